@@ -1,0 +1,1 @@
+"""BTF: the type format of BPF objects and of the kernel."""

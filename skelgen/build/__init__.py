@@ -1,0 +1,1 @@
+"""Skeletons as a build step: the one entry for the CLI and the build hooks."""

@@ -1,0 +1,1 @@
+"""From an ``ObjectSpec`` to the text of a typed Python module."""

@@ -1,0 +1,1 @@
+"""From a compiled object to an ``ObjectSpec``."""

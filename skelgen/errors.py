@@ -1,0 +1,60 @@
+"""What the generator raises; the runtime has its own, in ``skelgen.runtime.errors``."""
+
+
+class SkelgenError(Exception):
+    """All that the generator raises on bad input; the CLI prints it as it is."""
+
+
+class ObjectError(SkelgenError, ValueError):
+    """An object file that is broken, or that uses what skelgen does not support."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | None = None,
+        section: str | None = None,
+        offset: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        """File, as the user named it."""
+        self.section = section
+        """Section the fault is in."""
+        self.offset = offset
+        """Byte offset in the section."""
+
+    def __str__(self) -> str:
+        where = self.path or ""
+        if self.section is not None:
+            where += f"({self.section}" if where else f"section '{self.section}"
+            if self.offset is not None:
+                where += f"+{self.offset:#x}"
+            where += ")" if self.path else "'"
+        return f"{where}: {self.message}" if where else self.message
+
+
+class BtfError(SkelgenError, ValueError):
+    """BTF that is broken, or that has a type the generator cannot express."""
+
+
+class NamingError(SkelgenError, ValueError):
+    """A C name that cannot be a Python name, or two that clash."""
+
+
+class ConfigError(SkelgenError, ValueError):
+    """A wrong option, or a wrong key in ``[tool.skelgen]``."""
+
+
+class CompileError(SkelgenError):
+    """The C compiler is missing or failed."""
+
+    def __init__(
+        self, message: str, *, command: tuple[str, ...] = (), status: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.command = command
+        """What was run."""
+        self.status = status
+        """Its exit status."""

@@ -1,0 +1,1 @@
+"""What generated modules import: the loader, in the standard library alone."""

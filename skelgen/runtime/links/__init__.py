@@ -1,0 +1,1 @@
+"""BPF links, one file a family."""

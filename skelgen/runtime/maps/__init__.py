@@ -1,0 +1,1 @@
+"""BPF maps, one file a family."""

@@ -1,0 +1,1 @@
+"""BPF programs, one file a family."""
