@@ -26,7 +26,8 @@ class RawTracepoint(NamedTuple):
 
 class Tracing(NamedTuple):
     """``tp_btf``, ``fentry``, ``fexit``, ``fmod_ret``, ``fsession``, ``freplace``,
-    ``lsm``, ``lsm_cgroup`` and ``iter``: a target named in BTF."""
+    ``lsm``, ``lsm_cgroup`` and ``iter``: a target named in BTF.
+    """
 
     target: str | None = None
     """Tracepoint, function, hook or iterator, without the prefix it has in BTF."""
