@@ -25,8 +25,10 @@ class RawTracepoint(NamedTuple):
 
 
 class Tracing(NamedTuple):
-    """``tp_btf``, ``fentry``, ``fexit``, ``fmod_ret``, ``fsession``, ``freplace``,
-    ``lsm``, ``lsm_cgroup`` and ``iter``: a target named in BTF.
+    """A target named in BTF.
+
+    ``tp_btf``, ``fentry``, ``fexit``, ``fmod_ret``, ``fsession``, ``freplace``,
+    ``lsm``, ``lsm_cgroup`` and ``iter``.
     """
 
     target: str | None = None
