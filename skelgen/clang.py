@@ -1,0 +1,219 @@
+"""Find a clang with the BPF back end, and run it.
+
+The compiler is ``$SKELGEN_CLANG``, else ``clang`` on PATH, else the clang inside
+the ``ziglang`` wheel, which ``pip install 'skelgen[clang]'`` brings. That wheel
+also carries clang's own headers and the kernel's UAPI headers, so with it a build
+reads nothing of the machine it runs on.
+"""
+
+import importlib.util
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from skelgen.errors import CompileError
+
+INCLUDE = Path(__file__).with_name("include")
+"""Our BPF-side headers: ``#include <bpf/bpf_helpers.h>`` finds them here."""
+
+TARGET_ARCHS: Mapping[str, str] = {
+    "x86_64": "x86",
+    "i686": "x86",
+    "aarch64": "arm64",
+    "armv7l": "arm",
+    "riscv64": "riscv",
+    "s390x": "s390",
+    "ppc64le": "powerpc",
+    "ppc64": "powerpc",
+    "mips64": "mips",
+    "loongarch64": "loongarch",
+}
+"""``uname -m`` to the ``x`` of ``-D__TARGET_ARCH_x``, which ``PT_REGS`` code needs."""
+
+# Folders of UAPI headers in the ziglang wheel, by the same ``x``.
+_ZIG_ARCH_INCLUDE = {
+    "x86": "x86-linux-any",
+    "arm64": "aarch64-linux-any",
+    "arm": "arm-linux-any",
+    "riscv": "riscv-linux-any",
+    "s390": "s390x-linux-any",
+    "powerpc": "powerpc-linux-any",
+    "mips": "mips-linux-any",
+    "loongarch": "loongarch-linux-any",
+}
+
+_MISSING = """no C compiler for BPF was found
+  pip install 'skelgen[clang]'   installs one into this Python environment, or
+  apt install clang              installs one for the machine, or
+  SKELGEN_CLANG=/path/to/clang   names one"""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A clang that was found."""
+
+    command: tuple[str, ...]
+    """Its first words, e.g. ``("/usr/bin/clang",)``."""
+    origin: str
+    """Where it was found: ``SKELGEN_CLANG``, ``PATH`` or ``ziglang``."""
+    root: Path | None = None
+    """Folder of the ziglang package, whose headers it uses."""
+
+    def system_flags(self, arch: str) -> tuple[str, ...]:
+        """Return the flags that give it its headers for ``__TARGET_ARCH_<arch>``."""
+        if self.root is not None:
+            uapi = self.root / "lib" / "libc" / "include"
+            folders = [self.root / "lib" / "include"]
+            folders += [uapi / _ZIG_ARCH_INCLUDE.get(arch, "x86-linux-any")]
+            folders += [uapi / "any-linux-any"]
+            flags = ["-nostdinc"]
+            for folder in folders:
+                flags += ["-idirafter", str(folder)]
+            return tuple(flags)
+        multiarch = sysconfig.get_config_var("MULTIARCH")
+        folder = Path("/usr/include") / str(multiarch)
+        if multiarch and folder.is_dir():
+            # Debian keeps <asm/types.h> there, where -target bpf does not look.
+            return ("-idirafter", str(folder))
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompileOptions:
+    """What a user can choose about a compilation."""
+
+    byteorder: str = sys.byteorder
+    """``"little"`` or ``"big"``: the byte order of the machine that loads it."""
+    arch: str | None = None
+    """``x`` of ``__TARGET_ARCH_x``; ``None`` for this machine's."""
+    cpu: str = "v3"
+    """BPF instruction set: v1 to v4; v3 wants Linux 5.1."""
+    includes: tuple[str, ...] = ()
+    """Folders for ``-I``, before our own headers."""
+    cflags: tuple[str, ...] = ()
+    """Flags at the end of the command, where they win."""
+
+
+def find_compiler(environ: Mapping[str, str] | None = None) -> Compiler:
+    """Return the compiler to use.
+
+    Raises CompileError when there is none, saying how to get one.
+    """
+    environ = os.environ if environ is None else environ
+    named = environ.get("SKELGEN_CLANG")
+    if named:
+        words = shlex.split(named)
+        if not words or shutil.which(words[0], path=environ.get("PATH")) is None:
+            raise CompileError(f"SKELGEN_CLANG names no program: '{named}'")
+        return Compiler(tuple(words), "SKELGEN_CLANG")
+    on_path = shutil.which("clang", path=environ.get("PATH"))
+    if on_path is not None:
+        return Compiler((on_path,), "PATH")
+    spec = importlib.util.find_spec("ziglang")
+    if spec is not None and spec.submodule_search_locations:
+        root = Path(next(iter(spec.submodule_search_locations)))
+        return Compiler((str(root / "zig"), "clang"), "ziglang", root)
+    raise CompileError(_MISSING)
+
+
+def host_arch() -> str:
+    """Return the ``x`` of ``__TARGET_ARCH_x`` for this machine."""
+    machine = platform.machine()
+    return TARGET_ARCHS.get(machine, machine)
+
+
+def command(
+    compiler: Compiler,
+    source: Path,
+    output: Path,
+    *,
+    options: CompileOptions,
+    depfile: Path | None = None,
+    cwd: Path | None = None,
+) -> tuple[str, ...]:
+    """Return the command that compiles ``source`` to the object ``output``."""
+    arch = options.arch or host_arch()
+    words = [*compiler.command]
+    words += ["-target", "bpfel" if options.byteorder == "little" else "bpfeb"]
+    words += ["-O2", "-g", f"-mcpu={options.cpu}", "-Wall", "-fno-stack-protector"]
+    words += [f"-D__TARGET_ARCH_{arch}"]
+    # Absolute paths of this machine stay out of BTF and DWARF.
+    words += [f"-ffile-prefix-map={INCLUDE}=skelgen/include"]
+    words += [f"-ffile-prefix-map={cwd or Path.cwd()}=.", "-fdebug-compilation-dir=."]
+    for folder in options.includes:
+        words += ["-I", folder]
+    words += ["-isystem", str(INCLUDE)]
+    words += compiler.system_flags(arch)
+    if depfile is not None:
+        words += ["-MD", "-MF", str(depfile), "-MT", "object"]
+    words += options.cflags
+    words += ["-c", str(source), "-o", str(output)]
+    return tuple(words)
+
+
+def compile_object(
+    source: Path,
+    output: Path,
+    *,
+    options: CompileOptions | None = None,
+    compiler: Compiler | None = None,
+    depfile: Path | None = None,
+    cwd: Path | None = None,
+) -> str:
+    """Compile a BPF C file to an object and return what clang warned of.
+
+    ``depfile`` receives the headers it read, as a make rule. ``output`` is written
+    only when clang succeeds. Raises CompileError with clang's own text otherwise.
+    """
+    compiler = compiler or find_compiler()
+    words = command(
+        compiler,
+        source,
+        output,
+        options=options or CompileOptions(),
+        depfile=depfile,
+        cwd=cwd,
+    )
+    try:
+        # C and its flags are the user's own; no shell takes part.
+        done = subprocess.run(  # noqa: S603
+            words,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise CompileError(
+            f"cannot run {compiler.command[0]}: {error.strerror}", command=words
+        ) from error
+    if done.returncode != 0:
+        text = done.stderr.strip() or f"exit status {done.returncode}, nothing printed"
+        raise CompileError(
+            f"{source}: clang failed\n{_indent(text)}",
+            command=words,
+            status=done.returncode,
+        )
+    return done.stderr
+
+
+def read_depfile(text: str) -> tuple[str, ...]:
+    """Return the files that a dependency file (clang's ``-MD``) names."""
+    _, _, rule = text.replace("\\\n", " ").partition(":")
+    lexer = shlex.shlex(rule, posix=True, punctuation_chars=False)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    lexer.quotes = ""
+    return tuple(dict.fromkeys(word.replace("$$", "$") for word in lexer))
+
+
+def _indent(text: str) -> str:
+    return "\n".join("  " + line for line in text.splitlines())
