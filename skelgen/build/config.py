@@ -1,0 +1,206 @@
+"""``[tool.skelgen]`` in pyproject.toml: which skeletons a project builds.
+
+::
+
+    [tool.skelgen]
+    includes = ["bpf/include"]          # of every skeleton; likewise cflags, cpu
+
+    [[tool.skelgen.skeletons]]
+    source = "bpf/trace.bpf.c"          # or a compiled .bpf.o
+    module = "mytool.trace_skel"        # the module to write
+    types = ["event"]                   # types to emit besides those in use
+    records = { rb = "event" }          # what a ring buffer carries
+"""
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from skelgen.errors import ConfigError
+
+_TABLE = "tool.skelgen"
+
+
+@dataclass(frozen=True, slots=True)
+class SkeletonConfig:
+    """One skeleton of a project."""
+
+    source: str
+    """C file or object, relative to pyproject.toml."""
+    module: str
+    """Dotted name of the module to write."""
+    name: str | None = None
+    """Object name; ``None`` for the one that the file name gives."""
+    types: tuple[str, ...] = ()
+    records: tuple[tuple[str, str], ...] = ()
+    """Pairs of ring buffer and record type."""
+    includes: tuple[str, ...] = ()
+    cflags: tuple[str, ...] = ()
+    cpu: str = "v3"
+
+    @property
+    def is_c(self) -> bool:
+        """Whether the source has to be compiled."""
+        return self.source.endswith(".c")
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectConfig:
+    """All skeletons of a project."""
+
+    root: Path
+    """Folder of pyproject.toml."""
+    skeletons: tuple[SkeletonConfig, ...] = ()
+
+
+@dataclass(slots=True)
+class _Table:
+    """A TOML table that is read key by key, so that what is left over is a mistake."""
+
+    where: str
+    values: dict[str, object]
+    taken: set[str] = field(default_factory=set)
+
+    def text(self, key: str, default: str | None = None) -> str | None:
+        value = self.take(key)
+        if value is None:
+            return default
+        if not isinstance(value, str) or not value:
+            raise ConfigError(f"{self.where}.{key}: must be a non-empty string")
+        return value
+
+    def required(self, key: str) -> str:
+        value = self.text(key)
+        if value is None:
+            raise ConfigError(f"{self.where}: the key '{key}' is missing")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self.take(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(
+            isinstance(item, str) for item in cast("list[object]", value)
+        ):
+            raise ConfigError(f"{self.where}.{key}: must be a list of strings")
+        return tuple(cast("list[str]", value))
+
+    def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
+        value = self.take(key)
+        if value is None:
+            return ()
+        if not isinstance(value, dict) or not all(
+            isinstance(item, str) for item in cast("dict[str, object]", value).values()
+        ):
+            raise ConfigError(f"{self.where}.{key}: must be a table of strings")
+        return tuple(cast("dict[str, str]", value).items())
+
+    def finish(self, known: str) -> None:
+        unknown = sorted(self.values.keys() - self.taken)
+        if unknown:
+            raise ConfigError(
+                f"{self.where}.{unknown[0]}: unknown key; known are {known}"
+            )
+
+    def take(self, key: str) -> object:
+        self.taken.add(key)
+        return self.values.get(key)
+
+
+def read_pyproject(path: Path) -> ProjectConfig | None:
+    """Return the skeletons that a pyproject.toml asks for.
+
+    ``None`` when it has no ``[tool.skelgen]``. Raises ConfigError, naming the key,
+    when that table is wrong.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    # Called in every build of an environment: TOML is parsed only where it matters.
+    if b"skelgen" not in text:
+        return None
+    try:
+        document = tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    tool = document.get("tool", {})
+    if not isinstance(tool, dict) or "skelgen" not in tool:
+        return None
+    return parse(cast("dict[str, object]", tool)["skelgen"], path.parent)
+
+
+def parse(table: object, root: Path) -> ProjectConfig:
+    """Return what the value of ``[tool.skelgen]`` means, with paths under ``root``.
+
+    Raises ConfigError, naming the key, when it is wrong.
+    """
+    if not isinstance(table, dict):
+        raise ConfigError(f"{_TABLE}: must be a table")
+    top = _Table(_TABLE, cast("dict[str, object]", table))
+    shared = _Shared(top.texts("includes"), top.texts("cflags"), top.text("cpu", "v3"))
+    entries = top.take("skeletons")
+    if not isinstance(entries, list) or not entries:
+        raise ConfigError(
+            f"{_TABLE}.skeletons: at least one [[{_TABLE}.skeletons]] table is wanted"
+        )
+    top.finish("skeletons, includes, cflags, cpu")
+    skeletons = tuple(
+        _skeleton(f"{_TABLE}.skeletons[{index}]", entry, shared, root)
+        for index, entry in enumerate(cast("list[object]", entries))
+    )
+    _refuse_clashes(skeletons)
+    return ProjectConfig(root, skeletons)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    includes: tuple[str, ...]
+    cflags: tuple[str, ...]
+    cpu: str | None
+
+
+def _skeleton(where: str, entry: object, shared: _Shared, root: Path) -> SkeletonConfig:
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{where}: must be a table")
+    table = _Table(where, cast("dict[str, object]", entry))
+    config = SkeletonConfig(
+        source=_inside(where, table.required("source"), root),
+        module=_module(where, table.required("module")),
+        name=table.text("name"),
+        types=table.texts("types"),
+        records=table.pairs("records"),
+        includes=(*shared.includes, *table.texts("includes")),
+        cflags=(*shared.cflags, *table.texts("cflags")),
+        cpu=table.text("cpu", shared.cpu) or "v3",
+    )
+    table.finish("source, module, name, types, records, includes, cflags, cpu")
+    return config
+
+
+def _inside(where: str, source: str, root: Path) -> str:
+    """Refuse a source that an sdist could not carry."""
+    path = Path(source)
+    if path.is_absolute() or not (root / path).resolve().is_relative_to(root.resolve()):
+        raise ConfigError(f"{where}.source: '{source}' is outside the project")
+    if path.suffix not in {".c", ".o"}:
+        raise ConfigError(f"{where}.source: '{source}' is neither a .c nor a .o file")
+    return path.as_posix()
+
+
+def _module(where: str, module: str) -> str:
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise ConfigError(f"{where}.module: '{module}' is not a module name")
+    return module
+
+
+def _refuse_clashes(skeletons: tuple[SkeletonConfig, ...]) -> None:
+    seen: dict[str, str] = {}
+    for skeleton in skeletons:
+        if skeleton.module in seen:
+            raise ConfigError(
+                f"{_TABLE}.skeletons: '{seen[skeleton.module]}' and "
+                f"'{skeleton.source}' would both write the module '{skeleton.module}'"
+            )
+        seen[skeleton.module] = skeleton.source

@@ -1,0 +1,141 @@
+"""Reading [tool.skelgen]."""
+
+import pytest
+
+from skelgen.build.config import SkeletonConfig, read_pyproject
+from skelgen.errors import ConfigError
+
+GOOD = """
+[project]
+name = "mytool"
+
+[tool.skelgen]
+includes = ["bpf/include"]
+cflags = ["-DA"]
+
+[[tool.skelgen.skeletons]]
+source = "bpf/trace.bpf.c"
+module = "mytool.trace_skel"
+types = ["event"]
+records = { rb = "event" }
+cflags = ["-DB"]
+
+[[tool.skelgen.skeletons]]
+source = "bpf/net.bpf.o"
+module = "mytool.net_skel"
+name = "netty"
+cpu = "v4"
+"""
+
+
+def read(tmp_path, text):
+    path = tmp_path / "pyproject.toml"
+    path.write_text(text)
+    return read_pyproject(path)
+
+
+def test_every_key_is_read(tmp_path):
+    config = read(tmp_path, GOOD)
+    assert config.root == tmp_path
+    assert config.skeletons == (
+        SkeletonConfig(
+            source="bpf/trace.bpf.c",
+            module="mytool.trace_skel",
+            types=("event",),
+            records=(("rb", "event"),),
+            includes=("bpf/include",),
+            cflags=("-DA", "-DB"),
+        ),
+        SkeletonConfig(
+            source="bpf/net.bpf.o",
+            module="mytool.net_skel",
+            name="netty",
+            includes=("bpf/include",),
+            cflags=("-DA",),
+            cpu="v4",
+        ),
+    )
+    assert [skeleton.is_c for skeleton in config.skeletons] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[project]\nname = 'x'\n",
+        "[project]\nname = 'x'\ndependencies = ['skelgen']\n",
+        "[tool.black]\n",
+    ],
+)
+def test_a_project_without_the_table_is_left_alone(tmp_path, text):
+    assert read(tmp_path, text) is None
+
+
+ONE = "[[tool.skelgen.skeletons]]\nsource = 'a.bpf.c'\nmodule = 'p.a'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[tool]\nskelgen = 3", "tool.skelgen: must be a table"),
+        ("[tool.skelgen]", "tool.skelgen.skeletons: at least one [[tool.skelgen."),
+        (
+            "[tool.skelgen]\ntypo = 1\n" + ONE,
+            "tool.skelgen.typo: unknown key; known are skeletons, includes, cflags",
+        ),
+        (
+            ONE + "sorce = 'x'\n",
+            "tool.skelgen.skeletons[0].sorce: unknown key; known are source, module",
+        ),
+        (
+            "[[tool.skelgen.skeletons]]\nmodule = 'p.a'\n",
+            "tool.skelgen.skeletons[0]: the key 'source' is missing",
+        ),
+        (
+            ONE + "types = 'event'\n",
+            "tool.skelgen.skeletons[0].types: must be a list of strings",
+        ),
+        (
+            ONE + "records = ['rb']\n",
+            "tool.skelgen.skeletons[0].records: must be a table of strings",
+        ),
+        (
+            ONE + "name = ''\n",
+            "tool.skelgen.skeletons[0].name: must be a non-empty string",
+        ),
+        (
+            "[[tool.skelgen.skeletons]]\nsource = '../a.bpf.c'\nmodule = 'p.a'\n",
+            "tool.skelgen.skeletons[0].source: '../a.bpf.c' is outside the project",
+        ),
+        (
+            "[[tool.skelgen.skeletons]]\nsource = '/a.bpf.c'\nmodule = 'p.a'\n",
+            "tool.skelgen.skeletons[0].source: '/a.bpf.c' is outside the project",
+        ),
+        (
+            "[[tool.skelgen.skeletons]]\nsource = 'a.py'\nmodule = 'p.a'\n",
+            "tool.skelgen.skeletons[0].source: 'a.py' is neither a .c nor a .o file",
+        ),
+        (
+            "[[tool.skelgen.skeletons]]\nsource = 'a.c'\nmodule = 'p/a'\n",
+            "tool.skelgen.skeletons[0].module: 'p/a' is not a module name",
+        ),
+        (
+            ONE + "[[tool.skelgen.skeletons]]\nsource = 'b.bpf.c'\nmodule = 'p.a'\n",
+            "tool.skelgen.skeletons: 'a.bpf.c' and 'b.bpf.c' would both write the "
+            "module 'p.a'",
+        ),
+    ],
+)
+def test_a_mistake_is_named_by_its_key(tmp_path, text, message):
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text)
+    assert str(caught.value).startswith(message)
+
+
+def test_broken_toml_names_the_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"pyproject.toml: not valid TOML: .*line 1"):
+        read(tmp_path, "[tool.skelgen")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere.toml: No such file or directory"):
+        read_pyproject(tmp_path / "nowhere.toml")
