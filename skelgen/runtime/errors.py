@@ -1,0 +1,198 @@
+"""What the runtime raises. All of it is a :class:`BpfError`."""
+
+import errno as _errno
+import os
+
+
+class BpfError(Exception):
+    """All that the runtime raises on its own account."""
+
+
+class BpfOSError(BpfError, OSError):
+    """A system call failed.
+
+    Raised as :class:`BpfPermissionError` for ``EPERM`` and ``EACCES``, as
+    :class:`BpfFileNotFoundError` for ``ENOENT`` and :class:`BpfFileExistsError` for
+    ``EEXIST``, so that ``except PermissionError`` and its siblings work as
+    everywhere in Python. Hints on the cause come as notes (``__notes__``).
+    """
+
+    command: str
+    """Name of the call in the kernel, e.g. ``BPF_MAP_CREATE``."""
+    what: str
+    """What it was done to, e.g. ``map 'counts'``; may be empty."""
+
+    def __init__(
+        self,
+        errno: int = 0,
+        message: str | None = None,
+        *,
+        command: str = "",
+        what: str = "",
+    ) -> None:
+        super().__init__(errno, message or describe(errno))
+        self.command = command
+        self.what = what
+
+    def __str__(self) -> str:
+        return ": ".join(
+            part for part in (self.what, self.command, self.strerror) if part
+        )
+
+
+class BpfPermissionError(BpfOSError, PermissionError):
+    """A system call was refused; a note names what stands in the way."""
+
+
+class BpfFileNotFoundError(BpfOSError, FileNotFoundError):
+    """A system call did not find a path, name, id or element."""
+
+
+class BpfFileExistsError(BpfOSError, FileExistsError):
+    """A system call found something in its place already."""
+
+
+_CLASS_OF_ERRNO: dict[int, type[BpfOSError]] = {
+    _errno.EPERM: BpfPermissionError,
+    _errno.EACCES: BpfPermissionError,
+    _errno.ENOENT: BpfFileNotFoundError,
+    _errno.EEXIST: BpfFileExistsError,
+}
+
+
+def os_error(
+    errno: int, message: str | None = None, *, command: str = "", what: str = ""
+) -> BpfOSError:
+    """Return the :class:`BpfOSError` for an errno; ``message`` replaces its text."""
+    cls = _CLASS_OF_ERRNO.get(errno, BpfOSError)
+    return cls(errno, message, command=command, what=what)
+
+
+class MapFullError(BpfOSError):
+    """A map has no room for another element (``E2BIG``)."""
+
+
+class VerifierError(BpfOSError):
+    """The kernel's verifier refused a program (``BPF_PROG_LOAD``).
+
+    ``str()`` gives the useful lines, ``log`` all of them.
+    """
+
+    def __init__(
+        self,
+        errno: int = 0,
+        message: str | None = None,
+        *,
+        program: str = "",
+        log: str = "",
+        source: str | None = None,
+    ) -> None:
+        super().__init__(
+            errno, message, command="BPF_PROG_LOAD", what=f"program '{program}'"
+        )
+        self.program = program
+        """Name of the program."""
+        self.log = log
+        """The verifier's whole log, as the kernel wrote it."""
+        self.source = source
+        """``file:line: text`` of the C source that was refused, from line info."""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.strerror}"
+
+
+class NotSupportedError(BpfOSError):
+    """This kernel lacks a feature."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        feature: str = "",
+        since: str = "",
+        errno: int = _errno.EOPNOTSUPP,
+        command: str = "",
+        what: str = "",
+    ) -> None:
+        super().__init__(errno, message, command=command, what=what)
+        self.feature = feature
+        """Which, e.g. ``BPF link for perf events``; may be empty."""
+        self.since = since
+        """First kernel that has it, e.g. ``5.15``; may be empty."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (type(self), (self.strerror,), dict(self.__dict__), self.errno)
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text} (Linux {self.since} has it)" if self.since else text
+
+
+def _again(
+    cls: type[NotSupportedError],
+    args: tuple[str],
+    attributes: dict[str, object],
+    errno: int,
+) -> NotSupportedError:
+    """Unpickle an error whose first argument is not the errno."""
+    error = cls(*args, errno=errno)
+    error.__dict__.update(attributes)
+    return error
+
+
+class StateError(BpfError):
+    """A call at the wrong time, e.g. ``attach()`` before ``load()``."""
+
+
+class ClosedError(StateError):
+    """Use of an object, map, program or link that was destroyed."""
+
+
+class AbiError(BpfError, ImportError):
+    """A generated module asks for a newer runtime."""
+
+
+class CoreRelocationError(BpfError):
+    """A CO-RE relocation has no answer in the target's BTF."""
+
+    def __init__(
+        self, message: str, *, program: str = "", insn: int = 0, access: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.program = program
+        """Name of the program."""
+        self.insn = insn
+        """Index of the instruction."""
+        self.access = access
+        """What it asks for, e.g. ``task_struct.real_parent``."""
+
+
+class ExternError(BpfError):
+    """A kernel symbol or option that an object needs cannot be resolved."""
+
+    def __init__(self, message: str, *, extern: str = "") -> None:
+        super().__init__(message)
+        self.extern = extern
+        """Name of the extern."""
+
+
+class KernelBtfError(BpfError):
+    """Kernel BTF is missing or broken."""
+
+
+class AttachError(BpfError):
+    """A program cannot be attached where it was asked to."""
+
+    def __init__(self, message: str, *, program: str = "") -> None:
+        super().__init__(message)
+        self.program = program
+        """Name of the program."""
+
+
+def describe(errno: int) -> str:
+    """Return an errno in words: ``no such file or directory (ENOENT)``."""
+    text = os.strerror(errno)
+    if text[1:2].islower():  # not "RFS specific error"
+        text = text[0].lower() + text[1:]
+    name = _errno.errorcode.get(errno)
+    return f"{text} ({name})" if name else text
