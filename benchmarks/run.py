@@ -1,0 +1,51 @@
+"""Every benchmark, or those named: ``python benchmarks/run.py [cli load imports data]``.
+
+Prints tables of skelgen's figures beside those of what a user would pick instead,
+measured in the same run, with their ratio and what we aim at. Wants bpftool, cc and
+libbpf-dev, as ``make test`` installs them.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import cli
+import data
+import imports
+import load
+
+from skelgen import clang
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(names: list[str]) -> None:
+    """Compile the examples and fixtures, then run what was asked for."""
+    with tempfile.TemporaryDirectory() as folder:
+        sources = [*ROOT.glob("examples/*/*.bpf.c"), *ROOT.glob("tests/data/*.bpf.c")]
+        objects = [_compile(source, folder) for source in sorted(sources)]
+        examples = [path for path in objects if _is_example(path)]
+        bootstrap = next(path for path in examples if path.name == "bootstrap.bpf.o")
+        if not names or "cli" in names:
+            cli.main(objects)
+        if not names or "imports" in names:
+            imports.main(bootstrap)
+        if not names or "load" in names:
+            load.main(examples)
+        if not names or "data" in names:
+            data.main()
+
+
+def _compile(source: Path, folder: str) -> Path:
+    output = Path(folder, source.name.removesuffix(".c") + ".o")
+    clang.compile_object(source, output)
+    return output
+
+
+def _is_example(path: Path) -> bool:
+    name = path.name.removesuffix(".bpf.o")
+    return (ROOT / "examples" / name).is_dir()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
