@@ -1,0 +1,280 @@
+"""Arrays: ctypes arrays whose writes are checked.
+
+An array is a view (of a global, of a member of a struct) or holds a copy (of a map
+value); both are an :class:`Array`. Reading costs what ctypes costs; writing goes
+through the codec of the element.
+"""
+
+import ctypes
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    Protocol,
+    SupportsIndex,
+    TypeVar,
+    overload,
+)
+
+from skelgen.runtime.codec import Codec, Slot, checked, scalar
+from skelgen.runtime.errors import StateError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+E = TypeVar("E")
+
+
+class Owner(Protocol):
+    """Memory that views point into: a data section."""
+
+    frozen: bool
+    name: str
+
+    def pull(self) -> None:
+        """Bring the memory up to date before a view changes part of it."""
+
+    def push(self) -> None:
+        """Hand the changed memory on to the kernel."""
+
+
+def owner_of(view: Any) -> Owner | None:  # noqa: ANN401 (any ctypes object)
+    """Return the data section that a ctypes object points into, if any.
+
+    Nested structs and arrays know the object they were read from; the outermost
+    knows its section.
+    """
+    while (base := view._b_base_) is not None:  # noqa: SLF001 (ctypes' documented attribute)
+        view = base
+    owner: Owner | None = getattr(view, "_owner_", None)
+    return owner
+
+
+def begin(view: Any) -> Owner | None:  # noqa: ANN401 (any ctypes object)
+    """Refuse a write into a frozen section; return the section to be told after."""
+    owner = owner_of(view)
+    if owner is not None:
+        if owner.frozen:
+            raise StateError(
+                f"section '{owner.name}': read-only; assign before load()"
+            )
+        owner.pull()
+    return owner
+
+
+def _element(codec: Codec[Any], value: Any, index: int) -> Any:
+    """Return a checked value as an element of a ctypes array."""
+    value = checked(codec, value, f"[{index}]")
+    if type(value) is bytes:  # right for a member, but an element must be an array
+        return codec.ctype.from_buffer_copy(value)
+    return value
+
+
+if TYPE_CHECKING:
+    # to a type checker an array is a sequence; in truth ctypes' metaclass rules that out
+    _Base = Sequence
+else:
+    _Base = Generic
+
+
+class Array(_Base[E]):
+    """An array in C: a sequence of fixed length that can be written.
+
+    Slices and whole arrays are assigned from sequences of the same length
+    (``a[:] = [1, 2, 3]``); ``bytes(a)`` is its memory.
+    """
+
+    __slots__ = ()
+    _codec_: "Codec[Any]"
+    _boxed_: bool
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, index: SupportsIndex, /) -> E: ...
+        @overload
+        def __getitem__(self, index: slice, /) -> list[E]: ...
+        def __getitem__(self, index: SupportsIndex | slice, /) -> E | list[E]: ...
+        def __len__(self) -> int: ...
+        def __bytes__(self) -> bytes: ...
+        def __buffer__(self, flags: int, /) -> memoryview: ...
+        @overload
+        def __setitem__(self, index: SupportsIndex, value: E, /) -> None: ...
+        @overload
+        def __setitem__(self, index: slice, value: Iterable[E], /) -> None: ...
+
+    def __setitem__(self, index: Any, value: Any, /) -> None:
+        codec = self._codec_
+        if isinstance(index, slice):
+            items = [_element(codec, item, i) for i, item in enumerate(value)]
+            room = len(range(*index.indices(len(self))))
+            if len(items) != room:
+                raise ValueError(f"must be {room} elements, got {len(items)}")
+            value = items
+        else:
+            value = _element(codec, value, index)
+        owner = begin(self)
+        super().__setitem__(index, value)  # type: ignore[misc] # ctypes.Array's
+        if owner is not None:
+            owner.push()
+
+    def __iter__(self) -> Iterator[E]:
+        return iter(self[:])
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, (Array, list, tuple)):
+            return len(self) == len(other) and all(
+                a == b for a, b in zip(self, other, strict=True)
+            )
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment] # as of every mutable sequence
+
+    def __repr__(self) -> str:
+        return repr(self[:])
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """Return the first index of a value, or raise ValueError."""
+        return self[:].index(value, start, len(self) if stop is None else stop)
+
+    def count(self, value: Any) -> int:
+        """Return how often a value occurs."""
+        return self[:].count(value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        codec = ArrayCodec[Any](self._codec_, len(self))
+        return codec.ctype.from_buffer_copy, (bytes(self),)
+
+
+class _Boxed:
+    """What an array adds whose elements ctypes would not read as Python values."""
+
+    __slots__ = ()
+    _codec_: "Codec[Any]"
+
+    if TYPE_CHECKING:
+
+        def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        element = super().__getitem__(index)  # type: ignore[misc] # ctypes.Array's
+        return self._codec_.unpack(element)
+
+
+class ArrayCodec(Codec[Sequence[E]]):
+    """An array: any sequence of its length is accepted, an :class:`Array` read."""
+
+    __slots__ = ("element", "length")
+
+    def __init__(self, element: Codec[Any], length: int) -> None:
+        ctype = _array_type(element, length)
+        super().__init__(
+            f"a sequence of {length} elements", ctypes.sizeof(ctype), ctype
+        )
+        self.element = element
+        self.length = length
+
+    def coerce(self, value: Sequence[E]) -> Any:
+        ctype = self.ctype
+        if isinstance(value, ctype):
+            return value
+        if isinstance(value, str) or not hasattr(value, "__len__"):
+            raise TypeError(f"must be {self.text}, got {type(value).__name__}")
+        if len(value) != self.length:
+            raise ValueError(f"must be {self.text}, got {len(value)}")
+        array = ctype()
+        try:
+            array[:] = value
+        except (TypeError, OverflowError, ValueError) as error:
+            raise type(error)(f"element {error}") from None
+        return array
+
+    def _pack(self, value: Sequence[E]) -> bytes:
+        return bytes(self.coerce(value))
+
+    def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> Sequence[E]:
+        array: Sequence[E] = self.ctype.from_buffer_copy(buffer, offset)
+        return array
+
+    def live(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[Any]:
+        return LiveSlot(self, memory, offset)
+
+
+class LiveSlot:
+    """A slot whose value is a view: a struct, union or array of a global."""
+
+    __slots__ = ("codec", "view")
+
+    def __init__(
+        self, codec: Codec[Any], memory: "WriteableBuffer", offset: int
+    ) -> None:
+        self.codec = codec
+        self.view = codec.ctype.from_buffer(memory, offset)
+        object.__setattr__(self.view, "_owner_", memory)
+
+    def __getitem__(self, index: int, /) -> Any:
+        return self.view
+
+    def __setitem__(self, index: int, value: Any, /) -> None:
+        value = self.codec.coerce(value)
+        owner = begin(self.view)
+        ctypes.memmove(
+            ctypes.addressof(self.view), ctypes.addressof(value), self.codec.size
+        )
+        if owner is not None:
+            owner.push()
+
+
+@cache
+def _array_type(element: Codec[Any], length: int) -> Any:
+    """Return the ctypes array type of ``length`` elements of a codec."""
+    ctype = element.ctype
+    # c_char arrays and 128-bit integers come out of ctypes as raw arrays
+    boxed = issubclass(ctype, ctypes.Array) and not issubclass(ctype, Array)
+    bases = (Array, ctypes.Array)
+    return type(ctypes.Array)(
+        f"{ctype.__name__}_{length}",
+        (_Boxed, *bases) if boxed else bases,
+        {"_type_": ctype, "_length_": length, "_codec_": element, "__module__": __name__},
+    )
+
+
+def codec_of(ctype: Any) -> Codec[Any]:
+    """Return the codec of a ctypes type that is used in ``_fields_``.
+
+    Raises TypeError for what has no checked form, e.g. ``ctypes.c_uint32 * 4``.
+    """
+    codec = scalar(ctype)
+    if codec is None and issubclass(ctype, Array):
+        codec = ArrayCodec[Any](ctype._codec_, ctype._length_)  # type: ignore[attr-defined] # ctypes.Array's
+    if codec is None:
+        make = getattr(ctype, "_make_codec_", None)
+        if make is None:
+            raise TypeError(f"no codec for {ctype.__name__}; use rt.array_type")
+        codec = make()
+    return codec
+
+
+def array_type(ctype: Any, length: int) -> Any:
+    """Return what stands for an array in ``_fields_``: a checked ctypes array type.
+
+    ``ctype`` is any type that may stand there itself, another array included.
+    ``char[n]`` is ``ctypes.c_char * n`` instead.
+    """
+    return _array_type(codec_of(ctype), length)
+
+
+@overload
+def array(codec: ArrayCodec[E], length: int) -> "ArrayCodec[Array[E]]": ...
+@overload
+def array(codec: Codec[E], length: int) -> ArrayCodec[E]: ...
+def array(codec: Codec[Any], length: int) -> ArrayCodec[Any]:
+    """Return the codec of an array of ``length`` elements."""
+    return ArrayCodec(codec, length)
+
+

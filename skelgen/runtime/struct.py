@@ -1,0 +1,235 @@
+"""Structs and unions: ctypes structures whose writes are checked.
+
+What the generator writes for a C type. *Member* is the entry in ``_fields_``,
+*annotation* the type that a type checker sees, *codec* what stands in
+``rt.Global``, ``rt.HashMap`` and the like.
+
+=========================  ======================  ================  ================
+C                          member                  annotation        codec
+=========================  ======================  ================  ================
+1, 2, 4, 8 byte integer,   ``ctypes.c_uint32``     ``int``           ``rt.U32``
+enum, enum64, one char     (``c_int8`` ... by
+                           size and sign)
+pointer, function pointer  ``ctypes.c_uint64``     ``int``           ``rt.U64``
+``_Bool``                  ``ctypes.c_bool``       ``bool``          ``rt.BOOL``
+float, double              ``ctypes.c_float``,     ``float``         ``rt.F32``,
+                           ``ctypes.c_double``                       ``rt.F64``
+``char[n]``                ``ctypes.c_char * n``   ``bytes``         ``rt.CString(n)``
+``T[n]``, also of u8       ``rt.array_type(        ``rt.Array[P]``   ``rt.array(
+                           ctype of T, n)``                          codec of T, n)``
+struct, union              its class               its class         ``rt.struct(Cls)``
+``T[a][b]``                array_type of an        ``rt.Array[       array of an array
+                           array_type              rt.Array[P]]``
+``__int128``               hidden, see below       (descriptor)      ``rt.I128``, U128
+bit-field                  hidden, see below       (descriptor)      none
+flexible array ``T x[]``   none, see below         (descriptor)      none
+anything else, n bytes     hidden, see below       (descriptor)      ``rt.Bytes(n)``
+=========================  ======================  ================  ================
+
+* *Hidden* members are storage and padding. Their name is their byte range, which
+  no C name can be: ``("4:8", ctypes.c_uint8 * 4)``. Every gap and the tail get one;
+  they show up nowhere.
+* What ctypes cannot express is a descriptor behind ``_fields_``, over hidden storage,
+  at its offset in bytes or bits from the start of the struct::
+
+    big = rt.Member(rt.U128, offset=16)
+    mode = rt.BitField(bit_offset=35, width=3)             # as in BTF
+    delta = rt.BitField(bit_offset=38, width=5, signed=True)
+    data = rt.Flexible(rt.U8, offset=40)                   # T data[]; CString: bytes
+
+  ``Member`` takes any codec at any offset; it is also the way out for a member
+  that ctypes would align elsewhere.
+* A packed struct, or one whose members ctypes would move, has ``_pack_ = 1`` and
+  ``_layout_ = "ms"`` (which Python 3.14 wants beside it) before ``_fields_``.
+* An anonymous struct or union is a class of its own, a member with a hidden name
+  (``("8:16", EventAnon0)``) and that name in ``_anonymous_``, set before ``_fields_``:
+  ctypes then shows its members as the outer struct's; annotate them there. Descriptors
+  are not shown that way: repeat them in the outer struct, with its offsets.
+* ``rt.check_layout(Cls, size=, offsets=)`` after the class: offsets of the entries of
+  ``_fields_`` that are not hidden, in their order.
+* For constructors that are checked, an ``__init__`` under ``TYPE_CHECKING``::
+
+    if TYPE_CHECKING:
+        def __init__(self, *, pid: int = 0, comm: bytes = b"", ...) -> None: ...
+
+  with ``Sequence[P]`` for arrays (``= ()``: zeros) and ``Cls | None = None`` for
+  structs. At run time :class:`Struct` takes what is named and leaves the rest zero.
+"""
+
+import ctypes
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from skelgen.runtime.array import LiveSlot, begin, codec_of
+from skelgen.runtime.codec import Codec, Slot, checked
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+
+class Descriptor:
+    """A member that ctypes does not know; kept apart for :func:`_members`."""
+
+    __slots__ = ()
+    offset: int
+    """Bytes from the start of the struct."""
+
+
+def _names(cls: type[Any]) -> Iterator[tuple[int, str, "Codec[Any] | None"]]:
+    """Yield offset, name and codec (None for descriptors) of every member."""
+    anonymous = getattr(cls, "_anonymous_", ())
+    for name, ctype, *_ in cls._fields_:
+        start = getattr(cls, name).offset
+        if name in anonymous:
+            for offset, inner, codec in _names(ctype):
+                if codec is not None:
+                    yield start + offset, inner, codec
+        elif name.isidentifier():
+            yield start, name, codec_of(ctype)
+    for base in cls.__mro__:
+        for name, value in vars(base).items():
+            if isinstance(value, Descriptor):
+                yield value.offset, name, None
+
+
+def _members(cls: type[Any]) -> "dict[str, Codec[Any] | None]":
+    """Return the members of a struct in their order, computed once a class."""
+    members: dict[str, Codec[Any] | None] | None = cls.__dict__.get("_members_")
+    if members is None:
+        found = sorted(_names(cls), key=lambda member: member[0])
+        members = {name: codec for _, name, codec in found}
+        cls._members_ = members
+    return members
+
+
+class _Checked:
+    """What structs and unions share; stands before ctypes' class."""
+
+    __slots__ = ()
+    _owner_ = None
+
+    def __init__(self, **members: Any) -> None:
+        super().__init__()
+        for name, value in members.items():
+            if name not in _members(type(self)):
+                raise TypeError(f"{type(self).__name__} has no member '{name}'")
+            if value is not None and value != ():
+                setattr(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        cls = type(self)
+        try:
+            codec = _members(cls)[name]
+        except KeyError:
+            raise AttributeError(f"{cls.__name__} has no member '{name}'") from None
+        if codec is not None:  # else the descriptor checks
+            value = checked(codec, value, f"{cls.__name__}.{name}")
+        owner = begin(self)
+        super().__setattr__(name, value)
+        if owner is not None:
+            owner.push()
+
+    def __repr__(self) -> str:
+        members = (f"{name}={getattr(self, name)!r}" for name in _members(type(self)))
+        return f"{type(self).__name__}({', '.join(members)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_buffer_copy, (bytes(self),)  # type: ignore[attr-defined, call-overload] # ctypes'
+
+    @classmethod
+    def _make_codec_(cls) -> "StructCodec[Any]":
+        return StructCodec(cls)  # type: ignore[type-var] # a Struct or Union
+
+
+class Struct(_Checked, ctypes.Structure):
+    """A C struct; generated classes list its members in ``_fields_``.
+
+    A view of a global, or a copy of its own (of map values and ring buffer records).
+    Writes are checked: OverflowError out of range, TypeError of the wrong type,
+    StateError into a section that is read-only. Equal to another of its class whose
+    members are equal, whatever is in the padding; hashed likewise, so do not change
+    one that is the key of a dict. ``bytes()`` is its memory.
+    """
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **members: Any) -> None: ...
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(
+            getattr(self, name) == getattr(other, name) for name in _members(type(self))
+        )
+
+    def __hash__(self) -> int:
+        values = (getattr(self, name) for name in _members(type(self)))
+        return hash(
+            tuple(tuple(v) if isinstance(v, ctypes.Array) else v for v in values)
+        )
+
+
+class Union(_Checked, ctypes.Union):
+    """A C union: like :class:`Struct`, but equal only if all of its memory is."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **members: Any) -> None: ...
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return bytes(self) == bytes(other)
+
+    def __hash__(self) -> int:
+        return hash(bytes(self))
+
+
+S = TypeVar("S", bound=Struct | Union)
+
+
+class StructCodec(Codec[S], Generic[S]):
+    """A struct or union of a generated class."""
+
+    __slots__ = ()
+
+    def __init__(self, cls: type[S]) -> None:
+        super().__init__(cls.__name__, ctypes.sizeof(cls), cls)
+
+    def coerce(self, value: S) -> S:
+        if isinstance(value, self.ctype):
+            return value
+        raise TypeError(f"must be {self.text}, got {type(value).__name__}")
+
+    def _pack(self, value: S) -> bytes:
+        return bytes(self.coerce(value))
+
+    def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> S:
+        value: S = self.ctype.from_buffer_copy(buffer, offset)
+        return value
+
+    def live(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[Any]:
+        return LiveSlot(self, memory, offset)
+
+
+def struct(cls: type[S]) -> StructCodec[S]:
+    """Return the codec of a struct or union."""
+    return StructCodec(cls)
+
+
+def check_layout(
+    cls: type[Struct | Union], *, size: int, offsets: tuple[int, ...]
+) -> None:
+    """Compare a class with the layout that BTF gave when it was generated.
+
+    ``offsets`` are those of the entries of ``_fields_`` that are not hidden. Raises
+    TypeError: this Python lays the struct out in another way, so its values would be
+    wrong.
+    """
+    names = [entry[0] for entry in cls._fields_ if entry[0].isidentifier()]
+    found = tuple(getattr(cls, name).offset for name in names)
+    if found != offsets or ctypes.sizeof(cls) != size:
+        raise TypeError(
+            f"{cls.__name__}: laid out as {ctypes.sizeof(cls)} bytes, members at "
+            f"{found}; C has {size} bytes, members at {offsets}"
+        )
