@@ -1,0 +1,349 @@
+"""BTF, read on demand: raw bytes, the place of every type, nothing more.
+
+A type is decoded when it is asked for, and then kept. Constructing a :class:`Btf`
+checks the header, the sections and the length of every record; what a record says
+(names, references) is checked when it is decoded, or all at once by
+:func:`skelgen.btf.check.check`.
+
+Strings are UTF-8; another is a :class:`BtfParseError` when it is asked for.
+"""
+
+import sys
+from array import array
+from mmap import mmap
+from typing import TYPE_CHECKING
+
+from skelgen.btf.errors import BtfParseError
+from skelgen.btf.header import Header
+from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from skelgen.btf.types import Type
+
+_KINDS = tuple(Kind(number) for number in range(len(EXTRA_WORDS)))
+_REFERENCES = frozenset(
+    {
+        Kind.PTR,
+        Kind.TYPEDEF,
+        Kind.VOLATILE,
+        Kind.CONST,
+        Kind.RESTRICT,
+        Kind.FUNC,
+        Kind.FUNC_PROTO,
+        Kind.VAR,
+        Kind.DECL_TAG,
+        Kind.TYPE_TAG,
+    }
+)
+
+
+class _Sizes(dict[int, int]):
+    """Words in a record by its ``info`` word; nothing is looked up faster."""
+
+    __slots__ = ("layout",)
+
+    def __init__(self, layout: bytes) -> None:
+        self.layout = layout  # struct btf_layout, 4 bytes a kind
+
+    def __missing__(self, info: int) -> int:
+        kind = info >> 24 & 0x7F
+        if 0 < kind < len(EXTRA_WORDS):
+            once, each = EXTRA_WORDS[kind]
+        elif kind and 4 * kind + 4 <= len(self.layout):
+            once, each = self.layout[4 * kind : 4 * kind + 2]
+            if once % 4 or each % 4:
+                raise BtfParseError(f"btf: kind {kind} has a layout of odd bytes")
+            once //= 4
+            each //= 4
+        else:
+            raise BtfParseError(f"btf: kind {kind} is unknown")
+        size = self[info] = 3 + once + each * (info & MAX_VLEN)
+        return size
+
+
+class Btf:
+    """BTF of an object, of the kernel or of a module, in either byte order.
+
+    ``base`` is what split BTF continues: vmlinux for a module. Raises
+    :class:`BtfParseError`.
+    """
+
+    __slots__ = (
+        "_cache",
+        "_data",
+        "_decode",
+        "_named",
+        "_offsets",
+        "_strings_end",
+        "_strings_start",
+        "_types_start",
+        "align_cache",
+        "base",
+        "byteorder",
+        "header_extra",
+        "layout",
+        "start_id",
+        "start_string_offset",
+        "words",
+    )
+
+    def __init__(
+        self,
+        data: bytes | bytearray | memoryview | mmap,
+        *,
+        base: "Btf | None" = None,
+    ) -> None:
+        self._open(data, base)
+        self._offsets: Sequence[int] = self._index()
+
+    def _open(
+        self, data: bytes | bytearray | memoryview | mmap, base: "Btf | None"
+    ) -> None:
+        """Do everything but look for the types."""
+        self._data = data if isinstance(data, bytes | mmap) else bytes(data)
+        header = Header(self._data)
+        self.base = base
+        """What this BTF continues, or ``None``."""
+        self.byteorder = header.byteorder
+        """``"little"`` or ``"big"``, as in ``sys.byteorder``."""
+        if base is not None and base.byteorder != self.byteorder:
+            raise BtfParseError("btf: its base has the other byte order", 0)
+        self.header_extra = header.extra
+        """Whether the header says something that skelgen does not know."""
+        self.layout = bytes(self._data[slice(*header.layout)])
+        """``struct btf_layout`` of every kind, from Linux 7.0 on; else empty."""
+        self.start_id = 1
+        """Number of the first type here."""
+        self.start_string_offset = 0
+        """Offset of the first string here."""
+        if base is not None:
+            self.layout = self.layout or base.layout
+            self.start_id = len(base)
+            self.start_string_offset = base.start_string_offset + base.string_size
+        self._strings_start, self._strings_end = header.strings
+        self._check_strings()
+        self._types_start = header.types[0]
+        self.words: Sequence[int] = self._native_words(*header.types)
+        """The type section, as numbers of 32 bits."""
+        self._cache: dict[int, Type] = {}
+        self._decode: Callable[[Btf, int], Type] | None = None
+        self._named: dict[bytes, list[int]] | None = None
+        self.align_cache: dict[tuple[int, int], int] = {}
+        """Alignments of structs found by :func:`skelgen.btf.resolve.align_of`."""
+
+    def _check_strings(self) -> None:
+        start, end = self._strings_start, self._strings_end
+        if start == end and self.base is not None:
+            return
+        if start == end or self._data[end - 1] != 0:
+            raise BtfParseError("btf: strings do not end with NUL", end - 1)
+        if self.base is None and self._data[start] != 0:
+            raise BtfParseError(
+                "btf: strings do not start with the empty one;"
+                " does this BTF continue a base?",
+                start,
+            )
+
+    def _native_words(self, start: int, end: int) -> "Sequence[int]":
+        if (end - start) % 4:
+            raise BtfParseError("btf: types end in the middle of a word", end)
+        view = memoryview(self._data)[start:end]
+        if self.byteorder == sys.byteorder:
+            return view.cast("I")
+        words = array("I", view.tobytes())
+        words.byteswap()
+        return words
+
+    def _index(self) -> "Sequence[int]":
+        """Find the first word of every record."""
+        sizes = _Sizes(self.layout)
+        offsets = array("I")
+        try:
+            offsets.extend(self._walk(sizes))
+        except BtfParseError as error:
+            last = offsets[-1] if offsets else 0
+            raise BtfParseError(error.message, self._types_start + 4 * last) from None
+        words = self.words
+        if offsets:
+            last = offsets[-1]
+            if last + 1 == len(words) or last + sizes[words[last + 1]] != len(words):
+                raise BtfParseError(
+                    f"btf: type {self.start_id + len(offsets) - 1}"
+                    " runs past the end of the types",
+                    self._types_start + 4 * last,
+                )
+        return offsets
+
+    def _walk(self, sizes: _Sizes) -> "Iterator[int]":
+        infos = self.words[1:]
+        end = len(infos)
+        position = 0
+        while position < end:
+            yield position
+            position += sizes[infos[position]]
+        if position == end:
+            yield position
+
+    # Types
+
+    def __len__(self) -> int:
+        """Count the type numbers: the base's, ``void`` and those here."""
+        return self.start_id + len(self._offsets)
+
+    def ids(self) -> range:
+        """Return the numbers of the types stored here, not in the base."""
+        return range(self.start_id, self.start_id + len(self._offsets))
+
+    def type(self, type_id: int) -> "Type":
+        """Return a type, decoded."""
+        found = self._cache.get(type_id)
+        if found is not None:
+            return found
+        if self.base is not None and type_id < self.start_id:
+            return self.base.type(type_id)
+        if self._decode is None:
+            # 22 named tuples take 3 ms to define: not before they are needed
+            from skelgen.btf.decode import decode  # noqa: PLC0415
+
+            self._decode = decode
+        found = self._cache[type_id] = self._decode(self, type_id)
+        return found
+
+    def kind(self, type_id: int) -> Kind:
+        """Return the kind of a type, without decoding it."""
+        if type_id == 0:
+            return Kind.VOID
+        owner, position = self._locate(type_id)
+        number = owner.words[position + 1] >> 24 & 0x7F
+        return _KINDS[number] if number < len(_KINDS) else Kind.UNKNOWN
+
+    def name(self, type_id: int) -> str:
+        """Return the name of a type, ``""`` if it has none, without decoding it."""
+        if type_id == 0:
+            return ""
+        owner, position = self._locate(type_id)
+        return owner.string(owner.words[position])
+
+    def ref(self, type_id: int) -> int:
+        """Return the one type that a pointer, modifier, ... refers to.
+
+        Zero for kinds that refer to none, and for structs, arrays and sections.
+        """
+        if type_id == 0:
+            return 0
+        owner, position = self._locate(type_id)
+        if self.kind(type_id) not in _REFERENCES:
+            return 0
+        target = owner.words[position + 2]
+        if target >= len(self):
+            raise BtfParseError(
+                f"btf: type {type_id} refers to type {target},"
+                f" and there are {len(self)}",
+                self.offset(type_id),
+            )
+        return target
+
+    def _locate(self, type_id: int) -> "tuple[Btf, int]":
+        index = type_id - self.start_id
+        if index < 0 and self.base is not None:
+            return self.base._locate(type_id)  # noqa: SLF001 - the same class
+        if not 0 <= index < len(self._offsets):
+            raise BtfParseError(f"btf: no type {type_id}, there are {len(self)}")
+        return self, self._offsets[index]
+
+    def record(self, type_id: int) -> tuple[int, int]:
+        """Return the first and the end word in ``words`` of a type stored here."""
+        index = type_id - self.start_id
+        offsets = self._offsets
+        if not 0 <= index < len(offsets):
+            raise BtfParseError(f"btf: no type {type_id}, there are {len(self)}")
+        if index + 1 < len(offsets):
+            return offsets[index], offsets[index + 1]
+        return offsets[index], len(self.words)
+
+    def offset(self, type_id: int) -> int:
+        """Return the first byte of a type stored here, in the data."""
+        return self._types_start + 4 * self.record(type_id)[0]
+
+    # Strings
+
+    @property
+    def raw(self) -> bytes:
+        """The data as it was given."""
+        return bytes(self._data)
+
+    @property
+    def string_size(self) -> int:
+        """Bytes of strings here, without the base's."""
+        return self._strings_end - self._strings_start
+
+    def string(self, offset: int) -> str:
+        """Return the string at an offset, counted from the base's first string."""
+        if offset == 0:
+            return ""
+        own = offset - self.start_string_offset
+        if own < 0 and self.base is not None:
+            return self.base.string(offset)
+        start = self._strings_start + own
+        if start >= self._strings_end:
+            raise BtfParseError(f"btf: no string {offset:#x}, the last ends before")
+        try:
+            return self._data[start : self._data.find(b"\0", start)].decode()
+        except UnicodeDecodeError:
+            raise BtfParseError(
+                f"btf: string {offset:#x} is not UTF-8", start
+            ) from None
+
+    # Search
+
+    def find(
+        self, name: str, kind: Kind | None = None, *, own: bool = False
+    ) -> int | None:
+        """Return the first type of that name, or ``None``.
+
+        The base comes first; ``own`` leaves it out.
+        """
+        if self.base is not None and not own:
+            found = self.base.find(name, kind)
+            if found is not None:
+                return found
+        for type_id in self._own_named(name):
+            if kind is None or self.kind(type_id) is kind:
+                return type_id
+        return None
+
+    def find_all(self, name: str, *kinds: Kind, own: bool = False) -> list[int]:
+        """Return every type of that name, of any of the kinds if some are given."""
+        found: list[int] = []
+        if self.base is not None and not own:
+            found = self.base.find_all(name, *kinds)
+        found += (
+            type_id
+            for type_id in self._own_named(name)
+            if not kinds or self.kind(type_id) in kinds
+        )
+        return found
+
+    def _own_named(self, name: str) -> "Sequence[int]":
+        """Return the types stored here that have a name, in order."""
+        if self._named is None:
+            named: dict[bytes, list[int]] = {}
+            for type_id, position in zip(self.ids(), self._offsets, strict=True):
+                offset = self.words[position]
+                if offset:
+                    named.setdefault(self._raw_string(offset), []).append(type_id)
+            self._named = named
+        key = name.encode("utf-8", "surrogatepass")
+        return self._named.get(key, ()) if key else ()
+
+    def _raw_string(self, offset: int) -> bytes:
+        """Return a string that may be no UTF-8, or empty if it is out of range."""
+        own = offset - self.start_string_offset
+        if own < 0 and self.base is not None:
+            return self.base._raw_string(offset)  # noqa: SLF001 - the same class
+        start = self._strings_start + own
+        if start >= self._strings_end:
+            return b""
+        return self._data[start : self._data.find(b"\0", start)]
