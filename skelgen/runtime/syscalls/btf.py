@@ -1,0 +1,38 @@
+"""``BPF_BTF_LOAD``. Layout: ``union bpf_attr``, ``linux/bpf.h``."""
+
+import struct
+from typing import Final
+
+from skelgen.model.enums import Command
+from skelgen.runtime.syscalls.seam import Buffer, Memory, bpf, check_fd
+
+_LOAD: Final = struct.Struct("=QQIIIIIi")
+_F_TOKEN_FD: Final = 1 << 16
+
+
+def btf_load(
+    data: Buffer,
+    log_level: int = 0,
+    log_buf: bytearray | None = None,
+    token_fd: int = 0,
+    *,
+    what: str = "",
+) -> int:
+    """Give BTF to the kernel and return its fd: ``BPF_BTF_LOAD``, Linux 4.18.
+
+    With ``log_level`` 1 or more the kernel says in ``log_buf`` what it does not like.
+    """
+    memory = Memory()
+    attr = bytearray(
+        _LOAD.pack(
+            memory.read(data),
+            memory.write(log_buf) if log_level else 0,
+            len(data),
+            len(log_buf or b"") if log_level else 0,
+            log_level,
+            0,
+            _F_TOKEN_FD if token_fd else 0,
+            token_fd,
+        )
+    )
+    return check_fd(Command.BTF_LOAD, bpf(Command.BTF_LOAD, attr), what or "BTF")

@@ -1,0 +1,311 @@
+"""``bpf(2)`` commands on maps. Layouts: ``union bpf_attr``, ``linux/bpf.h``."""
+
+import errno
+import struct
+from typing import Final
+
+from skelgen.model.enums import Command
+from skelgen.runtime.syscalls.seam import (
+    Buffer,
+    Memory,
+    bpf,
+    check,
+    check_fd,
+    failure,
+)
+
+_CREATE: Final = struct.Struct("=IIIIIII16sIIIIIQiiQI")
+_ELEMENT: Final = struct.Struct("=IxxxxQQQ")
+_BATCH: Final = struct.Struct("=QQQQIIQQ")
+_BATCH_COUNT: Final = 32  # offset of batch.count
+
+BPF_ANY: Final = 0
+"""Create an element or replace it."""
+BPF_NOEXIST: Final = 1
+"""Create an element; ``EEXIST`` when it is there."""
+BPF_EXIST: Final = 2
+"""Replace an element; ``ENOENT`` when it is not there."""
+BPF_F_LOCK: Final = 4
+"""Take the ``bpf_spin_lock`` of the element (Linux 5.1)."""
+
+_F_VTYPE_BTF_OBJ_FD: Final = 1 << 15
+_F_TOKEN_FD: Final = 1 << 16
+
+
+def map_create(
+    *,
+    type: int,  # noqa: A002 (the UAPI's word)
+    key_size: int,
+    value_size: int,
+    max_entries: int,
+    flags: int = 0,
+    name: str = "",
+    numa_node: int | None = None,
+    inner_map_fd: int = 0,
+    btf_fd: int = 0,
+    btf_key_type_id: int = 0,
+    btf_value_type_id: int = 0,
+    btf_vmlinux_value_type_id: int = 0,
+    map_extra: int = 0,
+    ifindex: int = 0,
+    value_type_btf_obj_fd: int = 0,
+    token_fd: int = 0,
+    excl_prog_hash: Buffer | None = None,
+    what: str = "",
+) -> int:
+    """Create a map and return its fd: ``BPF_MAP_CREATE``, Linux 3.18.
+
+    Sizes are in bytes, ``type`` a :class:`MapType`, ``flags`` ``BPF_F_*``; the flag
+    that goes with ``numa_node``, ``value_type_btf_obj_fd`` and ``token_fd`` is set
+    here. The kernel keeps 15 bytes of the name (Linux 4.15).
+    """
+    memory = Memory()
+    if numa_node is not None:
+        flags |= 4  # BPF_F_NUMA_NODE
+    if value_type_btf_obj_fd:
+        flags |= _F_VTYPE_BTF_OBJ_FD
+    if token_fd:
+        flags |= _F_TOKEN_FD
+    attr = bytearray(
+        _CREATE.pack(
+            type,
+            key_size,
+            value_size,
+            max_entries,
+            flags,
+            inner_map_fd,
+            numa_node or 0,
+            name.encode()[:15],
+            ifindex,
+            btf_fd,
+            btf_key_type_id,
+            btf_value_type_id,
+            btf_vmlinux_value_type_id,
+            map_extra,
+            value_type_btf_obj_fd,
+            token_fd,
+            memory.read(excl_prog_hash),
+            len(excl_prog_hash or b""),
+        )
+    )
+    what = what or f"map '{name}'"
+    return check_fd(Command.MAP_CREATE, bpf(Command.MAP_CREATE, attr), what)
+
+
+def _element(
+    command: Command,
+    fd: int,
+    key: Buffer | None,
+    value: int,
+    flags: int,
+    memory: Memory,
+) -> tuple[int, int]:
+    attr = bytearray(_ELEMENT.pack(fd, memory.read(key), value, flags))
+    return bpf(command, attr)
+
+
+def map_lookup(
+    fd: int,
+    key: Buffer | None,
+    value: bytearray | memoryview,
+    flags: int = 0,
+    *,
+    what: str = "",
+) -> bool:
+    """Read an element into ``value``: ``BPF_MAP_LOOKUP_ELEM``, Linux 3.18.
+
+    Returns False when there is none. ``value`` has the map's value size; for the
+    per-CPU types that size rounded up to 8, times the number of possible CPUs. Maps
+    without keys (queue, stack, bloom filter) take ``None``.
+    """
+    memory = Memory()
+    result = _element(
+        Command.MAP_LOOKUP_ELEM, fd, key, memory.write(value), flags, memory
+    )
+    if result[1] == errno.ENOENT:
+        return False
+    check(Command.MAP_LOOKUP_ELEM, result, what or f"map fd {fd}")
+    return True
+
+
+def map_update(
+    fd: int, key: Buffer | None, value: Buffer, flags: int = 0, *, what: str = ""
+) -> None:
+    """Write an element: ``BPF_MAP_UPDATE_ELEM``, Linux 3.18.
+
+    ``flags``: ``BPF_ANY``, ``BPF_NOEXIST`` or ``BPF_EXIST``, and ``BPF_F_LOCK``.
+    """
+    memory = Memory()
+    command = Command.MAP_UPDATE_ELEM
+    result = _element(command, fd, key, memory.read(value), flags, memory)
+    check(command, result, what or f"map fd {fd}")
+
+
+def map_delete(fd: int, key: Buffer, flags: int = 0, *, what: str = "") -> bool:
+    """Delete an element; False when there is none: ``BPF_MAP_DELETE_ELEM``, 3.18."""
+    memory = Memory()
+    result = _element(Command.MAP_DELETE_ELEM, fd, key, 0, flags, memory)
+    if result[1] == errno.ENOENT:
+        return False
+    check(Command.MAP_DELETE_ELEM, result, what or f"map fd {fd}")
+    return True
+
+
+def map_next_key(
+    fd: int, key: Buffer | None, out: bytearray | memoryview, *, what: str = ""
+) -> bool:
+    """Write the key after ``key`` to ``out``: ``BPF_MAP_GET_NEXT_KEY``, Linux 3.18.
+
+    False at the end. ``None`` asks for the first (Linux 4.12); a key that is not in
+    the map does so too.
+    """
+    memory = Memory()
+    command = Command.MAP_GET_NEXT_KEY
+    result = _element(command, fd, key, memory.write(out), 0, memory)
+    if result[1] == errno.ENOENT:
+        return False
+    check(command, result, what or f"map fd {fd}")
+    return True
+
+
+def map_lookup_and_delete(
+    fd: int,
+    key: Buffer | None,
+    value: bytearray | memoryview,
+    flags: int = 0,
+    *,
+    what: str = "",
+) -> bool:
+    """Take an element out: ``BPF_MAP_LOOKUP_AND_DELETE_ELEM``.
+
+    False when there is none. Queues and stacks since Linux 4.20 (key ``None``), hash
+    maps since 5.14.
+    """
+    memory = Memory()
+    command = Command.MAP_LOOKUP_AND_DELETE_ELEM
+    result = _element(command, fd, key, memory.write(value), flags, memory)
+    if result[1] == errno.ENOENT:
+        return False
+    check(command, result, what or f"map fd {fd}")
+    return True
+
+
+def map_freeze(fd: int, *, what: str = "") -> None:
+    """Make a map read-only for system calls: ``BPF_MAP_FREEZE``, Linux 5.2."""
+    command = Command.MAP_FREEZE
+    attr = bytearray(_ELEMENT.pack(fd, 0, 0, 0))
+    check(command, bpf(command, attr), what or f"map fd {fd}")
+
+
+# -- batches -------------------------------------------------------------------
+
+
+def _batch(
+    command: Command,
+    fd: int,
+    count: int,
+    flags: tuple[int, int],
+    addresses: tuple[int, int, int, int],
+) -> tuple[int, tuple[int, int]]:
+    attr = bytearray(_BATCH.pack(*addresses, count, fd, *flags))
+    result = bpf(command, attr, len(attr))
+    (done,) = struct.unpack_from("=I", attr, _BATCH_COUNT)
+    return done, result
+
+
+def map_lookup_batch(
+    fd: int,
+    position: Buffer | None,
+    next_position: bytearray | memoryview,
+    keys: bytearray | memoryview,
+    values: bytearray | memoryview,
+    count: int,
+    *,
+    delete: bool = False,
+    elem_flags: int = 0,
+    flags: int = 0,
+    what: str = "",
+) -> tuple[int, bool]:
+    """Read up to ``count`` elements: ``BPF_MAP_LOOKUP_BATCH``, Linux 5.6.
+
+    With ``delete`` they are taken out: ``BPF_MAP_LOOKUP_AND_DELETE_BATCH``. Starts at
+    ``position`` (``None`` for the beginning), and writes where to go on to
+    ``next_position``, which has the key's size, 4 bytes at least. Returns how many
+    elements there are in ``keys`` and ``values`` and whether these were the last.
+    Raises ``ENOSPC`` when a bucket of a hash map has more than ``count``.
+    """
+    command = Command.MAP_LOOKUP_BATCH
+    if delete:
+        command = Command.MAP_LOOKUP_AND_DELETE_BATCH
+    memory = Memory()
+    addresses = (
+        memory.read(position),
+        memory.write(next_position),
+        memory.write(keys),
+        memory.write(values),
+    )
+    done, result = _batch(command, fd, count, (elem_flags, flags), addresses)
+    if result[1] == errno.ENOENT:
+        return done, True
+    check(command, result, what or f"map fd {fd}")
+    return done, False
+
+
+def map_update_batch(
+    fd: int,
+    keys: Buffer,
+    values: Buffer,
+    count: int,
+    *,
+    elem_flags: int = 0,
+    flags: int = 0,
+    what: str = "",
+) -> int:
+    """Write ``count`` elements: ``BPF_MAP_UPDATE_BATCH``, Linux 5.6.
+
+    Returns how many were written. When one fails the error says why, in a note how
+    many were written before it, and also ``error.done``.
+    """
+    memory = Memory()
+    addresses = (0, 0, memory.read(keys), memory.read(values))
+    return _write_batch(
+        Command.MAP_UPDATE_BATCH, fd, count, (elem_flags, flags), addresses, what
+    )
+
+
+def map_delete_batch(
+    fd: int,
+    keys: Buffer,
+    count: int,
+    *,
+    elem_flags: int = 0,
+    flags: int = 0,
+    what: str = "",
+) -> int:
+    """Delete ``count`` elements: ``BPF_MAP_DELETE_BATCH``, Linux 5.6.
+
+    Returns how many were deleted; errors are as for :func:`map_update_batch`.
+    """
+    memory = Memory()
+    addresses = (0, 0, memory.read(keys), 0)
+    return _write_batch(
+        Command.MAP_DELETE_BATCH, fd, count, (elem_flags, flags), addresses, what
+    )
+
+
+def _write_batch(
+    command: Command,
+    fd: int,
+    count: int,
+    flags: tuple[int, int],
+    addresses: tuple[int, int, int, int],
+    what: str,
+) -> int:
+    done, result = _batch(command, fd, count, flags, addresses)
+    if result[0] < 0:
+        error = failure("BPF_" + command.name, result[1], what or f"map fd {fd}")
+        # EFAULT comes before the kernel counts, EINVAL before it looks
+        if result[1] not in {errno.EFAULT, errno.EINVAL}:
+            error.add_note(f"{done} of {count} elements were done before it")
+        raise error
+    return done

@@ -1,0 +1,61 @@
+"""``mmap(2)`` at a given address, which Python's :mod:`mmap` cannot do."""
+
+import ctypes
+from typing import Final
+
+from skelgen.runtime.syscalls.seam import fail
+
+PROT_NONE: Final = 0
+PROT_READ: Final = 1
+PROT_WRITE: Final = 2
+MAP_SHARED: Final = 1
+MAP_PRIVATE: Final = 2
+MAP_FIXED: Final = 0x10
+MAP_ANONYMOUS: Final = 0x20
+
+# the C functions, because s390x passes the arguments of its system call in memory
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+_mmap: Final = _libc["mmap"]
+_mmap.restype = ctypes.c_void_p
+_mmap.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_long,
+]
+_munmap: Final = _libc["munmap"]
+_munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+_mprotect: Final = _libc["mprotect"]
+_mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_FAILED: Final = ctypes.c_void_p(-1).value
+
+
+def mmap(
+    address: int,
+    length: int,
+    protection: int,
+    flags: int,
+    fd: int = -1,
+    offset: int = 0,
+    *,
+    what: str = "",
+) -> int:
+    """Map ``length`` bytes and return their address; 0 lets the kernel choose it."""
+    result = _mmap(address, length, protection, flags, fd, offset)
+    if result == _FAILED:
+        fail("mmap", ctypes.get_errno(), what or f"fd {fd}")
+    return int(result)
+
+
+def munmap(address: int, length: int, *, what: str = "") -> None:
+    """Unmap ``length`` bytes."""
+    if _munmap(address, length) != 0:
+        fail("munmap", ctypes.get_errno(), what or f"{length} bytes at {address:#x}")
+
+
+def mprotect(address: int, length: int, protection: int, *, what: str = "") -> None:
+    """Change the protection of ``length`` bytes."""
+    if _mprotect(address, length, protection) != 0:
+        fail("mprotect", ctypes.get_errno(), what or f"{length} bytes at {address:#x}")

@@ -1,0 +1,216 @@
+"""The one place where the runtime enters the kernel.
+
+Every system call of the package goes through ``skelgen.runtime.syscalls.raw``. A
+test replaces that one name, and with it the kernel.
+"""
+
+import ctypes
+import errno
+import os
+from typing import TYPE_CHECKING, Final, NoReturn, Self
+
+from skelgen.model.enums import Command
+from skelgen.runtime import syscalls as _package
+from skelgen.runtime.errors import BpfOSError, ClosedError, os_error
+from skelgen.runtime.syscalls.numbers import NR_BPF, NR_CLOSE, NR_FCNTL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Buffer = bytes | bytearray | memoryview
+"""What a call reads from; what it writes to is a ``bytearray`` or writable view."""
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+_syscall: Final = _libc["syscall"]
+_syscall.restype = ctypes.c_long
+_syscall.argtypes = [ctypes.c_long] * 7
+
+_F_DUPFD_CLOEXEC: Final = 1030
+
+
+def raw(
+    nr: int, a: int = 0, b: int = 0, c: int = 0, d: int = 0, e: int = 0, f: int = 0
+) -> tuple[int, int]:
+    """Do one system call; return its result and errno (0 when it succeeded)."""
+    result: int = _syscall(nr, a, b, c, d, e, f)
+    return result, ctypes.get_errno() if result < 0 else 0
+
+
+real_raw: Final = raw
+"""``raw`` as it is when no test replaced it."""
+
+
+def call(
+    nr: int, a: int = 0, b: int = 0, c: int = 0, d: int = 0, e: int = 0, f: int = 0
+) -> tuple[int, int]:
+    """Do one system call, again when a signal interrupted it.
+
+    Looked up in the package every time, so that a test replaces the kernel in one
+    place. Python runs its signal handlers between two tries.
+    """
+    while True:
+        result, error = _package.raw(nr, a, b, c, d, e, f)
+        if result >= 0 or error != errno.EINTR:
+            return result, error
+
+
+# -- bpf(2) --------------------------------------------------------------------
+
+
+def bpf(command: int, attr: bytearray, size: int | None = None) -> tuple[int, int]:
+    """Do one ``bpf(2)`` command; the kernel may write to ``attr``.
+
+    Without a size the kernel is told of the bytes up to the last that is not zero,
+    so that a kernel that does not know a field accepts a call that does not use it.
+    """
+    address = ctypes.addressof(ctypes.c_char.from_buffer(attr))
+    if size is None:
+        size = min(len(attr), -(-len(attr.rstrip(b"\0")) // 8) * 8)
+    return call(NR_BPF, command, address, size)
+
+
+def check(command: int, result: tuple[int, int], what: str) -> int:
+    """Return the result of a command, or raise for its errno."""
+    value, error = result
+    if value < 0:
+        fail("BPF_" + Command(command).name, error, what)
+    return value
+
+
+def check_fd(command: int, result: tuple[int, int], what: str) -> int:
+    """Return the new fd of a command, which is 3 or more, or raise."""
+    return good_fd(check(command, result, what))
+
+
+def fail(command: str, error: int, what: str, message: str | None = None) -> NoReturn:
+    """Raise the :class:`BpfOSError` of a failed call, with hints on its cause."""
+    raise failure(command, error, what, message)
+
+
+def failure(
+    command: str, error: int, what: str, message: str | None = None
+) -> BpfOSError:
+    """Return the :class:`BpfOSError` of a failed call, with hints on its cause."""
+    result = os_error(error, message, command=command, what=what)
+    if error == errno.EPERM:
+        # late: reads files of /proc, and is needed when something failed only
+        from skelgen.runtime.diagnose import explain  # noqa: PLC0415
+
+        for note in explain(command):
+            result.add_note(note)
+    return result
+
+
+# -- memory --------------------------------------------------------------------
+
+
+class Memory:
+    """Addresses of buffers, which it keeps alive as long as it lives itself."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: list[object] = []
+
+    def read(self, data: Buffer | None) -> int:
+        """Return an address where the kernel finds ``data``; 0 for none or empty."""
+        if not data:
+            return 0
+        copy = ctypes.create_string_buffer(bytes(data), len(data))
+        self._kept.append(copy)
+        return ctypes.addressof(copy)
+
+    def text(self, data: str | bytes) -> int:
+        """Return the address of a NUL-terminated copy of a path or name."""
+        copy = ctypes.create_string_buffer(os.fsencode(data))
+        self._kept.append(copy)
+        return ctypes.addressof(copy)
+
+    def write(self, data: bytearray | memoryview | None) -> int:
+        """Return the address of ``data`` itself, for the kernel to write to."""
+        if not data:
+            return 0
+        pinned = ctypes.c_char.from_buffer(data)
+        self._kept.append(pinned)
+        return ctypes.addressof(pinned)
+
+
+# -- file descriptors ----------------------------------------------------------
+
+
+def good_fd(fd: int) -> int:
+    """Move an fd away from 0, 1 and 2, where others expect standard streams."""
+    if fd > 2:
+        return fd
+    moved, error = call(NR_FCNTL, fd, _F_DUPFD_CLOEXEC, 3)
+    close(fd)
+    if moved < 0:
+        fail("fcntl", error, f"fd {fd}")
+    return moved
+
+
+def dup(fd: int) -> int:
+    """Return another fd of the same file: 3 or more, close-on-exec."""
+    result, error = call(NR_FCNTL, fd, _F_DUPFD_CLOEXEC, 3)
+    if result < 0:
+        fail("fcntl", error, f"fd {fd}")
+    return result
+
+
+def close(fd: int) -> None:
+    """Close an fd. Raises for one that is not open: it has a single owner."""
+    # not through call(): Linux has closed it also when it says EINTR
+    result, error = _package.raw(NR_CLOSE, fd)
+    if result < 0 and error != errno.EINTR:
+        fail("close", error, f"fd {fd}")
+
+
+class Fd:
+    """The one owner of a file descriptor, closed when it is not used any more."""
+
+    __slots__ = ("_close", "_fd")
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        # kept: at interpreter exit the module may be gone before this object
+        self._close: Callable[[int], None] = close
+
+    def fileno(self) -> int:
+        """Return the number; raises :class:`ClosedError` after :meth:`close`."""
+        if self._fd < 0:
+            raise ClosedError("file descriptor: closed already")
+        return self._fd
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` or :meth:`detach` was called."""
+        return self._fd < 0
+
+    def detach(self) -> int:
+        """Give the number away; the caller closes it."""
+        fd = self.fileno()
+        self._fd = -1
+        return fd
+
+    def close(self) -> None:
+        """Close it, once."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            self._close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            try:  # noqa: SIM105 (contextlib is slow to import)
+                self._close(fd)
+            except Exception:  # noqa: BLE001, S110 (nobody could catch it)
+                pass
+
+    def __repr__(self) -> str:
+        return f"Fd({self._fd})"
