@@ -28,6 +28,7 @@ class BtfBuilder:
         self._prefix = {"little": "<", "big": ">"}[self.byteorder]
         self._base = base
         self._types = bytearray()
+        self._positions: list[int] = []  # first byte of each type
         self._layout = b""
         self._strings = bytearray(b"" if base is not None else b"\0")
         self._start_string = 0
@@ -89,6 +90,7 @@ class BtfBuilder:
         if not 0 <= vlen <= MAX_VLEN:
             raise ValueError(f"type '{name!s}': {vlen} elements are too many")
         info = int(kflag) << 31 | int(kind) << 24 | vlen
+        position = len(self._types)
         try:
             self._types += pack(
                 f"{self._prefix}{3 + len(payload)}I",
@@ -101,6 +103,7 @@ class BtfBuilder:
             raise ValueError(
                 f"type '{name!s}': a number does not fit 32 bits"
             ) from None
+        self._positions.append(position)
         type_id = self._next_id
         self._next_id += 1
         return type_id

@@ -275,6 +275,17 @@ class Btf:
         return bytes(self._data)
 
     @property
+    def type_bytes(self) -> bytes:
+        """The type section as it is stored."""
+        start = self._types_start
+        return self._data[start : start + 4 * len(self.words)]
+
+    @property
+    def string_bytes(self) -> bytes:
+        """The strings as they are stored."""
+        return self._data[self._strings_start : self._strings_end]
+
+    @property
     def string_size(self) -> int:
         """Bytes of strings here, without the base's."""
         return self._strings_end - self._strings_start
