@@ -188,10 +188,7 @@ class ArrayCodec(Codec[Sequence[E]]):
         if len(value) != self.length:
             raise ValueError(f"must be {self.text}, got {len(value)}")
         array = ctype()
-        try:
-            array[:] = value
-        except (TypeError, OverflowError, ValueError) as error:
-            raise type(error)(f"element {error}") from None
+        array[:] = value
         return array
 
     def _pack(self, value: Sequence[E]) -> bytes:

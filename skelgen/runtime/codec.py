@@ -60,10 +60,7 @@ class Codec(Generic[T]):
 
         Raises TypeError, OverflowError or ValueError.
         """
-        try:
-            return self._pack(value)
-        except (TypeError, OverflowError, ValueError) as error:
-            raise _of("value", error) from None
+        return packed(self, value, "value")
 
     def _pack(self, value: T) -> bytes:
         raise NotImplementedError
@@ -84,9 +81,6 @@ class Codec(Generic[T]):
         """
         return self.slot(memory, offset)
 
-    def copy_to(self, memory: "WriteableBuffer", offset: int, value: T) -> None:
-        """Check the value and store it at an offset of writable memory."""
-        memoryview(memory).cast("B")[offset : offset + self.size] = self._pack(value)
 
 
 class _Slot(Generic[T]):
@@ -105,18 +99,31 @@ class _Slot(Generic[T]):
         return self.codec.unpack(self.memory, self.offset)
 
     def __setitem__(self, index: int, value: T, /) -> None:
-        self.codec.copy_to(self.memory, self.offset, value)
+        codec = self.codec
+        data = codec._pack(value)  # noqa: SLF001 (of the same module)
+        start = self.offset
+        memoryview(self.memory).cast("B")[start : start + codec.size] = data
 
 
 def _of(whose: str, error: Exception) -> Exception:
     """Return an error of :meth:`Codec.coerce` that says whose value it is."""
-    return type(error)(f"{whose} {error}")
+    text = str(error)
+    space = "" if text.startswith("[") else " "  # "[3] must be": an element of it
+    return type(error)(f"{whose}{space}{text}")
 
 
 def checked(codec: Codec[T], value: T, whose: str) -> Any:  # noqa: ANN401 (as Codec.coerce)
     """Return ``codec.coerce(value)``; errors say whose value it is."""
     try:
         return codec.coerce(value)
+    except (TypeError, OverflowError, ValueError) as error:
+        raise _of(whose, error) from None
+
+
+def packed(codec: Codec[T], value: T, whose: str) -> bytes:
+    """Return ``codec.pack(value)``; errors say whose value it is."""
+    try:
+        return codec._pack(value)  # noqa: SLF001 (of the same module)
     except (TypeError, OverflowError, ValueError) as error:
         raise _of(whose, error) from None
 
@@ -268,11 +275,12 @@ class BoolCodec(Codec[bool]):
 class FloatCodec(Codec[float]):
     """``float`` (with its rounding) or ``double``."""
 
-    __slots__ = ("_struct",)
+    __slots__ = ("_checker", "_struct")
 
     def __init__(self, name: str, ctype: Any, format: str) -> None:  # noqa: A002, ANN401 (the word of struct)
         super().__init__(f"float ({name})", _struct.calcsize(format), ctype)
         self._struct = _struct.Struct(format)
+        self._checker = _struct.Struct("=" + format)  # native sizes are not checked
 
     def coerce(self, value: float) -> float:
         if isinstance(value, (str, bytes, bytearray)):
@@ -282,7 +290,7 @@ class FloatCodec(Codec[float]):
         except TypeError:
             raise _type_error(self.text, value) from None
         try:
-            _struct.pack("=" + self._struct.format, number)  # "=" checks, native does not
+            self._checker.pack(number)
         except OverflowError:
             raise OverflowError(f"must be {self.text}, got {number}") from None
         return number
@@ -293,6 +301,11 @@ class FloatCodec(Codec[float]):
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> float:
         number: float = self._struct.unpack_from(buffer, offset)[0]
         return number
+
+    def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[float]:
+        if self.size == 4:
+            return _Slot(self, memory, offset)  # a memoryview would store infinity
+        return memoryview(memory).cast("B")[offset : offset + 8].cast("d")
 
 
 # -- bytes ---------------------------------------------------------------------

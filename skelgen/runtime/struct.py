@@ -35,7 +35,8 @@ anything else, n bytes     hidden, see below       (descriptor)      ``rt.Bytes(
     big = rt.Member(rt.U128, offset=16)
     mode = rt.BitField(bit_offset=35, width=3)             # as in BTF
     delta = rt.BitField(bit_offset=38, width=5, signed=True)
-    data = rt.Flexible(rt.U8, offset=40)                   # T data[]; CString: bytes
+    data = rt.Flexible(rt.U32, offset=40)                  # __u32 data[]
+    text = rt.FlexibleBytes(offset=40)                     # char text[]
 
   ``Member`` takes any codec at any offset; it is also the way out for a member
   that ctypes would align elsewhere.
@@ -45,6 +46,8 @@ anything else, n bytes     hidden, see below       (descriptor)      ``rt.Bytes(
   (``("8:16", EventAnon0)``) and that name in ``_anonymous_``, set before ``_fields_``:
   ctypes then shows its members as the outer struct's; annotate them there. Descriptors
   are not shown that way: repeat them in the outer struct, with its offsets.
+* No member may be called ``from_buffer``, ``from_buffer_copy``, ``from_address``,
+  ``from_param`` or ``in_dll`` (ctypes finds them on the class), nor ``_x_``.
 * ``rt.check_layout(Cls, size=, offsets=)`` after the class: offsets of the entries of
   ``_fields_`` that are not hidden, in their order.
 * For constructors that are checked, an ``__init__`` under ``TYPE_CHECKING``::

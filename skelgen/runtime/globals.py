@@ -1,0 +1,106 @@
+"""Global variables of a BPF object, as attributes of one class a data section."""
+
+from typing import TYPE_CHECKING, Any, overload
+
+from skelgen.runtime.codec import checked
+from skelgen.runtime.member import A, T, Variable
+from skelgen.runtime.section import Section
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from skelgen.runtime.codec import Slot
+
+__all__ = ("DataSection", "Global", "Section")
+
+
+class DataSection:
+    """Base of the generated class of a data section; attributes are globals.
+
+    Reading and writing act on the memory of the section: before load on what the
+    object starts with, after load on what programs see. Structs, unions and arrays
+    are views that stay valid, also after the object was destroyed. An integer is
+    stored in one step; anything larger than 8 bytes is not.
+    """
+
+    __slots__ = ("_section_", "_slots_")
+
+    def __init__(self, section: Section) -> None:
+        self._section_ = section
+        self._slots_ = section.slots
+
+    def __repr__(self) -> str:
+        names = [
+            name
+            for cls in reversed(type(self).__mro__)
+            for name, value in vars(cls).items()
+            if isinstance(value, Global)
+        ]
+        values = (f"{name}={getattr(self, name)!r}" for name in names)
+        return f"{type(self).__name__}({', '.join(values)})"
+
+
+class Global(Variable[T, A]):
+    """A global variable at an offset of its section.
+
+    Reading raises ClosedError after destroy (StateError before load for
+    ``.kconfig``); writing also StateError once the section is read-only,
+    OverflowError out of range, TypeError of the wrong type, ValueError of the wrong
+    length.
+    """
+
+    __slots__ = ()
+
+    @overload
+    def __get__(self, instance: None, owner: type[object]) -> "Self": ...
+    @overload
+    def __get__(self, instance: DataSection, owner: type[object]) -> T: ...
+    def __get__(
+        self, instance: DataSection | None, owner: type[object]
+    ) -> "T | Self":
+        if instance is None:
+            return self
+        try:
+            value: T = instance._slots_[self][0]  # noqa: SLF001 (of the same module)
+        except KeyError:
+            value = self._slot(instance, write=False)[0]
+        return value
+
+    def __set__(self, instance: DataSection, value: A) -> None:
+        try:
+            instance._slots_[self][0] = value  # noqa: SLF001 (of the same module)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            # not in use yet, or refused by something that cannot say why
+            slot = self._slot(instance, write=True)
+            checked(self.codec, value, f"global '{self.name}'")
+            slot[0] = value
+            instance._section_.memory().push()  # noqa: SLF001 (of the same module)
+
+    def _slot(self, instance: DataSection, *, write: bool) -> "Slot[Any]":
+        """Return the slot of this global, and keep it for the next time."""
+        section = instance._section_  # noqa: SLF001 (of the same module)
+        whose = f"global '{self.name}'"
+        memory = section.writable(whose) if write else section.readable(whose)
+        if write:
+            memory.pull()
+        slot = self.codec.live(memory, self.offset)
+        if memory.frozen:
+            slot = _Frozen(slot)
+        if memory.fd < 0:
+            section.slots[self] = slot
+        return slot
+
+
+class _Frozen:
+    """A slot that is read only."""
+
+    __slots__ = ("slot",)
+
+    def __init__(self, slot: "Slot[Any]") -> None:
+        self.slot = slot
+
+    def __getitem__(self, index: int, /) -> Any:
+        return self.slot[0]
+
+    def __setitem__(self, index: int, value: Any, /) -> None:
+        raise TypeError  # Global says why

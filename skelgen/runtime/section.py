@@ -1,0 +1,221 @@
+"""The memory of a data section, and what happens to it when the object is loaded.
+
+Before load a section is private memory of this process. At load the section's map
+is mapped over the same addresses, so whoever holds a view of a global then looks at
+the kernel's memory. Sections that programs cannot write (``.rodata``, ``.kconfig``)
+stay private and are frozen instead: the kernel's copy cannot change any more, and a
+write can be refused where a store to a read-only mapping would kill the process.
+"""
+
+import ctypes
+import mmap
+from typing import TYPE_CHECKING, Any, Final
+
+from skelgen.model.spec import DataKind, DataSpec
+from skelgen.runtime import syscalls
+from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
+from skelgen.runtime.log import debug
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+    from skelgen.runtime.codec import Slot
+
+_KEY: Final = bytes(4)
+_READ_WRITE: Final = syscalls.PROT_READ | syscalls.PROT_WRITE
+
+
+class SectionMemory(mmap.mmap):
+    """Pages of a section; views of globals keep them.
+
+    Python unmaps them when the last view is gone, whatever is mapped there by then.
+    """
+
+    frozen = False
+    name = ""
+    fd = -1
+    """Where the map cannot be mapped: its fd, to be read and written with calls."""
+    used = 0
+    """Bytes of the section; the pages have more."""
+
+    def pull(self) -> None:
+        """Read the map, where it is not mapped anyway."""
+        if self.fd >= 0:
+            value = bytearray(self.used)
+            syscalls.map_lookup(self.fd, _KEY, value, what=f"section '{self.name}'")
+            self[: self.used] = bytes(value)
+
+    def push(self) -> None:
+        """Write the map, where it is not mapped anyway."""
+        if self.fd >= 0:
+            value = self[: self.used]
+            syscalls.map_update(self.fd, _KEY, value, what=f"section '{self.name}'")
+
+
+class Section:
+    """A data section of an object: ``.data``, ``.rodata``, ``.bss``, ``.kconfig``."""
+
+    __slots__ = ("_loaded", "_memory", "slots", "spec")
+
+    def __init__(self, spec: DataSpec, image: "ReadableBuffer | None" = None) -> None:
+        self.spec: Final = spec
+        """Its blueprint."""
+        self._memory: SectionMemory | None = SectionMemory(
+            -1,
+            max(spec.size, 1),
+            flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
+            prot=mmap.PROT_READ | mmap.PROT_WRITE,
+        )
+        self._memory.name = spec.section
+        self._memory.used = spec.size
+        if image is not None:
+            self._memory[: spec.size] = bytes(image)
+        self._loaded = False
+        self.slots: Final[dict[object, Slot[Any]]] = {}
+        """Slots of globals that are in use; emptied whenever they have to change."""
+
+    @property
+    def name(self) -> str:
+        """Name of the ELF section."""
+        return self.spec.section
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.spec.size
+
+    @property
+    def readonly(self) -> bool:
+        """Whether writing is refused now."""
+        return self.memory().frozen or self.spec.kind is DataKind.KCONFIG
+
+    def __repr__(self) -> str:
+        state = "destroyed" if self._memory is None else f"{self.size} bytes"
+        return f"<section '{self.name}': {state}>"
+
+    # -- contents --------------------------------------------------------------
+
+    def read(self, offset: int = 0, size: int | None = None) -> bytes:
+        """Return bytes of the section, all of them by default.
+
+        Raises StateError for ``.kconfig`` before load, ClosedError after destroy.
+        """
+        memory = self.readable(f"section '{self.name}'")
+        end = self.size if size is None else offset + size
+        if not 0 <= offset <= end <= self.size:
+            raise IndexError(
+                f"section '{self.name}': bytes {offset}..{end} of {self.size}"
+            )
+        return memory[offset:end]
+
+    def write(self, data: "ReadableBuffer", offset: int = 0) -> None:
+        """Write bytes into the section.
+
+        Raises StateError once it is read-only, ClosedError after destroy.
+        """
+        memory = self.writable(f"section '{self.name}'")
+        data = bytes(data)
+        if not 0 <= offset <= offset + len(data) <= self.size:
+            raise IndexError(
+                f"section '{self.name}': bytes {offset}..{offset + len(data)} "
+                f"of {self.size}"
+            )
+        memory.pull()
+        memory[offset : offset + len(data)] = data
+        memory.push()
+
+    def memory(self, whose: str = "") -> SectionMemory:
+        """Return the pages, or raise ClosedError."""
+        if self._memory is None:
+            whose = whose or f"section '{self.name}'"
+            raise ClosedError(f"{whose}: the object was destroyed")
+        return self._memory
+
+    def readable(self, whose: str) -> SectionMemory:
+        """Return the pages for reading, up to date; StateError when it is too early."""
+        memory = self.memory(whose)
+        if self.spec.kind is DataKind.KCONFIG and not self._loaded:
+            raise StateError(f"{whose}: known after load() only, which reads it")
+        memory.pull()
+        return memory
+
+    def writable(self, whose: str) -> SectionMemory:
+        """Return the pages for writing; StateError when that is over."""
+        memory = self.memory(whose)
+        if self.spec.kind is DataKind.KCONFIG:
+            raise StateError(
+                f"{whose}: read-only, load() fills it in; open(kconfig=...) overrides"
+            )
+        if memory.frozen:
+            raise StateError(
+                f"{whose}: '{self.name}' is read-only after load(); "
+                "assign before load()"
+            )
+        return memory
+
+    # -- for the loader --------------------------------------------------------
+
+    def _image(self) -> bytes:
+        """Return the contents, to create the map with."""
+        return self.memory()[: self.size]
+
+    def _fill(self, data: "ReadableBuffer", offset: int = 0) -> None:
+        """Write before load, also what users may not: values of ``.kconfig``."""
+        data = bytes(data)
+        self.memory()[offset : offset + len(data)] = data
+
+    def _adopt(self, fd: int, *, mmapable: bool | None = None) -> None:
+        """Become the contents of the map ``fd``, which has the same by now.
+
+        ``mmapable``: whether it was made with ``BPF_F_MMAPABLE`` (default: as the
+        blueprint says). The fd stays the map's.
+        """
+        memory = self.memory()
+        self._loaded = True
+        if self.spec.readonly:
+            memory.frozen = True
+        elif not (self.spec.mmapable if mmapable is None else mmapable):
+            memory.fd = fd
+        else:
+            _map_over(memory, fd)
+        self.slots.clear()
+
+    def _close(self) -> None:
+        """Give the pages up; views of globals keep theirs. Idempotent."""
+        self.slots.clear()
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.fd = -1
+            try:
+                memory.close()
+            except BufferError:
+                debug("section '%s': views keep its memory", self.name)
+
+
+def _map_over(memory: SectionMemory, fd: int) -> None:
+    """Map a BPF map over the pages of a section (Linux 5.5), or read it by calls.
+
+    A mapping that fails may leave a hole where the old one was (kernels before 6.12
+    unmap first), and views point there: so try elsewhere first.
+    """
+    what = f"section '{memory.name}'"
+    size = len(memory)
+    try:
+        trial = syscalls.mmap(
+            0, size, _READ_WRITE, syscalls.MAP_SHARED, fd, what=what
+        )
+    except BpfOSError as error:
+        debug("%s: cannot be mapped, read and written with calls: %s", what, error)
+        memory.fd = fd
+        return
+    syscalls.munmap(trial, size, what=what)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    image = bytes(memory)
+    fixed = syscalls.MAP_SHARED | syscalls.MAP_FIXED
+    try:
+        syscalls.mmap(address, size, _READ_WRITE, fixed, fd, what=what)
+    except BpfOSError:
+        fixed = syscalls.MAP_PRIVATE | syscalls.MAP_FIXED | syscalls.MAP_ANONYMOUS
+        syscalls.mmap(address, size, _READ_WRITE, fixed, what=what)
+        memory[:] = image
+        raise
