@@ -1,0 +1,506 @@
+"""What a CO-RE relocation comes to, on BTF made here: every kind, both outcomes."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from skelgen.btf.build import BtfBuilder
+from skelgen.btf.parse import Btf
+from skelgen.btf.types import Kind
+from skelgen.runtime.core_reloc import CoreRelo, CoreRelocator, Value
+from skelgen.runtime.core_spec import ReloKind
+from skelgen.runtime.core_types import SpecError, essential_name, kinds_compatible
+
+Fill = Callable[[BtfBuilder], int]
+
+
+def finder(*targets: Btf) -> Callable[[str, Kind], list[tuple[Btf, int]]]:
+    def find(name: str, kind: Kind) -> list[tuple[Btf, int]]:
+        return [
+            (btf, type_id)
+            for btf in targets
+            for type_id in btf.ids()
+            if kinds_compatible(kind, btf.kind(type_id))
+            and essential_name(btf.name(type_id)) == name
+        ]
+
+    return find
+
+
+def make(fill: Fill, byteorder: str = "little") -> tuple[Btf, int]:
+    builder = BtfBuilder(byteorder)
+    type_id = fill(builder)
+    return Btf(builder.bytes()), type_id
+
+
+def work_out(
+    local: Fill,
+    targets: Sequence[Fill],
+    kind: ReloKind,
+    access: str = "0",
+    byteorder: str = "little",
+) -> Value:
+    btf, type_id = make(local)
+    relocator = CoreRelocator(btf, finder(*(make(fill)[0] for fill in targets)))
+    relocator.byteorder = byteorder
+    return relocator.value(CoreRelo(3, type_id, access, kind))
+
+
+def point(b: BtfBuilder) -> int:
+    """Struct with ints x, y, a bit-field of 3 bits, an array and a pointer."""
+    int_id = b.add_int("int", 4, signed=True)
+    uint_id = b.add_int("unsigned int", 4)
+    array_id = b.add_array(uint_id, uint_id, 4)
+    ptr_id = b.add_ptr(0)
+    return b.add_struct(
+        "point",
+        48,
+        [
+            ("x", int_id, 0),
+            ("y", uint_id, 32),
+            ("bits", uint_id, 64, 3),
+            ("list", array_id, 96),
+            ("next", ptr_id, 256),
+        ],
+    )
+
+
+def moved_point(b: BtfBuilder) -> int:
+    """The same fields elsewhere, of other sizes, within anonymous members."""
+    b.add_int("gap", 1)
+    int_id = b.add_int("int", 8, signed=True)
+    uint_id = b.add_int("unsigned int", 8)
+    array_id = b.add_array(uint_id, uint_id, 4)
+    ptr_id = b.add_ptr(0)
+    inner = b.add_union("", 8, [("other", int_id, 0), ("y", uint_id, 0)])
+    outer = b.add_struct("", 16, [("z", int_id, 0), ("", inner, 64)])
+    return b.add_struct(
+        "point",
+        96,
+        [
+            ("", outer, 64),
+            ("x", int_id, 192),
+            ("bits", uint_id, 260, 7),
+            ("list", array_id, 320),
+            ("next", ptr_id, 576),
+        ],
+    )
+
+
+def empty_point(b: BtfBuilder) -> int:
+    return b.add_struct("point", 8, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "access", "old", "new"),
+    [
+        (ReloKind.FIELD_BYTE_OFFSET, "0:0", 0, 24),
+        (ReloKind.FIELD_BYTE_OFFSET, "0:1", 4, 16),
+        (ReloKind.FIELD_BYTE_OFFSET, "0:3", 12, 40),
+        (ReloKind.FIELD_BYTE_OFFSET, "0:3:2", 20, 56),
+        (ReloKind.FIELD_BYTE_OFFSET, "0:4", 32, 72),
+        (ReloKind.FIELD_BYTE_OFFSET, "2", 96, 192),
+        (ReloKind.FIELD_BYTE_OFFSET, "1:1", 52, 112),
+        (ReloKind.FIELD_BYTE_SIZE, "0:1", 4, 8),
+        (ReloKind.FIELD_BYTE_SIZE, "0:3", 16, 32),
+        (ReloKind.FIELD_BYTE_SIZE, "0:3:1", 4, 8),
+        (ReloKind.FIELD_BYTE_SIZE, "0", 48, 96),
+        (ReloKind.FIELD_EXISTS, "0:1", 1, 1),
+        (ReloKind.FIELD_SIGNED, "0:0", 1, 1),
+        (ReloKind.FIELD_SIGNED, "0:1", 0, 0),
+        (ReloKind.FIELD_LSHIFT_U64, "0:1", 32, 0),
+        (ReloKind.FIELD_RSHIFT_U64, "0:1", 32, 0),
+        (ReloKind.TYPE_EXISTS, "0", 1, 1),
+        (ReloKind.TYPE_SIZE, "0", 48, 96),
+    ],
+)
+def test_found(kind: ReloKind, access: str, old: int, new: int) -> None:
+    value = work_out(point, [moved_point], kind, access)
+    assert not value.poison
+    assert (value.old, value.new) == (old, new)
+    assert value.check
+
+
+@pytest.mark.parametrize("kind", list(ReloKind))
+def test_missing_field_or_type(kind: ReloKind) -> None:
+    target = empty_point if kind.on_field else (lambda b: b.add_struct("other", 4))
+    local: Fill = point
+    if kind.on_enumerator:
+        local = lambda b: b.add_enum("point", [("A", 7)])  # noqa: E731
+    value = work_out(local, [target], kind, "0:1" if kind.on_field else "0")
+    if kind in {
+        ReloKind.FIELD_EXISTS,
+        ReloKind.TYPE_EXISTS,
+        ReloKind.TYPE_MATCHES,
+        ReloKind.ENUMVAL_EXISTS,
+    }:
+        assert value == Value(poison=False, old=1, new=0)
+    elif kind in {ReloKind.TYPE_ID_TARGET, ReloKind.TYPE_SIZE}:
+        assert not value.poison
+        assert value.new == 0
+    elif kind is ReloKind.TYPE_ID_LOCAL:
+        assert not value.poison
+        assert value.new > 0
+    else:
+        assert value.poison
+
+
+def test_type_ids() -> None:
+    local = work_out(point, [moved_point], ReloKind.TYPE_ID_LOCAL)
+    assert local.new == make(point)[1]
+    assert not local.check
+    target = work_out(point, [moved_point], ReloKind.TYPE_ID_TARGET)
+    assert target.new == make(moved_point)[1]
+    assert target.old == make(point)[1]
+    assert not target.check
+
+
+def test_type_matches() -> None:
+    assert work_out(point, [point], ReloKind.TYPE_MATCHES).new == 1
+    assert work_out(point, [moved_point], ReloKind.TYPE_MATCHES).new == 0
+
+
+@pytest.mark.parametrize(
+    ("access", "byteorder", "offset", "size", "lshift", "rshift"),
+    [
+        # bits 64..66 of the local struct: in the 4 bytes at 8
+        ("local", "little", 8, 4, 64 - 3, 61),
+        ("local", "big", 8, 4, 32, 61),
+        # bits 260..266 of the target: in the 8 bytes at 32
+        ("target", "little", 32, 8, 64 - 11, 57),
+        ("target", "big", 32, 8, 4, 57),
+    ],
+)
+def test_bitfields(
+    access: str, byteorder: str, offset: int, size: int, lshift: int, rshift: int
+) -> None:
+    def ask(kind: ReloKind) -> int:
+        value = work_out(point, [moved_point], kind, "0:2", byteorder)
+        assert not value.poison
+        assert value.check == (kind is ReloKind.FIELD_RSHIFT_U64)
+        return value.old if access == "local" else value.new
+
+    assert ask(ReloKind.FIELD_BYTE_OFFSET) == offset
+    assert ask(ReloKind.FIELD_BYTE_SIZE) == size
+    assert ask(ReloKind.FIELD_LSHIFT_U64) == lshift
+    assert ask(ReloKind.FIELD_RSHIFT_U64) == rshift
+    signed = work_out(point, [moved_point], ReloKind.FIELD_SIGNED, "0:2")
+    assert (signed.new, signed.check) == (0, True)
+
+
+def bitfield(name: str, bit_offset: int, width: int, size: int) -> Fill:
+    def fill(b: BtfBuilder) -> int:
+        uint_id = b.add_int("uint", size)
+        return b.add_struct(name, 32, [("f", uint_id, bit_offset, width)])
+
+    return fill
+
+
+def test_a_bitfield_across_words_takes_a_larger_load() -> None:
+    target = bitfield("s", 30, 4, 4)
+    local = bitfield("s", 0, 4, 1)
+    assert work_out(local, [target], ReloKind.FIELD_BYTE_SIZE, "0:0").new == 8
+    assert work_out(local, [target], ReloKind.FIELD_BYTE_OFFSET, "0:0").new == 0
+    assert work_out(local, [target], ReloKind.FIELD_LSHIFT_U64, "0:0").new == 30
+
+
+def test_a_bitfield_that_no_load_covers() -> None:
+    with pytest.raises(SpecError, match="does not fit into one 64-bit load"):
+        work_out(
+            bitfield("s", 0, 4, 4),
+            [bitfield("s", 62, 4, 8)],
+            ReloKind.FIELD_BYTE_OFFSET,
+            "0:0",
+        )
+
+
+def test_a_field_becomes_a_bitfield() -> None:
+    def plain(b: BtfBuilder) -> int:
+        return b.add_struct("s", 4, [("f", b.add_int("u", 4), 0)])
+
+    value = work_out(plain, [bitfield("s", 33, 5, 4)], ReloKind.FIELD_BYTE_SIZE, "0:0")
+    assert (value.old, value.new, value.check) == (4, 4, True)
+    value = work_out(
+        plain, [bitfield("s", 33, 5, 4)], ReloKind.FIELD_BYTE_OFFSET, "0:0"
+    )
+    # a plain load of a bit-field reads other bits too
+    assert (value.old_size, value.new_size, value.resizable) == (4, 0, False)
+
+
+# -- sizes of loads and stores ---------------------------------------------------
+
+
+def one(field: Fill) -> Fill:
+    return lambda b: b.add_struct("s", 16, [("f", field(b), 0)])
+
+
+def unsigned(size: int) -> Fill:
+    return lambda b: b.add_int("u", size)
+
+
+def signed(size: int) -> Fill:
+    return lambda b: b.add_int("s", size, signed=True)
+
+
+def pointer(b: BtfBuilder) -> int:
+    return b.add_ptr(0)
+
+
+def enumeration(size: int) -> Fill:
+    return lambda b: b.add_enum("", [("A", 1)], size=size)
+
+
+@pytest.mark.parametrize(
+    ("local", "target", "sizes", "resizable"),
+    [
+        (unsigned(4), unsigned(4), (4, 4), True),
+        (unsigned(4), unsigned(8), (4, 8), True),
+        (unsigned(8), unsigned(1), (8, 1), True),
+        (signed(4), signed(4), (4, 4), True),
+        (signed(4), signed(8), (4, 8), False),
+        (unsigned(4), signed(8), (4, 8), False),
+        (pointer, pointer, (8, 8), True),
+        (enumeration(4), enumeration(1), (4, 1), False),
+    ],
+)
+def test_sizes_of_a_field(
+    local: Fill,
+    target: Fill,
+    sizes: tuple[int, int],
+    resizable: bool,  # noqa: FBT001
+) -> None:
+    value = work_out(one(local), [one(target)], ReloKind.FIELD_BYTE_OFFSET, "0:0")
+    assert (value.old_size, value.new_size) == sizes
+    assert value.resizable is resizable
+
+
+def test_size_of_an_array_is_that_of_an_element() -> None:
+    def matrix(size: int) -> Fill:
+        def fill(b: BtfBuilder) -> int:
+            uint_id = b.add_int("u", size)
+            row = b.add_array(uint_id, uint_id, 3)
+            return b.add_array(b.add_typedef("row", row), uint_id, 2)
+
+        return fill
+
+    for access in ("0:0", "0:0:1", "0:0:1:2"):
+        value = work_out(
+            one(matrix(4)), [one(matrix(8))], ReloKind.FIELD_BYTE_OFFSET, access
+        )
+        assert (value.old_size, value.new_size) == (4, 8)
+
+
+# -- enumerators -----------------------------------------------------------------
+
+
+def test_enumerators() -> None:
+    def local(b: BtfBuilder) -> int:
+        return b.add_enum("e", [("A", 1), ("B___old", 2), ("C", -3)])
+
+    def target(b: BtfBuilder) -> int:
+        return b.add_enum64("e", [("B", 1 << 40), ("A", -1)])
+
+    def ask(access: str, kind: ReloKind = ReloKind.ENUMVAL_VALUE) -> Value:
+        return work_out(local, [target], kind, access)
+
+    assert (ask("0").old, ask("0").new) == (1, -1)
+    assert ask("1").new == 1 << 40
+    assert ask("2").poison
+    assert ask("0", ReloKind.ENUMVAL_EXISTS).new == 1
+    assert ask("2", ReloKind.ENUMVAL_EXISTS).new == 0
+
+
+def test_enumerator_of_a_typedef() -> None:
+    def typedef(value: int) -> Fill:
+        return lambda b: b.add_typedef("t", b.add_enum("", [("A", value)]))
+
+    assert work_out(typedef(1), [typedef(5)], ReloKind.ENUMVAL_VALUE).new == 5
+
+    def no_enum(b: BtfBuilder) -> int:
+        return b.add_typedef("t", b.add_int("int", 4))
+
+    assert work_out(typedef(1), [no_enum], ReloKind.ENUMVAL_VALUE).poison
+
+
+# -- candidates ------------------------------------------------------------------
+
+
+def flavoured(name: str, bit_offset: int, field: str = "f") -> Fill:
+    return lambda b: b.add_struct(name, 16, [(field, b.add_int("u", 4), bit_offset)])
+
+
+def test_flavours_are_ignored_on_both_sides() -> None:
+    value = work_out(
+        flavoured("s___mine", 0),
+        [flavoured("s___2", 64)],
+        ReloKind.FIELD_BYTE_OFFSET,
+        "0:0",
+    )
+    assert value.new == 8
+
+
+def test_candidates_that_agree() -> None:
+    targets = [flavoured("s", 32), flavoured("s___2", 32), flavoured("s___3", 0, "g")]
+    value = work_out(flavoured("s", 0), targets, ReloKind.FIELD_BYTE_OFFSET, "0:0")
+    assert value.new == 4
+
+
+def test_candidates_at_other_offsets() -> None:
+    targets = [flavoured("s", 32), flavoured("s", 64)]
+    with pytest.raises(SpecError, match=r"disagree: bit offset 32 .* and 64"):
+        work_out(flavoured("s", 0), targets, ReloKind.FIELD_EXISTS, "0:0")
+
+
+def test_candidates_of_other_values() -> None:
+    def sized(size: int) -> Fill:
+        return lambda b: b.add_struct("s", size)
+
+    with pytest.raises(SpecError, match=r"disagree: 8 .* and 12"):
+        work_out(sized(4), [sized(8), sized(12)], ReloKind.TYPE_SIZE)
+
+
+def test_what_lacks_one_field_is_not_asked_again() -> None:
+    """As libbpf does: the candidates that had ``f`` decide about ``g``."""
+
+    def local(b: BtfBuilder) -> int:
+        uint_id = b.add_int("u", 4)
+        return b.add_struct("s", 8, [("f", uint_id, 0), ("g", uint_id, 32)])
+
+    def full(b: BtfBuilder) -> int:
+        uint_id = b.add_int("u", 4)
+        return b.add_struct("s", 8, [("f", uint_id, 0), ("g", uint_id, 32)])
+
+    def other(b: BtfBuilder) -> int:
+        return b.add_struct("s", 8, [("g", b.add_int("u", 4), 0)])
+
+    btf, type_id = make(local)
+    find = finder(make(full)[0], make(other)[0])
+    relocator = CoreRelocator(btf, find)
+    relocator.value(CoreRelo(0, type_id, "0:0", ReloKind.FIELD_BYTE_OFFSET))
+    second = relocator.value(CoreRelo(1, type_id, "0:1", ReloKind.FIELD_BYTE_OFFSET))
+    assert second.new == 4
+    with pytest.raises(SpecError, match="disagree"):
+        CoreRelocator(btf, find).value(
+            CoreRelo(1, type_id, "0:1", ReloKind.FIELD_BYTE_OFFSET)
+        )
+
+
+def test_a_field_of_an_incompatible_type_is_not_there() -> None:
+    value = work_out(
+        one(unsigned(4)), [one(pointer)], ReloKind.FIELD_BYTE_OFFSET, "0:0"
+    )
+    assert value.poison
+
+
+# -- arrays ----------------------------------------------------------------------
+
+
+def with_array(nelems: int, *, last: bool = True) -> Fill:
+    def fill(b: BtfBuilder) -> int:
+        uint_id = b.add_int("u", 4)
+        members = [("a", b.add_array(uint_id, uint_id, nelems), 32)]
+        if not last:
+            members.append(("z", uint_id, 256))
+        return b.add_struct("s", 36, members)
+
+    return fill
+
+
+@pytest.mark.parametrize(
+    ("target", "poison"),
+    [
+        (with_array(5), False),
+        (with_array(4), True),
+        (with_array(0), False),
+        (with_array(0, last=False), True),
+    ],
+)
+def test_bounds_of_the_targets_array(
+    target: Fill, poison: bool
+) -> None:  # noqa: FBT001
+    value = work_out(with_array(8), [target], ReloKind.FIELD_BYTE_OFFSET, "0:0:4")
+    assert value.poison is poison
+    assert poison or value.new == 20
+
+
+@pytest.mark.parametrize(
+    ("local", "access", "message"),
+    [
+        (with_array(4), "0:0:4", "element 4 of an array of 4"),
+        (with_array(4), "0:1", "no member number 1"),
+        (with_array(4), "0:0:0:0", "has no parts"),
+        (with_array(4), "", "no list of numbers"),
+        (with_array(4), "0:x", "no list of numbers"),
+        (with_array(4), "0:-1", "no list of numbers"),
+        (with_array(4), ":".join("0" * 65), "no list of numbers"),
+    ],
+)
+def test_broken_access_strings(local: Fill, access: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        work_out(local, [with_array(4)], ReloKind.FIELD_BYTE_OFFSET, access)
+
+
+def test_broken_records() -> None:
+    with pytest.raises(SpecError, match="access string '0:1' on a whole type"):
+        work_out(point, [point], ReloKind.TYPE_SIZE, "0:1")
+    with pytest.raises(SpecError, match="is no enum"):
+        work_out(point, [point], ReloKind.ENUMVAL_VALUE)
+    with pytest.raises(SpecError, match="has no constant '1'"):
+        work_out(lambda b: b.add_enum("e", [("A", 1)]), [], ReloKind.ENUMVAL_VALUE, "1")
+    with pytest.raises(SpecError, match="anonymous types"):
+        work_out(lambda b: b.add_struct("", 4), [], ReloKind.TYPE_SIZE)
+    with pytest.raises(SpecError, match="offset and a size alone"):
+        work_out(with_array(4), [with_array(4)], ReloKind.FIELD_SIGNED, "0:0:0")
+    btf, type_id = make(point)
+    relocator = CoreRelocator(btf, finder())
+    with pytest.raises(SpecError, match="unknown kind 13"):
+        relocator.value(CoreRelo(0, type_id, "0", 13))
+    with pytest.raises(SpecError, match="99"):
+        relocator.value(CoreRelo(0, 99, "0", ReloKind.TYPE_SIZE))
+    with pytest.raises(SpecError, match="no size"):
+        work_out(lambda b: b.add_fwd("f"), [], ReloKind.FIELD_BYTE_SIZE)
+
+
+def test_an_enum64_target_of_a_big_endian_file() -> None:
+    def local(b: BtfBuilder) -> int:
+        return b.add_enum("e", [("A", 1)])
+
+    btf, type_id = make(local)
+    target, _ = make(lambda b: b.add_enum64("e", [("A", 5 << 32)]), "big")
+    value = CoreRelocator(btf, finder(target)).value(
+        CoreRelo(0, type_id, "0", ReloKind.ENUMVAL_VALUE)
+    )
+    assert value.new == 5 << 32
+
+
+@pytest.mark.parametrize(
+    ("kind", "access", "text"),
+    [
+        (ReloKind.FIELD_BYTE_OFFSET, "0:1", "point.y"),
+        (ReloKind.FIELD_BYTE_OFFSET, "0:3:2", "point.list[2]"),
+        (ReloKind.FIELD_BYTE_OFFSET, "1:0", "point[1].x"),
+        (ReloKind.TYPE_SIZE, "0", "point"),
+        (ReloKind.TYPE_SIZE, "9", "type [5] 9"),
+    ],
+)
+def test_access_in_words(kind: ReloKind, access: str, text: str) -> None:
+    btf, type_id = make(point)
+    relo = CoreRelo(0, type_id, access, kind)
+    assert CoreRelocator(btf, finder()).access(relo) == text
+
+
+def test_access_of_an_enumerator_in_words() -> None:
+    btf, type_id = make(lambda b: b.add_enum("e", [("A", 1)]))
+    relo = CoreRelo(0, type_id, "0", ReloKind.ENUMVAL_VALUE)
+    assert CoreRelocator(btf, finder()).access(relo) == "e::A"
+
+
+def test_an_access_through_64_anonymous_members_is_too_deep() -> None:
+    def deep(b: BtfBuilder) -> int:
+        type_id = b.add_struct("", 4, [("f", b.add_int("u", 4), 0)])
+        for _ in range(64):
+            type_id = b.add_struct("", 4, [("", type_id, 0)])
+        return b.add_struct("s", 4, [("", type_id, 0)])
+
+    with pytest.raises(SpecError, match="too deeply"):
+        work_out(one(unsigned(4)), [deep], ReloKind.FIELD_EXISTS, "0:0")
