@@ -1,0 +1,84 @@
+# make demo    build the bootstrap example and watch it trace processes (as root)
+# make test    every check: style, types, imports, tests with coverage
+# make examples, make lint, make types, make pytest    the parts of it
+#
+# Each sets up what it needs, once: a virtual environment in .venv, and Debian
+# packages where some are missing (apt-get as root; without root it says which).
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+EXAMPLES := minimal bootstrap xdp_count
+SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
+
+# The clang that pip installed. Debian keeps <asm/types.h> in a folder that
+# -target bpf does not search; the C compiler knows its name.
+CLANG := $(BIN)/python -m ziglang clang
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+BPF_CFLAGS := -target bpf -O2 -g -mcpu=v3 -Wall $(if $(MULTIARCH),-idirafter /usr/include/$(MULTIARCH))
+
+.PHONY: help demo test lint types imports pytest examples clean
+.DELETE_ON_ERROR:
+# One thing after the other, so that what is printed can be read.
+.NOTPARALLEL:
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+demo: $(VENV)/.demo examples/bootstrap/bootstrap_skel.py
+	$(BIN)/python examples/bootstrap/demo.py
+
+test: lint types imports pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/black --check --quiet .
+
+types: $(VENV)/.test examples
+	$(BIN)/mypy skelgen
+	for e in $(EXAMPLES); do \
+		(cd examples/$$e && MYPYPATH=$(CURDIR) ../../$(BIN)/mypy --strict *.py) || exit 1; \
+	done
+	$(BIN)/pyright
+
+imports: $(VENV)/.test
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/.test examples
+	$(BIN)/pytest --cov --cov-report=term $(PYTEST)
+
+examples: $(SKELETONS)
+
+# --record types the ring buffer: BTF has no trace of struct event, DWARF has.
+examples/bootstrap/bootstrap_skel.py: SKELGEN_FLAGS := --record rb=event
+
+# A skeleton is made anew when its C file or the generator changes.
+GENERATOR := $(shell find skelgen templates -name '*.py' -not -path '*/runtime/*' -o -name '*.j2')
+
+examples/%_skel.py: examples/%.bpf.o $(GENERATOR)
+	$(BIN)/skelgen --quiet $(SKELGEN_FLAGS) $< --output $@
+
+examples/%.bpf.o: examples/%.bpf.c | $(VENV)/.demo .cache/headers
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'skelgen needs Python 3.11 or newer: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[clang]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml tools/need.sh | $(VENV)/bin/python
+	tools/need.sh 'make test' bpftool iproute2 libbpf-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(VENV)/.demo $@
+
+.cache/headers: tools/need.sh
+	tools/need.sh 'the examples' libbpf-dev
+	@mkdir -p $(@D) && touch $@
+
+clean:
+	rm -rf $(SKELETONS) $(SKELETONS:_skel.py=.bpf.o) .cache .coverage

@@ -1,0 +1,14 @@
+// An extern that is neither __kconfig nor __ksym.
+// error: extern 'other'
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+extern int other;
+
+SEC("socket")
+int use(void *ctx)
+{
+	return other;
+}
+
+char LICENSE[] SEC("license") = "GPL";

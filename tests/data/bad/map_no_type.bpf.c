@@ -1,0 +1,12 @@
+// A map definition without a type.
+// error: map 'typeless'
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct {
+	__uint(max_entries, 1);
+	__type(key, int);
+	__type(value, int);
+} typeless SEC(".maps");
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,14 @@
+// A pinning that there is none of.
+// error: pinning
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(pinning, 7);
+	__type(key, int);
+	__type(value, int);
+} pinned SEC(".maps");
+
+char LICENSE[] SEC("license") = "GPL";

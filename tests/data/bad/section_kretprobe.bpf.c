@@ -1,0 +1,12 @@
+// A kretprobe with an offset.
+// error: kretprobe
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("kretprobe/do_unlinkat+8")
+int probe(void *ctx)
+{
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,8 @@
+// A version section that is no 32-bit number.
+// error: version
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+__u64 number SEC("version") = 1;
+
+char LICENSE[] SEC("license") = "GPL";

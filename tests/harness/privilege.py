@@ -1,0 +1,70 @@
+"""What this process may do with the kernel; a test says what it needs.
+
+With ``SKELGEN_REQUIRE_KERNEL=1``, as in CI, a missing privilege is a failure: a
+green run there has run everything. A missing kernel feature is a skip always.
+"""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from skelgen.runtime import syscalls
+
+CAPABILITIES = {
+    "CAP_NET_ADMIN": 12,
+    "CAP_SYS_ADMIN": 21,
+    "CAP_PERFMON": 38,
+    "CAP_BPF": 39,
+}
+
+
+def effective_capabilities() -> set[str]:
+    """Return which of ``CAPABILITIES`` this thread has."""
+    for line in Path("/proc/self/status").read_text("ascii").splitlines():
+        if line.startswith("CapEff:"):
+            mask = int(line.split()[1], 16)
+            return {name for name, bit in CAPABILITIES.items() if mask >> bit & 1}
+    return set()
+
+
+def missing_privilege() -> str | None:
+    """Return what stands between this process and bpf(2); ``None`` for nothing."""
+    missing = sorted(CAPABILITIES.keys() - effective_capabilities())
+    if missing:
+        return f"needs {', '.join(missing)}: run as root"
+    try:
+        os.close(syscalls.map_create(type=2, key_size=4, value_size=4, max_entries=1))
+    except OSError as error:
+        return f"bpf(2) is refused: {errno.errorcode[error.errno or 0]}"
+    return None
+
+
+def require_privilege() -> None:
+    """Skip the test, or fail it where CI asks for the kernel, without privilege."""
+    missing = missing_privilege()
+    if missing is None:
+        return
+    if os.environ.get("SKELGEN_REQUIRE_KERNEL") == "1":
+        pytest.fail(f"SKELGEN_REQUIRE_KERNEL=1, but this {missing}")
+    pytest.skip(missing)
+
+
+def kernel_config(option: str) -> str | None:
+    """Return the value of a ``CONFIG_...``, ``None`` when unset or unknown."""
+    return _config().get(option)
+
+
+def _config() -> dict[str, str]:
+    import gzip
+
+    packed = Path("/proc/config.gz")
+    plain = Path(f"/boot/config-{os.uname().release}")
+    text = ""
+    if packed.exists():
+        text = gzip.decompress(packed.read_bytes()).decode()
+    elif plain.exists():
+        text = plain.read_text("utf-8")
+    pairs = (line.split("=", 1) for line in text.splitlines() if line[:1] == "C")
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}

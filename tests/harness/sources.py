@@ -1,0 +1,126 @@
+"""The BPF C files under ``tests/data``, compiled once a content.
+
+The first line of each says what it is for. ``// cflags: ...`` adds compiler flags,
+``// error: ...`` is part of the text that a file under ``bad/`` must be refused with.
+"""
+
+import functools
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from skelgen import clang
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "data"
+EXAMPLES = ROOT / "examples"
+CACHE = ROOT / ".cache" / "objects"
+
+
+class Source(NamedTuple):
+    """One BPF C file."""
+
+    name: str
+    """File name without ``.bpf.c``, and the name of the object."""
+    path: Path
+    summary: str
+    cflags: tuple[str, ...]
+    error: str | None
+
+
+def read_source(path: Path) -> Source:
+    """Return a file and what its head says about it."""
+    directives = {"cflags": "", "error": ""}
+    lines = path.read_text("utf-8").splitlines()
+    for line in lines[1:4]:
+        key, colon, value = line.removeprefix("// ").partition(": ")
+        if line.startswith("// ") and colon and key in directives:
+            directives[key] = value
+    return Source(
+        path.name.removesuffix(".bpf.c"),
+        path,
+        lines[0].removeprefix("// "),
+        tuple(directives["cflags"].split()),
+        directives["error"] or None,
+    )
+
+
+@functools.cache
+def sources() -> dict[str, Source]:
+    """Return the good fixtures by name, in alphabetical order."""
+    return _read(sorted(DATA.glob("*.bpf.c")))
+
+
+@functools.cache
+def bad_sources() -> dict[str, Source]:
+    """Return the fixtures that compile and that skelgen has to refuse."""
+    return _read(sorted((DATA / "bad").glob("*.bpf.c")))
+
+
+@functools.cache
+def example_sources() -> dict[str, Source]:
+    """Return the programs of the examples."""
+    return _read(sorted(EXAMPLES.glob("*/*.bpf.c")))
+
+
+def _read(paths: list[Path]) -> dict[str, Source]:
+    found = [read_source(path) for path in paths]
+    return {source.name: source for source in found}
+
+
+def find(name: str) -> Source:
+    """Return a fixture or example by name; ``bad/x`` is a bad one."""
+    if name.startswith("bad/"):
+        return bad_sources()[name.removeprefix("bad/")]
+    source = sources().get(name) or example_sources().get(name)
+    if source is None:
+        raise KeyError(name)
+    return source
+
+
+def records_of(name: str) -> dict[str, str]:
+    """Return ``--record MAP=TYPE`` of the fixtures whose records DWARF alone names."""
+    return {"rb": "event"} if name in {"ringbuf", "bootstrap"} else {}
+
+
+@functools.cache
+def compiler() -> clang.Compiler:
+    """Return the clang that pip installed, whatever else is on the machine."""
+    return clang.find_compiler({"PATH": ""})
+
+
+@functools.cache
+def _environment() -> bytes:
+    """Digest of what an object depends on beside its source and flags."""
+    digest = hashlib.sha256(repr(compiler()).encode())
+    digest.update((compiler().root or ROOT).stat().st_mtime_ns.to_bytes(8, "little"))
+    for header in sorted(clang.INCLUDE.rglob("*.h")):
+        digest.update(header.read_bytes())
+    return digest.digest()
+
+
+def compiled(source: Source, byteorder: str = "little") -> Path:
+    """Compile a fixture, unless it is in ``.cache/objects``; return the object.
+
+    Several processes may ask for the same object at once.
+    """
+    cflags = [*source.cflags]
+    if not (clang.INCLUDE / "bpf" / "bpf_helpers.h").exists():
+        cflags += ["-idirafter", "/usr/include"]  # Debian's libbpf-dev
+    options = clang.CompileOptions(byteorder=byteorder, cflags=tuple(cflags))
+    digest = hashlib.sha256(_environment())
+    digest.update(repr(options).encode() + source.path.read_bytes())
+    folder = CACHE / digest.hexdigest()[:20]
+    output = folder / f"{source.name}.bpf.o"
+    if output.exists():
+        return output
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        fresh = Path(scratch) / output.name
+        clang.compile_object(
+            source.path, fresh, options=options, compiler=compiler(), cwd=ROOT
+        )
+        os.replace(fresh, output)  # noqa: PTH105 (atomic, as Path.replace; says so)
+    return output
