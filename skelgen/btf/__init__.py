@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from skelgen.btf.errors import BtfParseError as BtfParseError
     from skelgen.btf.ext import BtfExt as BtfExt
     from skelgen.btf.kernel import KernelBtf as KernelBtf
-    from skelgen.btf.kernel import essential_name as essential_name
     from skelgen.btf.kinds import Kind as Kind
     from skelgen.btf.layout import SectionVar as SectionVar
     from skelgen.btf.layout import section_vars as section_vars
+    from skelgen.btf.names import essential_name as essential_name
     from skelgen.btf.parse import Btf as Btf
     from skelgen.btf.resolve import align_of as align_of
     from skelgen.btf.resolve import size_of as size_of
@@ -35,7 +35,7 @@ _HOME = {
     "SectionVar": "layout",
     "align_of": "resolve",
     "declaration": "decl",
-    "essential_name": "kernel",
+    "essential_name": "names",
     "section_vars": "layout",
     "size_of": "resolve",
     "skip_mods_and_typedefs": "resolve",

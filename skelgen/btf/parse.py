@@ -11,16 +11,19 @@ Strings are UTF-8; another is a :class:`BtfParseError` when it is asked for.
 import sys
 from array import array
 from mmap import mmap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.header import Header
 from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from skelgen.btf.types import Type
+
+Words: TypeAlias = "array[int] | memoryview[int]"
+"""Numbers of 32 bits, the machine's byte order."""
 
 _KINDS = tuple(Kind(number) for number in range(len(EXTRA_WORDS)))
 _REFERENCES = frozenset(
@@ -39,7 +42,7 @@ _REFERENCES = frozenset(
 )
 
 
-class _Sizes(dict[int, int]):
+class RecordSizes(dict[int, int]):
     """Words in a record by its ``info`` word; nothing is looked up faster."""
 
     __slots__ = ("layout",)
@@ -96,7 +99,7 @@ class Btf:
         base: "Btf | None" = None,
     ) -> None:
         self._open(data, base)
-        self._offsets: Sequence[int] = self._index()
+        self._offsets: Words = self._index(RecordSizes(self.layout))
 
     def _open(
         self, data: bytes | bytearray | memoryview | mmap, base: "Btf | None"
@@ -125,7 +128,7 @@ class Btf:
         self._strings_start, self._strings_end = header.strings
         self._check_strings()
         self._types_start = header.types[0]
-        self.words: Sequence[int] = self._native_words(*header.types)
+        self.words: Words = self._native_words(*header.types)
         """The type section, as numbers of 32 bits."""
         self._cache: dict[int, Type] = {}
         self._decode: Callable[[Btf, int], Type] | None = None
@@ -146,7 +149,7 @@ class Btf:
                 start,
             )
 
-    def _native_words(self, start: int, end: int) -> "Sequence[int]":
+    def _native_words(self, start: int, end: int) -> Words:
         if (end - start) % 4:
             raise BtfParseError("btf: types end in the middle of a word", end)
         view = memoryview(self._data)[start:end]
@@ -156,27 +159,31 @@ class Btf:
         words.byteswap()
         return words
 
-    def _index(self) -> "Sequence[int]":
+    def _index(self, sizes: RecordSizes) -> Words:
         """Find the first word of every record."""
-        sizes = _Sizes(self.layout)
+        words = self.words
         offsets = array("I")
+        last = 0
         try:
             offsets.extend(self._walk(sizes))
+            if not offsets:
+                return offsets
+            last = offsets[-1]
+            end = len(words)
+            if last + 1 < end:
+                end = last + RecordSizes.__missing__(sizes, words[last + 1])
         except BtfParseError as error:
             last = offsets[-1] if offsets else 0
             raise BtfParseError(error.message, self._types_start + 4 * last) from None
-        words = self.words
-        if offsets:
-            last = offsets[-1]
-            if last + 1 == len(words) or last + sizes[words[last + 1]] != len(words):
-                raise BtfParseError(
-                    f"btf: type {self.start_id + len(offsets) - 1}"
-                    " runs past the end of the types",
-                    self._types_start + 4 * last,
-                )
+        if last + 1 >= len(words) or end != len(words):
+            raise BtfParseError(
+                f"btf: type {self.start_id + len(offsets) - 1}"
+                " runs past the end of the types",
+                self._types_start + 4 * last,
+            )
         return offsets
 
-    def _walk(self, sizes: _Sizes) -> "Iterator[int]":
+    def _walk(self, sizes: RecordSizes) -> "Iterator[int]":
         infos = self.words[1:]
         end = len(infos)
         position = 0
@@ -320,25 +327,18 @@ class Btf:
             found = self.base.find(name, kind)
             if found is not None:
                 return found
-        for type_id in self._own_named(name):
-            if kind is None or self.kind(type_id) is kind:
-                return type_id
-        return None
+        named = self._own_named(name, () if kind is None else (kind,))
+        return named[0] if named else None
 
     def find_all(self, name: str, *kinds: Kind, own: bool = False) -> list[int]:
         """Return every type of that name, of any of the kinds if some are given."""
         found: list[int] = []
         if self.base is not None and not own:
-            found = self.base.find_all(name, *kinds)
-        found += (
-            type_id
-            for type_id in self._own_named(name)
-            if not kinds or self.kind(type_id) in kinds
-        )
-        return found
+            found += self.base.find_all(name, *kinds)
+        return found + self._own_named(name, kinds)
 
-    def _own_named(self, name: str) -> "Sequence[int]":
-        """Return the types stored here that have a name, in order."""
+    def _own_named(self, name: str, kinds: tuple[Kind, ...]) -> list[int]:
+        """Return the types stored here of a name and kinds, in order."""
         if self._named is None:
             named: dict[bytes, list[int]] = {}
             for type_id, position in zip(self.ids(), self._offsets, strict=True):
@@ -347,7 +347,10 @@ class Btf:
                     named.setdefault(self._raw_string(offset), []).append(type_id)
             self._named = named
         key = name.encode("utf-8", "surrogatepass")
-        return self._named.get(key, ()) if key else ()
+        found = self._named.get(key, ()) if key else ()
+        return [
+            type_id for type_id in found if not kinds or self.kind(type_id) in kinds
+        ]
 
     def _raw_string(self, offset: int) -> bytes:
         """Return a string that may be no UTF-8, or empty if it is out of range."""
