@@ -1,1 +1,25 @@
-"""From a compiled object to an ``ObjectSpec``."""
+"""Reading compiled BPF objects: the build-time half's way in."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skelgen.btf.parse import Btf
+    from skelgen.model.spec import ObjectSpec
+
+
+def read_object(
+    data: bytes, *, name: str, source: str, path: str | None = None
+) -> "ObjectSpec":
+    """Return the blueprint of a compiled BPF object; see :mod:`skelgen.elf.lower`."""
+    from skelgen.elf import lower  # noqa: PLC0415 - light import of the package
+
+    return lower.read_object(data, name=name, source=source, path=path)
+
+
+def object_name(path: str) -> str:
+    """Return the name of an object as a C identifier: ``dir/x-1.bpf.o`` is ``x_1``."""
+    from skelgen.elf import lower  # noqa: PLC0415 - light import of the package
+
+    return lower.object_name(path)

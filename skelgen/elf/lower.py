@@ -1,0 +1,118 @@
+"""From an object's bytes to its :class:`~skelgen.model.spec.ObjectSpec`."""
+
+import re
+from os.path import basename
+
+from skelgen.btf.errors import BtfParseError
+from skelgen.btf.ext import BtfExt
+from skelgen.btf.parse import Btf
+from skelgen.elf import btf_fixup, externs, functions, maps, relocs, struct_ops
+from skelgen.elf import data as data_sections
+from skelgen.elf.layout import Layout, survey
+from skelgen.elf.link import Linker
+from skelgen.elf.programs import link_programs
+from skelgen.elf.reader import ElfFile
+from skelgen.elf.records import RecordTables
+from skelgen.errors import ObjectError
+from skelgen.model.image import ImageBuilder
+from skelgen.model.spec import ObjectSpec
+
+_MAX_NAME = 63  # bpftool's MAX_OBJ_NAME_LEN
+
+
+def read_object(
+    data: bytes, *, name: str, source: str, path: str | None = None
+) -> ObjectSpec:
+    """Return the blueprint of a compiled BPF object.
+
+    `name` is the object's C identifier (see :func:`object_name`), `source` the base
+    name of the file and `path` what the user called it, for errors.
+
+    Raises :class:`ObjectError`, and nothing else, for whatever is no BPF object that
+    libbpf would open.
+    """
+    try:
+        return _read(data, name, source)
+    except ObjectError as error:
+        error.path = path or source
+        raise
+    except BtfParseError as error:
+        raise ObjectError(
+            error.message, path=path or source, section=".BTF", offset=error.offset
+        ) from error
+
+
+def _read(data: bytes, name: str, source: str) -> ObjectSpec:
+    elf = ElfFile(data)
+    layout = survey(elf)
+    btf = _read_btf(elf, layout)
+    found = functions.collect(elf, layout)
+    needed = externs.collect(elf, btf)
+    records = None
+    callbacks: dict[str, functions.Function] = {}
+    if btf is not None:
+        records = _read_records(elf, layout, btf)
+        callbacks = btf_fixup.exception_callbacks(btf, found)
+        btf = btf_fixup.fix_up(elf, btf, needed, found)
+    declared = maps.collect(btf, layout)
+    targets = relocs.Targets(layout, declared.by_offset, needed.by_symbol)
+    relocs.record(elf, layout, found, targets)
+    declared.fill(elf, layout, found)
+    data_sections.check_arena(layout, declared.specs)
+    tables = elf.content(layout.jump_tables) if layout.jump_tables else b""
+    linker = Linker(found, records, tables, callbacks, elf.prefix)
+    image = ImageBuilder()
+    programs = link_programs(found, linker, image)
+    return ObjectSpec(
+        name,
+        source,
+        elf.byteorder,
+        layout.license,
+        layout.kern_version,
+        declared.specs,
+        data_sections.collect(elf, layout, btf, needed.kconfig_size, image),
+        struct_ops.collect(elf, layout, btf, found, image),
+        programs,
+        needed.specs,
+        image.add(btf.raw) if btf is not None else None,
+        image.bytes(),
+    )
+
+
+def _read_btf(elf: ElfFile, layout: Layout) -> Btf | None:
+    """Read ``.BTF``, which an object without maps and externs may lack."""
+    section = layout.btf
+    if section is None:
+        return None
+    btf = Btf(elf.content(section))
+    if btf.byteorder != elf.byteorder:
+        raise ObjectError(
+            f"BTF is {btf.byteorder} endian, the object is not",
+            section=section.name,
+            offset=0,
+        )
+    return btf
+
+
+def _read_records(elf: ElfFile, layout: Layout, btf: Btf) -> RecordTables | None:
+    section = layout.btf_ext
+    if section is None:
+        return None
+    try:
+        return RecordTables(elf, btf, BtfExt(elf.content(section), elf.byteorder))
+    except BtfParseError as error:
+        raise ObjectError(
+            error.message, section=section.name, offset=error.offset
+        ) from error
+
+
+def object_name(path: str) -> str:
+    """Return the name of an object as a C identifier: ``dir/x-1.bpf.o`` is ``x_1``.
+
+    At most 63 characters, as bpftool has it.
+    """
+    stem = basename(path)
+    for suffix in (".o", ".bpf"):
+        stem = stem.removesuffix(suffix)
+    name = re.sub(r"[^A-Za-z0-9_]", "_", stem)[:_MAX_NAME]
+    return f"_{name}" if not name or name[0].isdigit() else name

@@ -1,0 +1,356 @@
+"""The ``SEC()`` table: what a section's name says about the programs in it.
+
+One row an entry of libbpf 1.8's ``section_defs``, in its order, for the first
+row that matches wins. ``abc`` matches itself alone, ``abc+`` also ``abc/...``.
+"""
+
+import re
+from collections.abc import Callable
+from enum import IntFlag
+from functools import cache
+from typing import NamedTuple
+
+from skelgen.errors import ObjectError
+from skelgen.model.attach import (
+    Attach,
+    Kprobe,
+    KprobeMulti,
+    Ksyscall,
+    Manual,
+    RawTracepoint,
+    StructOps,
+    Tracepoint,
+    Tracing,
+    TracingMulti,
+    Uprobe,
+    UprobeMulti,
+    Usdt,
+)
+from skelgen.model.enums import AttachType, ProgType
+
+BPF_F_SLEEPABLE = 1 << 4
+BPF_F_XDP_HAS_FRAGS = 1 << 5
+
+
+class SectionMatch(NamedTuple):
+    """What the name of a section says about its programs."""
+
+    type: ProgType
+    """``UNSPEC`` when the name is in no row of the table."""
+    attach_type: int
+    """``expected_attach_type``."""
+    attach_type_optional: bool
+    """Whether 0 will do on kernels that do not know ``expected_attach_type``."""
+    flags: int
+    """``prog_flags``."""
+    attach: Attach
+    autoload: bool
+    """False for ``SEC("?...")``."""
+
+
+class _Flag(IntFlag):
+    NONE = 0
+    OPT = 1
+    """The attach type may be left out on old kernels."""
+    SLEEP = 2
+    FRAGS = 4
+
+
+_Parser = Callable[[str, str | None], Attach]
+
+
+class _Row(NamedTuple):
+    key: str
+    type: ProgType
+    attach_type: int
+    flags: _Flag
+    parse: _Parser
+
+
+def match_section(name: str) -> SectionMatch:
+    """Return what ``SEC(name)`` says about a program.
+
+    Raises :class:`ObjectError` where the text after the ``/`` can never be right:
+    ``kretprobe/f+0x10``, ``kprobe/-x``. A target that is only half there, as in
+    ``SEC("uprobe/text")``, is fine until somebody attaches by that name.
+    """
+    autoload = not name.startswith("?")
+    name = name.removeprefix("?")
+    head, slash, extra = name.partition("/")
+    exact, prefixes = _index()
+    row = exact.get(name)
+    if row is None and slash:
+        row = prefixes.get(head)
+    if row is None:
+        return SectionMatch(ProgType.UNSPEC, 0, False, 0, Manual(), autoload)
+    flags = BPF_F_SLEEPABLE if row.flags & _Flag.SLEEP else 0
+    if row.flags & _Flag.FRAGS:
+        flags |= BPF_F_XDP_HAS_FRAGS
+    if not row.key.endswith("+") or not slash:
+        head, extra_or_none = name, None
+    else:
+        extra_or_none = extra
+    return SectionMatch(
+        row.type,
+        row.attach_type,
+        bool(row.flags & _Flag.OPT),
+        flags,
+        row.parse(head, extra_or_none),
+        autoload,
+    )
+
+
+def _manual(_head: str, _extra: str | None) -> Attach:
+    return Manual()
+
+
+def _struct_ops(_head: str, _extra: str | None) -> Attach:
+    return StructOps()
+
+
+def _tracepoint(_head: str, extra: str | None) -> Attach:
+    if extra is None:
+        return Tracepoint()
+    category, _, event = extra.partition("/")
+    return Tracepoint(category or None, event or None)
+
+
+def _raw_tracepoint(_head: str, extra: str | None) -> Attach:
+    return RawTracepoint(extra or None)
+
+
+def _tracing(_head: str, extra: str | None) -> Attach:
+    if extra is None:
+        return Tracing()
+    module, colon, target = extra.partition(":")
+    return Tracing(target, module) if colon else Tracing(extra or None)
+
+
+def _tracing_multi(head: str, extra: str | None) -> Attach:
+    if extra is None:
+        return TracingMulti()
+    text = _leading(r"[A-Za-z0-9_.*?:]+", head, extra)
+    module, colon, pattern = text.partition(":")
+    return TracingMulti(pattern, module) if colon else TracingMulti(text)
+
+
+def _kprobe(head: str, extra: str | None) -> Attach:
+    retprobe = head == "kretprobe"
+    if extra is None:
+        return Kprobe(retprobe=retprobe)
+    function = _leading(r"[A-Za-z0-9_.]+", head, extra)
+    rest = extra[len(function) :]
+    offset = 0
+    if rest.startswith("+"):
+        number = _NUMBER.match(rest, 1)
+        offset = _c_integer(number.group()) if number else 0
+        _check_offset(head, extra, offset, retprobe=retprobe)
+    return Kprobe(function, offset, retprobe)
+
+
+def _kprobe_multi(head: str, extra: str | None) -> Attach:
+    retprobe = head == "kretprobe.multi"
+    session = head == "kprobe.session"
+    if extra is None:
+        return KprobeMulti(None, retprobe, session)
+    pattern = _leading(r"[A-Za-z0-9_.*?]+", head, extra)
+    return KprobeMulti(pattern, retprobe, session)
+
+
+def _ksyscall(head: str, extra: str | None) -> Attach:
+    return Ksyscall(extra or None, head == "kretsyscall")
+
+
+def _uprobe(head: str, extra: str | None) -> Attach:
+    retprobe = head.startswith("uretprobe")
+    if extra is None:
+        return Uprobe(retprobe=retprobe)
+    path, _, function = extra.partition(":")
+    offset = 0
+    name, plus, number = function.rpartition("+")
+    if plus and _NUMBER.fullmatch(number):
+        function, offset = name, _c_integer(number)
+        _check_offset(head, extra, offset, retprobe=retprobe)
+    return Uprobe(path or None, function or None, offset, retprobe)
+
+
+def _uprobe_multi(head: str, extra: str | None) -> Attach:
+    retprobe = head.startswith("uretprobe")
+    session = head.startswith("uprobe.session")
+    path, _, pattern = (extra or "").partition(":")
+    return UprobeMulti(path or None, pattern or None, retprobe, session)
+
+
+def _usdt(_head: str, extra: str | None) -> Attach:
+    parts = [*(extra or "").split(":"), "", ""]
+    return Usdt(parts[0] or None, parts[1] or None, parts[2] or None)
+
+
+# strtol() with base 0, as scanf's %li reads an offset.
+_NUMBER = re.compile(r"[ \t]*[+-]?(?:0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,20})")
+
+
+def _c_integer(text: str) -> int:
+    text = text.strip()
+    sign = -1 if text.startswith("-") else 1
+    digits = text.lstrip("+-").lower()
+    if digits.startswith("0x"):
+        return sign * int(digits, 16)
+    if digits.startswith("0"):
+        octal = re.match("[0-7]+", digits)
+        return sign * int(octal.group(), 8) if octal else 0
+    return sign * int(digits)
+
+
+def _leading(pattern: str, head: str, extra: str) -> str:
+    """Return what scanf would take of a function or pattern."""
+    match = re.match(pattern, extra)
+    if match is None:
+        raise ObjectError(f"SEC(\"{head}/{extra}\"): '{extra}' is no function name")
+    return match.group()
+
+
+def _check_offset(head: str, extra: str, offset: int, *, retprobe: bool) -> None:
+    if retprobe and offset:
+        raise ObjectError(f'SEC("{head}/{extra}"): a return probe takes no offset')
+    if not 0 <= offset < 1 << 63:
+        raise ObjectError(f'SEC("{head}/{extra}"): offset {offset} is out of range')
+
+
+_P = ProgType
+_A = AttachType
+_NONE, _OPT, _SLEEP, _FRAGS = _Flag.NONE, _Flag.OPT, _Flag.SLEEP, _Flag.FRAGS
+
+
+@cache
+def _index() -> tuple[dict[str, _Row], dict[str, _Row]]:
+    """Rows by whole name, and those of ``abc+`` by what precedes the ``/``."""
+    exact: dict[str, _Row] = {}
+    prefixes: dict[str, _Row] = {}
+    for row in SECTIONS:
+        exact.setdefault(row.key.removesuffix("+"), row)
+        if row.key.endswith("+"):
+            prefixes.setdefault(row.key.removesuffix("+"), row)
+    return exact, prefixes
+
+
+# fmt: off
+SECTIONS: tuple[_Row, ...] = (
+    _Row("socket", _P.SOCKET_FILTER, 0, _NONE, _manual),
+    _Row("sk_reuseport/migrate", _P.SK_REUSEPORT, _A.SK_REUSEPORT_SELECT_OR_MIGRATE, _NONE, _manual),
+    _Row("sk_reuseport", _P.SK_REUSEPORT, _A.SK_REUSEPORT_SELECT, _NONE, _manual),
+    _Row("kprobe+", _P.KPROBE, 0, _NONE, _kprobe),
+    _Row("uprobe+", _P.KPROBE, 0, _NONE, _uprobe),
+    _Row("uprobe.s+", _P.KPROBE, 0, _SLEEP, _uprobe),
+    _Row("kretprobe+", _P.KPROBE, 0, _NONE, _kprobe),
+    _Row("uretprobe+", _P.KPROBE, 0, _NONE, _uprobe),
+    _Row("uretprobe.s+", _P.KPROBE, 0, _SLEEP, _uprobe),
+    _Row("kprobe.multi+", _P.KPROBE, _A.TRACE_KPROBE_MULTI, _NONE, _kprobe_multi),
+    _Row("kretprobe.multi+", _P.KPROBE, _A.TRACE_KPROBE_MULTI, _NONE, _kprobe_multi),
+    _Row("kprobe.session+", _P.KPROBE, _A.TRACE_KPROBE_SESSION, _NONE, _kprobe_multi),
+    _Row("uprobe.multi+", _P.KPROBE, _A.TRACE_UPROBE_MULTI, _NONE, _uprobe_multi),
+    _Row("uretprobe.multi+", _P.KPROBE, _A.TRACE_UPROBE_MULTI, _NONE, _uprobe_multi),
+    _Row("uprobe.session+", _P.KPROBE, _A.TRACE_UPROBE_SESSION, _NONE, _uprobe_multi),
+    _Row("uprobe.multi.s+", _P.KPROBE, _A.TRACE_UPROBE_MULTI, _SLEEP, _uprobe_multi),
+    _Row("uretprobe.multi.s+", _P.KPROBE, _A.TRACE_UPROBE_MULTI, _SLEEP, _uprobe_multi),
+    _Row("uprobe.session.s+", _P.KPROBE, _A.TRACE_UPROBE_SESSION, _SLEEP, _uprobe_multi),
+    _Row("ksyscall+", _P.KPROBE, 0, _NONE, _ksyscall),
+    _Row("kretsyscall+", _P.KPROBE, 0, _NONE, _ksyscall),
+    _Row("usdt+", _P.KPROBE, 0, _NONE, _usdt),
+    _Row("usdt.s+", _P.KPROBE, 0, _SLEEP, _usdt),
+    _Row("tc/ingress", _P.SCHED_CLS, _A.TCX_INGRESS, _NONE, _manual),
+    _Row("tc/egress", _P.SCHED_CLS, _A.TCX_EGRESS, _NONE, _manual),
+    _Row("tcx/ingress", _P.SCHED_CLS, _A.TCX_INGRESS, _NONE, _manual),
+    _Row("tcx/egress", _P.SCHED_CLS, _A.TCX_EGRESS, _NONE, _manual),
+    _Row("tc", _P.SCHED_CLS, 0, _NONE, _manual),
+    _Row("classifier", _P.SCHED_CLS, 0, _NONE, _manual),
+    _Row("action", _P.SCHED_ACT, 0, _NONE, _manual),
+    _Row("netkit/primary", _P.SCHED_CLS, _A.NETKIT_PRIMARY, _NONE, _manual),
+    _Row("netkit/peer", _P.SCHED_CLS, _A.NETKIT_PEER, _NONE, _manual),
+    _Row("tracepoint+", _P.TRACEPOINT, 0, _NONE, _tracepoint),
+    _Row("tp+", _P.TRACEPOINT, 0, _NONE, _tracepoint),
+    _Row("tracepoint.s+", _P.TRACEPOINT, 0, _SLEEP, _tracepoint),
+    _Row("tp.s+", _P.TRACEPOINT, 0, _SLEEP, _tracepoint),
+    _Row("raw_tracepoint+", _P.RAW_TRACEPOINT, 0, _NONE, _raw_tracepoint),
+    _Row("raw_tp+", _P.RAW_TRACEPOINT, 0, _NONE, _raw_tracepoint),
+    _Row("raw_tracepoint.s+", _P.RAW_TRACEPOINT, 0, _SLEEP, _raw_tracepoint),
+    _Row("raw_tp.s+", _P.RAW_TRACEPOINT, 0, _SLEEP, _raw_tracepoint),
+    _Row("raw_tracepoint.w+", _P.RAW_TRACEPOINT_WRITABLE, 0, _NONE, _raw_tracepoint),
+    _Row("raw_tp.w+", _P.RAW_TRACEPOINT_WRITABLE, 0, _NONE, _raw_tracepoint),
+    _Row("tp_btf+", _P.TRACING, _A.TRACE_RAW_TP, _NONE, _tracing),
+    _Row("tp_btf.s+", _P.TRACING, _A.TRACE_RAW_TP, _SLEEP, _tracing),
+    _Row("fentry+", _P.TRACING, _A.TRACE_FENTRY, _NONE, _tracing),
+    _Row("fmod_ret+", _P.TRACING, _A.MODIFY_RETURN, _NONE, _tracing),
+    _Row("fexit+", _P.TRACING, _A.TRACE_FEXIT, _NONE, _tracing),
+    _Row("fentry.s+", _P.TRACING, _A.TRACE_FENTRY, _SLEEP, _tracing),
+    _Row("fmod_ret.s+", _P.TRACING, _A.MODIFY_RETURN, _SLEEP, _tracing),
+    _Row("fexit.s+", _P.TRACING, _A.TRACE_FEXIT, _SLEEP, _tracing),
+    _Row("fsession+", _P.TRACING, _A.TRACE_FSESSION, _NONE, _tracing),
+    _Row("fsession.s+", _P.TRACING, _A.TRACE_FSESSION, _SLEEP, _tracing),
+    _Row("fsession.multi+", _P.TRACING, _A.TRACE_FSESSION_MULTI, _NONE, _tracing_multi),
+    _Row("fsession.multi.s+", _P.TRACING, _A.TRACE_FSESSION_MULTI, _SLEEP, _tracing_multi),
+    _Row("fentry.multi+", _P.TRACING, _A.TRACE_FENTRY_MULTI, _NONE, _tracing_multi),
+    _Row("fexit.multi+", _P.TRACING, _A.TRACE_FEXIT_MULTI, _NONE, _tracing_multi),
+    _Row("fentry.multi.s+", _P.TRACING, _A.TRACE_FENTRY_MULTI, _SLEEP, _tracing_multi),
+    _Row("fexit.multi.s+", _P.TRACING, _A.TRACE_FEXIT_MULTI, _SLEEP, _tracing_multi),
+    _Row("freplace+", _P.EXT, 0, _NONE, _tracing),
+    _Row("lsm+", _P.LSM, _A.LSM_MAC, _NONE, _tracing),
+    _Row("lsm.s+", _P.LSM, _A.LSM_MAC, _SLEEP, _tracing),
+    _Row("lsm_cgroup+", _P.LSM, _A.LSM_CGROUP, _NONE, _tracing),
+    _Row("iter+", _P.TRACING, _A.TRACE_ITER, _NONE, _tracing),
+    _Row("iter.s+", _P.TRACING, _A.TRACE_ITER, _SLEEP, _tracing),
+    _Row("syscall", _P.SYSCALL, 0, _SLEEP, _manual),
+    _Row("xdp.frags/devmap", _P.XDP, _A.XDP_DEVMAP, _FRAGS, _manual),
+    _Row("xdp/devmap", _P.XDP, _A.XDP_DEVMAP, _NONE, _manual),
+    _Row("xdp.frags/cpumap", _P.XDP, _A.XDP_CPUMAP, _FRAGS, _manual),
+    _Row("xdp/cpumap", _P.XDP, _A.XDP_CPUMAP, _NONE, _manual),
+    _Row("xdp.frags", _P.XDP, _A.XDP, _FRAGS, _manual),
+    _Row("xdp", _P.XDP, _A.XDP, _OPT, _manual),
+    _Row("perf_event", _P.PERF_EVENT, 0, _NONE, _manual),
+    _Row("lwt_in", _P.LWT_IN, 0, _NONE, _manual),
+    _Row("lwt_out", _P.LWT_OUT, 0, _NONE, _manual),
+    _Row("lwt_xmit", _P.LWT_XMIT, 0, _NONE, _manual),
+    _Row("lwt_seg6local", _P.LWT_SEG6LOCAL, 0, _NONE, _manual),
+    _Row("sockops", _P.SOCK_OPS, _A.CGROUP_SOCK_OPS, _OPT, _manual),
+    _Row("sk_skb/stream_parser", _P.SK_SKB, _A.SK_SKB_STREAM_PARSER, _OPT, _manual),
+    _Row("sk_skb/stream_verdict", _P.SK_SKB, _A.SK_SKB_STREAM_VERDICT, _OPT, _manual),
+    _Row("sk_skb/verdict", _P.SK_SKB, _A.SK_SKB_VERDICT, _OPT, _manual),
+    _Row("sk_skb", _P.SK_SKB, 0, _NONE, _manual),
+    _Row("sk_msg", _P.SK_MSG, _A.SK_MSG_VERDICT, _OPT, _manual),
+    _Row("lirc_mode2", _P.LIRC_MODE2, _A.LIRC_MODE2, _OPT, _manual),
+    _Row("flow_dissector", _P.FLOW_DISSECTOR, _A.FLOW_DISSECTOR, _OPT, _manual),
+    _Row("cgroup_skb/ingress", _P.CGROUP_SKB, _A.CGROUP_INET_INGRESS, _OPT, _manual),
+    _Row("cgroup_skb/egress", _P.CGROUP_SKB, _A.CGROUP_INET_EGRESS, _OPT, _manual),
+    _Row("cgroup/skb", _P.CGROUP_SKB, 0, _NONE, _manual),
+    _Row("cgroup/sock_create", _P.CGROUP_SOCK, _A.CGROUP_INET_SOCK_CREATE, _NONE, _manual),
+    _Row("cgroup/sock_release", _P.CGROUP_SOCK, _A.CGROUP_INET_SOCK_RELEASE, _NONE, _manual),
+    _Row("cgroup/sock", _P.CGROUP_SOCK, _A.CGROUP_INET_SOCK_CREATE, _OPT, _manual),
+    _Row("cgroup/post_bind4", _P.CGROUP_SOCK, _A.CGROUP_INET4_POST_BIND, _NONE, _manual),
+    _Row("cgroup/post_bind6", _P.CGROUP_SOCK, _A.CGROUP_INET6_POST_BIND, _NONE, _manual),
+    _Row("cgroup/bind4", _P.CGROUP_SOCK_ADDR, _A.CGROUP_INET4_BIND, _NONE, _manual),
+    _Row("cgroup/bind6", _P.CGROUP_SOCK_ADDR, _A.CGROUP_INET6_BIND, _NONE, _manual),
+    _Row("cgroup/connect4", _P.CGROUP_SOCK_ADDR, _A.CGROUP_INET4_CONNECT, _NONE, _manual),
+    _Row("cgroup/connect6", _P.CGROUP_SOCK_ADDR, _A.CGROUP_INET6_CONNECT, _NONE, _manual),
+    _Row("cgroup/connect_unix", _P.CGROUP_SOCK_ADDR, _A.CGROUP_UNIX_CONNECT, _NONE, _manual),
+    _Row("cgroup/sendmsg4", _P.CGROUP_SOCK_ADDR, _A.CGROUP_UDP4_SENDMSG, _NONE, _manual),
+    _Row("cgroup/sendmsg6", _P.CGROUP_SOCK_ADDR, _A.CGROUP_UDP6_SENDMSG, _NONE, _manual),
+    _Row("cgroup/sendmsg_unix", _P.CGROUP_SOCK_ADDR, _A.CGROUP_UNIX_SENDMSG, _NONE, _manual),
+    _Row("cgroup/recvmsg4", _P.CGROUP_SOCK_ADDR, _A.CGROUP_UDP4_RECVMSG, _NONE, _manual),
+    _Row("cgroup/recvmsg6", _P.CGROUP_SOCK_ADDR, _A.CGROUP_UDP6_RECVMSG, _NONE, _manual),
+    _Row("cgroup/recvmsg_unix", _P.CGROUP_SOCK_ADDR, _A.CGROUP_UNIX_RECVMSG, _NONE, _manual),
+    _Row("cgroup/getpeername4", _P.CGROUP_SOCK_ADDR, _A.CGROUP_INET4_GETPEERNAME, _NONE, _manual),
+    _Row("cgroup/getpeername6", _P.CGROUP_SOCK_ADDR, _A.CGROUP_INET6_GETPEERNAME, _NONE, _manual),
+    _Row("cgroup/getpeername_unix", _P.CGROUP_SOCK_ADDR, _A.CGROUP_UNIX_GETPEERNAME, _NONE, _manual),
+    _Row("cgroup/getsockname4", _P.CGROUP_SOCK_ADDR, _A.CGROUP_INET4_GETSOCKNAME, _NONE, _manual),
+    _Row("cgroup/getsockname6", _P.CGROUP_SOCK_ADDR, _A.CGROUP_INET6_GETSOCKNAME, _NONE, _manual),
+    _Row("cgroup/getsockname_unix", _P.CGROUP_SOCK_ADDR, _A.CGROUP_UNIX_GETSOCKNAME, _NONE, _manual),
+    _Row("cgroup/sysctl", _P.CGROUP_SYSCTL, _A.CGROUP_SYSCTL, _NONE, _manual),
+    _Row("cgroup/getsockopt", _P.CGROUP_SOCKOPT, _A.CGROUP_GETSOCKOPT, _NONE, _manual),
+    _Row("cgroup/setsockopt", _P.CGROUP_SOCKOPT, _A.CGROUP_SETSOCKOPT, _NONE, _manual),
+    _Row("cgroup/dev", _P.CGROUP_DEVICE, _A.CGROUP_DEVICE, _OPT, _manual),
+    _Row("struct_ops+", _P.STRUCT_OPS, 0, _NONE, _struct_ops),
+    _Row("struct_ops.s+", _P.STRUCT_OPS, 0, _SLEEP, _struct_ops),
+    _Row("sk_lookup", _P.SK_LOOKUP, _A.SK_LOOKUP, _NONE, _manual),
+    _Row("netfilter", _P.NETFILTER, _A.NETFILTER, _NONE, _manual),
+)
+# fmt: on
