@@ -46,7 +46,7 @@ def _prepare(command: int, attr: int, size: int = _ATTR_SIZE) -> _Prepared:
     )
 
 
-class _Slot:
+class Buffers:
     """Buffers of one call: key, value and the attrs that point to them."""
 
     __slots__ = (
@@ -105,10 +105,14 @@ class MapAccess:
         self.value_size: Final = value_size
         self._fd: Final = fd
         self._what: Final = what or f"map fd {fd}"
-        self._free: Final = [_Slot(fd, key_size, value_size)]
+        self._free: Final = [self._make()]
         self._call: Callable[..., int] = (
             _syscall if _package.raw is real_raw else _seamed
         )
+
+    def _make(self) -> Buffers:
+        """Return buffers for one more call at the same time."""
+        return Buffers(self._fd, self.key_size, self.value_size)
 
     def close(self) -> None:
         """Let every later call raise :class:`ClosedError`."""
@@ -132,7 +136,7 @@ class MapAccess:
         try:
             slot = self._free.pop()
         except IndexError:  # another thread has it
-            slot = _Slot(self._fd, self.key_size, self.value_size)
+            slot = self._make()
         slot.key[:] = key
         if flags:
             return self._get_with_flags(slot, unpack, flags)
@@ -154,7 +158,7 @@ class MapAccess:
         try:
             slot = self._free.pop()
         except IndexError:
-            slot = _Slot(self._fd, self.key_size, self.value_size)
+            slot = self._make()
         slot.key[:] = key
         slot.value[:] = value
         if flags:
@@ -205,16 +209,16 @@ class MapAccess:
         self._free.append(slot)
         return out
 
-    def _take(self, key: bytes | bytearray) -> _Slot:
+    def _take(self, key: bytes | bytearray) -> Buffers:
         try:
             slot = self._free.pop()
         except IndexError:
-            slot = _Slot(self._fd, self.key_size, self.value_size)
+            slot = self._make()
         slot.key[:] = key
         return slot
 
     def _get_with_flags(
-        self, slot: _Slot, unpack: Callable[[bytearray], _T], flags: int
+        self, slot: Buffers, unpack: Callable[[bytearray], _T], flags: int
     ) -> _T | None:
         _FLAGS.pack_into(slot.attr, _FLAGS_OFFSET, flags)
         result = self._call(*slot.lookup)
@@ -226,7 +230,7 @@ class MapAccess:
         self._free.append(slot)
         return value
 
-    def _missed(self, slot: _Slot, command: Command) -> bool:
+    def _missed(self, slot: Buffers, command: Command) -> bool:
         """Return False when the element is not there, raise on any other errno."""
         error = ctypes.get_errno()
         if error != errno.ENOENT:
@@ -234,6 +238,6 @@ class MapAccess:
         self._free.append(slot)
         return False
 
-    def _failed(self, slot: _Slot, command: Command, error: int) -> NoReturn:
+    def _failed(self, slot: Buffers, command: Command, error: int) -> NoReturn:
         self._free.append(slot)
         fail("BPF_" + command.name, error, self._what)

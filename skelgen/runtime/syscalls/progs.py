@@ -96,7 +96,8 @@ def prog_load(
         if result[1] != errno.EAGAIN:
             break
         result = bpf(Command.PROG_LOAD, attr)
-    return check_fd(Command.PROG_LOAD, result, what or f"program '{name}'")
+    what = what or f"program '{name}'"
+    return check_fd(Command.PROG_LOAD, result, what, prog_type=type)
 
 
 class TestRun(NamedTuple):

@@ -69,26 +69,35 @@ def bpf(command: int, attr: bytearray, size: int | None = None) -> tuple[int, in
     return call(NR_BPF, command, address, size)
 
 
-def check(command: int, result: tuple[int, int], what: str) -> int:
+def check(
+    command: int, result: tuple[int, int], what: str, prog_type: int | None = None
+) -> int:
     """Return the result of a command, or raise for its errno."""
     value, error = result
     if value < 0:
-        fail("BPF_" + Command(command).name, error, what)
+        raise failure("BPF_" + Command(command).name, error, what, prog_type=prog_type)
     return value
 
 
-def check_fd(command: int, result: tuple[int, int], what: str) -> int:
+def check_fd(
+    command: int, result: tuple[int, int], what: str, prog_type: int | None = None
+) -> int:
     """Return the new fd of a command, which is 3 or more, or raise."""
-    return good_fd(check(command, result, what))
+    return good_fd(check(command, result, what, prog_type))
 
 
-def fail(command: str, error: int, what: str, message: str | None = None) -> NoReturn:
+def fail(command: str, error: int, what: str) -> NoReturn:
     """Raise the :class:`BpfOSError` of a failed call, with hints on its cause."""
-    raise failure(command, error, what, message)
+    raise failure(command, error, what)
 
 
 def failure(
-    command: str, error: int, what: str, message: str | None = None
+    command: str,
+    error: int,
+    what: str,
+    message: str | None = None,
+    *,
+    prog_type: int | None = None,
 ) -> BpfOSError:
     """Return the :class:`BpfOSError` of a failed call, with hints on its cause."""
     result = os_error(error, message, command=command, what=what)
@@ -96,7 +105,7 @@ def failure(
         # late: reads files of /proc, and is needed when something failed only
         from skelgen.runtime.diagnose import explain  # noqa: PLC0415
 
-        for note in explain(command):
+        for note in explain(command, prog_type):
             result.add_note(note)
     return result
 

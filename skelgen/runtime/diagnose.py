@@ -1,0 +1,249 @@
+"""Why the kernel said ``EPERM``: capabilities, sysctls, lockdown, seccomp, memlock.
+
+What is here is read from ``/proc`` and ``/sys`` when something has failed already; a
+file that cannot be read says nothing.
+"""
+
+from typing import Final, NamedTuple
+
+from skelgen.model.enums import ProgType
+
+_CAP_NET_ADMIN: Final = 12
+_CAP_SYS_ADMIN: Final = 21
+_CAP_PERFMON: Final = 38
+_CAP_BPF: Final = 39
+_NAMES: Final = {
+    _CAP_NET_ADMIN: "CAP_NET_ADMIN",
+    _CAP_SYS_ADMIN: "CAP_SYS_ADMIN",
+    _CAP_PERFMON: "CAP_PERFMON",
+    _CAP_BPF: "CAP_BPF",
+}
+
+# is_perfmon_prog_type() and is_net_admin_prog_type() of kernel/bpf/syscall.c
+_PERFMON_TYPES: Final = frozenset(
+    (
+        ProgType.KPROBE,
+        ProgType.TRACEPOINT,
+        ProgType.PERF_EVENT,
+        ProgType.RAW_TRACEPOINT,
+        ProgType.RAW_TRACEPOINT_WRITABLE,
+        ProgType.TRACING,
+        ProgType.LSM,
+        ProgType.STRUCT_OPS,
+        ProgType.EXT,
+    )
+)
+_NET_ADMIN_TYPES: Final = frozenset(
+    (
+        ProgType.SCHED_CLS,
+        ProgType.SCHED_ACT,
+        ProgType.XDP,
+        ProgType.LWT_IN,
+        ProgType.LWT_OUT,
+        ProgType.LWT_XMIT,
+        ProgType.LWT_SEG6LOCAL,
+        ProgType.SK_SKB,
+        ProgType.SK_MSG,
+        ProgType.FLOW_DISSECTOR,
+        ProgType.LIRC_MODE2,
+        ProgType.CGROUP_DEVICE,
+        ProgType.CGROUP_SOCK,
+        ProgType.CGROUP_SOCK_ADDR,
+        ProgType.CGROUP_SOCKOPT,
+        ProgType.CGROUP_SYSCTL,
+        ProgType.SOCK_OPS,
+        ProgType.SK_LOOKUP,
+        ProgType.EXT,
+        ProgType.NETFILTER,
+    )
+)
+
+# What a call needs. CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON, which are
+# capabilities of their own since Linux 5.8.
+_NEEDS: Final[dict[str, tuple[int, ...]]] = {
+    "BPF_MAP_CREATE": (_CAP_BPF,),
+    "BPF_PROG_LOAD": (_CAP_BPF,),
+    "BPF_BTF_LOAD": (_CAP_BPF,),
+    "BPF_PROG_GET_NEXT_ID": (_CAP_SYS_ADMIN,),
+    "BPF_MAP_GET_NEXT_ID": (_CAP_SYS_ADMIN,),
+    "BPF_BTF_GET_NEXT_ID": (_CAP_SYS_ADMIN,),
+    "BPF_LINK_GET_NEXT_ID": (_CAP_SYS_ADMIN,),
+    "BPF_PROG_GET_FD_BY_ID": (_CAP_SYS_ADMIN,),
+    "BPF_MAP_GET_FD_BY_ID": (_CAP_SYS_ADMIN,),
+    "BPF_BTF_GET_FD_BY_ID": (_CAP_SYS_ADMIN,),
+    "BPF_LINK_GET_FD_BY_ID": (_CAP_SYS_ADMIN,),
+    "BPF_ENABLE_STATS": (_CAP_SYS_ADMIN,),
+    "BPF_PROG_ATTACH": (_CAP_NET_ADMIN,),
+    "BPF_PROG_DETACH": (_CAP_NET_ADMIN,),
+    "BPF_PROG_QUERY": (_CAP_NET_ADMIN,),
+    "BPF_RAW_TRACEPOINT_OPEN": (_CAP_PERFMON,),
+    "BPF_TASK_FD_QUERY": (_CAP_PERFMON,),
+    "BPF_LINK_CREATE": (_CAP_BPF,),
+    "BPF_PROG_TEST_RUN": (_CAP_BPF,),
+    "perf_event_open": (_CAP_PERFMON,),
+    "PERF_EVENT_IOC_SET_BPF": (_CAP_PERFMON,),
+    "fsopen": (_CAP_SYS_ADMIN,),
+    "fsconfig": (_CAP_SYS_ADMIN,),
+    "fsmount": (_CAP_SYS_ADMIN,),
+}
+
+_UNPRIVILEGED: Final = frozenset(("BPF_MAP_CREATE", "BPF_PROG_LOAD", "BPF_BTF_LOAD"))
+_ACCOUNTED: Final = frozenset(("BPF_MAP_CREATE", "BPF_PROG_LOAD"))
+_WHOLE_RANGE: Final = ["0", "0", "4294967295"]
+
+
+class Process(NamedTuple):
+    """What decides over this process's rights; ``None`` for what cannot be read."""
+
+    capabilities: int | None
+    """``CapEff``, a bit a capability."""
+    seccomp: bool
+    """Whether a filter looks at its system calls."""
+    user_namespace: bool
+    """Whether it is in a user namespace of its own, where capabilities are weak."""
+    lockdown: str | None
+    """``none``, ``integrity`` or ``confidentiality``."""
+    unprivileged_bpf_disabled: int | None
+    """The sysctl: 0 allowed, 1 disabled for good, 2 disabled."""
+    perf_event_paranoid: int | None
+    """The sysctl; 2 or more keeps kernel events from processes without rights."""
+
+
+def read_process() -> Process:
+    """Read what decides over this process's rights."""
+    status = dict(
+        line.split(":\t", 1)
+        for line in _read("/proc/self/status").splitlines()
+        if ":\t" in line
+    )
+    capabilities = status.get("CapEff")
+    lockdown = _read("/sys/kernel/security/lockdown")
+    return Process(
+        capabilities=int(capabilities, 16) if capabilities else None,
+        seccomp=status.get("Seccomp", "0").strip() == "2",
+        user_namespace=_read("/proc/self/uid_map").split() not in ([], _WHOLE_RANGE),
+        lockdown=lockdown.partition("[")[2].partition("]")[0] or None,
+        unprivileged_bpf_disabled=_number(
+            _read("/proc/sys/kernel/unprivileged_bpf_disabled")
+        ),
+        perf_event_paranoid=_number(_read("/proc/sys/kernel/perf_event_paranoid")),
+    )
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _number(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
+def needed(command: str, prog_type: int | None = None) -> tuple[str, ...]:
+    """Return the names of the capabilities that a call needs."""
+    return tuple(_NAMES[cap] for cap in _needed(command, prog_type))
+
+
+def _needed(command: str, prog_type: int | None) -> list[int]:
+    caps = list(_NEEDS.get(command, ()))
+    if command == "BPF_PROG_LOAD" and prog_type is not None:
+        if prog_type in _PERFMON_TYPES:
+            caps.append(_CAP_PERFMON)
+        if prog_type in _NET_ADMIN_TYPES:
+            caps.append(_CAP_NET_ADMIN)
+    return caps
+
+
+def _has(capabilities: int, cap: int) -> bool:
+    if capabilities >> cap & 1:
+        return True
+    # CAP_BPF and CAP_PERFMON were split from it; CAP_NET_ADMIN was not
+    return cap in {_CAP_BPF, _CAP_PERFMON} and bool(capabilities >> _CAP_SYS_ADMIN & 1)
+
+
+def explain(command: str, prog_type: int | None = None) -> list[str]:
+    """Return what stands in the way of a call, a line each, the best guess first.
+
+    Looks at this process now; ``command`` is named as in :class:`BpfOSError`.
+    """
+    process = read_process()
+    hints = [
+        *_capability_hints(process, command, prog_type),
+        *_lockdown_hints(process),
+        *_memlock_hints(command),
+    ]
+    if not hints and process.seccomp:
+        hints.append(
+            f"a seccomp filter looks at this process's system calls and may refuse "
+            f"{_call_of(command)} (containers have one: allow it there)"
+        )
+    if not hints:
+        hints.append(
+            "this process has the capabilities for it: the kernel's configuration "
+            "or a security module (SELinux, AppArmor) refuses it"
+        )
+    return hints
+
+
+def _call_of(command: str) -> str:
+    return "bpf(2)" if command.startswith("BPF_") else command
+
+
+def _capability_hints(
+    process: Process, command: str, prog_type: int | None
+) -> list[str]:
+    if process.capabilities is None:
+        return []
+    needs = _needed(command, prog_type)
+    missing = [cap for cap in needs if not _has(process.capabilities, cap)]
+    if missing:
+        names = " and ".join(_NAMES[cap] for cap in missing)
+        hints = [f"this process lacks {names}: run as root or grant it"]
+        disabled = process.unprivileged_bpf_disabled
+        if command in _UNPRIVILEGED and disabled:
+            hints.append(f"sysctl kernel.unprivileged_bpf_disabled is {disabled}")
+        paranoid = process.perf_event_paranoid
+        if command == "perf_event_open" and paranoid is not None and paranoid > 1:
+            hints.append(f"sysctl kernel.perf_event_paranoid is {paranoid}")
+        return hints
+    if process.user_namespace:
+        hint = (
+            "this process is in a user namespace of its own, where capabilities do "
+            "not count for BPF: run in the initial one, or use a BPF token"
+        )
+        return [hint]
+    return []
+
+
+def _lockdown_hints(process: Process) -> list[str]:
+    if process.lockdown in {None, "none"}:
+        return []
+    hint = (
+        f"the kernel is locked down ({process.lockdown}, see "
+        "/sys/kernel/security/lockdown), which limits tracing and BPF"
+    )
+    return [hint]
+
+
+def _memlock_hints(command: str) -> list[str]:
+    if command not in _ACCOUNTED:
+        return []
+    # late: only where something failed; features needs the system calls
+    import resource  # noqa: PLC0415
+
+    from skelgen.runtime.features import MEMCG_ACCOUNT  # noqa: PLC0415
+
+    soft, _hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if soft == resource.RLIM_INFINITY or MEMCG_ACCOUNT.supported() is not False:
+        return []
+    hint = (
+        f"this kernel counts BPF memory against RLIMIT_MEMLOCK, which is {soft} bytes "
+        "(before Linux 5.11): raise it with 'ulimit -l unlimited'"
+    )
+    return [hint]
