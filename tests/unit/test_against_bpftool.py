@@ -1,0 +1,86 @@
+"""The same maps, programs and globals as ``bpftool gen skeleton`` shows."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from skelgen.btf.layout import section_vars
+from skelgen.btf.parse import Btf
+from skelgen.codegen.names import section_identifier
+from skelgen.elf.lower import read_object
+from skelgen.model.spec import DataKind, ObjectSpec
+from tests.harness import bpftool, sources
+
+# Debian's bpftool is 7.1 with libbpf 1.1, of 2022.
+TOO_OLD = {
+    "jump_table": "no jump tables before libbpf 1.7",
+    "maps_arena": "no arenas and no __ulong before libbpf 1.4",
+    "sections_bss": "no .bss.x before libbpf 1.2",
+}
+# What it shows otherwise, and why.
+NO_LINK_SECTIONS = {"struct_ops_link": ("linked", "optional")}
+"""Maps in ``.struct_ops.link``, which libbpf knows since 1.2."""
+HIDDEN_SHOWN = {"linkage": {"hidden_by_attribute", "ro_hidden", "bss_hidden"}}
+"""Hidden variables, which libbpf takes for static since 1.3."""
+
+STATIC = 0  # BTF_VAR_STATIC
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("bpftool") is None, reason="needs bpftool (Debian package bpftool)"
+)
+
+
+def read(source: sources.Source) -> ObjectSpec:
+    path = sources.compiled(source)
+    return read_object(path.read_bytes(), name=source.name, source=path.name)
+
+
+def maps(spec: ObjectSpec) -> tuple[str, ...]:
+    """Return the maps in libbpf's order, data sections under bpftool's names."""
+    names = [one.name for one in spec.maps]
+    names += [section_identifier(data.section) or data.section for data in spec.data]
+    return (*names, *(one.name for one in spec.struct_ops))
+
+
+def sections(spec: ObjectSpec) -> dict[str, tuple[bpftool.Global, ...]]:
+    """Return the variables that the C skeleton would show, by section."""
+    if spec.btf is None:
+        return {}
+    btf = Btf(bytes(spec.view(spec.btf)))
+    found = {}
+    for data in spec.data:
+        name = section_identifier(data.section) or data.section
+        if data.kind is DataKind.KCONFIG:
+            externs = [one for one in spec.externs if one.kconfig is not None]
+            externs.sort(key=lambda one: one.offset)
+            variables = [bpftool.Global(x.name, x.offset, x.size) for x in externs]
+        elif data.mmapable:
+            variables = [
+                bpftool.Global(variable.name, variable.offset, variable.size)
+                for variable in section_vars(btf, data.type_id)
+                if variable.linkage != STATIC
+            ]
+        else:
+            continue
+        found[name] = tuple(variables)
+    return found
+
+
+def test_maps_programs_and_globals(bpf_source: sources.Source, tmp_path: Path) -> None:
+    path = sources.compiled(bpf_source)
+    if bpf_source.name in TOO_OLD:
+        with pytest.raises(bpftool.RefusedError):
+            bpftool.skeleton(path, bpf_source.name, tmp_path)
+        return
+    theirs = bpftool.skeleton(path, bpf_source.name, tmp_path)
+    ours = read(bpf_source)
+    unknown = NO_LINK_SECTIONS.get(bpf_source.name, ())
+    assert maps(ours) == theirs.maps + unknown
+    assert tuple(program.name for program in ours.programs) == theirs.progs
+    hidden = HIDDEN_SHOWN.get(bpf_source.name, set())
+    shown = {
+        name: tuple(one for one in variables if one.name not in hidden)
+        for name, variables in theirs.sections.items()
+    }
+    assert sections(ours) == shown
