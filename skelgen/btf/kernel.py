@@ -16,27 +16,12 @@ from typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.names import essential_name
-from skelgen.btf.parse import Btf, RecordSizes, Words
+from skelgen.btf.parse import Btf
+from skelgen.btf.walk import LINKED, Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LINKED = frozenset({Kind.FUNC, Kind.VAR})
-_LISTED = frozenset(
-    {
-        Kind.INT,
-        Kind.STRUCT,
-        Kind.UNION,
-        Kind.ENUM,
-        Kind.FWD,
-        Kind.TYPEDEF,
-        Kind.DATASEC,
-        Kind.FLOAT,
-        Kind.DECL_TAG,
-        Kind.TYPE_TAG,
-        Kind.ENUM64,
-    }
-)
 _ENUMS = frozenset({Kind.ENUM, Kind.ENUM64})
 
 # magic and version, 1 in native byte order, checksum of samples, then the number of
@@ -44,20 +29,6 @@ _ENUMS = frozenset({Kind.ENUM, Kind.ENUM64})
 _INDEX = Struct("=8s6I")
 _MAGIC = b"skelbtf\1"
 _SAMPLE = 4096
-
-
-class _Sizes(RecordSizes):
-    """Sizes of records, with a mark at the kinds whose names are listed."""
-
-    __slots__ = ()
-    MARK = 1 << 40  # far above any size: one comparison in the loop tells
-
-    def __missing__(self, info: int) -> int:
-        size = super().__missing__(info)
-        kind = info >> 24 & 0x7F
-        if kind in _LISTED:
-            size = self[info] = size + self.MARK
-        return size
 
 
 class KernelBtf(Btf):
@@ -75,34 +46,15 @@ class KernelBtf(Btf):
         base: Btf | None = None,
     ) -> None:
         self._open(data, base)
-        self._listed: Words = array("I")  # first words of the records
-        self._listed_names = b""  # NUL, name, NUL, name, ..., NUL
-        self._linked: Words | None = None
-        self._linked_names = b""  # their name_off words
-        self._offsets = self._index(_Sizes(self.layout))
-        self._list_names()
+        places = self._walk()
+        self._offsets = places.all
+        self._listed: Words = places.listed
+        self._linked: Words = places.linked
+        self._linked_names: bytes | None = None  # their name_off words
+        self._listed_names = self._list_names()
 
-    def _walk(self, sizes: RecordSizes) -> "Iterator[int]":
-        words = self.words
-        infos = words[1:]
-        end = len(infos)
-        position = 0
-        mark = _Sizes.MARK
-        listed: list[int] = []
-        append = listed.append
-        while position < end:
-            yield position
-            size = sizes[infos[position]]
-            if size > mark:
-                if words[position]:
-                    append(position)
-                size -= mark
-            position += size
-        if position == end:
-            yield position
-        self._listed = array("I", listed)
-
-    def _list_names(self) -> None:
+    def _list_names(self) -> bytes:
+        """Return a NUL and a name for each listed type, and a NUL."""
         words = self.words
         offsets = [words[position] for position in self._listed]
         if self.base is None:
@@ -111,20 +63,15 @@ class KernelBtf(Btf):
             names = [strings[offset : find(b"\0", offset)] for offset in offsets]
         else:
             names = [self._raw_string(offset) for offset in offsets]
-        self._listed_names = b"\0%b\0" % b"\0".join(names)
+        return b"\0%b\0" % b"\0".join(names)
 
-    def _link_names(self) -> Words:
-        """Collect functions and variables, when first one is searched."""
-        if self._linked is None:
+    def _link_names(self) -> bytes:
+        """Return the name offsets of functions and variables."""
+        if self._linked_names is None:
             words = self.words
-            infos = words[1:]
-            kinds = {int(kind) for kind in _LINKED}
-            linked = array(
-                "I", [at for at in self._offsets if infos[at] >> 24 & 0x7F in kinds]
-            )
-            self._linked_names = array("I", [words[at] for at in linked]).tobytes()
-            self._linked = linked
-        return self._linked
+            names = array("I", [words[position] for position in self._linked])
+            self._linked_names = names.tobytes()
+        return self._linked_names
 
     # Search
 
@@ -162,15 +109,15 @@ class KernelBtf(Btf):
         return found
 
     def _search_linked(self, name: bytes) -> list[int]:
-        linked = self._link_names()
+        names = self._link_names()
         found: list[int] = []
         for offset in self._string_offsets(name):
             key = pack("=I", offset)
-            at = self._linked_names.find(key)
+            at = names.find(key)
             while at >= 0:
                 if at % 4 == 0:
-                    found.append(self._id_at(linked[at // 4]))
-                at = self._linked_names.find(key, at + 1)
+                    found.append(self._id_at(self._linked[at // 4]))
+                at = names.find(key, at + 1)
         return found
 
     def _string_offsets(self, name: bytes) -> "Iterator[int]":
@@ -195,9 +142,9 @@ class KernelBtf(Btf):
         if not raw or b"\0" in raw:
             return []
         found: list[int] = []
-        if not kinds or not _LINKED.issuperset(kinds):
+        if not kinds or not LINKED.issuperset(kinds):
             found += self._search_listed(b"\0" + raw + b"\0")
-        if not kinds or not _LINKED.isdisjoint(kinds):
+        if not kinds or not LINKED.isdisjoint(kinds):
             found += self._search_linked(raw)
         return sorted(
             type_id for type_id in found if not kinds or self.kind(type_id) in kinds
@@ -212,7 +159,6 @@ class KernelBtf(Btf):
         """
         if self.base is not None:
             raise ValueError("split BTF depends on its base and has no index")
-        linked = self._link_names()
         header = _INDEX.pack(
             _MAGIC,
             1,
@@ -220,15 +166,15 @@ class KernelBtf(Btf):
             len(self._offsets),
             len(self._listed),
             len(self._listed_names),
-            len(linked),
+            len(self._linked),
         )
         return b"".join(
             (
                 header,
                 self._offsets.tobytes(),
                 self._listed.tobytes(),
-                linked.tobytes(),
-                self._linked_names,
+                self._linked.tobytes(),
+                self._link_names(),
                 self._listed_names,
             )
         )

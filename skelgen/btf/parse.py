@@ -11,19 +11,17 @@ Strings are UTF-8; another is a :class:`BtfParseError` when it is asked for.
 import sys
 from array import array
 from mmap import mmap
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.header import Header
-from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, Kind
+from skelgen.btf.kinds import EXTRA_WORDS, Kind
+from skelgen.btf.walk import Places, Words, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from skelgen.btf.types import Type
-
-Words: TypeAlias = "array[int] | memoryview[int]"
-"""Numbers of 32 bits, the machine's byte order."""
 
 _KINDS = tuple(Kind(number) for number in range(len(EXTRA_WORDS)))
 _REFERENCES = frozenset(
@@ -40,30 +38,6 @@ _REFERENCES = frozenset(
         Kind.TYPE_TAG,
     }
 )
-
-
-class RecordSizes(dict[int, int]):
-    """Words in a record by its ``info`` word; nothing is looked up faster."""
-
-    __slots__ = ("layout",)
-
-    def __init__(self, layout: bytes) -> None:
-        self.layout = layout  # struct btf_layout, 4 bytes a kind
-
-    def __missing__(self, info: int) -> int:
-        kind = info >> 24 & 0x7F
-        if 0 < kind < len(EXTRA_WORDS):
-            once, each = EXTRA_WORDS[kind]
-        elif kind and 4 * kind + 4 <= len(self.layout):
-            once, each = self.layout[4 * kind : 4 * kind + 2]
-            if once % 4 or each % 4:
-                raise BtfParseError(f"btf: kind {kind} has a layout of odd bytes")
-            once //= 4
-            each //= 4
-        else:
-            raise BtfParseError(f"btf: kind {kind} is unknown")
-        size = self[info] = 3 + once + each * (info & MAX_VLEN)
-        return size
 
 
 class Btf:
@@ -99,7 +73,7 @@ class Btf:
         base: "Btf | None" = None,
     ) -> None:
         self._open(data, base)
-        self._offsets: Words = self._index(RecordSizes(self.layout))
+        self._offsets: Words = self._walk().all
 
     def _open(
         self, data: bytes | bytearray | memoryview | mmap, base: "Btf | None"
@@ -159,39 +133,12 @@ class Btf:
         words.byteswap()
         return words
 
-    def _index(self, sizes: RecordSizes) -> Words:
-        """Find the first word of every record."""
-        words = self.words
-        offsets = array("I")
-        last = 0
+    def _walk(self) -> Places:
         try:
-            offsets.extend(self._walk(sizes))
-            if not offsets:
-                return offsets
-            last = offsets[-1]
-            end = len(words)
-            if last + 1 < end:
-                end = last + RecordSizes.__missing__(sizes, words[last + 1])
+            return walk(self.words, self.layout)
         except BtfParseError as error:
-            last = offsets[-1] if offsets else 0
-            raise BtfParseError(error.message, self._types_start + 4 * last) from None
-        if last + 1 >= len(words) or end != len(words):
-            raise BtfParseError(
-                f"btf: type {self.start_id + len(offsets) - 1}"
-                " runs past the end of the types",
-                self._types_start + 4 * last,
-            )
-        return offsets
-
-    def _walk(self, sizes: RecordSizes) -> "Iterator[int]":
-        infos = self.words[1:]
-        end = len(infos)
-        position = 0
-        while position < end:
-            yield position
-            position += sizes[infos[position]]
-        if position == end:
-            yield position
+            at = self._types_start + (error.offset or 0)
+            raise BtfParseError(error.message, at) from None
 
     # Types
 
