@@ -8,12 +8,12 @@ and as the names that count; :func:`match` walks the same names on another type.
 from enum import IntEnum
 from typing import NamedTuple
 
+from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array, Enum, Enum64, Struct, Union
 from skelgen.runtime.core_types import (
     SpecError,
-    essential_name,
     fields_compatible,
     types_compatible,
     types_match,

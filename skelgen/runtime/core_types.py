@@ -5,6 +5,7 @@ of a type that a program names, ``types_match`` by ``bpf_core_type_matches()``. 
 three look through typedefs and qualifiers. Rules as in libbpf's ``relo_core.c``.
 """
 
+from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.types import (
@@ -29,19 +30,6 @@ _MAX_DEPTH = 32
 
 class SpecError(ValueError):
     """A relocation, or a type that it names, that makes no sense."""
-
-
-def essential_name(name: str) -> str:
-    """Return a name without its flavour: ``task_struct`` for ``task_struct___old``.
-
-    The flavour starts at the last ``___`` between two characters other than ``_``.
-    """
-    at = name.rfind("___")
-    while at > 0:
-        if name[at - 1] != "_" and name[at + 3 : at + 4] not in {"", "_"}:
-            return name[:at]
-        at = name.rfind("___", 0, at + 2)
-    return name
 
 
 def kinds_compatible(local: Kind, target: Kind) -> bool:

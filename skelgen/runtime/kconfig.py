@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from skelgen.runtime.syscalls.seam import Buffer
 
 _TRISTATE: Final = {"n": 0, "y": 1, "m": 2}  # enum libbpf_tristate
-_FEATURES: Final = {
-    "LINUX_HAS_BPF_COOKIE": "bpf_cookie",
-    "LINUX_HAS_SYSCALL_WRAPPER": "syscall_wrapper",
-}
 
 
 def kernel_version() -> int:
@@ -142,10 +138,15 @@ def _virtual(extern: ExternSpec) -> bytes:
                 f"extern '{name}': cannot tell from '{os.uname().release}'", extern=name
             )
         return _number(extern, version)
-    if name in _FEATURES:
+    if name in {"LINUX_HAS_BPF_COOKIE", "LINUX_HAS_SYSCALL_WRAPPER"}:
         from skelgen.runtime import features  # noqa: PLC0415 - probes, rarely needed
 
-        return _number(extern, int(bool(features.supported(_FEATURES[name]))))
+        feature = (
+            features.BPF_COOKIE
+            if name == "LINUX_HAS_BPF_COOKIE"
+            else features.SYSCALL_WRAPPER
+        )
+        return _number(extern, int(bool(feature.supported())))
     if name.startswith("LINUX_") and extern.weak:
         return bytes(extern.size)
     raise ExternError(

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from skelgen.btf.build import BtfBuilder
+from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
 from skelgen.runtime.core_reloc import CoreRelo, CoreRelocator, Value
 from skelgen.runtime.core_spec import ReloKind
-from skelgen.runtime.core_types import SpecError, essential_name, kinds_compatible
+from skelgen.runtime.core_types import SpecError, kinds_compatible
 
 Fill = Callable[[BtfBuilder], int]
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from skelgen.btf.build import BtfBuilder
+from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
 from skelgen.runtime.core_types import (
     SpecError,
-    essential_name,
     fields_compatible,
     kinds_compatible,
     types_compatible,
