@@ -1,5 +1,5 @@
 // A variable in no section (-fcommon).
-// error: variable
+// error: refers to 'common' in common storage
 // cflags: -fcommon
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

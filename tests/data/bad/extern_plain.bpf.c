@@ -1,5 +1,5 @@
 // An extern that is neither __kconfig nor __ksym.
-// error: extern 'other'
+// error: extern 'other': in no section; add __ksym or __kconfig
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

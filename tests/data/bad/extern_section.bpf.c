@@ -1,5 +1,5 @@
 // An extern in a section that nobody resolves.
-// error: unrecognized extern section '.elsewhere'
+// error: extern 'other': in section '.elsewhere'
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

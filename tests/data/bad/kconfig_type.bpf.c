@@ -1,5 +1,5 @@
 // A __kconfig extern of a type that no configuration value has.
-// error: CONFIG_HZ
+// error: extern 'CONFIG_HZ': this type is not supported in __kconfig
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

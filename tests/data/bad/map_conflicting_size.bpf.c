@@ -1,5 +1,5 @@
 // A key type and a key size that disagree.
-// error: conflicting key size
+// error: map 'torn': conflicting key_size: 4 and 8
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

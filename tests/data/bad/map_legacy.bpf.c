@@ -1,5 +1,5 @@
 // The map definitions of before libbpf 1.0.
-// error: legacy map definitions
+// error: declare maps in SEC(".maps")
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

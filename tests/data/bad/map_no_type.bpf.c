@@ -1,5 +1,5 @@
 // A map definition without a type.
-// error: map 'typeless'
+// error: map 'typeless': has no type
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

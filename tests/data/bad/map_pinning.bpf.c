@@ -1,5 +1,5 @@
 // A pinning that there is none of.
-// error: pinning
+// error: map 'pinned': pinning 7 is neither NONE nor BY_NAME
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

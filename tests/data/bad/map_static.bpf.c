@@ -1,5 +1,5 @@
 // A map definition that is static.
-// error: map 'local'
+// error: map 'local': is static
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
 // A map in a map in a map.
-// error: map 'outermost'
+// error: map 'outermost.inner': maps in maps in maps
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

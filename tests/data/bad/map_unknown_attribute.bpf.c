@@ -1,5 +1,5 @@
 // A map attribute that there is none of.
-// error: unknown field 'colour'
+// error: map 'painted': unknown attribute 'colour'
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
 // A slot of a map of maps that holds something else.
-// error: map 'outer'
+// error: map 'outer': 'variable' is no map
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
 // A map definition in an object without BTF.
-// error: BTF
+// error: maps need BTF; compile with -g
 // cflags: -g0
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

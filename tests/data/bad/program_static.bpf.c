@@ -1,5 +1,5 @@
 // A program that is static.
-// error: program 'lost'
+// error: program 'lost': static functions are supported in .text only
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
 // A kretprobe with an offset.
-// error: kretprobe
+// error: a return probe takes no offset
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
 // A version section that is no 32-bit number.
-// error: version
+// error: kernel version of 8 bytes, not 4
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
