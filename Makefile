@@ -12,12 +12,6 @@ BIN := $(VENV)/bin
 EXAMPLES := minimal bootstrap xdp_count
 SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
 
-# The clang that pip installed. Debian keeps <asm/types.h> in a folder that
-# -target bpf does not search; the C compiler knows its name.
-CLANG := $(BIN)/python -m ziglang clang
-MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
-BPF_CFLAGS := -target bpf -O2 -g -mcpu=v3 -Wall $(if $(MULTIARCH),-idirafter /usr/include/$(MULTIARCH))
-
 .PHONY: help demo test lint types imports pytest examples clean
 .DELETE_ON_ERROR:
 # One thing after the other, so that what is printed can be read.
@@ -59,8 +53,8 @@ GENERATOR := $(shell find skelgen templates -name '*.py' -not -path '*/runtime/*
 examples/%_skel.py: examples/%.bpf.o $(GENERATOR)
 	$(BIN)/skelgen --quiet $(SKELGEN_FLAGS) $< --output $@
 
-examples/%.bpf.o: examples/%.bpf.c | $(VENV)/.demo .cache/headers
-	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+examples/%.bpf.o: examples/%.bpf.c $(wildcard skelgen/include/bpf/*.h) | $(VENV)/.demo
+	$(BIN)/python tools/compile_bpf.py $< $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -75,10 +69,6 @@ $(VENV)/.test: pyproject.toml tools/need.sh | $(VENV)/bin/python
 	tools/need.sh 'make test' bpftool iproute2 libbpf-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(VENV)/.demo $@
-
-.cache/headers: tools/need.sh
-	tools/need.sh 'the examples' libbpf-dev
-	@mkdir -p $(@D) && touch $@
 
 clean:
 	rm -rf $(SKELETONS) $(SKELETONS:_skel.py=.bpf.o) .cache .coverage

@@ -106,10 +106,7 @@ def compiled(source: Source, byteorder: str = "little") -> Path:
 
     Several processes may ask for the same object at once.
     """
-    cflags = [*source.cflags]
-    if not (clang.INCLUDE / "bpf" / "bpf_helpers.h").exists():
-        cflags += ["-idirafter", "/usr/include"]  # Debian's libbpf-dev
-    options = clang.CompileOptions(byteorder=byteorder, cflags=tuple(cflags))
+    options = clang.CompileOptions(byteorder=byteorder, cflags=source.cflags)
     digest = hashlib.sha256(_environment())
     digest.update(repr(options).encode() + source.path.read_bytes())
     folder = CACHE / digest.hexdigest()[:20]
