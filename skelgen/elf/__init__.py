@@ -3,9 +3,6 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from skelgen.btf.parse import Btf
     from skelgen.model.spec import ObjectSpec
 
 

@@ -197,20 +197,7 @@ def exception_callbacks(btf: Btf, functions: Functions) -> dict[str, Function]:
 
     ``__exception_cb(f)`` is a declaration tag on the program (Linux 6.7).
     """
-    found: dict[str, str | None] = {}
-    for type_id in btf.ids():
-        if btf.kind(type_id) is not Kind.DECL_TAG:
-            continue
-        tag = btf.type(type_id)
-        assert isinstance(tag, DeclTag)  # noqa: S101 - by its kind
-        if tag.component_index != -1 or not tag.name.startswith(_CALLBACK):
-            continue
-        function = btf.type(tag.type_id)
-        if not isinstance(function, Func) or function.linkage != _GLOBAL:
-            raise ObjectError(f"tag '{tag.name}': is not on a program")
-        name = tag.name.removeprefix(_CALLBACK)
-        # The verifier refuses a program with two; nothing is appended then.
-        found[function.name] = None if function.name in found else name
+    found = _tagged(btf)
     callbacks: dict[str, Function] = {}
     subprograms: dict[str, list[Function]] = {}
     for subprogram in functions.all:
@@ -231,3 +218,22 @@ def exception_callbacks(btf: Btf, functions: Functions) -> dict[str, Function]:
             )
         callbacks[program.name] = target
     return callbacks
+
+
+def _tagged(btf: Btf) -> dict[str, str | None]:
+    """Return the name of its callback for each function that is tagged."""
+    found: dict[str, str | None] = {}
+    for type_id in btf.ids():
+        if btf.kind(type_id) is not Kind.DECL_TAG:
+            continue
+        tag = btf.type(type_id)
+        assert isinstance(tag, DeclTag)  # noqa: S101 - by its kind
+        if tag.component_index != -1 or not tag.name.startswith(_CALLBACK):
+            continue
+        function = btf.type(tag.type_id)
+        if not isinstance(function, Func) or function.linkage != _GLOBAL:
+            raise ObjectError(f"tag '{tag.name}': is not on a program")
+        name = tag.name.removeprefix(_CALLBACK)
+        # The verifier refuses a program with two; nothing is appended then.
+        found[function.name] = None if function.name in found else name
+    return found

@@ -95,11 +95,11 @@ class Functions:
 
     def __init__(self, functions: list[Function], text: Section | None) -> None:
         self.all = functions
-        self.text_index = text.index if text is not None else None
+        self.text_index = text.number if text is not None else None
         """Index of the section that holds subprograms."""
         self.by_section: dict[int, list[Function]] = {}
         for function in functions:
-            self.by_section.setdefault(function.section.index, []).append(function)
+            self.by_section.setdefault(function.section.number, []).append(function)
         self._starts = {
             index: [function.start for function in group]
             for index, group in self.by_section.items()
@@ -124,7 +124,7 @@ class Functions:
 
 def collect(elf: ElfFile, layout: Layout) -> Functions:
     """Find every function in the sections with instructions."""
-    code = {section.index: section for section in layout.code}
+    code = {section.number: section for section in layout.code}
     found = sorted(
         (
             symbol

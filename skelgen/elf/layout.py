@@ -126,9 +126,9 @@ def _place_contents(layout: Layout, section: Section) -> None:
 
 def _place_relocations(elf: ElfFile, layout: Layout) -> None:
     """Find the relocations of code, ``.maps`` and struct_ops."""
-    relocated = {section.index for section in layout.code + layout.struct_ops}
+    relocated = {section.number for section in layout.code + layout.struct_ops}
     if layout.maps is not None:
-        relocated.add(layout.maps.index)
+        relocated.add(layout.maps.number)
     for section in elf.sections[1:]:
         if section.info not in relocated:
             continue

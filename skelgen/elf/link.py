@@ -112,7 +112,7 @@ class Linker:
                     JumpTable(place, self._table(job, function, insn, ref, position))
                 )
             else:
-                job.relocs.append(type(ref)(place, *ref[1:]))
+                job.relocs.append(ref._replace(insn=place))
 
     def _append_records(self, job: "_Job", function: Function, position: int) -> None:
         """Append BTF.ext records; those of the program decide which kinds there are."""
@@ -144,7 +144,7 @@ class Linker:
                 insn,
             )
         count = ref.size // 8
-        key = (function.section.index, function.start, ref.offset)
+        key = (function.section.number, function.start, ref.offset)
         targets = self._table_cache.get(key)
         if targets is None or len(targets) != count:
             self._spend(job, count)
@@ -170,7 +170,7 @@ class Linker:
 
     def _sites_of(self, function: Function) -> tuple[_Site, ...]:
         """Return where a function refers to subprograms, in order."""
-        key = (function.section.index, function.start)
+        key = (function.section.number, function.start)
         sites = self._sites.get(key)
         if sites is None:
             sites = self._sites[key] = tuple(self._find_sites(function))

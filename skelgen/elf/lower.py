@@ -1,7 +1,6 @@
 """From an object's bytes to its :class:`~skelgen.model.spec.ObjectSpec`."""
 
 import re
-from os.path import basename
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.ext import BtfExt
@@ -111,7 +110,7 @@ def object_name(path: str) -> str:
 
     At most 63 characters, as bpftool has it.
     """
-    stem = basename(path)
+    stem = path.rpartition("/")[2]
     for suffix in (".o", ".bpf"):
         stem = stem.removesuffix(suffix)
     name = re.sub(r"[^A-Za-z0-9_]", "_", stem)[:_MAX_NAME]

@@ -158,22 +158,9 @@ class _Definition:
             if name in seen:
                 raise self._fault(f"'{name}' is given twice")
             seen.add(name)
-            if name in _INTEGERS:
-                self._set(name, self._integer(member))
-            elif name == "key":
-                self._key_type = self._sized("key_size", member)
-            elif name == "value":
-                self._value_type = self._sized("value_size", member)
-            elif name == "map_extra":
-                self._set(name, self._long(member))
-            elif name == "pinning":
-                self._pinning = self._read_pinning(member)
-            elif name == "values":
-                if member is not struct.members[-1]:
-                    raise self._fault("'values' has to be the last member")
-                self._read_values(member)
-            else:
-                raise self._fault(f"unknown attribute '{name}'")
+            if name == "values" and member is not struct.members[-1]:
+                raise self._fault("'values' has to be the last member")
+            self._read_attribute(name, member)
         numbers = self._numbers
         if not numbers.get("type"):
             raise self._fault("has no type")
@@ -191,6 +178,22 @@ class _Definition:
             self._value_type,
             self._inner_spec,
         )
+
+    def _read_attribute(self, name: str, member: Member) -> None:
+        if name in _INTEGERS:
+            self._set(name, self._integer(member))
+        elif name == "key":
+            self._key_type = self._sized("key_size", member)
+        elif name == "value":
+            self._value_type = self._sized("value_size", member)
+        elif name == "map_extra":
+            self._set(name, self._long(member))
+        elif name == "pinning":
+            self._pinning = self._read_pinning(member)
+        elif name == "values":
+            self._read_values(member)
+        else:
+            raise self._fault(f"unknown attribute '{name}'")
 
     def _fault(self, message: str) -> ObjectError:
         return ObjectError(f"map '{self._name}': {message}")
@@ -279,7 +282,7 @@ class _Filler:
         self._starts = [d.offset for d in self._declared]
         self._maps = {d.spec.name: d.spec for d in declared}
         self._programs = {
-            (f.section.index, f.start * 8): f.name for f in functions.programs
+            (f.section.number, f.start * 8): f.name for f in functions.programs
         }
         self._slots: dict[str, dict[int, str]] = {}
         self._order = declared
@@ -317,7 +320,7 @@ class _Filler:
             if self._programs.get((symbol.section, symbol.value)) is None:
                 raise ObjectError(f"map '{spec.name}': '{name}' is no program")
             name = self._programs[symbol.section, symbol.value]
-        elif symbol.section != maps.index or name not in self._maps:
+        elif symbol.section != maps.number or name not in self._maps:
             raise ObjectError(f"map '{spec.name}': '{name}' is no map")
         elif spec.type is MapType.HASH_OF_MAPS and spec.key_size != 4:
             raise ObjectError(

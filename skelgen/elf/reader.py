@@ -57,9 +57,9 @@ _MAX_NAME = 2048
 
 
 class Section(NamedTuple):
-    """A section header, with its index and its name."""
+    """A section header, with its number and its name."""
 
-    index: int
+    number: int
     name: str
     type: int
     flags: int
@@ -252,7 +252,7 @@ class ElfFile:
 
     def _string(self, table: Section, offset: int) -> str:
         """Return the NUL-terminated string at `offset` of a string table."""
-        key = (table.index, offset)
+        key = (table.number, offset)
         name = self._names.get(key)
         if name is None:
             if not table.size and not offset:
@@ -272,8 +272,8 @@ class ElfFile:
         return name
 
 
-def _read_header(data: bytes) -> tuple[str, tuple[int, int, int]]:
-    """Check the ELF header; return byte order and (offset, count, names index)."""
+def _read_ident(data: bytes) -> str:
+    """Check the first bytes of an object; return its byte order."""
     if data[:4] != b"\x7fELF":
         raise ObjectError("not an ELF object")
     if len(data) < _EHDR_SIZE:
@@ -281,9 +281,14 @@ def _read_header(data: bytes) -> tuple[str, tuple[int, int, int]]:
     if data[4] != 2:  # EI_CLASS, ELFCLASS64
         raise ObjectError("not a 64-bit ELF object")
     try:
-        byteorder = {1: "little", 2: "big"}[data[5]]  # EI_DATA
+        return {1: "little", 2: "big"}[data[5]]  # EI_DATA
     except KeyError:
         raise ObjectError(f"unknown byte order {data[5]}") from None
+
+
+def _read_header(data: bytes) -> tuple[str, tuple[int, int, int]]:
+    """Check the ELF header; return byte order and (offset, count, names index)."""
+    byteorder = _read_ident(data)
     prefix = "<" if byteorder == "little" else ">"
     kind, machine, _, _, _, table, _, _, _, _, entry, count, names = struct.unpack_from(
         f"{prefix}HHIQQQIHHHHHH", data, 16

@@ -54,7 +54,7 @@ class _Table:
 
     def of(self, function: Function) -> "array[int]":
         """Return the records of a function, counted from its first instruction."""
-        insns, records = self._sections.get(function.section.index, ([], []))
+        insns, records = self._sections.get(function.section.number, ([], []))
         first = bisect_left(insns, function.start)
         end = bisect_left(insns, function.end, first)
         if end - first > len(function.insns):
@@ -76,14 +76,14 @@ class RecordTables:
         # The first section of a name is meant, as libbpf has it.
         sections: dict[str, int] = {}
         for section in elf.sections:
-            sections.setdefault(section.name, section.index)
+            sections.setdefault(section.name, section.number)
         _fill(self._functions, btf, ext.func_info, sections)
         _fill(self._lines, btf, ext.line_info, sections)
         _fill(self._core, btf, ext.core_relo, sections)
 
     def of(self, function: Function) -> Records:
         """Return the records of a function."""
-        key = (function.section.index, function.start)
+        key = (function.section.number, function.start)
         records = self._known.get(key)
         if records is None:
             records = self._known[key] = Records(

@@ -41,10 +41,10 @@ class Targets:
         maps: "Mapping[int, str]",
         externs: "Mapping[int, ExternSpec]",
     ) -> None:
-        self.text = layout.text.index if layout.text is not None else None
+        self.text = layout.text.number if layout.text is not None else None
         self.jump_tables = layout.jump_tables
-        self.data = {section.index: section.name for section, _ in layout.data}
-        self.maps_section = layout.maps.index if layout.maps is not None else None
+        self.data = {section.number: section.name for section, _ in layout.data}
+        self.maps_section = layout.maps.number if layout.maps is not None else None
         self.maps = maps
         """Names of maps by offset in ``.maps``."""
         self.externs = externs
@@ -77,7 +77,7 @@ def _record(
     relocation: Relocation,
 ) -> None:
     insn = relocation.offset // INSN_SIZE
-    function = functions.at(section.index, insn)
+    function = functions.at(section.number, insn)
     if function is None:
         return  # of a weak function that the static linker dropped for a stronger one
     index = insn - function.start
@@ -85,7 +85,13 @@ def _record(
         raise function.fault("more than one relocation", index)
     opcode = function.insns.opcode(index)
     if opcode == LD_IMM64 and index + 1 < len(function.insns):
-        ref = _load(elf, targets, function, index, relocation)
+        symbol = elf.symbols[relocation.symbol]
+        if symbol.is_extern:
+            ref = _load_extern(
+                _extern(elf, targets, function, index, relocation), index
+            )
+        else:
+            ref = _load(elf, targets, function, index, symbol)
     elif opcode == CALL:
         ref = _call(elf, targets, function, index, relocation)
     else:
@@ -124,18 +130,18 @@ def _call(
     return CodeRef(index, symbol.value // INSN_SIZE + imm + 1)
 
 
+def _load_extern(extern: ExternSpec, index: int) -> Ref:
+    if extern.kind is ExternKind.KCONFIG:
+        return MapValue(index, ".kconfig", extern.offset)
+    if extern.kind is ExternKind.KFUNC:
+        return KfuncCall(index, extern.name)
+    return ExternLoad(index, extern.name)
+
+
 def _load(
-    elf: ElfFile, targets: Targets, function: Function, index: int, rel: Relocation
+    elf: ElfFile, targets: Targets, function: Function, index: int, symbol: Symbol
 ) -> Ref:
-    symbol = elf.symbols[rel.symbol]
     imm = function.insns.imm(index)
-    if symbol.is_extern:
-        extern = _extern(elf, targets, function, index, rel)
-        if extern.kind is ExternKind.KCONFIG:
-            return MapValue(index, ".kconfig", extern.offset)
-        if extern.kind is ExternKind.KFUNC:
-            return KfuncCall(index, extern.name)
-        return ExternLoad(index, extern.name)
     place = symbol.section
     if not place or place >= SHN_LORESERVE:
         hint = (
@@ -155,7 +161,7 @@ def _load(
         return CodeRef(index, target // INSN_SIZE)
     if place in targets.data:
         return MapValue(index, targets.data[place], symbol.value + imm & 0xFFFFFFFF)
-    if targets.jump_tables is not None and place == targets.jump_tables.index:
+    if targets.jump_tables is not None and place == targets.jump_tables.number:
         return TableRef(index, symbol.value, symbol.size)
     if place == targets.maps_section:
         map_name = targets.maps.get(symbol.value)

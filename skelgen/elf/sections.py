@@ -70,9 +70,10 @@ class _Row(NamedTuple):
 def match_section(name: str) -> SectionMatch:
     """Return what ``SEC(name)`` says about a program.
 
-    Raises :class:`ObjectError` where the text after the ``/`` can never be right:
-    ``kretprobe/f+0x10``, ``kprobe/-x``. A target that is only half there, as in
-    ``SEC("uprobe/text")``, is fine until somebody attaches by that name.
+    Raises :class:`ObjectError` where the text after the ``/`` can never be attached
+    to: ``kretprobe/f+0x10``, ``tp/sched``. ``SEC("uprobe/text")`` is let through, for
+    there was a time when any text would do, and programs that are attached by hand
+    still have it.
     """
     autoload = not name.startswith("?")
     name = name.removeprefix("?")
@@ -108,11 +109,13 @@ def _struct_ops(_head: str, _extra: str | None) -> Attach:
     return StructOps()
 
 
-def _tracepoint(_head: str, extra: str | None) -> Attach:
+def _tracepoint(head: str, extra: str | None) -> Attach:
     if extra is None:
         return Tracepoint()
     category, _, event = extra.partition("/")
-    return Tracepoint(category or None, event or None)
+    if not category or not event:
+        raise _malformed(head, extra, f"{head}/<category>/<event>")
+    return Tracepoint(category, event)
 
 
 def _raw_tracepoint(_head: str, extra: str | None) -> Attach:
@@ -129,22 +132,22 @@ def _tracing(_head: str, extra: str | None) -> Attach:
 def _tracing_multi(head: str, extra: str | None) -> Attach:
     if extra is None:
         return TracingMulti()
-    text = _leading(r"[A-Za-z0-9_.*?:]+", head, extra)
-    module, colon, pattern = text.partition(":")
-    return TracingMulti(pattern, module) if colon else TracingMulti(text)
+    if not re.fullmatch(r"[A-Za-z0-9_.*?:]+", extra):
+        raise _malformed(head, extra, f"{head}/[<module>:]<pattern>")
+    module, colon, pattern = extra.partition(":")
+    return TracingMulti(pattern, module) if colon else TracingMulti(extra)
 
 
 def _kprobe(head: str, extra: str | None) -> Attach:
     retprobe = head == "kretprobe"
     if extra is None:
         return Kprobe(retprobe=retprobe)
-    function = _leading(r"[A-Za-z0-9_.]+", head, extra)
-    rest = extra[len(function) :]
-    offset = 0
-    if rest.startswith("+"):
-        number = _NUMBER.match(rest, 1)
-        offset = _c_integer(number.group()) if number else 0
-        _check_offset(head, extra, offset, retprobe=retprobe)
+    function, plus, number = extra.partition("+")
+    if not re.fullmatch(r"[A-Za-z0-9_.]+", function) or (
+        plus and not _NUMBER.fullmatch(number)
+    ):
+        raise _malformed(head, extra, f"{head}/<function>[+<offset>]")
+    offset = _offset(head, extra, number, retprobe=retprobe)
     return Kprobe(function, offset, retprobe)
 
 
@@ -153,8 +156,9 @@ def _kprobe_multi(head: str, extra: str | None) -> Attach:
     session = head == "kprobe.session"
     if extra is None:
         return KprobeMulti(None, retprobe, session)
-    pattern = _leading(r"[A-Za-z0-9_.*?]+", head, extra)
-    return KprobeMulti(pattern, retprobe, session)
+    if not re.fullmatch(r"[A-Za-z0-9_.*?]+", extra):
+        raise _malformed(head, extra, f"{head}/<pattern>")
+    return KprobeMulti(extra, retprobe, session)
 
 
 def _ksyscall(head: str, extra: str | None) -> Attach:
@@ -169,8 +173,8 @@ def _uprobe(head: str, extra: str | None) -> Attach:
     offset = 0
     name, plus, number = function.rpartition("+")
     if plus and _NUMBER.fullmatch(number):
-        function, offset = name, _c_integer(number)
-        _check_offset(head, extra, offset, retprobe=retprobe)
+        function = name
+        offset = _offset(head, extra, number, retprobe=retprobe)
     return Uprobe(path or None, function or None, offset, retprobe)
 
 
@@ -181,40 +185,36 @@ def _uprobe_multi(head: str, extra: str | None) -> Attach:
     return UprobeMulti(path or None, pattern or None, retprobe, session)
 
 
-def _usdt(_head: str, extra: str | None) -> Attach:
-    parts = [*(extra or "").split(":"), "", ""]
-    return Usdt(parts[0] or None, parts[1] or None, parts[2] or None)
+def _usdt(head: str, extra: str | None) -> Attach:
+    if extra is None:
+        return Usdt()
+    parts = extra.split(":")
+    if len(parts) != 3 or not all(parts):
+        raise _malformed(head, extra, f"{head}/<path>:<provider>:<name>")
+    return Usdt(*parts)
 
 
 # strtol() with base 0, as scanf's %li reads an offset.
-_NUMBER = re.compile(r"[ \t]*[+-]?(?:0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,20})")
+_NUMBER = re.compile(r"-?(?:0[xX][0-9A-Fa-f]{1,16}|0[0-7]*|[1-9][0-9]{0,19})")
 
 
-def _c_integer(text: str) -> int:
-    text = text.strip()
-    sign = -1 if text.startswith("-") else 1
-    digits = text.lstrip("+-").lower()
-    if digits.startswith("0x"):
-        return sign * int(digits, 16)
-    if digits.startswith("0"):
-        octal = re.match("[0-7]+", digits)
-        return sign * int(octal.group(), 8) if octal else 0
-    return sign * int(digits)
-
-
-def _leading(pattern: str, head: str, extra: str) -> str:
-    """Return what scanf would take of a function or pattern."""
-    match = re.match(pattern, extra)
-    if match is None:
-        raise ObjectError(f"SEC(\"{head}/{extra}\"): '{extra}' is no function name")
-    return match.group()
-
-
-def _check_offset(head: str, extra: str, offset: int, *, retprobe: bool) -> None:
+def _offset(head: str, extra: str, number: str, *, retprobe: bool) -> int:
+    """Return the offset of a probe, 0 if none is given."""
+    sign = -1 if number.startswith("-") else 1
+    digits = number.removeprefix("-") or "0"
+    if digits[:2] in {"0x", "0X"}:
+        offset = sign * int(digits, 16)
+    else:
+        offset = sign * int(digits, 8 if digits.startswith("0") else 10)
     if retprobe and offset:
         raise ObjectError(f'SEC("{head}/{extra}"): a return probe takes no offset')
     if not 0 <= offset < 1 << 63:
         raise ObjectError(f'SEC("{head}/{extra}"): offset {offset} is out of range')
+    return offset
+
+
+def _malformed(head: str, extra: str, wanted: str) -> ObjectError:
+    return ObjectError(f'SEC("{head}/{extra}"): does not read SEC("{wanted}")')
 
 
 _P = ProgType
