@@ -39,12 +39,10 @@ def bpf_mappings() -> Counter[str]:
 
 def ids(kind: str) -> Iterator[int]:
     """Yield the kernel ids of every program, map or link there is."""
-    current: int | None = 0
-    while True:
-        current = syscalls.get_next_id(kind, current)
-        if current is None:
-            return
+    current = syscalls.get_next_id(kind, 0)
+    while current is not None:
         yield current
+        current = syscalls.get_next_id(kind, current)
 
 
 def kernel_objects() -> Counter[str]:
