@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.build import BtfBuilder as BtfBuilder
+    from skelgen.btf.verify import check as check
     from skelgen.btf.decl import declaration as declaration
     from skelgen.btf.decl import type_name as type_name
+    from skelgen.btf.dump_c import definition as definition
     from skelgen.btf.edit import BtfEditor as BtfEditor
     from skelgen.btf.errors import BtfParseError as BtfParseError
     from skelgen.btf.ext import BtfExt as BtfExt
@@ -34,7 +36,9 @@ _HOME = {
     "KernelBtf": "kernel",
     "SectionVar": "layout",
     "align_of": "resolve",
+    "check": "verify",
     "declaration": "decl",
+    "definition": "dump_c",
     "essential_name": "names",
     "section_vars": "layout",
     "size_of": "resolve",

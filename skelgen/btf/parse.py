@@ -3,7 +3,7 @@
 A type is decoded when it is asked for, and then kept. Constructing a :class:`Btf`
 checks the header, the sections and the length of every record; what a record says
 (names, references) is checked when it is decoded, or all at once by
-:func:`skelgen.btf.check.check`.
+:func:`skelgen.btf.verify.check`.
 
 Strings are UTF-8; another is a :class:`BtfParseError` when it is asked for.
 """
