@@ -1,3 +1,98 @@
-"""Typed Python skeletons for BPF objects, and the loader under them."""
+"""Typed Python skeletons for BPF objects, and the loader under them.
+
+Generated modules import this package too, so it imports nothing before it is asked.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from typing import Any
+
+    from skelgen.model.spec import ObjectSpec
+    from skelgen.runtime.object import Object
 
 __version__ = "0.1.0"
+
+__all__ = ("__version__", "generate", "open_object", "read_object")
+
+
+def generate(
+    source: "str | os.PathLike[str] | bytes",
+    *,
+    name: str | None = None,
+    types: "Sequence[str]" = (),
+    records: "Sequence[tuple[str, str]]" = (),
+    source_name: str | None = None,
+) -> str:
+    """Return the typed Python module of a compiled BPF object.
+
+    ``source`` is the path of the object, or its bytes. ``name`` replaces the name
+    that the file gives to the object and the skeleton. ``types`` are C types to emit
+    beside those in use (``"event"``, ``"struct event"``), ``records`` pairs of ring
+    buffer and C type of its records; both are looked up in BTF, then in DWARF.
+    ``source_name`` is the file name that the module mentions.
+
+    Raises :class:`skelgen.errors.SkelgenError`.
+    """
+    from skelgen.build.generate import (  # noqa: PLC0415 - see the module's docstring
+        Options,
+    )
+    from skelgen.build.generate import (  # noqa: PLC0415 - likewise
+        generate as from_bytes,
+    )
+
+    data, base, path = _read(source, source_name)
+    return from_bytes(data, base, path, Options.of(name, types, records))
+
+
+def read_object(
+    source: "str | os.PathLike[str] | bytes",
+    *,
+    name: str | None = None,
+    source_name: str | None = None,
+) -> "ObjectSpec":
+    """Return the blueprint of a compiled BPF object: maps, programs, data, externs.
+
+    Arguments as of :func:`generate`. Raises :class:`skelgen.errors.ObjectError`.
+    """
+    from skelgen.build.generate import (  # noqa: PLC0415 - see the module's docstring
+        Options,
+        read,
+    )
+
+    data, base, path = _read(source, source_name)
+    return read(data, base, path, Options.of(name).name)
+
+
+def open_object(
+    source: "str | os.PathLike[str] | bytes",
+    *,
+    name: str | None = None,
+    source_name: str | None = None,
+    **options: "Any",
+) -> "Object":
+    """Return a compiled BPF object, opened and ready to be changed and loaded.
+
+    libbpf's ``bpf_object__open_file``: the same object as a skeleton has, for those
+    who have no generated module. ``source`` as of :func:`generate`, ``options`` those
+    of :class:`skelgen.runtime.Object`. Raises :class:`skelgen.errors.ObjectError`.
+    """
+    from skelgen.runtime.object import Object  # noqa: PLC0415 - see the docstring
+
+    return Object(read_object(source, name=name, source_name=source_name), **options)
+
+
+def _read(
+    source: "str | os.PathLike[str] | bytes", source_name: str | None
+) -> tuple[bytes, str, str]:
+    """Return bytes, base name and path of an object."""
+    if isinstance(source, bytes):
+        base = source_name or "object.bpf.o"
+        return source, base, base
+    from pathlib import Path  # noqa: PLC0415 - see the module's docstring
+
+    from skelgen.build.driver import read_source  # noqa: PLC0415 - likewise
+
+    path = Path(source)
+    return read_source(path), source_name or path.name, str(path)

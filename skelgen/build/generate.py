@@ -1,0 +1,130 @@
+"""From the bytes of an object to the text of its module; no files here."""
+
+import hashlib
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import skelgen
+from skelgen import elf
+from skelgen.btf.errors import BtfParseError
+from skelgen.btf.parse import Btf
+from skelgen.codegen.requests import Requests, missing_types
+from skelgen.codegen.text import doc
+from skelgen.errors import BtfError, ConfigError, ObjectError, SkelgenError
+from skelgen.model.spec import ObjectSpec
+
+_is_name = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
+_is_type = re.compile(r"(?:(?:struct|union|enum) )?[A-Za-z_][A-Za-z0-9_]*").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What changes the module of an object, beside the object itself."""
+
+    name: str | None = None
+    """Name of the object and the skeleton; ``None`` for the one of the file."""
+    types: tuple[str, ...] = ()
+    """C types to emit beside those in use."""
+    records: tuple[tuple[str, str], ...] = ()
+    """Pairs of ring buffer and C type of its records."""
+
+    @classmethod
+    def of(
+        cls,
+        name: str | None = None,
+        types: Sequence[str] = (),
+        records: Sequence[tuple[str, str]] = (),
+    ) -> "Options":
+        """Check what a user gave. Raises ConfigError."""
+        if name is not None and not _is_name(name):
+            raise ConfigError(f"name '{doc(name)}': not a C identifier")
+        for map_, _ in records:
+            if not _is_name(map_):
+                raise ConfigError(f"record '{doc(map_)}': not a map's name")
+        return cls(
+            name,
+            tuple(map(_c_type, types)),
+            tuple((map_, _c_type(type_)) for map_, type_ in records),
+        )
+
+    def arguments(self) -> tuple[str, ...]:
+        """Return them as arguments of the command line."""
+        name = ("--name", self.name) if self.name else ()
+        types = [word for type_ in self.types for word in ("--type", type_)]
+        records = [
+            word
+            for map_, type_ in self.records
+            for word in ("--record", f"{map_}={type_}")
+        ]
+        return (*name, *types, *records)
+
+
+def _c_type(text: str) -> str:
+    name = " ".join(text.split())
+    if not _is_type(name):
+        raise ConfigError(
+            f"type '{doc(text)}': not the name of a C type, like 'event' or"
+            " 'struct event'"
+        )
+    return name
+
+
+def read(data: bytes, source: str, path: str, name: str | None = None) -> ObjectSpec:
+    """Return the blueprint of an object.
+
+    ``source`` is the base name of its file, ``path`` what messages call it. Raises
+    ObjectError.
+    """
+    return elf.read_object(
+        data, name=name or elf.object_name(source), source=source, path=path
+    )
+
+
+def generate(data: bytes, source: str, path: str, options: Options) -> str:
+    """Return the module of an object; arguments as of :func:`read`.
+
+    Raises SkelgenError, with the path in its message.
+    """
+    spec = read(data, source, path, options.name)
+    try:
+        return _generate(data, spec, options)
+    except ObjectError:
+        raise
+    except BtfParseError as error:
+        raise BtfError(f"{path}: {error}") from error
+    except SkelgenError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _generate(data: bytes, spec: ObjectSpec, options: Options) -> str:
+    from skelgen.codegen.render import (  # noqa: PLC0415 - jinja2 is slow to import
+        Header,
+        render,
+    )
+
+    requests = Requests(options.types, options.records)
+    btf = None if spec.btf is None else Btf(spec.view(spec.btf))
+    missing = missing_types(btf, requests)
+    if missing:
+        btf = _with_dwarf(data, missing, btf, spec.source)
+    words = ("skelgen", spec.source, *options.arguments())
+    header = Header(
+        version=skelgen.__version__,
+        source=doc(spec.source),
+        command=doc(" ".join(shlex.quote(word) for word in words)),
+        digest=hashlib.sha256(data).hexdigest(),
+    )
+    return render(spec, btf, requests, header)
+
+
+def _with_dwarf(
+    data: bytes, missing: tuple[str, ...], btf: Btf | None, source: str
+) -> Btf:
+    """Return BTF with types of the object's DWARF appended."""
+    from skelgen.elf import dwarf  # noqa: PLC0415 - DWARF is slow and seldom needed
+
+    if btf is None:
+        raise ConfigError(f"type '{missing[0]}': the object has no BTF to begin with")
+    return Btf(dwarf.struct_from_dwarf(data, missing, btf))

@@ -1,0 +1,179 @@
+"""Which class of the runtime a map gets, with which codecs, and how it is described."""
+
+from dataclasses import dataclass
+
+from skelgen.btf.decl import type_name
+from skelgen.btf.parse import Btf
+from skelgen.codegen import shapes
+from skelgen.codegen.layout import Expr, Group
+from skelgen.codegen.names import camel
+from skelgen.codegen.shapes import Shape
+from skelgen.codegen.text import code
+from skelgen.codegen.types import Context, TypeTable
+from skelgen.errors import BtfError
+from skelgen.model.enums import MapType
+from skelgen.model.spec import MapSpec, Pinning
+
+_KEYED = {
+    MapType.HASH: "HashMap",
+    MapType.LRU_HASH: "HashMap",
+    MapType.PERCPU_HASH: "PerCpuHashMap",
+    MapType.LRU_PERCPU_HASH: "PerCpuHashMap",
+}
+_INDEXED = {MapType.ARRAY: "ArrayMap", MapType.PERCPU_ARRAY: "PerCpuArrayMap"}
+_INDEX_KEY = frozenset(
+    {
+        MapType.PERF_EVENT_ARRAY,
+        MapType.STACK_TRACE,
+        MapType.CGROUP_ARRAY,
+        MapType.ARRAY_OF_MAPS,
+        MapType.DEVMAP,
+        MapType.SOCKMAP,
+        MapType.CPUMAP,
+        MapType.XSKMAP,
+        MapType.REUSEPORT_SOCKARRAY,
+    }
+)
+"""Maps whose key the kernel wants to be an index of 32 bits."""
+_FD_VALUE = frozenset(
+    {
+        MapType.PERF_EVENT_ARRAY,
+        MapType.CGROUP_ARRAY,
+        MapType.ARRAY_OF_MAPS,
+        MapType.HASH_OF_MAPS,
+        MapType.XSKMAP,
+    }
+)
+"""Maps whose value is a file descriptor to user space."""
+RECORD_MAPS = frozenset({MapType.RINGBUF})
+"""Maps that ``--record`` can type."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapView:
+    """A map of a generated module."""
+
+    attribute: str
+    expr: Group
+    """The statement that sets the attribute."""
+    doc: str
+    spec: MapSpec
+    record: Shape | None = None
+    """Record of a ring buffer, where it is known."""
+
+
+def map_view(
+    spec: MapSpec,
+    attribute: str,
+    btf: Btf | None,
+    table: TypeTable | None,
+    record: tuple[Shape, str] | None,
+) -> MapView:
+    """Return how a map looks in a module.
+
+    ``record`` is what ``--record`` says of it: shape, and type in C.
+    """
+    key = _side(spec, spec.key_type_id, spec.key_size, "key", btf, table)
+    value = _side(spec, spec.value_type_id, spec.value_size, "value", btf, table)
+    if spec.type == MapType.RINGBUF and record is None and spec.value_type_id:
+        record = value
+    handle = Group("obj.map", (f'"{spec.name}"',))
+    family, codecs = _family(spec, key[0], value[0], record)
+    expr = Group(f"self.{attribute}: Final = rt.{family}", (handle, *codecs))
+    return MapView(
+        attribute,
+        expr,
+        _describe(spec, key, value, record),
+        spec,
+        record[0] if record else None,
+    )
+
+
+def _family(
+    spec: MapSpec, key: Shape, value: Shape, record: tuple[Shape, str] | None
+) -> tuple[str, tuple[Expr, ...]]:
+    if spec.type in _KEYED:
+        return _KEYED[MapType(spec.type)], (
+            _named("key", key.codec),
+            _named("value", value.codec),
+        )
+    if spec.type in _INDEXED and spec.key_size == 4:
+        return _INDEXED[MapType(spec.type)], (_named("value", value.codec),)
+    if spec.type == MapType.PROG_ARRAY:
+        return "ProgArray", ()
+    if spec.type == MapType.RINGBUF:
+        return "RingBuf", (_named("record", record[0].codec),) if record else ()
+    return "GenericMap", (_named("key", key.codec), _named("value", value.codec))
+
+
+def _named(keyword: str, expr: Expr) -> Expr:
+    if isinstance(expr, str):
+        return f"{keyword}={expr}"
+    return expr._replace(head=f"{keyword}={expr.head}")
+
+
+def _side(
+    spec: MapSpec,
+    type_id: int,
+    size: int,
+    side: str,
+    btf: Btf | None,
+    table: TypeTable | None,
+) -> tuple[Shape, str]:
+    """Return the shape of a map's key or value, and its type in C."""
+    if type_id and btf is not None and table is not None:
+        where = Context(f"map '{spec.name}' {side}", camel(spec.name) + camel(side))
+        shape = table.shape(type_id, where)
+        if shape.size == size:
+            return shape, type_name(btf, type_id)
+        if spec.type != MapType.RINGBUF:
+            raise BtfError(
+                f"{where.what}: {size} bytes, but its type has {shape.size}"
+            )
+        return shape, type_name(btf, type_id)
+    kinds = _INDEX_KEY if side == "key" else _FD_VALUE
+    if spec.type in kinds and size == 4:
+        return shapes.scalar(4, signed=False), "__u32"
+    return shapes.raw(size, ""), f"{size} bytes"
+
+
+def _describe(
+    spec: MapSpec,
+    key: tuple[Shape, str],
+    value: tuple[Shape, str],
+    record: tuple[Shape, str] | None,
+) -> str:
+    text = f"``{type_text(spec.type)}``"
+    if spec.type == MapType.RINGBUF:
+        if record:
+            text += f" of {_type(spec.value_type_id, record[1], known=True)}"
+        return f"{text}, {spec.max_entries} bytes{_pinned(spec)}."
+    if spec.type in _INDEXED:
+        text += f" of {_type(spec.value_type_id, value[1])}"
+    elif spec.key_size and spec.value_size:
+        key_text = _type(spec.key_type_id, key[1])
+        text += f", {key_text} to {_type(spec.value_type_id, value[1])}"
+    elif spec.value_size:
+        text += f" of {_type(spec.value_type_id, value[1])}"
+    if spec.inner is not None:
+        text += f" of ``{type_text(spec.inner.type)}``"
+    if spec.max_entries:
+        entries = "entry" if spec.max_entries == 1 else "entries"
+        text += f", {spec.max_entries} {entries}"
+    return f"{text}{_pinned(spec)}."
+
+
+def type_text(type_: int) -> str:
+    """Return the name of a map type in C."""
+    try:
+        return f"BPF_MAP_TYPE_{MapType(type_).name}"
+    except ValueError:
+        return f"map type {type_}"
+
+
+def _type(type_id: int, text: str, *, known: bool = False) -> str:
+    return code(text) if type_id or known else text
+
+
+def _pinned(spec: MapSpec) -> str:
+    return ", pinned under its name" if spec.pinning == Pinning.BY_NAME else ""

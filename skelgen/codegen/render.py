@@ -1,0 +1,112 @@
+"""From the view to the text of a module: Jinja templates, then black.
+
+The templates lay a module out as black would, by the one rule of
+:mod:`skelgen.codegen.layout`, and tests hold every module against black. So black
+itself, which takes longer to import and run than all the rest together, is called
+where that rule ends: when a line is longer than the limit, because of a long name or
+number. What it makes of the module is then what counts.
+"""
+
+import base64
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from skelgen.codegen.layout import lay_out
+from skelgen.codegen.text import WIDTH, docstring
+from skelgen.codegen.view import ModuleView, module_view
+
+if TYPE_CHECKING:
+    from skelgen.btf.parse import Btf
+    from skelgen.codegen.requests import Requests
+    from skelgen.model.spec import ObjectSpec
+
+ABI = 1
+"""What a generated module asks of the runtime: the ``ABI`` there, or an older one."""
+
+_BLOB_WIDTH = 80
+_BLOB = """
+
+# Program instructions, data section images and BTF, concatenated.
+# fmt: off
+_IMAGE: Final = (
+{lines}
+)
+# fmt: on
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands above a module; plain text of one line each."""
+
+    version: str
+    """Of skelgen."""
+    source: str
+    """Base name of the object."""
+    command: str
+    """How to make the module again."""
+    digest: str
+    """SHA-256 of the object, in hexadecimal."""
+
+
+def render(
+    spec: "ObjectSpec", btf: "Btf | None", requests: "Requests", header: Header
+) -> str:
+    """Return the module of an object.
+
+    Raises NamingError, BtfError and ConfigError.
+    """
+    module = module_view(spec, btf, requests)
+    return settled(draft(module, header)) + _blob(spec.image)
+
+
+def draft(module: ModuleView, header: Header) -> str:
+    """Return what the templates make of a module, without the blob."""
+    template = _environment().get_template("module.py.j2")
+    return template.render(module=module, header=header, abi=ABI)
+
+
+def settled(text: str) -> str:
+    """Return a draft in black's form."""
+    if all(len(line) <= WIDTH for line in text.split("\n")):
+        return text
+    return blackened(text)
+
+
+def blackened(text: str) -> str:
+    """Return what black makes of a text."""
+    import black  # noqa: PLC0415 - takes over 100 ms, and is seldom needed
+
+    mode = black.Mode(
+        target_versions={black.TargetVersion.PY311}, line_length=WIDTH
+    )
+    return black.format_str(text, mode=mode)
+
+
+def _blob(image: bytes) -> str:
+    """Return the assignment of the image, which black is told to leave alone."""
+    text = base64.b64encode(image).decode()
+    starts = range(0, len(text), _BLOB_WIDTH) if text else (0,)
+    lines = [f'    "{text[start : start + _BLOB_WIDTH]}"' for start in starts]
+    return _BLOB.format(lines="\n".join(lines))
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    import skelgen.templates  # noqa: PLC0415 - found through its package
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(list(skelgen.templates.__path__)),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+        autoescape=False,  # noqa: S701 - Python, not HTML; see text.py
+    )
+    environment.filters["expr"] = lay_out
+    environment.filters["docstring"] = docstring
+    return environment

@@ -1,0 +1,67 @@
+"""What a user asks for beside what the object needs: ``--type`` and ``--record``."""
+
+from dataclasses import dataclass
+
+from skelgen.btf.parse import Btf
+from skelgen.btf.types import Kind
+from skelgen.errors import ConfigError
+
+_KINDS = {"struct": Kind.STRUCT, "union": Kind.UNION, "enum": Kind.ENUM}
+_NAMED = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.TYPEDEF)
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Types and records that a user names."""
+
+    types: tuple[str, ...] = ()
+    """``event``, ``struct event``, ``event_t``."""
+    records: tuple[tuple[str, str], ...] = ()
+    """Pairs of ring buffer and type."""
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for name, _ in self.records:
+            if name in seen:
+                raise ConfigError(f"record '{name}': given twice")
+            seen.add(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every type that is named, once, in order."""
+        return tuple(
+            dict.fromkeys((*self.types, *(type_ for _, type_ in self.records)))
+        )
+
+
+def bare(name: str) -> str:
+    """Return a type's name without ``struct``, ``union`` or ``enum`` before it."""
+    words = name.split()
+    return words[-1] if len(words) == 2 and words[0] in _KINDS else name
+
+
+def find_type(btf: Btf | None, name: str) -> int | None:
+    """Return the BTF type that a user means by ``event``, ``struct event``, ``event_t``.
+
+    A struct, union or enum goes before a typedef of the same name. ``None`` when BTF
+    has none, or only a declaration.
+    """
+    if btf is None:
+        return None
+    words = name.split()
+    if len(words) == 2 and words[0] in _KINDS:
+        kind = _KINDS[words[0]]
+        kinds = (kind, Kind.ENUM64) if kind is Kind.ENUM else (kind,)
+    else:
+        kinds = _NAMED
+    for wanted in kinds:
+        found = btf.find_all(bare(name), wanted)
+        if found:
+            return found[0]
+    return None
+
+
+def missing_types(btf: Btf | None, requests: Requests) -> tuple[str, ...]:
+    """Return the types that BTF does not define, by their bare names."""
+    names = (bare(name) for name in requests.names if find_type(btf, name) is None)
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,133 @@
+"""The data sections of an object, and the globals in them."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from skelgen.btf.decl import declaration
+from skelgen.btf.layout import section_vars
+from skelgen.btf.parse import Btf
+from skelgen.codegen.layout import Group, flat
+from skelgen.codegen.names import MODULE_NAMES, Scope, camel, checked
+from skelgen.codegen.shapes import Shape
+from skelgen.codegen.text import code, literal, words
+from skelgen.codegen.types import Context, TypeTable
+from skelgen.errors import BtfError
+from skelgen.model.spec import DataKind, DataSpec, ExternKind, ObjectSpec
+
+_ACCESS = {
+    DataKind.RODATA: "assign before ``load()``, read-only from then on",
+    DataKind.DATA: "readable and writable at any time",
+    DataKind.BSS: "readable and writable at any time",
+    DataKind.KCONFIG: "the kernel's configuration, known after ``load()``",
+    DataKind.ARENA: "readable and writable at any time",
+}
+_STATIC = 0
+"""``BTF_VAR_STATIC``."""
+
+
+class Variable(NamedTuple):
+    """A variable that programs and user space share."""
+
+    name: str
+    type_id: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalView:
+    """A global variable of a generated module."""
+
+    attribute: str
+    expr: Group
+    """The statement that makes the attribute."""
+    doc: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class SectionView:
+    """A data section of a generated module."""
+
+    attribute: str
+    cls: str
+    section: str
+    """ELF name, as a literal."""
+    doc: str
+    globals: tuple[GlobalView, ...]
+    kind: DataKind
+
+    @property
+    def expr(self) -> Group:
+        """The statement that sets the attribute of the skeleton."""
+        section = Group("obj.section", (self.section,))
+        return Group(f"self.{self.attribute}: Final = {self.cls}", (section,))
+
+
+def variables(
+    data: DataSpec, spec: ObjectSpec, btf: Btf | None
+) -> tuple[Variable, ...]:
+    """Return the variables of a section; none if all are static or BTF has none."""
+    if data.kind is DataKind.KCONFIG:
+        return tuple(
+            Variable(extern.name, extern.type_id, extern.offset, extern.size)
+            for extern in spec.externs
+            if extern.kind is ExternKind.KCONFIG
+        )
+    if btf is None or not data.type_id or not data.mmapable:
+        return ()
+    return tuple(
+        Variable(var.name, var.type_id, var.offset, var.size)
+        for var in section_vars(btf, data.type_id)
+        if var.linkage != _STATIC
+    )
+
+
+def section_view(
+    data: DataSpec,
+    found: tuple[Variable, ...],
+    names: tuple[str, str],
+    btf: Btf,
+    table: TypeTable,
+) -> SectionView:
+    """Return how a section looks in a module; ``names``: its attribute, its class."""
+    views = _globals(data, found, MODULE_NAMES, btf, table)
+    used = {word for view in views for word in words(flat(view.expr.items[0]))}
+    hidden = used & {view.attribute for view in views}
+    if hidden:  # a global may not hide a class that the section uses
+        views = _globals(data, found, MODULE_NAMES | hidden, btf, table)
+    doc = f"{code(data.section)}: {_ACCESS[data.kind]}."
+    return SectionView(*names, literal(data.section), doc, views, data.kind)
+
+
+def _globals(
+    data: DataSpec,
+    found: tuple[Variable, ...],
+    reserved: frozenset[str],
+    btf: Btf,
+    table: TypeTable,
+) -> tuple[GlobalView, ...]:
+    scope = Scope(f"section '{data.section}'", reserved)
+    views: list[GlobalView] = []
+    for var in found:
+        attribute = scope.add(checked(var.name, "global"), "global")
+        if attribute is not None:
+            views.append(_global(data, var, attribute, btf, table))
+    return tuple(views)
+
+
+def _global(
+    data: DataSpec, var: Variable, attribute: str, btf: Btf, table: TypeTable
+) -> GlobalView:
+    where = Context(f"global '{var.name}'", camel(var.name))
+    shape = table.shape(var.type_id, where)
+    if shape.size > var.size or var.offset + var.size > data.size:
+        raise BtfError(
+            f"{where.what}: {shape.size} bytes at offset {var.offset} do not fit into"
+            f" its {var.size}, or the section's {data.size}"
+        )
+    text = code(declaration(btf, var.type_id, var.name))
+    if shape.note:
+        text += f", {shape.note}"
+    expr = Group(f"{attribute} = rt.Global", (shape.codec, f"offset={var.offset}"))
+    return GlobalView(attribute, expr, f"{text}.", shape)

@@ -1,0 +1,224 @@
+"""How the members of a struct or union are laid out in a ctypes class.
+
+Offsets and sizes are BTF's. Every gap is filled with a hidden member whose name is
+its byte range, so that ctypes has nothing to decide; what it cannot express
+(bit-fields, 128-bit integers, members off their alignment) lies in such a gap, with a
+descriptor over it. Members whose names start with ``__`` get no attribute, and are a
+gap too.
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from skelgen.codegen.layout import Expr, Group
+from skelgen.codegen.shapes import CHAR, Shape
+from skelgen.codegen.text import code
+from skelgen.errors import BtfError
+
+
+class Place(Enum):
+    """How a member is reached."""
+
+    FIELD = auto()
+    """An entry of ``_fields_``."""
+    MEMBER = auto()
+    """``rt.Member``."""
+    BITS = auto()
+    """``rt.BitField``."""
+    FLEXIBLE = auto()
+    """``rt.Flexible``, ``rt.FlexibleBytes``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One attribute of a struct."""
+
+    name: str
+    """Python name."""
+    declaration: str
+    """C declaration, for the docstring."""
+    place: Place
+    bit_offset: int
+    """From the start of the struct, in bits."""
+    shape: Shape
+    """Of an element, if flexible."""
+    width: int = 0
+    """Bits of a bit-field."""
+    signed: bool = False
+    """Whether a bit-field is signed."""
+
+    @property
+    def offset(self) -> int:
+        """Bytes from the start of the struct."""
+        return self.bit_offset // 8
+
+    @property
+    def annotation(self) -> str:
+        """Type of a field, for type checkers; descriptors have one of their own."""
+        return self.shape.annotation
+
+    @property
+    def text(self) -> Expr:
+        """The statement that declares the attribute."""
+        if self.place is Place.FIELD:
+            return f"{self.name}: {self.annotation}"
+        offset = f"offset={self.offset}"
+        if self.place is Place.MEMBER:
+            return Group(f"{self.name} = rt.Member", (self.shape.codec, offset))
+        if self.place is Place.FLEXIBLE:
+            if self.shape is CHAR:
+                return Group(f"{self.name} = rt.FlexibleBytes", (offset,))
+            return Group(f"{self.name} = rt.Flexible", (self.shape.codec, offset))
+        items = (f"bit_offset={self.bit_offset}", f"width={self.width}")
+        if self.signed:
+            items += ("signed=True",)
+        return Group(f"{self.name} = rt.BitField", items)
+
+    @property
+    def doc(self) -> str:
+        """Docstring: C declaration, place, and what else there is to know."""
+        text = f"{code(self.declaration)} at offset {self.offset}"
+        if self.place is Place.BITS:
+            first = self.bit_offset % 8
+            text += f", bits {first} to {first + self.width - 1}"
+        elif self.place is Place.FLEXIBLE:
+            text += ": what follows the struct in a record"
+        elif self.shape.note:
+            text += f", {self.shape.note}"
+        if self.shape.enum:
+            text += f"; compare with :class:`{self.shape.enum}`"
+        return text + "."
+
+    def shifted(self, offset: int) -> "Member":
+        """Return the member as it looks from a struct that begins earlier."""
+        return replace(self, bit_offset=self.bit_offset + 8 * offset)
+
+
+@dataclass(slots=True)
+class Layout:
+    """The body of a struct or union, filled member by member in BTF's order."""
+
+    what: str
+    """For messages: ``struct 'event'``."""
+    size: int
+    is_union: bool
+    base: int = 0
+    """Where it begins in the outermost struct, if anonymous: hidden members are named
+    after the bytes there, so that no two have the same name."""
+    members: list[Member] = field(default_factory=list)
+    entries: list[Expr] = field(default_factory=list)
+    """Of ``_fields_``."""
+    anonymous: list[str] = field(default_factory=list)
+    """Names in ``_anonymous_``."""
+    offsets: list[int] = field(default_factory=list)
+    """Of the entries that are not hidden."""
+    packed: bool = False
+    """Whether ``_pack_`` is needed for C's offsets."""
+    align: int = 1
+    unnamed: int = 0
+    """Anonymous structs and unions seen."""
+    _cursor: int = 0
+    """End of the last entry; of the largest one in a union."""
+
+    def place(self, name: str, declaration: str, bit_offset: int, shape: Shape) -> None:
+        """Add a member that is no bit-field and has a name."""
+        start = self._start(declaration, bit_offset, shape.size)
+        if shape.ctype is None or not self._has_room(start):
+            how = Place.MEMBER
+        else:
+            how = Place.FIELD
+            self._enter(name, start, shape)
+            self.offsets.append(start)
+        self.members.append(Member(name, declaration, how, bit_offset, shape))
+
+    def place_bits(
+        self,
+        name: str,
+        declaration: str,
+        bit_offset: int,
+        width: int,
+        shape: Shape,
+        *,
+        signed: bool,
+    ) -> None:
+        """Add a bit-field."""
+        if bit_offset + width > 8 * self.size:
+            raise BtfError(f"{self.what}: {_short(declaration)} ends outside of it")
+        self.members.append(
+            Member(name, declaration, Place.BITS, bit_offset, shape, width, signed)
+        )
+
+    def place_flexible(
+        self, name: str, declaration: str, bit_offset: int, element: Shape
+    ) -> None:
+        """Add an array without a length, at the end."""
+        self._start(declaration, bit_offset, 0)
+        self.members.append(
+            Member(name, declaration, Place.FLEXIBLE, bit_offset, element)
+        )
+
+    def place_anonymous(
+        self, bit_offset: int, shape: Shape, members: "list[Member]"
+    ) -> bool:
+        """Add an anonymous struct or union; its members become this one's.
+
+        Tells whether its class is used.
+        """
+        start = self._start("an anonymous member", bit_offset, shape.size)
+        if self._has_room(start):
+            name = self._hidden(start, start + shape.size)
+            self._enter(name, start, shape)
+            self.anonymous.append(name)
+            self.members += [member.shifted(start) for member in members]
+            return True
+        for member in members:  # off its alignment, or over another member
+            how = Place.MEMBER if member.place is Place.FIELD else member.place
+            self.members.append(replace(member.shifted(start), place=how))
+        return False
+
+    def finish(self) -> None:
+        """Fill up to the end."""
+        if self._cursor < self.size:
+            self._fill(self._cursor if not self.is_union else 0, self.size)
+        if self.size % self.align:
+            self.packed = True
+        if self.packed:
+            self.align = 1
+
+    def _start(self, declaration: str, bit_offset: int, size: int) -> int:
+        start, odd = divmod(bit_offset, 8)
+        if odd:
+            raise BtfError(f"{self.what}: {_short(declaration)} begins within a byte")
+        if start + size > self.size:
+            raise BtfError(f"{self.what}: {_short(declaration)} ends outside of it")
+        return start
+
+    def _has_room(self, start: int) -> bool:
+        return start == 0 if self.is_union else start >= self._cursor
+
+    def _enter(self, name: str, start: int, shape: Shape) -> None:
+        if not self.is_union and start > self._cursor:
+            self._fill(self._cursor, start)
+        if start % shape.align:
+            self.packed = True
+        self.align = max(self.align, shape.align)
+        self.entries.append(_entry(name, shape.ctype or ""))
+        self._cursor = max(self._cursor, start + shape.size)
+
+    def _fill(self, start: int, end: int) -> None:
+        size = end - start
+        self.entries.append(
+            _entry(self._hidden(start, end), f"ctypes.c_uint8 * {size}")
+        )
+        self._cursor = end
+
+    def _hidden(self, start: int, end: int) -> str:
+        return f"{self.base + start}:{self.base + end}"
+
+
+def _entry(name: str, ctype: Expr) -> Group:
+    return Group("", (f'"{name}"', ctype))
+
+
+def _short(declaration: str) -> str:
+    return f"'{declaration[:80]}'"

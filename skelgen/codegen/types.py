@@ -1,0 +1,426 @@
+"""From BTF types to Python classes and codecs.
+
+Everything that a user can meet gets a class: the structs, unions and enumerations
+behind map keys and values, globals, records and ``--type``. What BTF says is checked
+here; a type that Python cannot express becomes bytes with a note, and one that makes
+no sense is a :class:`~skelgen.errors.BtfError` that names it.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from skelgen.btf import types as bt
+from skelgen.btf.decl import declaration
+from skelgen.btf.parse import Btf
+from skelgen.btf.resolve import MAX_NESTING, skip_mods_and_typedefs
+from skelgen.codegen import shapes, text
+from skelgen.codegen.layout import Expr, Group, flat, strings
+from skelgen.codegen.names import (
+    ENUM_NAMES,
+    MODULE_NAMES,
+    STRUCT_NAMES,
+    Scope,
+    camel,
+    checked,
+)
+from skelgen.codegen.shapes import Shape
+from skelgen.codegen.structs import Layout, Member, Place
+from skelgen.errors import BtfError, NamingError
+
+_BUILTINS = frozenset({"bool", "bytes", "float", "int"})
+_RESERVED = STRUCT_NAMES | MODULE_NAMES
+_MOST_ANONYMOUS = 4096
+"""Anonymous members in one module: a limit for BTF that nests without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnumClass:
+    """An ``enum.IntEnum`` of a generated module."""
+
+    name: str
+    doc: str
+    values: tuple[tuple[str, int], ...]
+    """Pairs of enumerator and value."""
+    kind: str = "enum"
+    public: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StructClass:
+    """An ``rt.Struct`` or ``rt.Union`` of a generated module."""
+
+    name: str
+    base: str
+    """``rt.Struct`` or ``rt.Union``."""
+    doc: str
+    size: int
+    members: tuple[Member, ...]
+    """Attributes that are declared one by one: none in the class of an anonymous
+    member, whose attributes are the outer struct's."""
+    entries: tuple[Expr, ...]
+    anonymous: tuple[str, ...]
+    offsets: tuple[int, ...]
+    packed: bool
+    kind: str = "struct"
+
+    @property
+    def fields(self) -> Group:
+        """``_fields_``."""
+        return Group("_fields_ = ", self.entries, "[]", spread=True)
+
+    @property
+    def anonymous_names(self) -> Group:
+        """``_anonymous_``."""
+        return strings("_anonymous_", self.anonymous)
+
+    @property
+    def constructor(self) -> Group:
+        """Signature for type checkers."""
+        parameters = [
+            f"{member.name}: {member.shape.parameter} = {member.shape.default}"
+            for member in self.members
+            if member.place is not Place.FLEXIBLE
+        ]
+        items = ("self", "*", *parameters) if parameters else ("self",)
+        return Group("def __init__", items)
+
+    @property
+    def check(self) -> Group:
+        """The comparison of the class with BTF's layout."""
+        offsets = Group("offsets=", tuple(map(str, self.offsets)))
+        return Group("rt.check_layout", (self.name, f"size={self.size}", offsets))
+
+    @property
+    def public(self) -> bool:
+        """Whether users are meant to name the class."""
+        return not self.name.startswith("_")
+
+
+class Context:
+    """Where a type is used: names what has no name, and says so in messages."""
+
+    __slots__ = ("what", "words")
+
+    def __init__(self, what: str, words: str) -> None:
+        self.what = what
+        """For messages: ``map 'events'``."""
+        self.words = words
+        """CamelCase name for an anonymous type: ``EventsValue``."""
+
+
+class TypeTable:
+    """The classes of one module, in an order in which each knows what it needs."""
+
+    def __init__(self, btf: Btf, scope: Scope) -> None:
+        self._btf = btf
+        self._scope = scope
+        self._shapes: dict[int, Shape] = {}
+        self._active: set[int] = set()
+        self._budget = _MOST_ANONYMOUS
+        self._by_name: dict[str, tuple[str, EnumClass | StructClass]] = {}
+
+    @property
+    def classes(self) -> tuple[EnumClass | StructClass, ...]:
+        """What has been needed up to now, dependencies first."""
+        return tuple(definition for _, definition in self._by_name.values())
+
+    def shape(self, type_id: int, where: Context) -> Shape:
+        """Return what a type looks like, and have a class made for it if it needs one.
+
+        Raises BtfError for a type without a size, or that cannot be, and NamingError.
+        """
+        alias = ""
+        type_ = self._btf.type(type_id)
+        for _ in range(len(self._btf)):
+            if isinstance(type_, bt.Typedef):
+                alias = type_.name
+            elif not isinstance(
+                type_, bt.Const | bt.Volatile | bt.Restrict | bt.TypeTag
+            ):
+                return self._plain(type_, alias, where)
+            type_ = self._btf.type(type_.type_id)
+        raise BtfError(f"{where.what}: type {type_id} is a typedef of itself")
+
+    def _plain(self, type_: bt.Type, alias: str, where: Context) -> Shape:
+        if isinstance(type_, bt.Int):
+            return shapes.integer(type_)
+        if isinstance(type_, bt.Ptr):
+            return shapes.POINTER
+        if isinstance(type_, bt.Float):
+            return shapes.floating(type_)
+        if isinstance(type_, bt.Array):
+            return self._array(type_, where)
+        if isinstance(type_, bt.Enum | bt.Enum64):
+            return self._once(type_, alias, where)
+        if isinstance(type_, bt.Struct | bt.Union):
+            return self._once(type_, alias, where)
+        name = getattr(type_, "name", "") or "void"
+        kind = type(type_).__name__.lower()
+        raise BtfError(f"{where.what}: its type, {kind} '{name[:80]}', has no size")
+
+    def _array(self, type_: bt.Array, where: Context) -> Shape:
+        if type_.id in self._active or len(self._active) > MAX_NESTING:
+            raise BtfError(f"{where.what}: its type contains itself, or has no end")
+        if _is_char(self._btf, type_.type_id):
+            return shapes.chars(type_.nelems)
+        self._active.add(type_.id)
+        shape = shapes.array(self.shape(type_.type_id, where), type_.nelems)
+        self._active.remove(type_.id)
+        if shape.size > 0xFFFFFFFF:
+            raise BtfError(f"{where.what}: its type is larger than 4 GB")
+        return shape
+
+    # -- classes ---------------------------------------------------------------
+
+    def _once(
+        self,
+        type_: bt.Enum | bt.Enum64 | bt.Struct | bt.Union,
+        alias: str,
+        where: Context,
+    ) -> Shape:
+        known = self._shapes.get(type_.id)
+        if known is not None:
+            return known
+        if type_.id in self._active or len(self._active) > MAX_NESTING:
+            raise BtfError(f"{where.what}: its type contains itself, or has no end")
+        self._active.add(type_.id)
+        name, owner, doc = _naming(type_, alias, where)
+        if isinstance(type_, bt.Struct | bt.Union):
+            shape = self._struct(type_, name, owner, doc)
+        else:
+            shape = self._enum(type_, name, owner, doc)
+        self._active.remove(type_.id)
+        self._shapes[type_.id] = shape
+        return shape
+
+    def _claim(self, owner: str, definition: EnumClass | StructClass) -> None:
+        """Take a class into the module, unless the same is there already."""
+        known = self._by_name.get(definition.name)
+        if known is not None and known == (owner, definition):
+            return  # BTF that is not deduplicated has types twice
+        if known is not None:
+            raise NamingError(
+                f"{owner}: class '{definition.name}' is taken by {known[0]}"
+                f"{' of another layout' if known[0] == owner else ''}"
+            )
+        self._scope.take(definition.name, owner)
+        self._by_name[definition.name] = (owner, definition)
+
+    def _enum(
+        self, type_: bt.Enum | bt.Enum64, name: str, owner: str, doc: str
+    ) -> Shape:
+        if type_.size not in {1, 2, 4, 8}:
+            raise BtfError(f"{owner}: an enumeration of {type_.size} bytes")
+        scope = Scope(owner, ENUM_NAMES)
+        values: list[tuple[str, int]] = []
+        for enumerator in type_.values:
+            attribute = scope.add(enumerator.name, f"{owner}, enumerator")
+            if attribute is not None:
+                values.append((attribute, enumerator.value))
+        signed = type_.signed or any(value < 0 for _, value in values)
+        self._claim(owner, EnumClass(name, f"{doc}.", tuple(values)))
+        return shapes.enumeration(shapes.scalar(type_.size, signed=signed), name)
+
+    def _struct(
+        self, type_: bt.Struct | bt.Union, name: str, owner: str, doc: str
+    ) -> Shape:
+        layout = self._layout(type_, name, owner, 0, _RESERVED)
+        hidden = _used(layout) & {member.name for member in layout.members}
+        if hidden:  # a member may not hide a class that the struct uses
+            layout = self._layout(type_, name, owner, 0, _RESERVED | hidden)
+        definition = _class(name, doc, layout, _unshadowed(layout.members))
+        self._claim(owner, definition)
+        return shapes.aggregate(name, type_.size, layout.align)
+
+    def _layout(
+        self,
+        type_: bt.Struct | bt.Union,
+        cls: str,
+        owner: str,
+        base: int,
+        reserved: frozenset[str],
+    ) -> Layout:
+        layout = Layout(owner, type_.size, isinstance(type_, bt.Union), base)
+        scope = Scope(owner, reserved)
+        for index, member in enumerate(type_.members):
+            if not member.name:
+                what = f"{owner}, member {index}"
+                self._anonymous(layout, scope, member, cls, what, reserved)
+                continue
+            name = scope.add(member.name, f"{owner}, member")
+            if name is not None:
+                last = index == len(type_.members) - 1 and not layout.is_union
+                self._member(layout, name, member, cls, owner, last=last)
+        layout.finish()
+        return layout
+
+    def _member(
+        self,
+        layout: Layout,
+        name: str,
+        member: bt.Member,
+        cls: str,
+        owner: str,
+        *,
+        last: bool,
+    ) -> None:
+        btf = self._btf
+        what = f"{owner}, member '{member.name}'"
+        words = f"{cls.strip('_')}{camel(member.name).strip('_')}"
+        declared = declaration(btf, member.type_id, member.name)
+        integer = _integer(btf, member.type_id)
+        width, bit_offset = member.bitfield_size, member.bit_offset
+        if integer is not None and not width and integer.bits != 8 * integer.size:
+            # before clang 7 the width of a bit-field was in a type of its own
+            width, bit_offset = integer.bits, bit_offset + integer.bit_offset
+        shape = self.shape(member.type_id, Context(what, words))
+        if width:
+            signed = (integer is not None and integer.signed) or (
+                shape.enum != "" and str(shape.ctype).startswith("ctypes.c_int")
+            )
+            declared += f":{width}"
+            layout.place_bits(name, declared, bit_offset, width, shape, signed=signed)
+        elif last and self._is_flexible(member.type_id):
+            element = self._element(member.type_id, Context(what, words))
+            layout.place_flexible(name, declared, bit_offset, element)
+        else:
+            layout.place(name, declared, bit_offset, shape)
+
+    def _anonymous(
+        self,
+        layout: Layout,
+        scope: Scope,
+        member: bt.Member,
+        cls: str,
+        what: str,
+        reserved: frozenset[str],
+    ) -> None:
+        """Add an anonymous struct or union; nothing else needs no name in C but
+        bit-fields, which are padding."""
+        type_ = self._btf.type(member.type_id)
+        if member.bitfield_size or not isinstance(type_, bt.Struct | bt.Union):
+            return
+        if type_.id in self._active or len(self._active) > MAX_NESTING:
+            raise BtfError(f"{what}: its type contains itself, or has no end")
+        self._active.add(type_.id)
+        self._budget -= 1
+        if not self._budget:
+            raise BtfError(f"{what}: more than {_MOST_ANONYMOUS} anonymous members")
+        name = f"_{cls.strip('_')}Anon{layout.unnamed}"
+        layout.unnamed += 1
+        base = layout.base + member.bit_offset // 8
+        inner = self._layout(type_, name, what, base, reserved)
+        for attribute in inner.members:
+            scope.take(attribute.name, f"{what}: '{attribute.name}'")
+        shape = shapes.aggregate(name, type_.size, inner.align)
+        if layout.place_anonymous(member.bit_offset, shape, inner.members):
+            kind = "union" if inner.is_union else "struct"
+            doc = f"Anonymous {kind} at offset {base} of :class:`{cls}`"
+            self._claim(what, _class(name, doc, inner, ()))
+        self._active.remove(type_.id)
+
+    def _is_flexible(self, type_id: int) -> bool:
+        type_ = _resolved(self._btf, type_id)
+        return isinstance(type_, bt.Array) and type_.nelems == 0
+
+    def _element(self, type_id: int, where: Context) -> Shape:
+        type_ = _resolved(self._btf, type_id)
+        assert isinstance(type_, bt.Array)  # noqa: S101 - see _is_flexible
+        if _is_char(self._btf, type_.type_id):
+            return shapes.CHAR
+        return self.shape(type_.type_id, where)
+
+
+def _naming(
+    type_: bt.Enum | bt.Enum64 | bt.Struct | bt.Union, alias: str, where: Context
+) -> tuple[str, str, str]:
+    """Return the class of a type, what owns that name, and how its docstring begins."""
+    if isinstance(type_, bt.Struct):
+        kind = "struct"
+    else:
+        kind = "union" if isinstance(type_, bt.Union) else "enum"
+    if type_.name:
+        cls = camel(checked(type_.name, kind))
+        owner, doc = f"{kind} '{type_.name}'", f"``{kind} {type_.name}``"
+    elif alias:
+        cls = camel(checked(alias, "typedef"))
+        owner, doc = f"typedef '{alias}'", f"``{alias}``"
+    else:
+        cls = where.words
+        owner = f"the {kind} of {where.what}"
+        doc = f"The {kind} of {text.doc(where.what)}"
+    return (cls + "_" if cls in MODULE_NAMES else cls), owner, doc
+
+
+def _unshadowed(members: list[Member]) -> tuple[Member, ...]:
+    """Return members with annotations that no member's own name changes.
+
+    In ``class Traffic: bytes: int; comm: bytes`` the second ``bytes`` would be the
+    member, not the type.
+    """
+    hidden = _BUILTINS & {member.name for member in members}
+    if not hidden:
+        return tuple(members)
+    pattern = re.compile(rf"\b({'|'.join(sorted(hidden))})\b")
+
+    def qualified(annotation: str) -> str:
+        return pattern.sub(r"builtins.\1", annotation)
+
+    return tuple(
+        replace(
+            member,
+            shape=member.shape._replace(
+                annotation=qualified(member.shape.annotation),
+                parameter=qualified(member.shape.parameter),
+            ),
+        )
+        for member in members
+    )
+
+
+def _class(
+    name: str, doc: str, layout: Layout, members: tuple[Member, ...]
+) -> StructClass:
+    return StructClass(
+        name,
+        "rt.Union" if layout.is_union else "rt.Struct",
+        f"{doc}, {_bytes(layout.size)}.",
+        layout.size,
+        members,
+        tuple(layout.entries),
+        tuple(layout.anonymous),
+        tuple(layout.offsets),
+        layout.packed,
+    )
+
+
+def _used(layout: Layout) -> set[str]:
+    """Return every word in the annotations and codecs of a struct."""
+    used: set[str] = set()
+    for member in layout.members:
+        used |= text.words(member.annotation) | text.words(flat(member.shape.codec))
+    return used - _BUILTINS
+
+
+def _bytes(size: int) -> str:
+    return "1 byte" if size == 1 else f"{size} bytes"
+
+
+def _resolved(btf: Btf, type_id: int) -> bt.Type:
+    return btf.type(skip_mods_and_typedefs(btf, type_id))
+
+
+def _integer(btf: Btf, type_id: int) -> bt.Int | None:
+    type_ = _resolved(btf, type_id)
+    return type_ if isinstance(type_, bt.Int) else None
+
+
+def _is_char(btf: Btf, type_id: int) -> bool:
+    """Tell ``char``, whose arrays are strings, from integers of one byte."""
+    type_ = _integer(btf, type_id)
+    return (
+        type_ is not None
+        and type_.size == 1
+        and not type_.bool
+        and (type_.char or type_.name == "char")
+    )

@@ -1,0 +1,83 @@
+"""The example in the docstring of a generated module, with its own names."""
+
+import re
+
+from skelgen.codegen.maps import MapView
+from skelgen.codegen.sections import GlobalView, SectionView
+from skelgen.codegen.types import StructClass
+from skelgen.model import attach
+from skelgen.model.enums import MapType
+from skelgen.model.spec import DataKind, ProgramSpec
+
+_EXAMPLES = {"int": "1", "bool": "True", "float": "1.0"}
+_MOST_MEMBERS = 3
+
+
+def usage(
+    prefix: str,
+    maps: tuple[MapView, ...],
+    sections: tuple[SectionView, ...],
+    programs: tuple[ProgramSpec, ...],
+    classes: dict[str, StructClass],
+) -> tuple[str, ...]:
+    """Return the lines of the example."""
+    setting = _first(sections, {DataKind.RODATA})
+    if setting is None:
+        lines = [f"with {prefix}.open_and_load() as skel:"]
+    else:
+        section, var = setting
+        value = _EXAMPLES[var.shape.annotation]
+        lines = [
+            f"with {prefix}.open() as skel:",
+            f"    skel.{section}.{var.attribute} = {value}",
+            "    skel.load()",
+        ]
+    if any(_attaches_itself(spec) for spec in programs):
+        lines.append("    skel.attach()")
+    ring = next((view for view in maps if view.spec.type == MapType.RINGBUF), None)
+    if ring is not None:
+        lines += _loop(ring, classes)
+        return tuple(lines)
+    counter = _first(sections, {DataKind.BSS, DataKind.DATA})
+    if counter is not None:
+        lines.append(f"    print(skel.{counter[0]}.{counter[1].attribute})")
+    elif len(lines) == 1:
+        lines.append("    ...")
+    return tuple(lines)
+
+
+def _first(
+    sections: tuple[SectionView, ...], kinds: set[DataKind]
+) -> tuple[str, GlobalView] | None:
+    """Return the first plain number in a section of such a kind."""
+    for section in sections:
+        if section.kind in kinds:
+            for var in section.globals:
+                if var.shape.annotation in _EXAMPLES:
+                    return section.attribute, var
+    return None
+
+
+def _attaches_itself(spec: ProgramSpec) -> bool:
+    """Tell whether ``attach()`` knows where, from the section name alone."""
+    if isinstance(spec.attach, attach.Manual | attach.StructOps):
+        return False
+    return spec.autoload and any(part is not None for part in spec.attach[:1])
+
+
+def _loop(ring: MapView, classes: dict[str, StructClass]) -> list[str]:
+    record = ring.record
+    cls = classes.get(record.annotation) if record else None
+    if cls is None:
+        return [
+            f"    for data in skel.maps.{ring.attribute}.poll(timeout=1.0):",
+            "        print(len(data))",
+        ]
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.name).lower()
+    if name in {"skel", "print"} or not name.isidentifier():
+        name = "record"
+    members = [f"{name}.{member.name}" for member in cls.members[:_MOST_MEMBERS]]
+    return [
+        f"    for {name} in skel.maps.{ring.attribute}.poll(timeout=1.0):",
+        f"        print({', '.join(members)})",
+    ]

@@ -1,0 +1,242 @@
+"""What the templates see: every name, type and sentence of a module, decided.
+
+Templates hold layout only; nothing is looked up or chosen there.
+"""
+
+from dataclasses import dataclass
+
+from skelgen.btf.decl import type_name
+from skelgen.btf.parse import Btf
+from skelgen.codegen.blueprint import blueprint
+from skelgen.codegen.layout import Expr, Group, strings
+from skelgen.codegen.maps import RECORD_MAPS, MapView, map_view, type_text
+from skelgen.codegen.names import (
+    LINK_NAMES,
+    MODULE_NAMES,
+    SKELETON_NAMES,
+    Scope,
+    camel,
+    checked,
+    section_identifier,
+)
+from skelgen.codegen.programs import program_class
+from skelgen.codegen.requests import Requests, bare, find_type
+from skelgen.codegen.sections import SectionView, section_view, variables
+from skelgen.codegen.shapes import Shape
+from skelgen.codegen.text import code, doc
+from skelgen.codegen.types import Context, EnumClass, StructClass, TypeTable
+from skelgen.codegen.usage import usage
+from skelgen.errors import BtfError, ConfigError, NamingError
+from skelgen.model.spec import DataSpec, ObjectSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramView:
+    """A program of a generated module."""
+
+    attribute: str
+    expr: Group
+    """The statement that sets the attribute."""
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleView:
+    """A whole module, but for its header and the blob."""
+
+    name: str
+    """The object's."""
+    prefix: str
+    """The skeleton class; the names of its parts begin with it."""
+    usage: tuple[str, ...]
+    """Lines of the example."""
+    public: Group
+    """``__all__``."""
+    classes: tuple[EnumClass | StructClass, ...]
+    maps: tuple[MapView, ...]
+    programs: tuple[ProgramView, ...]
+    sections: tuple[SectionView, ...]
+    spec: Expr
+    """The blueprint."""
+    uses: frozenset[str]
+    """Modules that have to be imported, ``TYPE_CHECKING`` and ``Sequence``."""
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """Modules of the standard library."""
+        return tuple(sorted({"functools", *self.uses & {"builtins", "ctypes", "enum"}}))
+
+    @property
+    def typing(self) -> str:
+        """What comes from ``typing``."""
+        return ", ".join(sorted({"Final", *self.uses & {"TYPE_CHECKING"}}))
+
+    @property
+    def slots(self) -> Group:
+        """``__slots__`` of the skeleton."""
+        names = [section.attribute for section in self.sections]
+        names += ["maps"] if self.maps else []
+        names += ["links", "progs"] if self.programs else []
+        return strings("__slots__", sorted(names))
+
+    @property
+    def map_slots(self) -> Group:
+        """``__slots__`` of the maps."""
+        return strings("__slots__", sorted(view.attribute for view in self.maps))
+
+    @property
+    def program_slots(self) -> Group:
+        """``__slots__`` of programs and links."""
+        return strings("__slots__", sorted(view.attribute for view in self.programs))
+
+
+def module_view(spec: ObjectSpec, btf: Btf | None, requests: Requests) -> ModuleView:
+    """Return what the templates write for an object.
+
+    ``btf`` is the object's, or that with what DWARF knows appended. Raises
+    NamingError, BtfError and ConfigError.
+    """
+    return _Builder(spec, btf, requests).build()
+
+
+class _Builder:
+    """The state of one :func:`module_view`: names taken, classes made."""
+
+    def __init__(self, spec: ObjectSpec, btf: Btf | None, requests: Requests) -> None:
+        self.spec = spec
+        self.btf = btf
+        self.requests = requests
+        self.scope = Scope("the module")
+        self.table = None if btf is None else TypeTable(btf, self.scope)
+        self.prefix = camel(checked(spec.name, "object"))
+        if self.prefix in MODULE_NAMES:
+            self.prefix += "_"
+        self.own: list[str] = []
+
+    def build(self) -> ModuleView:
+        spec = self.spec
+        self._own("")
+        if not all(map_.name.startswith("__") for map_ in spec.maps):
+            self._own("Maps")
+        if not all(program.name.startswith("__") for program in spec.programs):
+            self._own("Progs")
+            self._own("Links")
+        scope = Scope("the skeleton", SKELETON_NAMES)
+        sections = self._sections(scope)
+        maps = self._maps()
+        programs = self._programs()
+        for name in self.requests.types:
+            self._requested(name)
+        classes = self.table.classes if self.table else ()
+        structs = {cls.name: cls for cls in classes if isinstance(cls, StructClass)}
+        public = self.own + [cls.name for cls in classes if cls.public]
+        return ModuleView(
+            name=spec.name,
+            prefix=self.prefix,
+            usage=usage(self.prefix, maps, sections, spec.programs, structs),
+            public=strings("__all__", sorted(public), spread=True),
+            classes=classes,
+            maps=maps,
+            programs=programs,
+            sections=sections,
+            spec=blueprint(spec, f"rt.decode(_IMAGE, size={len(spec.image)})"),
+            uses=_uses(classes),
+        )
+
+    def _own(
+        self, suffix: str, owner: str = "the skeleton, which --name can rename"
+    ) -> str:
+        name = self.prefix + suffix
+        self.scope.take(name, owner)
+        self.own.append(name)
+        return name
+
+    def _maps(self) -> tuple[MapView, ...]:
+        scope = Scope("maps")
+        records = self._records()
+        views: list[MapView] = []
+        for spec in self.spec.maps:
+            attribute = scope.add(spec.name, "map")
+            if attribute is not None:
+                record = records.get(spec.name)
+                views.append(map_view(spec, attribute, self.btf, self.table, record))
+        return tuple(views)
+
+    def _records(self) -> dict[str, tuple[Shape, str]]:
+        """Return shape and C type of what ``--record`` names, by map."""
+        known = {spec.name: spec for spec in self.spec.maps}
+        records: dict[str, tuple[Shape, str]] = {}
+        for name, type_ in self.requests.records:
+            spec = known.get(name)
+            if spec is None:
+                there = ", ".join(sorted(known)) or "none"
+                raise ConfigError(f"record '{name}': no such map; there are: {there}")
+            if spec.type not in RECORD_MAPS:
+                raise ConfigError(
+                    f"record '{name}': the map is a {type_text(spec.type)},"
+                    " not a ring buffer"
+                )
+            records[name] = self._requested(type_)
+        return records
+
+    def _requested(self, name: str) -> tuple[Shape, str]:
+        """Return a type that the user named, and what C calls it."""
+        type_id = find_type(self.btf, name)
+        if type_id is None or self.btf is None or self.table is None:
+            raise ConfigError(f"type '{name}': neither BTF nor DWARF defines it")
+        shape = self.table.shape(type_id, Context(f"type '{name}'", camel(bare(name))))
+        return shape, type_name(self.btf, type_id)
+
+    def _programs(self) -> tuple[ProgramView, ...]:
+        scope = Scope("programs", LINK_NAMES)
+        views: list[ProgramView] = []
+        for spec in self.spec.programs:
+            attribute = scope.add(spec.name, "program")
+            if attribute is None:
+                continue
+            cls = program_class(spec)
+            items = (f'"{spec.name}"',) + ((f"rt.{cls}",) if cls != "Program" else ())
+            text = code(f'SEC("{spec.section}")')
+            if not spec.autoload:
+                text += ", not loaded unless ``autoload`` is set"
+            expr = Group(f"self.{attribute}: Final = obj.program", items)
+            views.append(ProgramView(attribute, expr, f"{text}."))
+        return tuple(views)
+
+    def _sections(self, scope: Scope) -> tuple[SectionView, ...]:
+        visible = [
+            (data, found, self._place(data, scope))
+            for data in self.spec.data
+            if (found := variables(data, self.spec, self.btf))
+        ]
+        if visible and (self.btf is None or self.table is None):
+            name = visible[0][1][0].name
+            raise BtfError(f"global '{name}': its type is not known without BTF")
+        return tuple(
+            section_view(data, found, names, self.btf, self.table)
+            for data, found, names in visible
+            if self.btf is not None and self.table is not None
+        )
+
+    def _place(self, data: DataSpec, scope: Scope) -> tuple[str, str]:
+        """Return the attribute and the class of a section."""
+        name = section_identifier(data.section)
+        if name is None:
+            raise NamingError(f"section '{doc(data.section)}': no data section's name")
+        owner = f"section '{doc(data.section)}'"
+        return scope.add_as(name, owner), self._own(camel(name), owner)
+
+
+def _uses(classes: tuple[EnumClass | StructClass, ...]) -> frozenset[str]:
+    """Return what the classes of a module need imported."""
+    uses: set[str] = set()
+    for cls in classes:
+        if isinstance(cls, EnumClass):
+            uses.add("enum")
+            continue
+        uses.add("ctypes")
+        for member in cls.members:
+            uses.add("TYPE_CHECKING")
+            annotations = member.annotation + member.shape.parameter
+            uses.update(word for word in ("builtins", "Sequence") if word in annotations)
+    return frozenset(uses)
