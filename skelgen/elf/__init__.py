@@ -3,6 +3,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skelgen.btf.parse import Btf
     from skelgen.model.spec import ObjectSpec
 
 
@@ -20,3 +23,10 @@ def object_name(path: str) -> str:
     from skelgen.elf import lower  # noqa: PLC0415 - light import of the package
 
     return lower.object_name(path)
+
+
+def struct_from_dwarf(data: bytes, names: "Sequence[str]", btf: "Btf") -> bytes:
+    """Return BTF with types from an object's DWARF; see :mod:`skelgen.elf.dwarf`."""
+    from skelgen.elf import dwarf  # noqa: PLC0415 - light import of the package
+
+    return dwarf.struct_from_dwarf(data, names, btf)
