@@ -17,6 +17,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from enum import IntEnum
 
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -68,6 +69,23 @@ class Codec(Generic[T]):
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> T:
         """Return the value at an offset of a buffer, as a copy."""
         raise NotImplementedError
+
+    def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[T]:
+        """Return the first ``count`` values of a buffer, one right after the other."""
+        return [self.unpack(buffer, i * self.size) for i in range(count)]
+
+    @property
+    def least(self) -> int:
+        """Bytes that a record of a ring buffer has to have, which may have more."""
+        return self.size
+
+    def reader(self) -> "Callable[[ReadableBuffer, int], T]":
+        """Return the fastest form of :meth:`unpack`."""
+        return self.unpack
+
+    def sized_reader(self) -> "Callable[[bytes, int, int], T] | None":
+        """Return what unpacks a record of a given size, if the size matters."""
+        return None
 
     def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[T]:
         """Return a slot over the memory; what is read from it is a copy."""
@@ -177,6 +195,11 @@ class IntCodec(Codec[int]):
         number: int = self._struct.unpack_from(buffer, offset)[0]
         return number
 
+    def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[int]:
+        view = memoryview(buffer).cast("B")[: count * self.size]
+        numbers: list[int] = view.cast(self.format).tolist()  # type: ignore[call-overload] # typeshed wants a literal
+        return numbers
+
     def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[int]:
         view = memoryview(memory).cast("B")[offset : offset + self.size]
         return view.cast(self.format)  # type: ignore[call-overload,no-any-return] # typeshed wants a literal
@@ -202,6 +225,9 @@ class Int128Codec(IntCodec):
         data: bytes = self._struct.unpack_from(buffer, offset)[0]
         return int.from_bytes(data, sys.byteorder, signed=self._signed)
 
+    def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[int]:
+        return Codec.unpack_all(self, buffer, count)
+
     def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[int]:
         return _Slot(self, memory, offset)
 
@@ -225,6 +251,10 @@ class EnumCodec(IntCodec):
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> int:
         number = super().unpack(buffer, offset)
         return self._members.get(number, number)
+
+    def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[int]:
+        members = self._members
+        return [members.get(n, n) for n in super().unpack_all(buffer, count)]
 
     def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[int]:
         return _EnumSlot(super().slot(memory, offset), self._members)

@@ -180,6 +180,7 @@ class Flexible(Descriptor, Generic[T]):
     """
 
     __slots__ = ("codec", "name", "offset")
+    flexible = True
 
     def __init__(self, codec: Codec[T], *, offset: int) -> None:
         self.codec = codec
@@ -218,6 +219,7 @@ class FlexibleBytes(Descriptor):
     """
 
     __slots__ = ("name", "offset")
+    flexible = True
 
     def __init__(self, *, offset: int) -> None:
         self.offset = offset

@@ -67,6 +67,8 @@ from skelgen.runtime.array import LiveSlot, begin, codec_of
 from skelgen.runtime.codec import Codec, Slot, checked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 
@@ -74,6 +76,8 @@ class Descriptor:
     """A member that ctypes does not know; kept apart for :func:`_members`."""
 
     __slots__ = ()
+    flexible = False
+    """Whether it is an array without end, behind the struct's own bytes."""
     offset: int
     """Bytes from the start of the struct."""
 
@@ -213,6 +217,38 @@ class StructCodec(Codec[S], Generic[S]):
 
     def live(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[Any]:
         return LiveSlot(self, memory, offset)
+
+    def _tail(self) -> int | None:
+        """Return the offset of a flexible array, if there is one."""
+        for cls in self.ctype.__mro__:
+            for value in vars(cls).values():
+                if isinstance(value, Descriptor) and value.flexible:
+                    return value.offset
+        return None
+
+    @property
+    def least(self) -> int:
+        tail = self._tail()
+        return self.size if tail is None else tail
+
+    def reader(self) -> "Callable[[ReadableBuffer, int], S]":
+        read: Callable[[ReadableBuffer, int], S] = self.ctype.from_buffer_copy
+        return read
+
+    def sized_reader(self) -> "Callable[[bytes, int, int], S] | None":
+        tail = self._tail()
+        if tail is None:
+            return None
+        cls, whole = self.ctype, self.size
+
+        def read(buffer: bytes, offset: int, size: int) -> S:
+            record = buffer[offset : offset + size]
+            # padding behind the array's start counts as part of sizeof in C
+            value: S = cls.from_buffer_copy(record.ljust(whole, b"\0"))
+            object.__setattr__(value, "_tail_", record[tail:])
+            return value
+
+        return read
 
 
 def struct(cls: type[S]) -> StructCodec[S]:

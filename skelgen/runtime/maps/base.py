@@ -1,0 +1,249 @@
+"""What every map has, and how its elements are iterated."""
+
+import errno
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from skelgen.model.enums import MapType
+from skelgen.model.spec import MapSpec
+from skelgen.runtime import syscalls
+from skelgen.runtime.codec import Codec, packed
+from skelgen.runtime.errors import BpfError, BpfOSError, MapFullError
+from skelgen.runtime.maps.access import TypedAccess
+from skelgen.runtime.maps.handle import Defined, MapHandle, Setting
+
+if TYPE_CHECKING:
+    from skelgen.runtime.syscalls import MapInfo
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_ENOTSUPP: Final = 524  # of the kernel alone: a map type without batches
+_NO_BATCH: Final = {_ENOTSUPP, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
+_BATCH_BYTES: Final = 1 << 16
+
+
+class Map(Defined):
+    """A map of a BPF object, of any type.
+
+    Before load its definition can be changed (``max_entries`` and the like), after
+    load it is the map in the kernel. Raises StateError when it is too early for a
+    call and ClosedError after the object was destroyed.
+    """
+
+    __slots__ = ("_handle",)
+
+    type: Setting[MapType | int] = Setting(MapHandle.type.codec)
+    """``map_type``."""
+    max_entries: Setting[int] = Setting(MapHandle.max_entries.codec)
+    """Elements; bytes for ring buffers. Raise it before load."""
+    key_size: Setting[int] = Setting(MapHandle.key_size.codec)
+    """Bytes."""
+    value_size: Setting[int] = Setting(MapHandle.value_size.codec)
+    """Bytes, of one CPU for the per-CPU types."""
+    flags: Setting[int] = Setting(MapHandle.flags.codec)
+    """``map_flags``, ``BPF_F_*``."""
+    map_extra: Setting[int] = Setting(MapHandle.map_extra.codec)
+    """Hash functions of a bloom filter, address of an arena (Linux 5.16)."""
+    numa_node: Setting[int | None] = Setting(MapHandle.numa_node.codec)
+    """NUMA node of the memory, None for any."""
+    inner: Setting[MapSpec | None] = Setting()
+    """Template of the inner maps of a map-in-map."""
+    pin_path: Setting[str | os.PathLike[str] | None] = Setting()
+    """Where load looks for the map, and pins it when it is not there."""
+    autocreate: Setting[bool] = Setting()
+    """Whether load makes the map."""
+
+    def __init__(self, handle: MapHandle) -> None:
+        self._handle: Final = handle
+
+    @property
+    def handle(self) -> MapHandle:
+        """The map, whatever its elements are taken for."""
+        return self._handle
+
+    @property
+    def name(self) -> str:
+        """Name in C; the kernel keeps 15 bytes of it."""
+        return self._handle.name
+
+    def __repr__(self) -> str:
+        state = self._handle.state or "opened"
+        return f"<{type(self).__name__} '{self.name}': {state}>"
+
+    def fd(self) -> int:
+        """Return the file descriptor, which stays the object's."""
+        return self._handle.fd()
+
+    def info(self) -> "MapInfo":
+        """Return what the kernel tells about the map, Linux 4.13."""
+        return self._handle.info()
+
+    def freeze(self) -> None:
+        """Make the map read-only for system calls: ``BPF_MAP_FREEZE``, Linux 5.2."""
+        self._handle.freeze()
+
+    def pin(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Keep the map under a path of a bpffs (by default ``pin_path``), Linux 4.4."""
+        self._handle.pin(path)
+
+    def unpin(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Remove a path that keeps the map: by default all that it has."""
+        self._handle.unpin(path)
+
+
+class ElementMap(Map, Generic[K, V]):
+    """A map with keys and values: what its families have in common."""
+
+    __slots__ = ("_access", "_key", "_value")
+
+    def __init__(self, handle: MapHandle, key: Codec[K], value: Codec[V]) -> None:
+        super().__init__(handle)
+        self._key: Final = key
+        self._value: Final = value
+        self._access: TypedAccess[K, V] | None = None
+
+    def _what(self) -> str:
+        return f"map '{self.name}'"
+
+    def _open(self) -> TypedAccess[K, V]:
+        """Return the access to elements, which the first use makes."""
+        access = self._access
+        if access is None:
+            fd = self._handle.fd()
+            self._check_sizes()
+            access = TypedAccess(fd, self._key, self._value, what=self._what())
+            self._handle._track(access)  # noqa: SLF001 (the family is its other half)
+            self._access = access
+        return access
+
+    def _check_sizes(self) -> None:
+        """Refuse codecs that do not fit: the kernel would write past the buffers."""
+        handle = self._handle
+        for word, codec, size in (
+            ("key", self._key, handle.key_size),
+            ("value", self._value, self._value_bytes()),
+        ):
+            if codec.size != size:
+                raise BpfError(
+                    f"{self._what()}: {word}s have {size} bytes, but their type here "
+                    f"has {codec.size}"
+                )
+
+    def _value_bytes(self) -> int:
+        """Return how many bytes the kernel copies for one value."""
+        return self._handle.value_size
+
+    def _pack_key(self, key: K) -> bytes:
+        return packed(self._key, key, f"{self._what()}: key")
+
+    def _pack_value(self, value: V) -> bytes:
+        return packed(self._value, value, f"{self._what()}: value")
+
+    def _refused(self, error: Exception, key: K, *value: V) -> Exception:
+        """Return what a codec says about a key or value that its slot refused."""
+        self._pack_key(key)
+        for item in value:
+            self._pack_value(item)
+        return error
+
+    def _full(self, error: BpfOSError) -> BpfOSError:
+        """Return a better error for a map without room."""
+        if error.errno != errno.E2BIG:
+            return error
+        return MapFullError(
+            errno.E2BIG,
+            f"is full: {self.max_entries} entries; raise max_entries before load()",
+            command=error.command,
+            what=self._what(),
+        )
+
+    # -- iteration -------------------------------------------------------------
+
+    def _elements(self) -> Iterator[tuple[list[K], list[V]]]:
+        """Yield runs of elements, each as the kernel had them at one time.
+
+        A batch covers whole buckets, so that elements deleted meanwhile do not send
+        it back to the start, and no key comes twice.
+        """
+        access = self._open()  # checks sizes, and that the map is there
+        keys, values = self._key, self._value
+        room = max(1, min(self.max_entries, _BATCH_BYTES // (keys.size + values.size)))
+        position: bytearray | None = None
+        last = False
+        while not last:
+            out = bytearray(max(4, keys.size))
+            key_buffer = bytearray(room * keys.size)
+            value_buffer = bytearray(room * values.size)
+            try:
+                count, last = syscalls.map_lookup_batch(
+                    self.fd(),
+                    position,
+                    out,
+                    key_buffer,
+                    value_buffer,
+                    room,
+                    what=self._what(),
+                )
+            except BpfOSError as error:
+                if error.errno == errno.ENOSPC:  # a bucket with more than that
+                    room *= 2
+                    continue
+                if position is None and error.errno in _NO_BATCH:
+                    yield from self._one_by_one(access)
+                    return
+                raise
+            position = out
+            if count:
+                yield (
+                    keys.unpack_all(key_buffer, count),
+                    values.unpack_all(value_buffer, count),
+                )
+
+    def _one_by_one(self, access: TypedAccess[K, V]) -> Iterator[tuple[list[K], list[V]]]:
+        """Yield elements one at a time, on kernels without batches (before 5.6)."""
+        for key in self._raw_keys(access):
+            value = access.lookup(key)
+            if value is not None:
+                yield [self._key.unpack(key)], [self._value.unpack(value)]
+
+    def _raw_keys(self, access: TypedAccess[K, V]) -> Iterator[bytes]:
+        """Yield every key once; a deleted key sends the kernel back to the first."""
+        seen: set[bytes] = set()
+        steps = 0
+        key = access.next_key(None)
+        while key is not None:
+            if key not in seen:
+                seen.add(key)
+                yield key
+            steps += 1
+            if steps > 16 * self.max_entries + 1024:
+                raise BpfError(f"{self._what()}: changes too fast to be iterated")
+            key = access.next_key(key)
+
+    def _all_keys(self) -> Iterator[K]:
+        for keys, _ in self._elements():
+            yield from keys
+
+    def _all_values(self) -> Iterator[V]:
+        for _, values in self._elements():
+            yield from values
+
+    def _all_items(self) -> Iterator[tuple[K, V]]:
+        for keys, values in self._elements():
+            yield from zip(keys, values, strict=True)
+
+
+def fd_of(value: Any) -> int:
+    """Return the fd of a map, program or file, or the number itself."""
+    if isinstance(value, int):
+        return value
+    fd = getattr(value, "fd", None) or getattr(value, "fileno", None)
+    if not callable(fd):
+        raise TypeError(
+            f"must be a file descriptor or an object with one, "
+            f"got {type(value).__name__}"
+        )
+    number: int = fd()
+    return number

@@ -1,0 +1,136 @@
+"""Maps of every other type: elements by system call, as the kernel has them."""
+
+import errno
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from skelgen.runtime import syscalls
+from skelgen.runtime.codec import Codec
+from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.maps.base import ElementMap, fd_of
+from skelgen.runtime.maps.handle import MapHandle
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class GenericMap(ElementMap[K, V]):
+    """A map of a type without a class of its own.
+
+    =========================================  ======================================
+    type                                       what works
+    =========================================  ======================================
+    LPM trie                                   all but push, pop, peek
+    queue, stack                               push, pop, peek
+    bloom filter                               push, and ``value in map``
+    stack trace                                lookup, delete, keys
+    array and hash of maps                     update with a map; lookup gives its id
+    dev, cpu, xsk, sock maps, cgroup and perf  update (sockets, cgroups and events as
+    event arrays                               files), lookup where the kernel allows
+    socket, inode, task, cgroup storage        lookup, update, delete by fd
+    =========================================  ======================================
+
+    What the kernel refuses raises BpfOSError.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, handle: MapHandle, *, key: Codec[K], value: Codec[V]
+    ) -> None:
+        super().__init__(handle, key, value)
+
+    def lookup(self, key: K, *, flags: int = 0) -> V | None:
+        """Return a value, None when there is none: ``BPF_MAP_LOOKUP_ELEM``."""
+        data = self._pack_key(key)
+        return self._open().get(data, self._value.unpack, flags)
+
+    def update(self, key: K, value: Any, *, flags: int = 0) -> None:
+        """Write an element: ``BPF_MAP_UPDATE_ELEM``.
+
+        ``value`` as its codec says, or a map, program, socket or file where the
+        kernel wants an fd. ``flags``: ``BPF_NOEXIST``, ``BPF_EXIST``, ``BPF_F_LOCK``.
+        """
+        data = self._pack_value(self._plain(value))
+        try:
+            self._open().update(self._pack_key(key), data, flags)
+        except BpfOSError as error:
+            raise self._full(error) from None
+
+    def delete(self, key: K) -> bool:
+        """Delete an element; False when there is none: ``BPF_MAP_DELETE_ELEM``."""
+        return self._open().delete(self._pack_key(key))
+
+    def lookup_and_delete(self, key: K) -> V | None:
+        """Take an element out; None when there is none.
+
+        ``BPF_MAP_LOOKUP_AND_DELETE_ELEM``, Linux 5.14.
+        """
+        data = self._open().take(self._pack_key(key))
+        return None if data is None else self._value.unpack(data)
+
+    def keys(self) -> Iterator[K]:
+        """Yield every key once: ``BPF_MAP_GET_NEXT_KEY``."""
+        for key in self._raw_keys(self._open()):
+            yield self._key.unpack(key)
+
+    def items(self) -> Iterator[tuple[K, V]]:
+        """Yield keys with their values."""
+        access = self._open()
+        for key in self._raw_keys(access):
+            value = access.get(key, self._value.unpack)
+            if value is not None:
+                yield self._key.unpack(key), value
+
+    # -- queues, stacks, bloom filters: no keys --------------------------------
+
+    def push(self, value: V, *, flags: int = 0) -> None:
+        """Add a value to a queue, stack or bloom filter.
+
+        ``BPF_MAP_UPDATE_ELEM``, Linux 4.20; ``flags``: ``BPF_EXIST`` drops the oldest
+        when it is full.
+        """
+        data = self._pack_value(value)
+        what = self._what()
+        try:
+            syscalls.map_update(self.fd(), None, data, flags, what=what)
+        except BpfOSError as error:
+            raise self._full(error) from None
+
+    def peek(self) -> V | None:
+        """Return the next value of a queue or stack and leave it, None when empty."""
+        value = bytearray(self.value_size)
+        there = syscalls.map_lookup(self.fd(), None, value, what=self._what())
+        return self._value.unpack(value) if there else None
+
+    def pop(self) -> V | None:
+        """Take the next value out of a queue or stack, None when it is empty.
+
+        ``BPF_MAP_LOOKUP_AND_DELETE_ELEM``, Linux 4.20.
+        """
+        value = bytearray(self.value_size)
+        what = self._what()
+        there = syscalls.map_lookup_and_delete(self.fd(), None, value, what=what)
+        return self._value.unpack(value) if there else None
+
+    def __contains__(self, item: K | V) -> bool:
+        """Whether a key, or for a bloom filter perhaps the value, is there."""
+        if self.key_size:
+            return self.lookup(item) is not None  # type: ignore[arg-type] # a key, or refused
+        value = bytearray(self._pack_value(item))  # type: ignore[arg-type] # a value, or refused
+        return syscalls.map_lookup(self.fd(), None, value, what=self._what())
+
+    def _plain(self, value: Any) -> Any:
+        """Return the fd of a map, program, socket or file; other values as they are."""
+        if isinstance(value, (int, bytes, bytearray)) or self.value_size not in {4, 8}:
+            return value
+        try:
+            fd = fd_of(value)
+        except TypeError:
+            return value  # the codec says what it wants
+        return fd
+
+    def _full(self, error: BpfOSError) -> BpfOSError:
+        if error.errno == errno.ENOSPC:  # an LPM trie that is full
+            error.errno = errno.E2BIG
+        return super()._full(error)

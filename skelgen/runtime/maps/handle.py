@@ -1,0 +1,253 @@
+"""One map of an object: its definition before load, its file descriptor after."""
+
+import os
+from _thread import allocate_lock as Lock  # noqa: N812 (threading's, 5 ms earlier)
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overload
+
+from skelgen.model.enums import MapType
+from skelgen.model.spec import MapSpec
+from skelgen.runtime import syscalls
+from skelgen.runtime.codec import U32, U64, checked
+from skelgen.runtime.errors import ClosedError, StateError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from skelgen.runtime.codec import IntCodec
+    from skelgen.runtime.syscalls import MapInfo
+
+T = TypeVar("T")
+
+
+class _Closes(Protocol):
+    """What has to be closed before the fd is: it would hit another map."""
+
+    def close(self) -> None: ...
+
+
+class Defined:
+    """What has the definition of a map: its handle, and the families over it."""
+
+    __slots__ = ()
+
+    @property
+    def handle(self) -> "MapHandle":
+        """The map itself."""
+        raise NotImplementedError
+
+
+class Setting(Generic[T]):
+    """A part of a map's definition; assigning raises StateError after load."""
+
+    __slots__ = ("codec", "name")
+
+    def __init__(self, codec: "IntCodec | None" = None) -> None:
+        self.codec = codec
+        self.name = ""
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type[object]) -> "Self": ...
+    @overload
+    def __get__(self, instance: Defined, owner: type[object]) -> T: ...
+    def __get__(self, instance: Defined | None, owner: type[object]) -> "T | Self":
+        if instance is None:
+            return self
+        value: T = instance.handle.definition[self.name]
+        return value
+
+    def __set__(self, instance: Defined, value: T) -> None:
+        handle = instance.handle
+        if handle.state is not None:
+            raise StateError(
+                f"map '{handle.name}': {self.name} cannot change after load(); "
+                "assign before"
+            )
+        if self.codec is not None and value is not None:
+            checked(self.codec, value, f"map '{handle.name}': {self.name}")  # type: ignore[arg-type] # an int, or refused
+        handle.definition[self.name] = value
+
+
+class MapHandle(Defined):
+    """A map: what it will be like, then the file descriptor that owns it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_accesses",
+        "_fd",
+        "_pinned",
+        "definition",
+        "lock",
+        "name",
+        "spec",
+        "state",
+    )
+
+    type: Setting[MapType | int] = Setting(U32)
+    """``map_type``."""
+    key_size: Setting[int] = Setting(U32)
+    """Bytes."""
+    value_size: Setting[int] = Setting(U32)
+    """Bytes, of one CPU for the per-CPU types."""
+    max_entries: Setting[int] = Setting(U32)
+    """Elements; bytes for ring buffers, a power of two of pages."""
+    flags: Setting[int] = Setting(U32)
+    """``map_flags``, ``BPF_F_*``."""
+    map_extra: Setting[int] = Setting(U64)
+    """Hash functions of a bloom filter, address of an arena (Linux 5.16)."""
+    numa_node: Setting[int | None] = Setting(U32)
+    """NUMA node of the memory, None for any."""
+    ifindex: Setting[int] = Setting(U32)
+    """Network interface to offload the map to, 0 for none."""
+    inner: Setting[MapSpec | None] = Setting()
+    """Template of the inner maps of a map-in-map."""
+    pin_path: Setting[str | os.PathLike[str] | None] = Setting()
+    """Where load looks for the map, and pins it when it is not there."""
+    autocreate: Setting[bool] = Setting()
+    """Whether load makes the map; programs that use one that is not there fail."""
+
+    def __init__(
+        self,
+        spec: MapSpec,
+        *,
+        pin_path: str | os.PathLike[str] | None = None,
+        autocreate: bool = True,
+    ) -> None:
+        self.spec: Final = spec
+        """The blueprint."""
+        self.name: Final = spec.name
+        """Name in C; the kernel keeps 15 bytes of it."""
+        self.definition: Final[dict[str, Any]] = {
+            "type": spec.type,
+            "key_size": spec.key_size,
+            "value_size": spec.value_size,
+            "max_entries": spec.max_entries,
+            "flags": spec.flags,
+            "map_extra": spec.map_extra,
+            "numa_node": spec.numa_node,
+            "ifindex": 0,
+            "inner": spec.inner,
+            "pin_path": pin_path,
+            "autocreate": autocreate,
+        }
+        self.state: str | None = None
+        """Why the definition is fixed: ``"loaded"``, ``"destroyed"``; None before."""
+        self.lock: Final = Lock()
+        """Held for a moment by what changes in families that several threads use."""
+        self._fd: syscalls.Fd | None = None
+        self._accesses: list[_Closes] = []
+        self._pinned: list[str] = []
+
+    @property
+    def handle(self) -> "MapHandle":
+        """The map itself."""
+        return self
+
+    def __repr__(self) -> str:
+        return f"<map '{self.name}': {self.state or 'opened'}>"
+
+    # -- the map in the kernel -------------------------------------------------
+
+    def fd(self) -> int:
+        """Return the file descriptor, which stays the handle's.
+
+        Raises StateError before load (and for a map that load did not make),
+        ClosedError after destroy.
+        """
+        if self._fd is None:
+            if self.state == "destroyed":
+                raise ClosedError(f"map '{self.name}': the object was destroyed")
+            if self.state == "loaded":
+                raise StateError(f"map '{self.name}': not made, its autocreate is off")
+            raise StateError(f"map '{self.name}': made by load(), which comes first")
+        return self._fd.fileno()
+
+    def info(self) -> "MapInfo":
+        """Return what the kernel tells about the map, Linux 4.13."""
+        return syscalls.map_info(self.fd(), what=f"map '{self.name}'")
+
+    def freeze(self) -> None:
+        """Make the map read-only for system calls: ``BPF_MAP_FREEZE``, Linux 5.2."""
+        syscalls.map_freeze(self.fd(), what=f"map '{self.name}'")
+
+    def pin(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Keep the map under a path of a bpffs (by default ``pin_path``), Linux 4.4.
+
+        Makes the last directory when it is missing. Raises FileExistsError when
+        something is there.
+        """
+        fd = self.fd()
+        where = self._path(path)
+        parent = os.path.dirname(where)  # noqa: PTH120 (pathlib is slow to import)
+        try:
+            os.mkdir(parent, 0o700)  # noqa: PTH102 (likewise)
+        except FileExistsError:
+            pass
+        except OSError:
+            if not os.path.isdir(parent):  # noqa: PTH112 (likewise)
+                raise
+        try:
+            syscalls.obj_pin(fd, where, what=f"map '{self.name}'")
+        except PermissionError as error:
+            error.add_note(f"'{parent}' has to be on a bpffs, e.g. /sys/fs/bpf")
+            raise
+        self._pinned.append(where)
+
+    def unpin(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Remove a path that keeps the map: by default all that it has.
+
+        Those are the paths it was pinned under here, and ``pin_path`` if load found
+        or made it there.
+        """
+        paths = list(self._pinned) if path is None else [os.fspath(path)]
+        if not paths:
+            raise StateError(f"map '{self.name}': not pinned")
+        for pinned in paths:
+            os.unlink(pinned)  # noqa: PTH108 (pathlib is slow to import)
+            if pinned in self._pinned:
+                self._pinned.remove(pinned)
+
+    @property
+    def pinned(self) -> tuple[str, ...]:
+        """Paths that keep the map, as far as this process knows."""
+        return tuple(self._pinned)
+
+    def _path(self, path: str | os.PathLike[str] | None) -> str:
+        if path is None:
+            path = self.pin_path
+        if path is None:
+            raise StateError(f"map '{self.name}': no path to pin it to, and no pin_path")
+        return os.fspath(path)
+
+    # -- for the loader --------------------------------------------------------
+
+    def _define(self, **settings: Any) -> None:
+        """Change the definition at load, e.g. the size of a ring buffer."""
+        self.definition.update(settings)
+
+    def _adopt(self, fd: int, *, pinned: str | None = None) -> None:
+        """Own the map's fd from now on; ``pinned``: path it was found under."""
+        self._fd = syscalls.Fd(fd)
+        self.state = "loaded"
+        if pinned is not None:
+            self._pinned.append(pinned)
+
+    def _skip(self) -> None:
+        """Note that load did not make the map."""
+        self.state = "loaded"
+
+    def _track(self, access: _Closes) -> None:
+        """Close what works with the fd before it is closed itself."""
+        self._accesses.append(access)
+
+    def _close(self) -> None:
+        """Close the fd. Idempotent."""
+        self.state = "destroyed"
+        accesses, self._accesses = self._accesses, []
+        for access in accesses:
+            access.close()
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            fd.close()

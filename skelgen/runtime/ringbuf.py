@@ -1,0 +1,292 @@
+"""Ring buffers: records that BPF programs send, as Python values."""
+
+import select
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from itertools import repeat
+from typing import Any, Final, Generic, TypeVar, overload
+
+from skelgen.runtime.codec import Codec
+from skelgen.runtime.errors import BpfError
+from skelgen.runtime.maps.base import Map
+from skelgen.runtime.maps.handle import MapHandle
+from skelgen.runtime.ringscan import Batch, RingMemory, Run
+
+R = TypeVar("R")
+
+_SLICE: Final = 0.25
+"""Longest wait in seconds before a reader looks whether its map is still there."""
+_PAUSE: Final = 0.0005
+"""Wait in seconds while the next record is reserved but not committed."""
+
+
+class RingBuf(Map, Generic[R]):
+    """``BPF_MAP_TYPE_RINGBUF``, Linux 5.8: a stream of records of type ``R``.
+
+    Records are copies. Each goes to one reader; several threads may read. What was
+    taken out of the ring but not handed out yet, because a loop ended early, comes
+    first the next time. A record shorter than ``R`` raises :class:`BpfError` in its
+    turn and is dropped; of a longer one the rest is left out (unless ``R`` ends in a
+    flexible array).
+    """
+
+    __slots__ = ("_least", "_memory", "_pending", "_read", "_sized", "_text")
+
+    @overload
+    def __init__(
+        self: "RingBuf[bytes]", handle: MapHandle, *, record: None
+    ) -> None: ...
+    @overload
+    def __init__(self, handle: MapHandle, *, record: Codec[R]) -> None: ...
+    def __init__(self, handle: MapHandle, *, record: Codec[Any] | None) -> None:
+        super().__init__(handle)
+        sized = _cut if record is None else record.sized_reader()
+        self._sized: Final = sized is not None
+        """Whether the size of a record matters for reading it."""
+        self._read: Callable[..., R] = (
+            record.reader() if sized is None and record is not None else sized  # type: ignore[assignment] # one of the two is there
+        )
+        self._least: Final = 0 if record is None else record.least
+        self._text: Final = "" if record is None else record.text
+        self._memory: RingMemory | None = None
+        self._pending: Final[deque[Iterator[R]]] = deque()
+
+    # -- reading ---------------------------------------------------------------
+
+    def consume(self) -> Iterator[R]:
+        """Yield the records that are there at the time of the call; do not wait."""
+        return self._drain(self._open().produced())
+
+    def poll(self, timeout: float | None = None) -> Iterator[R]:
+        """Yield records as they come, until ``timeout`` seconds after the call.
+
+        None never ends. 0 is the same as :meth:`consume`. The clock is looked at
+        every 128 records at least; what a loop does not come to stays for the next.
+        """
+        if timeout is not None and timeout <= 0:
+            return self.consume()
+        self._open()
+        return self._until(None if timeout is None else time.monotonic() + timeout)
+
+    def dispatch(
+        self, callback: Callable[[R], object], timeout: float | None = 0
+    ) -> int:
+        """Call ``callback`` with each record of :meth:`poll`; return how many.
+
+        An exception of the callback ends it; the records behind stay.
+        """
+        count = 0
+        for record in self.poll(timeout):
+            callback(record)
+            count += 1
+        return count
+
+    def __aiter__(self) -> AsyncIterator[R]:
+        """Yield records as they come, without blocking the event loop."""
+        self._open()
+        return self._stream()
+
+    def fileno(self) -> int:
+        """Return the fd, which is readable when there is something to read."""
+        return self.fd()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the ring."""
+        return self._open().size
+
+    @property
+    def available(self) -> int:
+        """Bytes in the ring that are not taken out yet, headers included.
+
+        A record can be pending in this object although it is 0.
+        """
+        return self._open().available()
+
+    # -- inside ----------------------------------------------------------------
+
+    def _open(self) -> RingMemory:
+        fd = self.fd()  # raises before load and after destroy
+        memory = self._memory
+        if memory is None:
+            memory = RingMemory(fd, self.max_entries, f"map '{self.name}'")
+            self._handle._track(memory)  # noqa: SLF001 (the family is its other half)
+            self._memory = memory
+        return memory
+
+    def _fill(self, limit: int | None) -> bool:
+        """Move a batch from the ring to what is pending; False when it is empty."""
+        batch = self._open().take(limit)
+        if batch is None:
+            return False
+        for run in batch.runs:
+            if min(run.sizes) >= self._least:
+                self._pending.append(self._records(batch, run))
+            else:
+                self._one_by_one(batch, run)
+        return True
+
+    def _records(self, batch: Batch, run: Run) -> Iterator[R]:
+        """Return an iterator over the records of a run."""
+        data = repeat(batch.data)
+        if self._sized:
+            return map(self._read, data, run.offsets, run.sizes)
+        return map(self._read, data, run.offsets)
+
+    def _one_by_one(self, batch: Batch, run: Run) -> None:
+        """Queue a run with records that are too short."""
+        for offset, size in zip(run.offsets, run.sizes, strict=True):
+            if size >= self._least:
+                good = self._records(batch, Run((offset,), (size,)))
+                self._pending.append(good)
+            else:
+                error = BpfError(
+                    f"map '{self.name}': record of {size} bytes is too short for "
+                    f"{self._text}, which has {self._least}"
+                )
+                self._pending.append(_Short(error))
+
+    def _heads(self, limit: int | None) -> Iterator[Iterator[R]]:
+        """Yield what is pending, a run at a time, then what is in the ring.
+
+        Unpacking is left to the caller; a run that was not read to its end stays.
+        """
+        pending = self._pending
+        while True:
+            try:
+                head = pending[0]
+            except IndexError:
+                if not self._fill(limit):
+                    return
+                continue
+            yield head
+            # another thread may have come to its end and dropped it
+            with self._handle.lock:
+                if pending and pending[0] is head:
+                    pending.popleft()
+
+    def _drain(self, limit: int) -> Iterator[R]:
+        for head in self._heads(limit):
+            yield from head
+
+    def _until(self, deadline: float | None) -> Iterator[R]:
+        for ring_head in _poll((self,), deadline):
+            yield from ring_head[1]
+
+    async def _stream(self) -> AsyncIterator[R]:
+        import asyncio  # noqa: PLC0415 (slow to import; who comes here has it already)
+
+        readable = False
+        while True:
+            found = False
+            for head in self._heads(None):
+                found = True
+                for record in head:
+                    yield record
+                await asyncio.sleep(0)  # let others run, however many records come
+            if readable and not found:
+                await asyncio.sleep(_PAUSE)
+            readable = await _readable(self.fd())
+
+
+class _Short(Generic[R]):
+    """The place of a record that is too short: raises once."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: BpfError) -> None:
+        self._error: BpfError | None = error
+
+    def __iter__(self) -> "Iterator[R]":
+        return self
+
+    def __next__(self) -> R:
+        error, self._error = self._error, None
+        if error is None:
+            raise StopIteration
+        raise error
+
+
+def _cut(data: bytes, offset: int, size: int) -> bytes:
+    """Return a record without a type."""
+    return data[offset : offset + size]
+
+
+def poll(
+    rings: Iterable[RingBuf[R]], timeout: float | None = None
+) -> Iterator[tuple[RingBuf[R], R]]:
+    """Yield ring and record of several ring buffers, as they come.
+
+    Until ``timeout`` seconds after the call, like :meth:`RingBuf.poll`; with 0 what
+    is there now. Rings take turns, a run of at most 128 records each.
+    """
+    these = tuple(rings)
+    for ring in these:
+        ring._open()  # noqa: SLF001 (of the same module)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    return _tagged(these, deadline)
+
+
+def _tagged(
+    rings: tuple[RingBuf[R], ...], deadline: float | None
+) -> Iterator[tuple[RingBuf[R], R]]:
+    for ring, head in _poll(rings, deadline):
+        # repeat() first: zip asks it before the record, which would be lost else
+        yield from zip(repeat(ring), head)  # noqa: B905 (one has no end)
+
+
+def _poll(
+    rings: tuple[RingBuf[R], ...], deadline: float | None
+) -> Iterator[tuple[RingBuf[R], Iterator[R]]]:
+    """Yield runs of records of several rings until the deadline."""
+    readable = False
+    while True:
+        found = False
+        limits = [ring._open().produced() for ring in rings]  # noqa: SLF001 (of the same module)
+        for ring, limit in zip(rings, limits, strict=True):
+            for head in ring._heads(limit):  # noqa: SLF001 (of the same module)
+                found = True
+                yield ring, head
+                if deadline is not None and time.monotonic() >= deadline:
+                    return
+        if deadline is not None and time.monotonic() >= deadline:
+            return
+        if not found:
+            if readable:
+                time.sleep(_PAUSE)
+            readable = _wait([ring.fd() for ring in rings], deadline)
+
+
+def _wait(fds: list[int], deadline: float | None) -> bool:
+    """Wait until an fd is readable, or a quarter of a second, or the deadline."""
+    seconds = _SLICE
+    if deadline is not None:
+        seconds = min(seconds, max(0.0, deadline - time.monotonic()))
+    waiter = select.poll()
+    for fd in fds:
+        waiter.register(fd, select.POLLIN)
+    return bool(waiter.poll(seconds * 1000))
+
+
+async def _readable(fd: int) -> bool:
+    """Wait until an fd is readable, or a quarter of a second."""
+    import asyncio  # noqa: PLC0415 (slow to import; who comes here has it already)
+
+    loop = asyncio.get_running_loop()
+    woken: asyncio.Future[bool] = loop.create_future()
+
+    def wake(result: bool) -> None:  # noqa: FBT001 (a callback)
+        if not woken.done():
+            woken.set_result(result)
+
+    # an epoll of its own: a loop has one callback an fd, and there may be more readers
+    with select.epoll() as waiter:
+        waiter.register(fd, select.EPOLLIN)
+        loop.add_reader(waiter.fileno(), wake, True)
+        timer = loop.call_later(_SLICE, wake, False)
+        try:
+            return await woken
+        finally:
+            timer.cancel()
+            loop.remove_reader(waiter.fileno())

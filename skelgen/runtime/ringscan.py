@@ -1,0 +1,175 @@
+"""The memory of a ring buffer: finding what is committed, copying it out.
+
+Layout (``kernel/bpf/ringbuf.c``): a page with the consumer's position, a page with
+the producer's, then the data twice in a row, so that a record that wraps around is
+contiguous. A record is a header of two 32-bit words (length with two flags in its top
+bits; page offset) and its data, together a multiple of 8 bytes. Positions only grow.
+"""
+
+import mmap
+from _thread import allocate_lock as Lock  # noqa: N812 (threading's, 5 ms earlier)
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from skelgen.runtime.errors import ClosedError
+from skelgen.runtime.syscalls.numbers import MACHINE
+
+_PAGE: Final = mmap.PAGESIZE
+_BUSY: Final = 1 << 31
+"""Reserved by a program, not committed yet."""
+_DISCARD: Final = 1 << 30
+"""Given up by its program."""
+_BATCH: Final = 1 << 18
+"""Bytes after which a batch ends, so that programs get room back early."""
+_RUN: Final = 128
+"""Most records of a run, which readers take without a look at the clock."""
+_STRONGLY_ORDERED: Final = MACHINE in {"x86_64", "i686", "s390x"}
+
+
+class Run(NamedTuple):
+    """Records of one batch: where their data starts, and how long it is."""
+
+    offsets: Sequence[int]
+    sizes: Sequence[int]
+
+
+class Batch(NamedTuple):
+    """A private copy of committed records."""
+
+    data: bytes
+    runs: list[Run]
+
+
+class RingMemory:
+    """The mappings of one ring buffer of ``size`` bytes."""
+
+    __slots__ = ("_consumer", "_data", "_fence", "_headers", "_lock", "_maps", "_producer", "_what", "size")
+
+    def __init__(self, fd: int, size: int, what: str) -> None:
+        self.size: Final = size
+        self._what: Final = what
+        self._lock: Final = Lock()
+        self._fence: Final = Lock()
+        control = mmap.mmap(
+            fd, _PAGE, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ | mmap.PROT_WRITE
+        )
+        ring = mmap.mmap(
+            fd,
+            _PAGE + 2 * size,
+            flags=mmap.MAP_SHARED,
+            prot=mmap.PROT_READ,
+            offset=_PAGE,
+        )
+        self._maps: tuple[mmap.mmap, ...] = (control, ring)
+        self._consumer = memoryview(control)[:8].cast("L")
+        self._producer = memoryview(ring)[:8].cast("L")
+        self._data = memoryview(ring)[_PAGE:]
+        self._headers = self._data.cast("I")
+
+    def close(self) -> None:
+        """Unmap. Idempotent; waits for a reader in another thread."""
+        with self._lock:
+            maps, self._maps = self._maps, ()
+            if maps:
+                for view in (self._headers, self._data, self._producer, self._consumer):
+                    view.release()
+            for each in maps:
+                each.close()
+
+    def _check(self) -> None:
+        if not self._maps:
+            raise ClosedError(f"{self._what}: the object was destroyed")
+
+    def produced(self) -> int:
+        """Return the producer's position: bytes that were ever reserved."""
+        with self._lock:
+            self._check()
+            return self._producer[0]
+
+    def available(self) -> int:
+        """Return how many bytes, headers included, are not taken out yet."""
+        with self._lock:
+            self._check()
+            return self._producer[0] - self._consumer[0]
+
+    def take(self, limit: int | None = None) -> Batch | None:
+        """Copy committed records out and give their room back; None without any.
+
+        Also None from a limit on, which is a position that :meth:`produced` gave.
+
+        The order of loads and stores matters: the producer's position before headers,
+        headers before data (what is behind a header may be older than the header
+        otherwise), data before the consumer's position.
+        """
+        with self._lock:
+            self._check()
+            start = self._consumer[0]
+            length = self._producer[0] - start
+            if not length or (limit is not None and start >= limit):
+                return None
+            self._barrier()
+            first = start & (self.size - 1)
+            end, runs = _scan(self._headers, first >> 2, (first + length) >> 2)
+            self._barrier()
+            data = bytes(self._data[first : end * 4])
+            self._barrier()
+            self._consumer[0] = start + len(data)
+            return Batch(data, runs) if data else None
+
+    def _barrier(self) -> None:
+        """Keep loads on their side. Python has no fence; a release, then an acquire do.
+
+        Twice through a lock, for what stands before one pass may sink into it, and
+        what comes after may rise into it.
+        """
+        if not _STRONGLY_ORDERED:
+            for _ in range(2):
+                with self._fence:
+                    pass
+
+
+def _scan(headers: "memoryview[int]", first: int, stop: int) -> tuple[int, list[Run]]:
+    """Find the committed records in words ``first`` to ``stop``.
+
+    Returns the word after the last, and offsets from ``first`` in bytes. Most ring
+    buffers carry records of one length. Those are taken many at a time: when the
+    words at regular distances all are the same header, they all are headers.
+    """
+    runs: list[Run] = []
+    offsets: list[int] = []
+    sizes: list[int] = []
+    at = first
+    limit = min(stop, first + _BATCH // 4)
+    reach = 8
+    while at < limit:
+        header = headers[at]
+        if header & _BUSY:
+            break
+        size = header & ~_DISCARD
+        step = (size + 15) // 8 * 2  # words from header to header
+        if header & _DISCARD:
+            at += step
+            continue
+        count = min((limit - at) // step, reach)
+        if count > 2 and headers[at + step] == header:
+            same = headers[at : at + count * step : step].tolist()
+            equal = same.count(header)
+            if equal != count:
+                equal = next(i for i, other in enumerate(same) if other != header)
+                reach = 8
+            else:
+                reach = min(4 * reach, _RUN)
+            if offsets:
+                runs.append(Run(offsets, sizes))
+                offsets, sizes = [], []
+            begin = 4 * (at - first) + 8
+            places = range(begin, begin + 4 * equal * step, 4 * step)
+            runs.append(Run(places, (size,) * equal))
+            at += equal * step
+        else:
+            offsets.append(4 * (at - first) + 8)
+            sizes.append(size)
+            at += step
+    if offsets:
+        runs.append(Run(offsets, sizes))
+    return at, runs
