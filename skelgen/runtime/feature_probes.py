@@ -277,6 +277,31 @@ def _link_errno(prog_type: int, attach_type: int, tails: list[bytes]) -> list[in
     return errnos
 
 
+def link_create(token_fd: int) -> bool | None:  # noqa: ARG001 (knows no token)
+    """5.7, commit af6eea57437a ("bpf: Implement bpf_link-based cgroup ... attach")."""
+    try:
+        syscalls.link_create(0xFFFFFFFF, 0, AttachType.CGROUP_INET_INGRESS)
+    except BpfOSError as error:
+        if error.errno in _UNCLEAR:
+            return None
+        return error.errno == errno.EBADF  # it looked for the program
+    return True
+
+
+def tcx(token_fd: int) -> bool | None:
+    """6.6, commit e420bed02507 ("bpf: Add fd-based tcx multi-prog infra ...")."""
+    try:
+        prog = syscalls.prog_load(
+            type=ProgType.SCHED_CLS, insns=_RETURN_0, license="GPL", token_fd=token_fd
+        )
+        with syscalls.Fd(prog):
+            # an interface of that index cannot be: ENODEV where the hook is known
+            syscalls.link_create(prog, 0x7FFFFFFF, AttachType.TCX_INGRESS)
+    except BpfOSError as error:
+        return True if error.errno == errno.ENODEV else _no(error)
+    return None
+
+
 def perf_link(token_fd: int) -> bool | None:  # noqa: ARG001 (attaching knows no token)
     """5.15, commit b89fbfbb854c ("bpf: Implement minimal BPF perf link")."""
     try:

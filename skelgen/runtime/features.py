@@ -103,6 +103,8 @@ BTF_QMARK_DATASEC: Final = Feature(
 )
 MODULE_BTF: Final = Feature("BTF of kernel modules", "5.11", probes.module_btf)
 
+LINK_CREATE: Final = Feature("BPF links", "5.7", probes.link_create)
+TCX: Final = Feature("tcx links", "6.6", probes.tcx)
 PERF_LINK: Final = Feature("BPF link for perf events", "5.15", probes.perf_link)
 BPF_COOKIE: Final = Feature("attach cookie", "5.15", probes.bpf_cookie)
 KPROBE_PMU: Final = Feature(

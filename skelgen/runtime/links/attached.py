@@ -1,0 +1,76 @@
+"""Programs attached with ``BPF_PROG_ATTACH``, without a BPF link."""
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from skelgen.runtime import log, syscalls
+from skelgen.runtime.errors import NotSupportedError
+from skelgen.runtime.links.base import Link
+
+if TYPE_CHECKING:
+    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.syscalls import LinkInfo
+
+
+class AttachedLink(Link):
+    """A program that stays attached until someone detaches it.
+
+    Unlike a BPF link it survives the process, if nobody destroys this object before
+    the end. Its fd is the target's: a cgroup, a map, a network namespace.
+    """
+
+    __slots__ = ("_attach_type", "_prog")
+
+    def __init__(self, target_fd: int, program: "Program", attach_type: int) -> None:
+        super().__init__(syscalls.dup(target_fd), program)
+        # its own, to detach with also when the object is destroyed first
+        self._prog: Final = syscalls.Fd(syscalls.dup(program.fd()))
+        self._attach_type: Final = attach_type
+
+    def info(self) -> "LinkInfo":
+        """Raise: only BPF links have it."""
+        raise self._no_link("information")
+
+    def update(self, program: "Program", *, old: "Program | None" = None) -> None:
+        """Raise: only BPF links have it."""
+        del program, old
+        raise self._no_link("updates")
+
+    def pin(self, path: str | os.PathLike[str]) -> None:
+        """Raise: only BPF links have it."""
+        del path
+        raise self._no_link("pins")
+
+    def _no_link(self, thing: str) -> NotSupportedError:
+        return NotSupportedError(
+            f"it was attached without a BPF link, so there are no {thing}",
+            feature="BPF link",
+            what=self.what,
+        )
+
+    def detach(self) -> None:
+        """Detach the program."""
+        if self._fd.closed:
+            return
+        with self._fd, self._prog:
+            syscalls.prog_detach(
+                self._prog.fileno(),
+                self._fd.fileno(),
+                self._attach_type,
+                what=self.what,
+            )
+
+    def destroy(self) -> None:
+        """Detach the program, once; in a forked child only forget it."""
+        if self._mine():
+            self.detach()
+        self._fd.close()
+        self._prog.close()
+
+    def __del__(self) -> None:
+        if not hasattr(self, "_attach_type"):  # the constructor did not come that far
+            return
+        try:
+            self.destroy()
+        except Exception as error:  # noqa: BLE001 (nobody could catch it)
+            log.debug("cannot detach: %s", error)

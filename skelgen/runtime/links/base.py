@@ -1,0 +1,124 @@
+"""What all links have in common."""
+
+import errno
+import os
+from typing import TYPE_CHECKING, Final, Self
+
+from skelgen.runtime import syscalls
+from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
+
+if TYPE_CHECKING:
+    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.syscalls import LinkInfo
+
+# what the kernel says of links that cannot be detached, and before Linux 5.9
+_CANNOT_DETACH: Final = frozenset((errno.EOPNOTSUPP, errno.EINVAL))
+
+
+class Link:
+    """A program that is attached: a BPF link, which lasts as long as its fd.
+
+    Close it with :meth:`destroy`, as a context manager, or by dropping it. The
+    program then stays attached only where the link is pinned or another process has
+    it too: a forked child, for one; :meth:`detach` ends that.
+    """
+
+    __slots__ = ("__weakref__", "_fd", "_pid", "_pin_path", "program")
+
+    def __init__(self, fd: int, program: "Program | None" = None) -> None:
+        self.program: Program | None = program
+        """What is attached; ``None`` for a link opened from a path, and for maps."""
+        self._fd: Final = syscalls.Fd(fd)
+        self._pid: Final = os.getpid()
+        self._pin_path: str | None = None
+
+    @classmethod
+    def from_pin(cls, path: str | os.PathLike[str]) -> Self:
+        """Open a link pinned under a path of a bpffs, Linux 5.7."""
+        link = cls(syscalls.obj_get(path, what=f"link at '{os.fspath(path)}'"))
+        link._pin_path = os.fspath(path)
+        return link
+
+    @property
+    def what(self) -> str:
+        """How errors call it."""
+        return f"link of {self.program.what}" if self.program is not None else "link"
+
+    @property
+    def destroyed(self) -> bool:
+        """Whether :meth:`destroy` or :meth:`detach` was called."""
+        return self._fd.closed
+
+    @property
+    def pin_path(self) -> str | None:
+        """Where it is pinned, ``None`` when it is not."""
+        return self._pin_path
+
+    def fd(self) -> int:
+        """Return the file descriptor, which stays the link's."""
+        if self._fd.closed:
+            raise ClosedError(f"{self.what}: destroyed already")
+        return self._fd.fileno()
+
+    fileno = fd
+
+    def info(self) -> "LinkInfo":
+        """Return what the kernel tells about the link, Linux 5.8."""
+        return syscalls.link_info(self.fd(), what=self.what)
+
+    def update(self, program: "Program", *, old: "Program | None" = None) -> None:
+        """Put another program in place, with no gap: ``BPF_LINK_UPDATE``, Linux 5.7.
+
+        With ``old`` only if that one is in place (``EPERM``). The kernel can do it
+        for cgroup, xdp, tcx, netkit, netns and iter links.
+        """
+        old_fd = 0 if old is None else old.fd()
+        syscalls.link_update(self.fd(), program.fd(), old_fd=old_fd, what=self.what)
+        self.program = program
+
+    def pin(self, path: str | os.PathLike[str]) -> None:
+        """Keep it attached, also after this process, under a path of a bpffs."""
+        if self._pin_path is not None:
+            raise StateError(f"{self.what}: pinned already, at '{self._pin_path}'")
+        syscalls.obj_pin(self.fd(), path, what=self.what)
+        self._pin_path = os.fspath(path)
+
+    def unpin(self) -> None:
+        """Remove the pin; the program stays attached as long as this link."""
+        if self._pin_path is None:
+            raise StateError(f"{self.what}: not pinned")
+        os.unlink(self._pin_path)
+        self._pin_path = None
+
+    def detach(self) -> None:
+        """Detach for everyone, pins and other processes too, and destroy the link.
+
+        ``BPF_LINK_DETACH``, Linux 5.9. The kernel can do it for cgroup, xdp, tcx,
+        netkit, netns, netfilter and struct_ops links; others are destroyed only.
+        """
+        if self._fd.closed:
+            return
+        try:
+            syscalls.link_detach(self._fd.fileno(), what=self.what)
+        except BpfOSError as error:
+            if error.errno not in _CANNOT_DETACH:
+                raise
+        self.destroy()
+
+    def destroy(self) -> None:
+        """Close the link, once; see the class for what becomes of the program."""
+        self._fd.close()
+
+    def _mine(self) -> bool:
+        """Whether this process made it, rather than got it by a fork."""
+        return self._pid == os.getpid()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.destroy()
+
+    def __repr__(self) -> str:
+        state = " destroyed" if self._fd.closed else ""
+        return f"<{type(self).__name__} of {self.program!r}{state}>"

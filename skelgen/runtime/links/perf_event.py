@@ -1,0 +1,145 @@
+"""Links to perf events: tracepoints, kprobes, uprobes, counters."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from skelgen.runtime import features, log, syscalls
+from skelgen.runtime.errors import BpfError, NotSupportedError
+from skelgen.runtime.links.base import Link
+
+if TYPE_CHECKING:
+    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.syscalls import LinkInfo
+
+
+def attach_perf_event(
+    program: "Program",
+    perf: syscalls.Fd,
+    *,
+    cookie: int = 0,
+    what: str,
+    undo: Callable[[], None] | None = None,
+) -> Link:
+    """Attach a program to a perf event, and take the event over.
+
+    Through a BPF link (Linux 5.15), else through the event itself, which knows no
+    cookie. ``undo`` removes what was made for the event, when it is detached or
+    cannot be attached.
+    """
+    try:
+        return _attach(program, perf, cookie=cookie, what=what, undo=undo)
+    except BaseException:
+        perf.close()
+        if undo is not None:
+            undo()
+        raise
+
+
+def _attach(
+    program: "Program",
+    perf: syscalls.Fd,
+    *,
+    cookie: int,
+    what: str,
+    undo: Callable[[], None] | None,
+) -> Link:
+    enable = syscalls.PERF_EVENT_IOC_ENABLE
+    if features.PERF_LINK.supported() is not False:
+        fd = syscalls.Fd(
+            syscalls.link_create_perf_event(
+                program.fd(), perf.fileno(), cookie=cookie, what=what
+            )
+        )
+        with fd:
+            syscalls.ioctl(perf.fileno(), enable, what=what)
+            # the link holds the event from now on
+            perf.close()
+            if undo is None:
+                return Link(fd.detach(), program)
+            return ProbeLink(fd.detach(), program, undo)
+    if cookie:
+        raise NotSupportedError(
+            "this kernel has no attach cookie",
+            feature=features.BPF_COOKIE.name,
+            since=features.BPF_COOKIE.since,
+            what=what,
+        )
+    log.debug("%s: no BPF link, attaching through the perf event", what)
+    set_bpf = syscalls.PERF_EVENT_IOC_SET_BPF
+    syscalls.ioctl(perf.fileno(), set_bpf, program.fd(), what=what)
+    syscalls.ioctl(perf.fileno(), enable, what=what)
+    return PerfEventLink(perf.detach(), program, undo)
+
+
+class ProbeLink(Link):
+    """A link to an event that was made for it in tracefs, and goes with it."""
+
+    __slots__ = ("_undo",)
+
+    def __init__(
+        self, fd: int, program: "Program", undo: Callable[[], None] | None
+    ) -> None:
+        super().__init__(fd, program)
+        self._undo: Final = undo
+
+    def destroy(self) -> None:
+        """Close the link, once, and remove the event."""
+        if self._fd.closed:
+            return
+        super().destroy()
+        # a forked child leaves the parent's event alone; a pin keeps it in use
+        if self._undo is not None and self._mine() and self._pin_path is None:
+            try:
+                self._undo()
+            except (BpfError, OSError) as error:
+                log.debug("%s: cannot remove its event: %s", self.what, error)
+
+    def __del__(self) -> None:
+        if not hasattr(self, "_undo"):  # the constructor did not come that far
+            return
+        try:
+            self.destroy()
+        except Exception as error:  # noqa: BLE001 (nobody could catch it)
+            log.debug("cannot detach: %s", error)
+
+
+class PerfEventLink(ProbeLink):
+    """A program on a perf event without a BPF link, on kernels before 5.15."""
+
+    __slots__ = ()
+
+    def info(self) -> "LinkInfo":
+        """Raise: only BPF links have it."""
+        raise self._no_link("information")
+
+    def update(self, program: "Program", *, old: "Program | None" = None) -> None:
+        """Raise: only BPF links have it."""
+        del program, old
+        raise self._no_link("updates")
+
+    def pin(self, path: object) -> None:
+        """Raise: only BPF links have it."""
+        del path
+        raise self._no_link("pins")
+
+    def _no_link(self, thing: str) -> NotSupportedError:
+        return NotSupportedError(
+            f"this kernel attaches it without a BPF link, so there are no {thing}",
+            feature=features.PERF_LINK.name,
+            since=features.PERF_LINK.since,
+            what=self.what,
+        )
+
+    def detach(self) -> None:
+        """Stop the event for everyone who has it, and destroy the link."""
+        if not self._fd.closed:
+            disable = syscalls.PERF_EVENT_IOC_DISABLE
+            syscalls.ioctl(self._fd.fileno(), disable, what=self.what)
+            self.destroy()
+
+    def destroy(self) -> None:
+        """Close the event, once."""
+        if not self._fd.closed and self._mine():
+            disable = syscalls.PERF_EVENT_IOC_DISABLE
+            syscalls.ioctl(self._fd.fileno(), disable, what=self.what)
+        super().destroy()

@@ -1,0 +1,82 @@
+"""Programs attached to a socket, as one of its options."""
+
+from typing import TYPE_CHECKING, Final
+
+from skelgen.runtime import log, syscalls
+from skelgen.runtime.errors import NotSupportedError, os_error
+from skelgen.runtime.links.base import Link
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.syscalls import LinkInfo
+
+# include/uapi/asm-generic/socket.h
+_SOL_SOCKET: Final = 1
+_SO_DETACH_FILTER: Final = 27
+_SO_ATTACH_BPF: Final = 50
+_SO_ATTACH_REUSEPORT_EBPF: Final = 52
+_SO_DETACH_REUSEPORT_BPF: Final = 68
+
+
+class SocketLink(Link):
+    """A program on a socket; it goes with the socket, or when this is destroyed."""
+
+    __slots__ = ("_detach_option", "_socket")
+
+    def __init__(
+        self, socket: "socket", program: "Program", *, reuseport: bool
+    ) -> None:
+        option = _SO_ATTACH_REUSEPORT_EBPF if reuseport else _SO_ATTACH_BPF
+        name = "SO_ATTACH_REUSEPORT_EBPF" if reuseport else "SO_ATTACH_BPF"
+        try:
+            socket.setsockopt(_SOL_SOCKET, option, program.fd())
+        except OSError as error:
+            number = error.errno or 0
+            raise os_error(number, command=name, what=program.what) from error
+        super().__init__(syscalls.dup(program.fd()), program)
+        self._socket: Final = socket
+        self._detach_option: Final = (
+            _SO_DETACH_REUSEPORT_BPF if reuseport else _SO_DETACH_FILTER
+        )
+
+    def info(self) -> "LinkInfo":
+        """Raise: only BPF links have it."""
+        raise self._no_link("information")
+
+    def update(self, program: "Program", *, old: "Program | None" = None) -> None:
+        """Raise: only BPF links have it."""
+        del program, old
+        raise self._no_link("updates")
+
+    def pin(self, path: object) -> None:
+        """Raise: only BPF links have it."""
+        del path
+        raise self._no_link("pins")
+
+    def _no_link(self, thing: str) -> NotSupportedError:
+        return NotSupportedError(
+            f"sockets have programs without a BPF link, so there are no {thing}",
+            feature="BPF link",
+            what=self.what,
+        )
+
+    def detach(self) -> None:
+        """Take the program off the socket (``reuseport``: Linux 5.3)."""
+        self.destroy()
+
+    def destroy(self) -> None:
+        """Take the program off the socket, once."""
+        if self._fd.closed:
+            return
+        if self._mine() and self._socket.fileno() >= 0:
+            try:
+                self._socket.setsockopt(_SOL_SOCKET, self._detach_option, 0)
+            except OSError as error:  # ENOENT: someone else took it off
+                log.debug("%s: cannot detach: %s", self.what, error)
+        super().destroy()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_detach_option"):  # the constructor came that far
+            self.destroy()

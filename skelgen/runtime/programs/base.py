@@ -1,0 +1,300 @@
+"""What all programs have in common."""
+
+import os
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
+
+from skelgen.model.attach import Tracing
+from skelgen.model.enums import ProgType
+from skelgen.runtime import syscalls
+from skelgen.runtime.errors import AttachError, ClosedError, StateError
+
+if TYPE_CHECKING:
+    from skelgen.model.attach import Attach
+    from skelgen.model.spec import ProgramSpec
+    from skelgen.runtime.links.base import Link
+    from skelgen.runtime.object import Object
+    from skelgen.runtime.syscalls import ProgInfo, TestRun
+
+T = TypeVar("T")
+
+_PACKET_HEADROOM: Final = 256  # XDP_PACKET_HEADROOM: how far a packet can grow
+
+
+class Setting(Generic[T]):
+    """An attribute that can be set until the program is loaded."""
+
+    __slots__ = ("_slot",)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._slot = f"_{name}"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, instance: "Program", owner: type) -> T: ...
+
+    def __get__(self, instance: "Program | None", owner: type) -> "Self | T":
+        if instance is None:
+            return self
+        value: T = getattr(instance, self._slot)
+        return value
+
+    def __set__(self, instance: "Program", value: T) -> None:
+        instance.check_not_loaded(self._slot[1:])
+        setattr(instance, self._slot, value)
+
+
+class Program:
+    """A BPF program of an object, before and after it is loaded."""
+
+    __slots__ = (
+        "__weakref__",
+        "_attach_target",
+        "_attach_type",
+        "_autoattach",
+        "_autoload",
+        "_closed",
+        "_fd",
+        "_flags",
+        "_log_level",
+        "_pins",
+        "_target_module",
+        "_target_program",
+        "_type",
+        "name",
+        "obj",
+        "spec",
+    )
+
+    type = Setting[int]()
+    """:class:`ProgType`; settable before load."""
+    attach_type = Setting[int]()
+    """Expected :class:`AttachType`; settable before load."""
+    flags = Setting[int]()
+    """``BPF_F_*`` of ``BPF_PROG_LOAD``; settable before load."""
+    autoload = Setting[bool]()
+    """Whether the object loads it; settable before load. False for ``SEC("?...")``."""
+    autoattach = Setting[bool]()
+    """Whether the skeleton's ``attach()`` attaches it; settable before load."""
+    log_level = Setting[int]()
+    """Verifier log from the first try: 0 none, 1, 2 (more), 4 (statistics); settable
+    before load."""
+
+    def __init__(self, obj: "Object", spec: "ProgramSpec") -> None:
+        self.obj: Final = obj
+        """The object that it belongs to."""
+        self.spec: Final = spec
+        """What the object file says of it."""
+        self.name: Final = spec.name
+        """Name of its C function."""
+        self._type: int = spec.type
+        self._attach_type: int = spec.attach_type
+        self._flags: int = spec.flags
+        self._autoload: bool = spec.autoload
+        self._autoattach = True
+        self._log_level = 0
+        self._attach_target, self._target_module = _named_target(spec.attach)
+        self._target_program: Program | int | None = None
+        self._fd: syscalls.Fd | None = None
+        self._closed = False
+        self._pins: list[str] = []
+
+    @property
+    def what(self) -> str:
+        """How errors call it."""
+        return f"program '{self.name}'"
+
+    # -- for the loader --------------------------------------------------------
+
+    def adopt(self, fd: syscalls.Fd) -> None:
+        """Take over the fd of the loaded program (the loader's part)."""
+        self._fd = fd
+
+    def close(self) -> None:
+        """Close the fd, for good (the part of the object's ``destroy()``)."""
+        self._closed = True
+        if self._fd is not None:
+            self._fd.close()
+
+    def check_not_loaded(self, thing: str) -> None:
+        """Raise :class:`StateError` when it is too late to set something."""
+        if self._closed:
+            raise ClosedError(f"{self.what}: destroyed already")
+        if self._fd is not None:
+            raise StateError(
+                f"{self.what}: loaded already; set {thing} between open() and load()"
+            )
+
+    # -- target in BTF ---------------------------------------------------------
+
+    def set_attach_target(
+        self,
+        target: str | None,
+        *,
+        module: str | None = None,
+        program: "Program | int | None" = None,
+    ) -> None:
+        """Choose what a tracing, LSM, iterator or ``freplace`` program attaches to.
+
+        Before load, in place of what ``SEC()`` says. ``target`` is the name without
+        the prefix it has in BTF; ``module`` the kernel module to look in. With
+        ``program`` (one that is loaded, or its fd) it is a function of that.
+        """
+        self.check_not_loaded("the attach target")
+        self._attach_target = target
+        self._target_module = module
+        self._target_program = program
+
+    @property
+    def attach_target(self) -> str | None:
+        """Name of the target in BTF, as ``SEC()`` or :meth:`set_attach_target` say."""
+        return self._attach_target
+
+    @property
+    def target_module(self) -> str | None:
+        """Kernel module of the target; ``None`` for vmlinux first, then all."""
+        return self._target_module
+
+    @property
+    def target_program(self) -> "Program | int | None":
+        """Program (or its fd) that has the target; ``None`` for the kernel."""
+        return self._target_program
+
+    # -- loaded ----------------------------------------------------------------
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it is in the kernel, through this object."""
+        return self._fd is not None and not self._closed
+
+    def fd(self) -> int:
+        """Return the file descriptor, which stays the program's."""
+        if self._closed:
+            raise ClosedError(f"{self.what}: destroyed already")
+        if self._fd is None:
+            hint = "call load() first" if self._autoload else "its autoload is off"
+            raise StateError(f"{self.what}: not loaded; {hint}")
+        return self._fd.fileno()
+
+    fileno = fd
+
+    def info(self) -> "ProgInfo":
+        """Return what the kernel tells about it: id, tag, sizes, run times, ..."""
+        return syscalls.prog_info(self.fd(), what=self.what)
+
+    def test_run(
+        self,
+        data: bytes | bytearray | memoryview | None = None,
+        *,
+        ctx: bytes | bytearray | memoryview | None = None,
+        repeat: int = 0,
+        flags: int = 0,
+        cpu: int = 0,
+        batch_size: int = 0,
+        data_size_out: int | None = None,
+        ctx_size_out: int = 0,
+    ) -> "TestRun":
+        """Run it on made-up input: ``BPF_PROG_TEST_RUN``, Linux 4.12.
+
+        ``data`` is a packet, ``ctx`` the context; which of them a program takes
+        depends on its type. Makes room for a packet 256 bytes longer when
+        ``data_size_out`` does not say otherwise.
+        """
+        if data_size_out is None:
+            data_size_out = len(data) + _PACKET_HEADROOM if data else 0
+        return syscalls.prog_test_run(
+            self.fd(),
+            data=data,
+            ctx=ctx,
+            repeat=repeat,
+            flags=flags,
+            cpu=cpu,
+            batch_size=batch_size,
+            data_size_out=data_size_out,
+            ctx_size_out=ctx_size_out,
+            what=self.what,
+        )
+
+    def pin(self, path: str | os.PathLike[str]) -> None:
+        """Keep it in the kernel under a path of a bpffs, Linux 4.4.
+
+        The last directory of the path is made if it is missing.
+        """
+        fd = self.fd()
+        place = os.fspath(path)
+        parent = os.path.dirname(place)
+        if parent and not os.path.isdir(parent):
+            os.mkdir(parent, 0o700)
+        syscalls.obj_pin(fd, place, what=self.what)
+        self._pins.append(place)
+
+    def unpin(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Remove the pin at a path, or all that :meth:`pin` made."""
+        if path is None:
+            while self._pins:
+                os.unlink(self._pins[-1])
+                self._pins.pop()
+            return
+        place = os.fspath(path)
+        os.unlink(place)
+        if place in self._pins:
+            self._pins.remove(place)
+
+    # -- attaching -------------------------------------------------------------
+
+    @property
+    def auto_attachable(self) -> bool:
+        """Whether :meth:`attach` works without arguments, by what ``SEC()`` says."""
+        return False
+
+    def attach(self, *args: Any, **kwargs: Any) -> "Link":  # noqa: ANN401 (by family)
+        """Attach it and return the link; each family of programs has its own way.
+
+        This class is for types that attach through something else: a route, a map
+        element, another program's call.
+        """
+        del args, kwargs
+        hint = _OTHER_WAYS.get(self._type, "")
+        raise self.attach_error(
+            f"programs of type {_type_name(self._type)} are not attached by "
+            f"a call of attach(){hint}"
+        )
+
+    def attach_error(self, message: str) -> AttachError:
+        """Return an error about attaching this program."""
+        return AttachError(f"{self.what}: {message}", program=self.name)
+
+    def no_target(self, call: str) -> AttachError:
+        """Return the error about a section name that names no target."""
+        return self.attach_error(
+            f'SEC("{self.spec.section}") does not say where to attach; call {call}'
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} '{self.name}' SEC(\"{self.spec.section}\")>"
+
+
+def _named_target(attach: "Attach") -> tuple[str | None, str | None]:
+    """Return the target in BTF and its module that ``SEC()`` names."""
+    if isinstance(attach, Tracing):
+        return attach.target, attach.module
+    return None, None
+
+
+def _type_name(number: int) -> str:
+    try:
+        return ProgType(number).name
+    except ValueError:
+        return str(number)
+
+
+_OTHER_WAYS: Final[dict[int, str]] = {
+    ProgType.SYSCALL: "; run it with test_run(ctx=...)",
+    ProgType.LWT_IN: "; give it to a route: ip route add ... encap bpf in pinned PATH",
+    ProgType.LWT_OUT: "; give it to a route: ip route add ... encap bpf out ...",
+    ProgType.LWT_XMIT: "; give it to a route: ip route add ... encap bpf xmit ...",
+    ProgType.LWT_SEG6LOCAL: "; give it to a route: ip -6 route add ... encap seg6local",
+    ProgType.STRUCT_OPS: "; they are attached through the struct_ops map",
+    ProgType.UNSPEC: ": set program.type before load",
+}

@@ -1,0 +1,97 @@
+"""Programs of control groups."""
+
+import os
+from typing import Final
+
+from skelgen.model.enums import AttachType, ProgType
+from skelgen.runtime import features, syscalls
+from skelgen.runtime.links.attached import AttachedLink
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.programs.base import Program
+from skelgen.runtime.programs.target import HasFd, Opened, ordering
+
+_F_ALLOW_MULTI: Final = 1 << 1
+
+
+class CgroupProgram(Program):
+    """``SEC("cgroup_skb/egress")`` and its siblings, ``sockops``, ``lsm_cgroup``.
+
+    Types ``CGROUP_*``, ``SOCK_OPS`` and ``LSM`` with attach type ``LSM_CGROUP``.
+    """
+
+    __slots__ = ()
+
+    def attach(
+        self,
+        cgroup: str | os.PathLike[str] | int,
+        *,
+        attach_type: AttachType | int | None = None,
+        flags: int = 0,
+        link: bool | None = None,
+        before: HasFd | int | None = None,
+        after: HasFd | int | None = None,
+        first: bool = False,
+        last: bool = False,
+        expected_revision: int = 0,
+    ) -> Link:
+        """Attach to a control group (version 2), by path or fd.
+
+        Through a BPF link (Linux 5.7), next to whatever is attached there. On older
+        kernels, or with ``link=False``, with ``BPF_PROG_ATTACH`` and ``flags``:
+        ``BPF_F_ALLOW_MULTI`` (2, the default), ``BPF_F_ALLOW_OVERRIDE`` (1); a link
+        knows ``BPF_F_PREORDER`` (64, Linux 6.15) only. ``attach_type`` is needed for
+        ``SEC("cgroup/skb")``. The place among other programs (Linux 6.16) is as for
+        :meth:`TcProgram.attach`.
+        """
+        prog_fd = self.fd()
+        where = cgroup if isinstance(cgroup, int) else os.fspath(cgroup)
+        what = f"{self.what} on cgroup '{where}'"
+        hook = self._hook(attach_type)
+        if link is None:
+            link = features.LINK_CREATE.supported() is not False
+        place, relative_fd, relative_id = ordering(
+            before, after, first=first, last=last, what=what
+        )
+        with Opened(cgroup, directory=True) as directory:
+            if link:
+                fd = syscalls.link_create_ordered(
+                    prog_fd,
+                    directory,
+                    hook,
+                    flags=flags | place,
+                    relative_fd=relative_fd,
+                    relative_id=relative_id,
+                    expected_revision=expected_revision,
+                    what=what,
+                )
+                return Link(fd, self)
+            syscalls.prog_attach(
+                prog_fd,
+                directory,
+                hook,
+                flags=(flags or _F_ALLOW_MULTI) | place,
+                relative_fd=relative_fd,
+                relative_id=relative_id,
+                expected_revision=expected_revision,
+                what=what,
+            )
+            return AttachedLink(directory, self, hook)
+
+    def _hook(self, attach_type: int | None) -> int:
+        if attach_type is not None:
+            return attach_type
+        # CGROUP_INET_INGRESS is 0 too, but cgroup/skb means either
+        if self.attach_type == 0 and self.spec.section.lstrip("?") == "cgroup/skb":
+            raise self.attach_error(
+                'SEC("cgroup/skb") does not say in which direction; call '
+                "attach(cgroup, attach_type=AttachType.CGROUP_INET_INGRESS)"
+            )
+        return _DEFAULT_HOOKS.get(self.type, 0) or self.attach_type
+
+
+# the loader may have left out what an old kernel does not know
+_DEFAULT_HOOKS: Final[dict[int, int]] = {
+    ProgType.SOCK_OPS: AttachType.CGROUP_SOCK_OPS,
+    ProgType.CGROUP_DEVICE: AttachType.CGROUP_DEVICE,
+    ProgType.CGROUP_SYSCTL: AttachType.CGROUP_SYSCTL,
+}

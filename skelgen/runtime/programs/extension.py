@@ -1,0 +1,48 @@
+"""Programs that replace a function of another program."""
+
+from skelgen.runtime import syscalls
+from skelgen.runtime.attach_btf import function_of_program
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.programs.target import HasFd, fd_of
+from skelgen.runtime.programs.tracing import TracingProgram
+
+
+class ExtensionProgram(TracingProgram):
+    """``SEC("freplace/<function>")``: type ``EXT``, Linux 5.6."""
+
+    __slots__ = ()
+
+    @property
+    def auto_attachable(self) -> bool:
+        """Whether :meth:`set_attach_target` named the program to extend."""
+        return self.target_program is not None
+
+    def attach(
+        self,
+        program: HasFd | int | None = None,
+        function: str | None = None,
+        *,
+        cookie: int = 0,
+    ) -> Link:
+        """Replace the function that it was loaded for, or another of the same form.
+
+        ``program`` (or its fd) and ``function`` name the other one (Linux 5.10).
+        """
+        if program is None and function is None:
+            return super().attach(cookie=cookie)
+        prog_fd = self.fd()
+        name = function or self.attach_target
+        if program is None or name is None:
+            raise self.attach_error(
+                "it takes a program and a function; call attach(program, function)"
+            )
+        target_fd = fd_of(program)
+        fd = syscalls.link_create_tracing(
+            prog_fd,
+            0,
+            target_fd=target_fd,
+            target_btf_id=function_of_program(self, target_fd, name),
+            cookie=cookie,
+            what=f"{self.what} on function '{name}'",
+        )
+        return Link(fd, self)

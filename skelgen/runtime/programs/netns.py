@@ -1,0 +1,78 @@
+"""Programs of a whole network namespace: sk_lookup, flow_dissector, netfilter."""
+
+import os
+from typing import Final
+
+from skelgen.runtime import syscalls
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.programs.base import Program
+from skelgen.runtime.programs.target import Opened
+
+_FAMILIES: Final = {"ipv4": 2, "ipv6": 10}  # NFPROTO_*
+_HOOKS: Final = {
+    "prerouting": 0,
+    "input": 1,
+    "forward": 2,
+    "output": 3,
+    "postrouting": 4,
+}
+
+
+class NetnsProgram(Program):
+    """``SEC("sk_lookup")`` (Linux 5.9) and ``SEC("flow_dissector")`` (5.8)."""
+
+    __slots__ = ()
+
+    def attach(
+        self, netns: str | os.PathLike[str] | int = "/proc/thread-self/ns/net"
+    ) -> Link:
+        """Attach to a network namespace, by path or fd; the thread's by default."""
+        prog_fd = self.fd()
+        with Opened(netns) as namespace:
+            fd = syscalls.link_create(
+                prog_fd,
+                namespace,
+                self.attach_type,
+                what=f"{self.what} on a network namespace",
+            )
+        return Link(fd, self)
+
+
+class NetfilterProgram(Program):
+    """``SEC("netfilter")``, Linux 6.4."""
+
+    __slots__ = ()
+
+    def attach(
+        self,
+        family: str | int,
+        hook: str | int,
+        *,
+        priority: int = 0,
+        defrag: bool = False,
+    ) -> Link:
+        """Attach to a hook of the calling thread's network namespace.
+
+        ``family``: ``ipv4`` or ``ipv6`` (or ``NFPROTO_*``); ``hook``: ``prerouting``,
+        ``input``, ``forward``, ``output`` or ``postrouting`` (or ``NF_INET_*``). Of
+        several the lowest ``priority`` runs first, no two have the same (``EBUSY``).
+        ``defrag`` puts fragments together before (Linux 6.6).
+        """
+        prog_fd = self.fd()
+        fd = syscalls.link_create_netfilter(
+            prog_fd,
+            family=_number(family, _FAMILIES, f"{self.what}: family"),
+            hook=_number(hook, _HOOKS, f"{self.what}: hook"),
+            priority=priority,
+            flags=1 if defrag else 0,
+            what=f"{self.what} on netfilter hook {family} {hook}",
+        )
+        return Link(fd, self)
+
+
+def _number(value: str | int, names: dict[str, int], what: str) -> int:
+    if isinstance(value, int):
+        return value
+    if value not in names:
+        raise ValueError(f"{what} must be one of {', '.join(names)}, not {value!r}")
+    return names[value]

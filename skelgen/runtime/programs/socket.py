@@ -1,0 +1,65 @@
+"""Programs of sockets and socket maps."""
+
+import errno
+from typing import TYPE_CHECKING
+
+from skelgen.model.enums import AttachType, ProgType
+from skelgen.runtime import syscalls
+from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.links.attached import AttachedLink
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.links.socket import SocketLink
+from skelgen.runtime.programs.base import Program
+from skelgen.runtime.programs.target import HasFd, fd_of
+
+if TYPE_CHECKING:
+    from socket import socket
+
+
+class SocketProgram(Program):
+    """``SEC("socket")`` (Linux 3.19) and ``SEC("sk_reuseport")`` (4.19)."""
+
+    __slots__ = ()
+
+    def attach(self, socket: "socket") -> SocketLink:
+        """Attach to a socket: ``SO_ATTACH_BPF``, ``SO_ATTACH_REUSEPORT_EBPF``.
+
+        A filter says how many bytes of a packet are kept, 0 for none. One of
+        ``sk_reuseport`` chooses among the sockets of a group.
+        """
+        self.fd()  # not loaded is the first thing to say
+        return SocketLink(socket, self, reuseport=self.type == ProgType.SK_REUSEPORT)
+
+
+class SockmapProgram(Program):
+    """``SEC("sk_skb/...")`` (Linux 4.14) and ``SEC("sk_msg")`` (4.17)."""
+
+    __slots__ = ()
+
+    def attach(
+        self,
+        map: HasFd | int,  # noqa: A002 (the UAPI's word)
+        *,
+        attach_type: AttachType | int | None = None,
+    ) -> Link:
+        """Attach to a sockmap or sockhash (or its fd).
+
+        Through a BPF link (Linux 6.10), else with ``BPF_PROG_ATTACH``.
+        ``attach_type`` is needed for ``SEC("sk_skb")``.
+        """
+        prog_fd = self.fd()
+        hook = self.attach_type if attach_type is None else attach_type
+        if hook == 0:
+            raise self.attach_error(
+                f'SEC("{self.spec.section}") does not say for what; call '
+                "attach(map, attach_type=AttachType.SK_SKB_STREAM_VERDICT)"
+            )
+        map_fd = fd_of(map)
+        what = f"{self.what} on map fd {map_fd}"
+        try:
+            return Link(syscalls.link_create(prog_fd, map_fd, hook, what=what), self)
+        except BpfOSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        syscalls.prog_attach(prog_fd, map_fd, hook, what=what)
+        return AttachedLink(map_fd, self, hook)

@@ -1,0 +1,16 @@
+"""Functions of a struct_ops structure."""
+
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.programs.base import Program
+
+
+class StructOpsProgram(Program):
+    """``SEC("struct_ops")``: type ``STRUCT_OPS``, Linux 5.6."""
+
+    __slots__ = ()
+
+    def attach(self) -> Link:
+        """Raise :class:`AttachError`: the variable that names it is attached."""
+        raise self.attach_error(
+            "it is attached through the struct_ops variable that names it"
+        )

@@ -1,0 +1,100 @@
+"""What programs attach to: interfaces, files, other programs."""
+
+import ctypes
+import os
+from typing import Final, Protocol
+
+from skelgen.runtime import syscalls
+from skelgen.runtime.errors import os_error
+from skelgen.runtime.links.base import Link
+
+
+class HasFd(Protocol):
+    """A map, program or link."""
+
+    def fd(self) -> int:
+        """Return the file descriptor."""
+        ...
+
+
+def fd_of(thing: HasFd | int) -> int:
+    """Return the fd of a map, program or link, or the fd that it is itself."""
+    return thing if isinstance(thing, int) else thing.fd()
+
+
+_if_nametoindex: Final = ctypes.CDLL(None, use_errno=True)["if_nametoindex"]
+_if_nametoindex.argtypes = [ctypes.c_char_p]
+_if_nametoindex.restype = ctypes.c_uint
+
+
+def interface_index(interface: str | int, what: str) -> int:
+    """Return the index of a network interface, by name or index.
+
+    In the network namespace of the calling thread. Raises
+    :class:`FileNotFoundError` when there is no interface of that name.
+    """
+    if isinstance(interface, int):
+        if interface <= 0:
+            raise ValueError(f"{what}: {interface} is no index of an interface")
+        return interface
+    index: int = _if_nametoindex(os.fsencode(interface))
+    if index == 0:
+        error = ctypes.get_errno()
+        text = "no such network interface in this network namespace"
+        raise os_error(error, text, what=f"{what}: '{interface}'")
+    return index
+
+
+class Opened:
+    """A path opened for a while, or an fd that stays its owner's."""
+
+    __slots__ = ("_directory", "_mine", "_target")
+
+    def __init__(
+        self, target: str | os.PathLike[str] | int, *, directory: bool = False
+    ) -> None:
+        self._target: Final = target
+        self._directory: Final = directory
+        self._mine: syscalls.Fd | None = None
+
+    def __enter__(self) -> int:
+        if isinstance(self._target, int):
+            return self._target
+        flags = os.O_RDONLY | os.O_CLOEXEC
+        if self._directory:
+            flags |= os.O_DIRECTORY
+        self._mine = syscalls.Fd(os.open(self._target, flags))
+        return self._mine.fileno()
+
+    def __exit__(self, *exc: object) -> None:
+        if self._mine is not None:
+            self._mine.close()
+
+
+def ordering(
+    before: HasFd | int | None,
+    after: HasFd | int | None,
+    *,
+    first: bool,
+    last: bool,
+    what: str,
+) -> tuple[int, int, int]:
+    """Return flags, relative fd and relative id of a place among programs.
+
+    ``before`` and ``after`` are a program or link, or the kernel id of a program.
+    """
+    if sum((before is not None, after is not None, first, last)) > 1:
+        raise ValueError(f"{what}: only one of before, after, first and last")
+    if first:
+        return syscalls.BPF_F_BEFORE, 0, 0
+    if last:
+        return syscalls.BPF_F_AFTER, 0, 0
+    anchor = before if before is not None else after
+    if anchor is None:
+        return 0, 0, 0
+    flags = syscalls.BPF_F_BEFORE if before is not None else syscalls.BPF_F_AFTER
+    if isinstance(anchor, int):
+        return flags | syscalls.BPF_F_ID, 0, anchor
+    if isinstance(anchor, Link):
+        flags |= syscalls.BPF_F_LINK
+    return flags, anchor.fd(), 0

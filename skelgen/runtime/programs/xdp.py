@@ -1,0 +1,39 @@
+"""Programs that see packets first: XDP."""
+
+from typing import Final, Literal
+
+from skelgen.model.enums import AttachType
+from skelgen.runtime import syscalls
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.programs.base import Program
+from skelgen.runtime.programs.target import interface_index
+
+# XDP_FLAGS_* of linux/if_link.h
+_MODES: Final = {"generic": 1 << 1, "native": 1 << 2, "offload": 1 << 3}
+
+
+class XdpProgram(Program):
+    """``SEC("xdp")``: type ``XDP``, Linux 4.8."""
+
+    __slots__ = ()
+
+    def attach(
+        self,
+        interface: str | int,
+        *,
+        mode: Literal["generic", "native", "offload"] | None = None,
+    ) -> Link:
+        """Attach to an interface, by name or index; BPF link, Linux 5.9.
+
+        ``mode``: ``native`` in the driver, ``generic`` after it, ``offload`` on the
+        card; ``None`` for native where the driver can, else generic. Raises
+        ``EBUSY`` when another link is there.
+        """
+        what = f"{self.what} on interface '{interface}'"
+        prog_fd = self.fd()
+        index = interface_index(interface, self.what)
+        flags = 0 if mode is None else _MODES[mode]
+        fd = syscalls.link_create(
+            prog_fd, index, AttachType.XDP, flags=flags, what=what
+        )
+        return Link(fd, self)

@@ -1,0 +1,124 @@
+"""The trace file system: ids of tracepoints, traceable functions, probes of old.
+
+Where nobody has mounted it, a mount of our own is used that no path leads to and
+that is in nobody's mount table: it goes with its file descriptor.
+"""
+
+import errno
+import os
+from typing import Final, Self
+
+from skelgen.runtime import log, syscalls
+from skelgen.runtime.errors import BpfError, BpfOSError
+
+PLACES: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
+"""Where tracefs is mounted by convention."""
+
+
+class TracefsError(BpfError):
+    """tracefs cannot be reached."""
+
+
+class Tracefs:
+    """The trace file system, open for a while; a context manager."""
+
+    __slots__ = ("_root",)
+
+    def __init__(self) -> None:
+        self._root: Final = _open_root()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._root.close()
+
+    def read(self, path: str) -> bytes:
+        """Return a file's contents; raises :class:`OSError`."""
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._root.fileno())
+        with open(fd, "rb") as file:
+            return file.read()
+
+    def append(self, path: str, line: str) -> None:
+        """Write one line to a control file; raises :class:`OSError`."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        fd = os.open(path, flags, dir_fd=self._root.fileno())
+        try:
+            os.write(fd, line.encode())
+        finally:
+            os.close(fd)
+
+    def event_id(self, category: str, event: str) -> int:
+        """Return the id of a tracepoint or probe, for ``perf_event_open``.
+
+        Raises :class:`FileNotFoundError` when there is no such event.
+        """
+        return int(self.read(f"events/{category}/{event}/id"))
+
+    def events(self, category: str) -> list[str]:
+        """Return the names of a category's events; empty when there is none."""
+        try:
+            fd = os.open(
+                f"events/{category}",
+                os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC,
+                dir_fd=self._root.fileno(),
+            )
+        except OSError:
+            return []
+        with syscalls.Fd(fd):
+            return os.listdir(fd)
+
+
+def _open_root() -> syscalls.Fd:
+    refused = None
+    for place in PLACES:
+        try:
+            # the mount points exist also when nothing is mounted there
+            os.stat(f"{place}/events")
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+            return syscalls.Fd(os.open(place, flags))
+        except PermissionError:
+            refused = place
+        except OSError:
+            continue
+    try:
+        return _private_mount()
+    except BpfOSError as error:
+        raise _unreachable(refused, error) from error
+
+
+def _private_mount() -> syscalls.Fd:
+    log.debug("tracefs is not mounted: taking a private mount")
+    with syscalls.Fd(syscalls.fsopen("tracefs")) as context:
+        syscalls.fsconfig(context.fileno(), syscalls.FSCONFIG_CMD_CREATE)
+        return syscalls.Fd(syscalls.fsmount(context.fileno()))
+
+
+def _unreachable(refused: str | None, error: BpfOSError) -> TracefsError:
+    if refused is not None:
+        return TracefsError(
+            f"tracefs: '{refused}' is there, but this process may not enter it "
+            "(it belongs to root)"
+        )
+    if error.errno == errno.ENODEV:
+        return TracefsError("tracefs: this kernel has none (CONFIG_TRACING)")
+    result = TracefsError(
+        f"tracefs: not mounted, and no private mount was to be had: {error}"
+    )
+    result.add_note(f"mount it: mount -t tracefs tracefs {PLACES[0]}")
+    return result
+
+
+def similar_events(category: str, event: str) -> str | None:
+    """Return a hint about an event that is not there, ``None`` for no idea."""
+    try:
+        with Tracefs() as tracefs:
+            names = tracefs.events(category)
+    except BpfError:
+        return None
+    if not names:
+        return f"there is no category '{category}'"
+    from difflib import get_close_matches  # noqa: PLC0415 (only where it failed)
+
+    similar = get_close_matches(event, names, 3)
+    return f"did you mean {' or '.join(similar)}?" if similar else None
