@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -45,6 +46,26 @@ def output_path(source: Path, folder: Path | None = None) -> Path:
     return (folder or source.parent) / f"{stem}_skel.py"
 
 
+def jobs(
+    sources: Sequence[Path], output: Path | None, options: Options
+) -> tuple[Job, ...]:
+    """Return what to make of some objects.
+
+    ``output`` is a file, for one object, or an existing folder. Raises ConfigError.
+    """
+    if output is not None and not output.is_dir():
+        if len(sources) > 1:
+            raise ConfigError(f"{output}: no such folder, to write several modules to")
+        return (Job(sources[0], output, options),)
+    made: dict[Path, Path] = {}
+    for source in sources:
+        target = output_path(source, output)
+        other = made.setdefault(target, source)
+        if other is not source:
+            raise ConfigError(f"{source}: {target} is made from {other} already")
+    return tuple(Job(source, target, options) for target, source in made.items())
+
+
 def read_source(path: Path) -> bytes:
     """Return the contents of an object file. Raises ObjectError."""
     try:
@@ -82,6 +103,19 @@ def run(job: Job) -> Outcome:
         return Outcome.UNCHANGED
     write(job.output, text)
     return Outcome.WRITTEN
+
+
+def difference(old: str | None, new: str, path: Path) -> str:
+    """Return a unified diff of a module; ``old`` is ``None`` for a file to come."""
+    import difflib  # noqa: PLC0415 - for --diff alone
+
+    lines = difflib.unified_diff(
+        (old or "").splitlines(keepends=True),
+        new.splitlines(keepends=True),
+        "/dev/null" if old is None else str(path),
+        str(path),
+    )
+    return "".join(lines)
 
 
 def write(path: Path, text: str) -> None:

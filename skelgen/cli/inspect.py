@@ -1,0 +1,34 @@
+"""``skelgen inspect OBJ.o``: show what is in an object."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from skelgen.build import driver, report
+from skelgen.build.generate import read
+from skelgen.cli.errors import BAD_INPUT, show
+from skelgen.errors import SkelgenError
+
+
+@click.command(short_help="Show maps, programs, globals and externs of an object.")
+@click.argument("object_", metavar="OBJ.o", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def inspect(object_: Path, *, as_json: bool) -> None:
+    """Show what is in a compiled BPF object.
+
+    Maps with key, value and size; programs with section, type and where they attach;
+    globals with C declaration, offset and size; externs; struct_ops.
+    """
+    try:
+        data = driver.read_source(object_)
+        spec = read(data, object_.name, str(object_))
+        if as_json:
+            text = json.dumps(report.report(spec), indent=2) + "\n"
+        else:
+            text = report.as_text(spec)
+    except SkelgenError as error:
+        show(error)
+        sys.exit(BAD_INPUT)
+    click.echo(text, nl=False)
