@@ -32,7 +32,9 @@ class ObjectError(SkelgenError, ValueError):
             if self.offset is not None:
                 where += f"+{self.offset:#x}"
             where += ")" if self.path else "'"
-        return f"{where}: {self.message}" if where else self.message
+        text = f"{where}: {self.message}" if where else self.message
+        # Names come from the object; none may play tricks on a terminal.
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class BtfError(SkelgenError, ValueError):

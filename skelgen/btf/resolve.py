@@ -34,6 +34,8 @@ POINTER_SIZE = 8
 """Bytes of a pointer in BPF programs."""
 MAX_SIZE = 0xFFFFFFFF
 """The kernel's limit to the size of a type, in bytes."""
+MAX_CHAIN = 256
+"""Typedefs, modifiers and dimensions in a row; the kernel follows 32."""
 MAX_NESTING = 64
 """Structs within structs, by value."""
 
@@ -55,22 +57,24 @@ def skip_mods(btf: "Btf", type_id: int) -> int:
 
 def _skip(btf: "Btf", type_id: int, kinds: frozenset[Kind]) -> int:
     current = type_id
-    for _ in range(len(btf)):
+    for _ in range(MAX_CHAIN):
         if btf.kind(current) not in kinds:
             return current
         current = btf.ref(current)
-    raise BtfParseError(f"btf: type {type_id} is a typedef or modifier of itself")
+    raise BtfParseError(
+        f"btf: type {type_id} is a typedef or modifier of itself, or of too many"
+    )
 
 
 def size_of(btf: "Btf", type_id: int, pointer_size: int = POINTER_SIZE) -> int:
     """Return ``sizeof`` of a type, or of a variable's type, in bytes.
 
     Raises :class:`BtfParseError` for what has no size (``void``, functions, structs
-    that are not defined), for what consists of itself and for more than 4 GB.
+    that are not defined), for what consists of itself, or of too many and for more than 4 GB.
     """
     nelems = 1
     current = type_id
-    for _ in range(len(btf)):
+    for _ in range(MAX_CHAIN):
         found = btf.type(current)
         if isinstance(found, Array):
             nelems *= found.nelems
@@ -94,7 +98,7 @@ def size_of(btf: "Btf", type_id: int, pointer_size: int = POINTER_SIZE) -> int:
             break
         return size * nelems
     else:
-        raise BtfParseError(f"btf: type {type_id} consists of itself")
+        raise BtfParseError(f"btf: type {type_id} consists of itself, or of too many")
     raise BtfParseError(f"btf: type {type_id} is larger than 4 GB")
 
 
@@ -109,7 +113,7 @@ def align_of(btf: "Btf", type_id: int, pointer_size: int = POINTER_SIZE) -> int:
 
 def _align_of(btf: "Btf", type_id: int, pointer_size: int, depth: int) -> int:
     current = type_id
-    for _ in range(len(btf)):
+    for _ in range(MAX_CHAIN):
         found = btf.type(current)
         if isinstance(found, (Array, *_ALIASES)):
             current = found.type_id
@@ -124,7 +128,7 @@ def _align_of(btf: "Btf", type_id: int, pointer_size: int, depth: int) -> int:
                 f"btf: type {type_id} has no alignment:"
                 f" type {current} is a {btf.kind(current).name}"
             )
-    raise BtfParseError(f"btf: type {type_id} consists of itself")
+    raise BtfParseError(f"btf: type {type_id} consists of itself, or of too many")
 
 
 def _struct_align(

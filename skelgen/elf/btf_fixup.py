@@ -16,6 +16,7 @@ from skelgen.errors import ObjectError
 
 _STATIC, _GLOBAL, _EXTERN = 0, 1, 2  # BTF_VAR_* and BTF_FUNC_* alike
 _KSYM_SIZE = 4
+_MAX_SIZE = 0xFFFFFFFF  # sizes in BTF have 32 bits
 _CALLBACK = "exception_callback:"
 
 
@@ -59,10 +60,8 @@ def _variables(elf: ElfFile) -> dict[str, Symbol]:
 
 def _hide_functions(btf: Btf, editor: BtfEditor, functions: Functions) -> None:
     """Make hidden subprograms static, so that the verifier knows their callers."""
-    for function in functions.all:
-        if not (function.subprogram and function.hidden):
-            continue
-        for type_id in btf.find_all(function.name, Kind.FUNC):
+    for name in {f.name for f in functions.all if f.subprogram and f.hidden}:
+        for type_id in btf.find_all(name, Kind.FUNC):
             found = btf.type(type_id)
             if isinstance(found, Func) and found.linkage == _GLOBAL:
                 editor.set_linkage(type_id, _STATIC)
@@ -79,7 +78,7 @@ def _fix_section(
     """Fill in the size of a section and the offsets of its variables."""
     section = elf.section(datasec.name)
     size = section.size if section is not None else 0
-    if not size or datasec.size > size:
+    if not 0 < size <= _MAX_SIZE or datasec.size > size:
         raise ObjectError(
             f"BTF describes a section of {datasec.size or 'some'} bytes,"
             f" but the object has {size}",
@@ -146,12 +145,15 @@ def _fix_ksyms(btf: Btf, editor: BtfEditor, datasec: Datasec) -> None:
     """
     integer = _int_type(btf, editor)
     dummy: int | None = None
+    named: set[int] = set()
     for index, place in enumerate(datasec.vars):
         declared = btf.type(place.type_id)
         if isinstance(declared, Func):
             if dummy is None:
                 dummy = editor.add_var("dummy_ksym", integer, _GLOBAL)
-            _name_params(btf, editor, declared.type_id)
+            if declared.type_id not in named:
+                _name_params(btf, editor, declared.type_id)
+                named.add(declared.type_id)
             editor.set_linkage(declared.id, _GLOBAL)
             variable = dummy
         elif isinstance(declared, Var):

@@ -22,7 +22,8 @@ def collect(
     specs: list[DataSpec] = []
     for section, kind in layout.data:
         content = elf.content(section)
-        span = image.add(content) if any(content) else None
+        zeros = content.count(0) == len(content)
+        span = None if zeros else image.add(content)
         type_id, shared = _described(btf, section.name)
         mmapable = shared or (kind is DataKind.ARENA and type_id != 0)
         specs.append(

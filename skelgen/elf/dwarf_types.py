@@ -44,6 +44,7 @@ class TypeWriter:
         self._open: set[int] = set()
         self._forward: dict[tuple[str, bool], int] = {}
         self._scalars: dict[tuple[str, int], int] = {}
+        self._same: dict[tuple[str | int, ...], int | None] = {}
         self._index_type = 0
 
     def add(self, die: "DIE") -> int:
@@ -127,13 +128,17 @@ class TypeWriter:
 
     def _existing(self, name: str, size: int, *kinds: Kind) -> int | None:
         """Return a type of BTF that is the same, as far as name and size tell."""
-        for type_id in self._btf.find_all(name, *kinds) if name else ():
-            try:
-                if size_of(self._btf, type_id) == size:
-                    return type_id
-            except BtfParseError:
-                continue
-        return None
+        key = (name, size, *kinds)
+        if key not in self._same:
+            self._same[key] = None
+            for type_id in self._btf.find_all(name, *kinds) if name else ():
+                try:
+                    if size_of(self._btf, type_id) == size:
+                        self._same[key] = type_id
+                        break
+                except BtfParseError:
+                    continue
+        return self._same[key]
 
     # Kinds of types
 

@@ -27,6 +27,8 @@ STRUCT_OPS = frozenset(
 
 MAX_LICENSE = 63
 """libbpf keeps no more of a licence."""
+MAX_DATA = 0x7FFFFFFF
+"""``INT_MAX``: the kernel makes no array map with a larger value (E2BIG)."""
 
 
 class Layout:
@@ -73,6 +75,12 @@ def survey(elf: ElfFile) -> Layout:
     for section in elf.sections[1:]:
         _place(elf, layout, section)
     _place_relocations(elf, layout)
+    for section, _ in layout.data:
+        if section.size > MAX_DATA:
+            raise ObjectError(
+                f"{section.size} bytes of data; a map takes {MAX_DATA} at most",
+                section=section.name,
+            )
     for part in (layout.data, [(s, None) for s in layout.struct_ops]):
         _check_unique([section for section, _ in part])
     return layout

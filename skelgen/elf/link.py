@@ -15,7 +15,7 @@ from skelgen.elf.insns import INSN_SIZE, MAX_INSNS, Insns
 from skelgen.elf.records import Records, RecordTables, shifted
 from skelgen.model.spec import JumpTable, Reloc
 
-MAX_LINKED = 4 * MAX_INSNS
+MAX_LINKED = 2 * MAX_INSNS
 """Instructions of all programs together. Subprograms are copied into each program,
 so that a small file could otherwise ask for terabytes; the largest objects in use
 have 0.3 million."""

@@ -18,6 +18,7 @@ ET_REL = 1
 EM_NONE = 0
 EM_BPF = 247
 
+SHT_NULL = 0
 SHT_PROGBITS = 1
 SHT_SYMTAB = 2
 SHT_STRTAB = 3
@@ -126,7 +127,15 @@ class Relocation(NamedTuple):
 class ElfFile:
     """The facts of an ELF object: headers parsed, contents on demand."""
 
-    __slots__ = ("_names", "byteorder", "data", "prefix", "sections", "symbols")
+    __slots__ = (
+        "_by_name",
+        "_names",
+        "byteorder",
+        "data",
+        "prefix",
+        "sections",
+        "symbols",
+    )
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -135,11 +144,14 @@ class ElfFile:
         """Byte order for :mod:`struct` formats."""
         self._names: dict[tuple[int, int], str] = {}
         self.sections = self._read_sections(*section_table)
+        self._by_name: dict[str, Section] = {}
+        for section in self.sections:
+            self._by_name.setdefault(section.name, section)
         self.symbols: list[Symbol] = self._read_symbols()
 
     def section(self, name: str) -> Section | None:
         """Return the first section of that name."""
-        return next((s for s in self.sections if s.name == name), None)
+        return self._by_name.get(name)
 
     def content(self, section: Section) -> bytes:
         """Return the bytes of a section; empty for ``SHT_NOBITS``."""
@@ -216,7 +228,7 @@ class ElfFile:
         ]
         # Sections that share bytes are harmless by themselves, but let a small
         # file describe a huge object.
-        used = sum(s.size for s in sections if s.type == SHT_PROGBITS)
+        used = sum(s.size for s in sections if s.type not in {SHT_NULL, SHT_NOBITS})
         if used > len(self.data):
             raise ObjectError(
                 f"truncated: sections claim {used} bytes of a file of {len(self.data)}"
