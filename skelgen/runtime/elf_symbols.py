@@ -79,7 +79,7 @@ class ElfSymbols:
             raise ElfError(f"'{path}': unknown class or byte order of ELF")
         self._is_64: Final = data[4] == 2
         self._form: Final = _form(self._is_64, "<" if data[5] == 1 else ">")
-        self._sections: Final = self._read_sections()
+        self._sections: Final[list[_Section]] = self._read_sections()
 
     def _read_sections(self) -> list[_Section]:
         head = self._form.header.unpack_from(self._data, 16)
@@ -177,6 +177,7 @@ class ElfSymbols:
         strings = self._strings(table)
         layout = self._form.symbol
         end = table.offset + table.size // layout.size * layout.size
+        fields: tuple[int, ...]
         for fields in layout.iter_unpack(self._data[table.offset : end]):
             if starts is not None and fields[0] not in starts:
                 continue
@@ -188,8 +189,8 @@ class ElfSymbols:
                 continue
             if not 0 < index < len(self._sections):  # undefined, or reserved
                 continue
-            section: _Section = self._sections[index]
-            offset: int = value - section.address + section.offset
+            section = self._sections[index]
+            offset = value - section.address + section.offset
             stop = strings.find(b"\0", name)
             text = strings[name : stop if stop >= 0 else len(strings)]
             yield text, Symbol("", offset, size)

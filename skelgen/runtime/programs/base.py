@@ -57,6 +57,7 @@ class Program:
         "_closed",
         "_fd",
         "_flags",
+        "_log",
         "_log_level",
         "_pins",
         "_target_module",
@@ -94,6 +95,7 @@ class Program:
         self._autoload: bool = spec.autoload
         self._autoattach = True
         self._log_level = 0
+        self._log = ""
         self._attach_target, self._target_module = _named_target(spec.attach)
         self._target_program: Program | int | None = None
         self._fd: syscalls.Fd | None = None
@@ -107,9 +109,10 @@ class Program:
 
     # -- for the loader --------------------------------------------------------
 
-    def adopt(self, fd: syscalls.Fd) -> None:
+    def adopt(self, fd: syscalls.Fd, log: str = "") -> None:
         """Take over the fd of the loaded program (the loader's part)."""
         self._fd = fd
+        self._log = log
 
     def close(self) -> None:
         """Close the fd, for good (the part of the object's ``destroy()``)."""
@@ -162,6 +165,11 @@ class Program:
         return self._target_program
 
     # -- loaded ----------------------------------------------------------------
+
+    @property
+    def log(self) -> str:
+        """Log of the verifier that accepted it, if ``log_level`` asked for one."""
+        return self._log
 
     @property
     def loaded(self) -> bool:

@@ -5,8 +5,8 @@ import os
 from typing import Final, Protocol
 
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import os_error
 from skelgen.runtime.links.base import Link
+from skelgen.runtime.programs.base import Program
 
 
 class HasFd(Protocol):
@@ -22,26 +22,26 @@ def fd_of(thing: HasFd | int) -> int:
     return thing if isinstance(thing, int) else thing.fd()
 
 
-_if_nametoindex: Final = ctypes.CDLL(None, use_errno=True)["if_nametoindex"]
+_if_nametoindex: Final = ctypes.CDLL(None)["if_nametoindex"]
 _if_nametoindex.argtypes = [ctypes.c_char_p]
 _if_nametoindex.restype = ctypes.c_uint
 
 
-def interface_index(interface: str | int, what: str) -> int:
+def interface_index(program: Program, interface: str | int) -> int:
     """Return the index of a network interface, by name or index.
 
-    In the network namespace of the calling thread. Raises
-    :class:`FileNotFoundError` when there is no interface of that name.
+    In the network namespace of the calling thread. Raises :class:`AttachError` when
+    there is no interface of that name.
     """
     if isinstance(interface, int):
         if interface <= 0:
-            raise ValueError(f"{what}: {interface} is no index of an interface")
+            raise ValueError(f"{program.what}: {interface} is no interface index")
         return interface
     index: int = _if_nametoindex(os.fsencode(interface))
     if index == 0:
-        error = ctypes.get_errno()
-        text = "no such network interface in this network namespace"
-        raise os_error(error, text, what=f"{what}: '{interface}'")
+        raise program.attach_error(
+            f"no network interface '{interface}' in this network namespace"
+        )
     return index
 
 

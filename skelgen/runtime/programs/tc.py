@@ -49,7 +49,7 @@ class TcProgram(Program):
         prog_fd = self.fd()
         what = f"{self.what} on interface '{interface}'"
         attach_type = self._hook(direction)
-        index = interface_index(interface, self.what)
+        index = interface_index(self, interface)
         flags, relative_fd, relative_id = ordering(
             before, after, first=first, last=last, what=what
         )

@@ -31,7 +31,7 @@ class XdpProgram(Program):
         """
         what = f"{self.what} on interface '{interface}'"
         prog_fd = self.fd()
-        index = interface_index(interface, self.what)
+        index = interface_index(self, interface)
         flags = 0 if mode is None else _MODES[mode]
         fd = syscalls.link_create(
             prog_fd, index, AttachType.XDP, flags=flags, what=what

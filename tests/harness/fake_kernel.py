@@ -1,0 +1,138 @@
+"""A kernel that answers as a test tells it to, in place of ``syscalls.raw``."""
+
+import ctypes
+import errno
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+from skelgen.model.enums import Command
+from skelgen.runtime.syscalls import numbers
+
+FIRST_FD = 1_000_000
+"""Far above any real one, so that closing one by mistake does no harm."""
+
+_NAMES = {
+    numbers.NR_BPF: "bpf",
+    numbers.NR_PERF_EVENT_OPEN: "perf_event_open",
+    numbers.NR_CLOSE: "close",
+    numbers.NR_FCNTL: "fcntl",
+    numbers.NR_IOCTL: "ioctl",
+    numbers.NR_FSOPEN: "fsopen",
+    numbers.NR_FSCONFIG: "fsconfig",
+    numbers.NR_FSMOUNT: "fsmount",
+}
+_NEW_FD = frozenset(
+    (
+        "MAP_CREATE",
+        "PROG_LOAD",
+        "OBJ_GET",
+        "RAW_TRACEPOINT_OPEN",
+        "BTF_LOAD",
+        "LINK_CREATE",
+        "ITER_CREATE",
+        "ENABLE_STATS",
+        "TOKEN_CREATE",
+        "PROG_GET_FD_BY_ID",
+        "MAP_GET_FD_BY_ID",
+        "BTF_GET_FD_BY_ID",
+        "LINK_GET_FD_BY_ID",
+        "perf_event_open",
+        "fsopen",
+        "fsmount",
+        "fcntl",
+    )
+)
+
+
+class Call(NamedTuple):
+    """One system call: a command of ``bpf(2)``, or another's name."""
+
+    name: str
+    args: tuple[int, ...]
+    attr: bytes = b""
+    """What ``bpf(2)`` was shown of its attr, or ``perf_event_open`` of its own."""
+
+    def u32(self, offset: int) -> int:
+        """Return a number of the attr; beyond its end it is 0, as in the kernel."""
+        number: int = struct.unpack_from("=I", self.attr.ljust(256, b"\0"), offset)[0]
+        return number
+
+    def u64(self, offset: int) -> int:
+        number: int = struct.unpack_from("=Q", self.attr.ljust(256, b"\0"), offset)[0]
+        return number
+
+    def text(self, offset: int) -> str:
+        """Return the string that the attr points to."""
+        return ctypes.string_at(self.u64(offset)).decode()
+
+    def memory(self, offset: int, size: int) -> bytes:
+        """Return the bytes that the attr points to."""
+        return ctypes.string_at(self.u64(offset), size)
+
+
+Answer = Callable[[Call], int | None]
+
+
+class FakeKernel:
+    """Records calls. What makes an fd gets a new one, the rest 0, unless told."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.open: set[int] = set()
+        self._next = FIRST_FD
+        self._answers: dict[str, list[int | Answer]] = {}
+        self._always: dict[str, int | Answer] = {}
+
+    def then(self, name: str, *answers: int | Answer) -> None:
+        """Answer the next calls so: a result, ``-errno``, or what a function says.
+
+        A function sees the memory that the call points to, and returns ``None`` for
+        the usual answer.
+        """
+        self._answers.setdefault(name, []).extend(answers)
+
+    def always(self, name: str, answer: int | Answer) -> None:
+        """Answer every call so that :meth:`then` says nothing of."""
+        self._always[name] = answer
+
+    def named(self, name: str) -> list[Call]:
+        return [call for call in self.calls if call.name == name]
+
+    def names(self) -> list[str]:
+        """Return the calls in order, without the housekeeping of fds."""
+        return [c.name for c in self.calls if c.name not in {"close", "fcntl"}]
+
+    def __call__(
+        self, nr: int, a: int = 0, b: int = 0, c: int = 0, d: int = 0, *rest: int
+    ) -> tuple[int, int]:
+        name = _NAMES.get(nr, f"syscall {nr}")
+        attr = b""
+        if name == "bpf":
+            name = Command(a).name if a < 38 else f"command {a}"
+            attr = ctypes.string_at(b, c)
+        elif name == "perf_event_open":
+            attr = ctypes.string_at(a, 72)
+        call = Call(name, (a, b, c, d, *rest), attr)
+        self.calls.append(call)
+        queue = self._answers.get(name)
+        answer = queue.pop(0) if queue else self._always.get(name)
+        result = answer(call) if callable(answer) else answer
+        if result is None:
+            result = self._usual(call)
+        if result < 0:
+            return -1, -result
+        return result, 0
+
+    def _usual(self, call: Call) -> int:
+        if call.name == "close":
+            fd = call.args[0]
+            if fd not in self.open:
+                return -errno.EBADF
+            self.open.remove(fd)
+            return 0
+        if call.name in _NEW_FD:
+            self._next += 1
+            self.open.add(self._next)
+            return self._next
+        return 0
