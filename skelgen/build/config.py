@@ -60,7 +60,7 @@ class _Table:
 
     where: str
     values: dict[str, object]
-    taken: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set[str])
 
     def text(self, key: str, default: str | None = None) -> str | None:
         value = self.take(key)
