@@ -128,7 +128,7 @@ class TypeWriter:
 
     def _existing(self, name: str, size: int, *kinds: Kind) -> int | None:
         """Return a type of BTF that is the same, as far as name and size tell."""
-        key = (name, size, *kinds)
+        key: tuple[str | int, ...] = (name, size, *kinds)
         if key not in self._same:
             self._same[key] = None
             for type_id in self._btf.find_all(name, *kinds) if name else ():
