@@ -111,7 +111,7 @@ def object_name(path: str) -> str:
     At most 63 characters, as bpftool has it.
     """
     stem = path.rpartition("/")[2]
-    for suffix in (".o", ".bpf"):
+    for suffix in (".o", ".c", ".bpf"):
         stem = stem.removesuffix(suffix)
     name = re.sub(r"[^A-Za-z0-9_]", "_", stem)[:_MAX_NAME]
     return f"_{name}" if not name or name[0].isdigit() else name
