@@ -11,10 +11,14 @@ import stat
 from binascii import crc32
 from mmap import mmap
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kernel import KernelBtf
 from skelgen.runtime.log import debug
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _HEADER = Struct("=8sI4x")
 _MAGIC = b"skelidx\1"

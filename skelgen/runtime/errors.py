@@ -2,6 +2,7 @@
 
 import errno as _errno
 import os
+from typing import NamedTuple
 
 
 class BpfError(Exception):
@@ -72,6 +73,17 @@ class MapFullError(BpfOSError):
     """A map has no room for another element (``E2BIG``)."""
 
 
+class SourceLine(NamedTuple):
+    """A line of the C source that a program was compiled from."""
+
+    file: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.text}"
+
+
 class VerifierError(BpfOSError):
     """The kernel's verifier refused a program (``BPF_PROG_LOAD``).
 
@@ -85,7 +97,7 @@ class VerifierError(BpfOSError):
         *,
         program: str = "",
         log: str = "",
-        source: str | None = None,
+        source: SourceLine | None = None,
     ) -> None:
         super().__init__(
             errno, message, command="BPF_PROG_LOAD", what=f"program '{program}'"
@@ -95,7 +107,7 @@ class VerifierError(BpfOSError):
         self.log = log
         """The verifier's whole log, as the kernel wrote it."""
         self.source = source
-        """``file:line: text`` of the C source that was refused, from line info."""
+        """The line of C that was refused, where the program has line info."""
 
     def __str__(self) -> str:
         return f"{self.what}: {self.strerror}"

@@ -100,9 +100,7 @@ def _addresses(externs: list[ExternSpec]) -> dict[str, int]:
             debug("extern '%s': %s; 0 as it is weak", extern.name, reason)
             result[extern.name] = 0
         else:
-            raise ExternError(
-                f"extern '{extern.name}': {reason}", extern=extern.name
-            )
+            raise ExternError(f"extern '{extern.name}': {reason}", extern=extern.name)
     return result
 
 

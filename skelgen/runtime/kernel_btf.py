@@ -76,15 +76,28 @@ def _read_vmlinux() -> KernelBtf:
 
 
 def _map_or_read(path: str) -> "bytes | mmap.mmap":
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with open(path, "rb") as file:
         try:  # Linux 6.16 maps it: a fraction of 5 MB is ever looked at
-            return mmap.mmap(fd, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-        except (OSError, ValueError):
-            with open(fd, "rb", closefd=False) as file:
-                return file.read()
-    finally:
-        os.close(fd)
+            return _map(file.fileno(), os.fstat(file.fileno()).st_size)
+        except (BpfOSError, ValueError) as error:
+            debug("kernel BTF: %s; reading it", error)
+            return file.read()
+
+
+def _map(fd: int, size: int) -> mmap.mmap:
+    """Map a file read-only, without the fd that Python's own mapping would keep."""
+    import ctypes  # noqa: PLC0415 - for kernel BTF alone
+
+    from skelgen.runtime import syscalls  # noqa: PLC0415 - likewise
+
+    read, private = syscalls.PROT_READ, syscalls.MAP_PRIVATE
+    # one that fails may leave a hole where the old one was, so try elsewhere first
+    trial = syscalls.mmap(0, size, read, private, fd, what="kernel BTF")
+    syscalls.munmap(trial, size)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+    syscalls.mmap(address, size, read, private | syscalls.MAP_FIXED, fd)
+    return pages
 
 
 class ModuleBtf:
@@ -163,8 +176,9 @@ class KernelTypes:
         from skelgen.runtime import syscalls  # noqa: PLC0415 - a module is rare
 
         base = self.vmlinux
-        btf_id: int | None = 0
-        while (btf_id := syscalls.get_next_id("btf", btf_id)) is not None:
+        btf_id = 0
+        while (next_id := syscalls.get_next_id("btf", btf_id)) is not None:
+            btf_id = next_id
             try:
                 fd = syscalls.Fd(syscalls.get_fd_by_id("btf", btf_id))
             except BpfOSError as error:

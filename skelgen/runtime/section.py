@@ -35,6 +35,8 @@ class SectionMemory(mmap.mmap):
     name = ""
     fd = -1
     """Where the map cannot be mapped: its fd, to be read and written with calls."""
+    mapped = False
+    """Whether the map is mapped here."""
     used = 0
     """Bytes of the section; the pages have more."""
 
@@ -180,6 +182,16 @@ class Section:
             _map_over(memory, fd)
         self.slots.clear()
 
+    def _disown(self) -> None:
+        """Undo :meth:`_adopt`, of a load that failed after it."""
+        memory = self.memory()
+        self._loaded = False
+        memory.frozen = False
+        memory.fd = -1
+        if memory.mapped:
+            _map_private(memory)
+        self.slots.clear()
+
     def _close(self) -> None:
         """Give the pages up; views of globals keep theirs. Idempotent."""
         self.slots.clear()
@@ -201,21 +213,32 @@ def _map_over(memory: SectionMemory, fd: int) -> None:
     what = f"section '{memory.name}'"
     size = len(memory)
     try:
-        trial = syscalls.mmap(
-            0, size, _READ_WRITE, syscalls.MAP_SHARED, fd, what=what
-        )
+        trial = syscalls.mmap(0, size, _READ_WRITE, syscalls.MAP_SHARED, fd, what=what)
     except BpfOSError as error:
         debug("%s: cannot be mapped, read and written with calls: %s", what, error)
         memory.fd = fd
         return
     syscalls.munmap(trial, size, what=what)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    image = bytes(memory)
     fixed = syscalls.MAP_SHARED | syscalls.MAP_FIXED
+    image = bytes(memory)
     try:
-        syscalls.mmap(address, size, _READ_WRITE, fixed, fd, what=what)
+        syscalls.mmap(_address(memory), size, _READ_WRITE, fixed, fd, what=what)
     except BpfOSError:
-        fixed = syscalls.MAP_PRIVATE | syscalls.MAP_FIXED | syscalls.MAP_ANONYMOUS
-        syscalls.mmap(address, size, _READ_WRITE, fixed, what=what)
-        memory[:] = image
+        _map_private(memory, image)
         raise
+    memory.mapped = True
+
+
+def _map_private(memory: SectionMemory, image: bytes | None = None) -> None:
+    """Map private pages over a section again, by default with what it has now."""
+    if image is None:
+        image = bytes(memory)
+    fixed = syscalls.MAP_PRIVATE | syscalls.MAP_FIXED | syscalls.MAP_ANONYMOUS
+    what = f"section '{memory.name}'"
+    syscalls.mmap(_address(memory), len(memory), _READ_WRITE, fixed, what=what)
+    memory[:] = image
+    memory.mapped = False
+
+
+def _address(memory: SectionMemory) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))

@@ -13,7 +13,7 @@ _F_TOKEN_FD: Final = 1 << 16
 def btf_load(
     data: Buffer,
     log_level: int = 0,
-    log_buf: bytearray | None = None,
+    log_buf: bytearray | memoryview | None = None,
     token_fd: int = 0,
     *,
     what: str = "",

@@ -30,7 +30,7 @@ def prog_load(
     flags: int = 0,
     kern_version: int = 0,
     log_level: int = 0,
-    log_buf: bytearray | None = None,
+    log_buf: bytearray | memoryview | None = None,
     prog_btf_fd: int = 0,
     func_info: Buffer = b"",
     line_info: Buffer = b"",
@@ -110,7 +110,7 @@ class TestRun(NamedTuple):
     data_out: bytes
     """Packet after the program, as far as it fits ``data_size_out``."""
     ctx_out: bytes
-    """Context after the program."""
+    """Context after the program, as far as the kernel hands it back."""
 
 
 def prog_test_run(
@@ -130,9 +130,12 @@ def prog_test_run(
 
     ``ctx`` since Linux 5.2; ``cpu`` (with flag 1, ``BPF_F_TEST_RUN_ON_CPU``) since
     5.10; live XDP frames (flag 2) with ``batch_size`` since 5.18. Which program
-    types can be run, and on what, is the kernel's choice.
+    types can be run, and on what, is the kernel's choice. Not tried again when a
+    signal interrupts it (``EINTR``), because the program has run.
     """
     memory = Memory()
+    # programs of type SYSCALL get it back in place, and no ctx_out
+    ctx_in = bytearray(ctx or b"")
     data_out = bytearray(data_size_out)
     ctx_out = bytearray(ctx_size_out)
     attr = bytearray(
@@ -145,9 +148,9 @@ def prog_test_run(
             memory.write(data_out),
             repeat,
             0,
-            len(ctx or b""),
+            len(ctx_in),
             ctx_size_out,
-            memory.read(ctx),
+            memory.write(ctx_in),
             memory.write(ctx_out),
             flags,
             cpu,
@@ -155,14 +158,14 @@ def prog_test_run(
         )
     )
     command = Command.PROG_TEST_RUN
-    check(command, bpf(command, attr), what or f"program fd {fd}")
+    result = bpf(command, attr, again=False)
+    check(command, result, what or f"program fd {fd}")
     out = _TEST.unpack(attr)
-    del memory
     return TestRun(
         retval=out[1],
         duration_ns=out[7],
         data_out=bytes(data_out[: out[3]]),
-        ctx_out=bytes(ctx_out[: out[9]]),
+        ctx_out=bytes(ctx_out[: out[9]] if ctx_size_out else ctx_in),
     )
 
 

@@ -1,0 +1,218 @@
+"""The maps of one load: made or found, filled, frozen, pinned."""
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from skelgen.model.enums import MapType
+from skelgen.model.spec import DataKind
+from skelgen.runtime import map_create, syscalls
+from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.runtime.log import debug
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from skelgen.runtime.load_programs import Loaded
+    from skelgen.runtime.map_create import MapRequest
+    from skelgen.runtime.maps.handle import MapHandle
+    from skelgen.runtime.parts import DataMap, Parts
+    from skelgen.runtime.struct_ops import KernelValue
+    from skelgen.runtime.undo import Undo
+
+_KEY = bytes(4)
+
+
+class MadeMap:
+    """A map of this load, before its handle owns it."""
+
+    __slots__ = ("fd", "mmapable", "pinned", "request", "reused")
+
+    def __init__(self, fd: syscalls.Fd, wanted: "MapRequest") -> None:
+        self.fd = fd
+        self.request = wanted
+        """Its definition, as the kernel has it."""
+        self.pinned: str | None = None
+        """Path that keeps it."""
+        self.reused = False
+        """Whether it was found there."""
+        self.mmapable = bool(wanted.flags & map_create.BPF_F_MMAPABLE)
+
+
+class MapMaker:
+    """Makes all maps of an object; everything can be undone."""
+
+    def __init__(
+        self, parts: "Parts", undo: "Undo", *, btf_fd: int, token_fd: int
+    ) -> None:
+        self._parts = parts
+        self._undo = undo
+        self._btf_fd = btf_fd
+        self._token_fd = token_fd
+        self.made: dict[str, MadeMap] = {}
+        """By name; a data section's by the section's. Those with autocreate off are
+        missing."""
+
+    def make_all(
+        self, kconfig: "bytearray | None", operations: "Mapping[str, KernelValue]"
+    ) -> None:
+        """Make the maps, in libbpf's order, and put maps into maps."""
+        for name, handle in self._parts.maps.items():
+            if handle.autocreate:
+                self._make_declared(name, handle)
+        for data in self._parts.data.values():
+            if data.handle.autocreate:
+                self._make_data(data, kconfig)
+        for name, value in operations.items():
+            self._make_struct_ops(name, value)
+        for name, handle in self._parts.maps.items():
+            if handle.type != MapType.PROG_ARRAY and name in self.made:
+                self._fill_slots(name, handle)
+
+    # -- maps of .maps ---------------------------------------------------------
+
+    def _make_declared(self, name: str, handle: "MapHandle") -> None:
+        wanted = map_create.request(handle, name)
+        what = f"map '{name}'"
+        path = None if handle.pin_path is None else str(handle.pin_path)
+        if path is None:
+            self._add(name, self._create(wanted, what), wanted)
+            return
+        fd = map_create.open_pinned(path, wanted, what)
+        if fd is not None:
+            self._add_reused(name, fd, wanted, path)
+            return
+        made = self._add(name, self._create(wanted, what), wanted)
+        try:
+            map_create.pin(made.fd.fileno(), path, what)
+        except BpfOSError as error:
+            # another process was faster
+            if error.errno != errno.EEXIST:
+                raise
+            fd = map_create.open_pinned(path, wanted, what)
+            if fd is None:
+                raise
+            made.fd.close()
+            self._add_reused(name, fd, wanted, path)
+            return
+        self._undo.add(lambda: os.unlink(path))
+        made.pinned = path
+
+    def _create(self, wanted: "MapRequest", what: str) -> int:
+        return map_create.create(
+            wanted, what, btf_fd=self._btf_fd, token_fd=self._token_fd
+        )
+
+    def _add(self, name: str, fd: int, wanted: "MapRequest") -> MadeMap:
+        made = self.made[name] = MadeMap(syscalls.Fd(fd), wanted)
+        self._undo.add(made.fd.close)
+        debug("map '%s': made, fd %d", name, fd)
+        return made
+
+    def _add_reused(self, name: str, fd: int, wanted: "MapRequest", path: str) -> None:
+        made = self._add(name, fd, wanted)
+        made.pinned, made.reused = path, True
+
+    # -- data sections ---------------------------------------------------------
+
+    def _make_data(self, data: "DataMap", kconfig: "bytearray | None") -> None:
+        section = data.section
+        what = f"map '{section.name}'"
+        if data.handle.value_size != section.size:
+            raise BpfError(f"{what}: the size of a data section cannot be changed")
+        wanted = map_create.request(data.handle, data.kernel_name)
+        fd = self._create_data(wanted, what)
+        if fd is None:
+            return
+        made = self._add(section.name, fd[0], fd[1])
+        image: bytes | bytearray = section._image()  # noqa: SLF001 - for the loader
+        if kconfig is not None and data.is_kconfig:
+            image = kconfig
+        if any(image):
+            syscalls.map_update(made.fd.fileno(), _KEY, bytes(image), what=what)
+        if section.spec.readonly:
+            syscalls.map_freeze(made.fd.fileno(), what=what)
+
+    def _create_data(
+        self, wanted: "MapRequest", what: str
+    ) -> "tuple[int, MapRequest] | None":
+        """Make the map of a data section as far as this kernel has such maps."""
+        try:
+            return self._create(wanted, what), wanted
+        except BpfOSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            first = error
+        from skelgen.runtime import features  # noqa: PLC0415 - for old kernels alone
+
+        if features.GLOBAL_DATA.supported() is False:
+            # programs that do not use it can still be loaded
+            debug("%s: this kernel has no global data", what)
+            return None
+        if (
+            wanted.flags & map_create.BPF_F_MMAPABLE
+            and features.ARRAY_MMAP.supported() is False
+        ):
+            flags = wanted.flags & ~map_create.BPF_F_MMAPABLE
+            wanted = wanted._replace(flags=flags)
+            return self._create(wanted, what), wanted
+        raise first
+
+    # -- struct_ops ------------------------------------------------------------
+
+    def _make_struct_ops(self, name: str, value: "KernelValue") -> None:
+        handle = self._parts.struct_ops[name].handle
+        wanted = map_create.request(handle, name)._replace(
+            value_size=len(value.data),
+            kernel_type_id=value.value_type_id,
+            module_fd=value.module_fd,
+        )
+        self._add(name, self._create(wanted, f"struct_ops '{name}'"), wanted)
+
+    # -- initial slots ---------------------------------------------------------
+
+    def _fill_slots(self, name: str, handle: "MapHandle") -> None:
+        """Put the maps into a map of maps that its declaration names."""
+        made = self.made[name]
+        if made.reused:
+            return
+        for index, inner in handle.spec.values:
+            if inner not in self.made:
+                debug("map '%s': slot %d: '%s' was not made", name, index, inner)
+                continue
+            self._fill_slot(name, index, self.made[inner].fd.fileno(), f"map '{inner}'")
+
+    # -- when programs are loaded ----------------------------------------------
+
+    def bind_rodata(self, program: str, fd: int) -> None:
+        """Keep read-only data alive and listed with a program, as libbpf does."""
+        for name, data in self._parts.data.items():
+            if data.spec.kind is DataKind.RODATA and name in self.made:
+                map_fd = self.made[name].fd.fileno()
+                try:
+                    syscalls.prog_bind_map(fd, map_fd, what=f"program '{program}'")
+                except BpfOSError as error:  # Linux 5.10 has it, nobody depends on it
+                    debug("%s", error)
+                    return
+
+    def fill_program_slots(self, programs: "Mapping[str, Loaded]") -> None:
+        """Put programs into the program arrays whose declarations name them.
+
+        A slot of a program that was not loaded stays empty: a tail call there does
+        nothing.
+        """
+        for name, handle in self._parts.maps.items():
+            if handle.type == MapType.PROG_ARRAY and name in self.made:
+                for index, program in handle.spec.values:
+                    if program in programs:
+                        fd = programs[program].fd.fileno()
+                        self._fill_slot(name, index, fd, f"program '{program}'")
+
+    def _fill_slot(self, name: str, index: int, fd: int, thing: str) -> None:
+        syscalls.map_update(
+            self.made[name].fd.fileno(),
+            index.to_bytes(4, sys.byteorder),
+            fd.to_bytes(4, sys.byteorder),
+            what=f"map '{name}': slot {index} for {thing}",
+        )

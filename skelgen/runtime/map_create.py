@@ -1,0 +1,322 @@
+"""Making the maps of an object, or finding them where they are pinned."""
+
+import errno
+import mmap
+import os
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from skelgen.model.enums import MapType
+from skelgen.model.spec import DataKind, DataSpec, MapSpec
+from skelgen.runtime import syscalls
+from skelgen.runtime.errors import BpfError, BpfOSError, os_error
+from skelgen.runtime.log import debug
+
+if TYPE_CHECKING:
+    from skelgen.runtime.maps.handle import MapHandle
+    from skelgen.runtime.syscalls import MapInfo
+
+NAME_LENGTH: Final = 15
+"""``BPF_OBJ_NAME_LEN`` without the NUL."""
+
+BPF_F_NUMA_NODE: Final = 1 << 2
+BPF_F_RDONLY_PROG: Final = 1 << 7
+BPF_F_MMAPABLE: Final = 1 << 10
+
+_RING_BUFFERS: Final = frozenset({MapType.RINGBUF, MapType.USER_RINGBUF})
+_MAPS_OF_MAPS: Final = frozenset({MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS})
+
+# types whose map_check_btf says no; as in libbpf
+_WITHOUT_BTF: Final = _MAPS_OF_MAPS | {
+    MapType.PERF_EVENT_ARRAY,
+    MapType.CGROUP_ARRAY,
+    MapType.STACK_TRACE,
+    MapType.DEVMAP,
+    MapType.DEVMAP_HASH,
+    MapType.CPUMAP,
+    MapType.XSKMAP,
+    MapType.SOCKMAP,
+    MapType.SOCKHASH,
+    MapType.QUEUE,
+    MapType.STACK,
+    MapType.ARENA,
+}
+
+
+class MapRequest(NamedTuple):
+    """A map as the kernel is asked for it."""
+
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int
+    name: str
+    """The kernel's, 15 characters at most."""
+    numa_node: int | None = None
+    map_extra: int = 0
+    ifindex: int = 0
+    key_type_id: int = 0
+    value_type_id: int = 0
+    inner: "MapRequest | None" = None
+    kernel_type_id: int = 0
+    """Kernel type of a struct_ops map's value."""
+    module_fd: int = 0
+    """BTF of the module that has that type."""
+
+
+def kernel_name(object_name: str, section: str) -> str:
+    """Return the kernel's name of a data section's map, as libbpf makes it.
+
+    ``.bss`` of ``bootstrap`` is ``bootstra.bss``: 7 characters or more are left for
+    the section. A section of a longer name (``.data.foo``) stands for itself.
+    """
+    if "." in section[1:]:
+        prefix = ""
+    else:
+        suffix = min(max(7, len(section)), NAME_LENGTH)
+        prefix = object_name[: NAME_LENGTH - suffix]
+    name = (prefix + section)[:NAME_LENGTH]
+    return "".join(
+        c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in name
+    )
+
+
+def data_map_spec(spec: DataSpec) -> MapSpec:
+    """Return the array map of one element that a data section becomes."""
+    flags = BPF_F_RDONLY_PROG if spec.readonly else 0
+    if spec.mmapable:
+        flags |= BPF_F_MMAPABLE
+    return MapSpec(
+        spec.section,
+        MapType.ARRAY,
+        key_size=4,
+        value_size=spec.size,
+        max_entries=1,
+        flags=flags,
+        value_type_id=spec.type_id,
+    )
+
+
+def has_map(spec: DataSpec) -> bool:
+    """Whether a data section has a map of its own: global variables of an arena have not."""
+    return spec.kind is not DataKind.ARENA
+
+
+def request(handle: "MapHandle", name: str) -> MapRequest:
+    """Return what to ask the kernel for, with sizes that depend on the machine."""
+    spec = handle.spec
+    numa_node = handle.numa_node
+    if numa_node == spec.numa_node and not handle.flags & BPF_F_NUMA_NODE:
+        numa_node = None  # the file names a node without the flag that it counts
+    return _finish(
+        MapRequest(
+            handle.type,
+            handle.key_size,
+            handle.value_size,
+            handle.max_entries,
+            handle.flags,
+            name[:NAME_LENGTH],
+            numa_node,
+            handle.map_extra,
+            handle.ifindex,
+            spec.key_type_id if handle.key_size == spec.key_size else 0,
+            spec.value_type_id if handle.value_size == spec.value_size else 0,
+            _inner_request(handle.inner, name),
+        )
+    )
+
+
+def _inner_request(spec: MapSpec | None, outer: str) -> MapRequest | None:
+    if spec is None:
+        return None
+    return _finish(
+        MapRequest(
+            spec.type,
+            spec.key_size,
+            spec.value_size,
+            spec.max_entries,
+            spec.flags,
+            f"{outer}.inner"[:NAME_LENGTH],
+            spec.numa_node if spec.flags & BPF_F_NUMA_NODE else None,
+            spec.map_extra,
+            0,
+            spec.key_type_id,
+            spec.value_type_id,
+        )
+    )
+
+
+def _finish(wanted: MapRequest) -> MapRequest:
+    entries = wanted.max_entries
+    if wanted.type in _RING_BUFFERS and entries:
+        size = mmap.PAGESIZE
+        while size < entries:
+            size *= 2
+        wanted = wanted._replace(max_entries=size)
+    elif wanted.type == MapType.PERF_EVENT_ARRAY and not entries:
+        from skelgen.runtime.maps.percpu import possible_cpus  # noqa: PLC0415 - rare
+
+        wanted = wanted._replace(max_entries=possible_cpus())
+    if wanted.type in _WITHOUT_BTF:
+        wanted = wanted._replace(key_type_id=0, value_type_id=0)
+    return wanted
+
+
+def create(wanted: MapRequest, what: str, *, btf_fd: int = 0, token_fd: int = 0) -> int:
+    """Make a map and return its fd.
+
+    Raises :class:`BpfOSError`. A kernel that does not like the types of keys and
+    values gets none, one that knows no names of maps (before 4.15) none.
+    """
+    inner_fd = 0
+    if wanted.inner is not None:
+        inner_fd = create(
+            wanted.inner, f"{what}: inner map", btf_fd=btf_fd, token_fd=token_fd
+        )
+    try:
+        return _create(wanted, what, inner_fd, btf_fd, token_fd)
+    finally:
+        if inner_fd:
+            syscalls.close(inner_fd)
+
+
+def _create(
+    wanted: MapRequest, what: str, inner_fd: int, btf_fd: int, token_fd: int
+) -> int:
+    arguments: dict[str, Any] = {
+        "type": wanted.type,
+        "key_size": wanted.key_size,
+        "value_size": wanted.value_size,
+        "max_entries": wanted.max_entries,
+        "flags": wanted.flags,
+        "name": wanted.name,
+        "numa_node": wanted.numa_node,
+        "map_extra": wanted.map_extra,
+        "ifindex": wanted.ifindex,
+        "inner_map_fd": inner_fd,
+        "btf_vmlinux_value_type_id": wanted.kernel_type_id,
+        "value_type_btf_obj_fd": wanted.module_fd,
+        "token_fd": token_fd,
+        "what": what,
+    }
+    types: dict[str, Any] = {}
+    if btf_fd and (wanted.key_type_id or wanted.value_type_id or wanted.kernel_type_id):
+        types = {
+            "btf_fd": btf_fd,
+            "btf_key_type_id": wanted.key_type_id,
+            "btf_value_type_id": wanted.value_type_id,
+        }
+    try:
+        return syscalls.map_create(**arguments, **types)
+    except BpfOSError as error:
+        first = error
+    if wanted.key_type_id or wanted.value_type_id:
+        debug("%s; once more without BTF", first)
+        try:
+            return syscalls.map_create(**arguments)
+        except BpfOSError as error:
+            debug("%s", error)
+    if first.errno in {errno.EINVAL, errno.E2BIG}:
+        from skelgen.runtime import features  # noqa: PLC0415 - when something failed
+
+        if features.PROG_NAME.supported() is False:
+            return syscalls.map_create(**{**arguments, "name": ""})
+        first.add_note(describe(wanted))
+    raise first
+
+
+def describe(wanted: MapRequest) -> str:
+    """Return the definition of a map in words."""
+    try:
+        kind = MapType(wanted.type).name
+    except ValueError:
+        kind = str(wanted.type)
+    return (
+        f"asked for: type {kind}, key_size {wanted.key_size}, value_size"
+        f" {wanted.value_size}, max_entries {wanted.max_entries}, flags"
+        f" {wanted.flags:#x}"
+    )
+
+
+# -- pins ----------------------------------------------------------------------
+
+
+def open_pinned(path: str, wanted: MapRequest, what: str) -> int | None:
+    """Return the fd of the map at a path, ``None`` where there is none.
+
+    Raises :class:`BpfError` when it is another map than wanted.
+    """
+    try:
+        fd = syscalls.obj_get(path, what=f"{what} at '{path}'")
+    except BpfOSError as error:
+        if error.errno == errno.ENOENT:
+            return None
+        raise
+    try:
+        differences = _differences(syscalls.map_info(fd, what=what), wanted)
+    except BaseException:
+        syscalls.close(fd)
+        raise
+    if differences:
+        syscalls.close(fd)
+        raise BpfError(
+            f"{what}: the map pinned at '{path}' is another:"
+            f" {', '.join(differences)}; remove the pin, or change the definition"
+        )
+    return fd
+
+
+def _differences(there: "MapInfo", wanted: MapRequest) -> list[str]:
+    flags = there.flags
+    if there.type in {MapType.DEVMAP, MapType.DEVMAP_HASH}:
+        flags &= ~BPF_F_RDONLY_PROG  # the kernel adds it
+    wanted_flags = wanted.flags
+    if wanted.numa_node is not None:
+        wanted_flags |= BPF_F_NUMA_NODE
+    pairs = (
+        ("type", int(there.type), wanted.type),
+        ("key_size", there.key_size, wanted.key_size),
+        ("value_size", there.value_size, wanted.value_size),
+        ("max_entries", there.max_entries, wanted.max_entries),
+        ("flags", flags, wanted_flags),
+        ("map_extra", there.map_extra, wanted.map_extra),
+    )
+    return [
+        f"{name} {_number(name, has)} there and {_number(name, wants)} here"
+        for name, has, wants in pairs
+        if has != wants
+    ]
+
+
+def _number(name: str, value: int) -> str:
+    if name == "type":
+        try:
+            return MapType(value).name
+        except ValueError:
+            return str(value)
+    return f"{value:#x}" if name in {"flags", "map_extra"} else str(value)
+
+
+def pin(fd: int, path: str, what: str) -> None:
+    """Pin a map that load has made.
+
+    Raises :class:`BpfOSError`, which says what the path lacks.
+    """
+    try:
+        syscalls.obj_pin(fd, path, what=what)
+    except BpfOSError as error:
+        parent = os.path.dirname(path)
+        if error.errno == errno.ENOENT and not os.path.isdir(parent):
+            raise os_error(
+                errno.ENOENT,
+                f"cannot be pinned at '{path}': directory '{parent}' does not exist;"
+                f" make it with 'mkdir {parent}', or choose another with"
+                " open(pin_root=...)",
+                command="BPF_OBJ_PIN",
+                what=what,
+            ) from error
+        if error.errno == errno.EPERM:
+            error.add_note(
+                f"'{parent}' has to be on a bpffs: mount -t bpf bpf /sys/fs/bpf"
+            )
+        raise

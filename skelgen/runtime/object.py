@@ -1,0 +1,347 @@
+"""A BPF object: opened, changed, loaded, attached, destroyed."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from threading import RLock
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+
+from skelgen.runtime.errors import ClosedError, StateError
+from skelgen.runtime.parts import Options, Parts, data_maps, map_handles
+from skelgen.runtime.programs import program_class
+from skelgen.runtime.programs.base import Program
+from skelgen.runtime.undo import Undo
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+    from types import TracebackType
+
+    from skelgen.model.spec import ObjectSpec
+    from skelgen.runtime.links.base import Link
+    from skelgen.runtime.maps.base import Map
+    from skelgen.runtime.maps.handle import MapHandle
+    from skelgen.runtime.section import Section
+    from skelgen.runtime.struct_ops import StructOps
+
+T = TypeVar("T")
+P = TypeVar("P", bound=Program)
+
+
+class State(Enum):
+    """Where an object is in its life."""
+
+    OPENED = "opened"
+    LOADED = "loaded"
+    DESTROYED = "destroyed"
+
+
+class Named(Mapping[str, T], Generic[T]):
+    """Parts of an object by name, in the object's order; made when first asked for."""
+
+    __slots__ = ("_get", "_kind", "_names")
+
+    def __init__(
+        self, kind: str, names: tuple[str, ...], get: Callable[[str], T]
+    ) -> None:
+        self._kind = kind
+        self._names = names
+        self._get = get
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._names:
+            raise KeyError(f"{self._kind} '{name}': not one of {self._listed()}")
+        return self._get(name)
+
+    def _listed(self) -> str:
+        return ", ".join(self._names) or "any, there are none"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __repr__(self) -> str:
+        return f"<{self._kind}s: {', '.join(self._names)}>"
+
+
+class Object:
+    """A BPF object, from a generated module or a file: all that loading needs.
+
+    ``name`` prefixes the kernel's names of data maps in place of the object's own.
+    ``btf`` is a file (or bytes) with the types that CO-RE fits programs to, in place
+    of the running kernel's. Maps pinned by name are under ``pin_root``. ``kconfig``
+    is text that goes before the kernel's configuration (``CONFIG_X=y``). ``token``
+    is the path of a bpffs that delegates rights (Linux 6.9). ``log_level`` asks for
+    the verifier's log of programs that are accepted: 1, 2 (more), 4 (statistics).
+
+    Every method can be called from any thread. A context manager: leaving it
+    destroys the object.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_families",
+        "_links",
+        "_lock",
+        "_parts",
+        "_programs",
+        "_specs",
+        "_state",
+        "maps",
+        "name",
+        "programs",
+        "sections",
+        "spec",
+        "struct_ops",
+    )
+
+    def __init__(
+        self,
+        spec: "ObjectSpec",
+        *,
+        name: str | None = None,
+        btf: "str | os.PathLike[str] | bytes | None" = None,
+        pin_root: "str | os.PathLike[str]" = "/sys/fs/bpf",
+        kconfig: str | None = None,
+        token: "str | os.PathLike[str] | None" = None,
+        log_level: int = 0,
+    ) -> None:
+        self.spec: Final = spec
+        """The blueprint."""
+        self.name: Final = spec.name if name is None else name
+        """What errors and the kernel's data maps are called after."""
+        self._lock: Final = RLock()
+        self._state = State.OPENED
+        self._links: dict[str, Link] = {}
+        self._families: dict[str, tuple[tuple[int, ...], Map]] = {}
+        self._programs: dict[str, Program] = {}
+        self._specs: Final = {program.name: program for program in spec.programs}
+        programs = tuple(self._specs)
+        self.programs: Final[Mapping[str, Program]] = Named(
+            "program", programs, self.program
+        )
+        """Programs by the name of their C function."""
+        root = os.fspath(pin_root)
+        self._parts: Final = Parts(
+            spec,
+            Options(
+                btf,
+                root,
+                kconfig,
+                None if token is None else os.fspath(token),
+                log_level,
+            ),
+            map_handles(spec, root),
+            data_maps(spec, self.name),
+            self._open_struct_ops(),
+            self.programs,
+        )
+        self.struct_ops: Final[Mapping[str, StructOps]] = self._parts.struct_ops
+        """struct_ops variables by name."""
+        self.maps: Final[Mapping[str, Map]] = Named(
+            "map", tuple(self._parts.handles()), self._family
+        )
+        """Maps by name, data sections by the section's (``.bss``), struct_ops
+        variables by theirs; keys and values are bytes."""
+        self.sections: Final[Mapping[str, Section]] = Named(
+            "section", tuple(self._parts.data), self.section
+        )
+        """Data sections by ELF name, as bytes."""
+
+    def _open_struct_ops(self) -> "dict[str, StructOps]":
+        if not self.spec.struct_ops:
+            return {}
+        from skelgen.runtime.struct_ops import StructOps  # noqa: PLC0415 - rare
+
+        return {
+            ops.name: StructOps(ops, self.spec.view(ops.image))
+            for ops in self.spec.struct_ops
+        }
+
+    def __repr__(self) -> str:
+        return f"<object '{self.name}': {self._state.value}>"
+
+    @property
+    def state(self) -> State:
+        """Where it is in its life."""
+        return self._state
+
+    # -- parts -----------------------------------------------------------------
+
+    def map(self, name: str) -> "MapHandle":
+        """Return a map without a family, for one to be put over it."""
+        data = self._parts.data.get(name)
+        if data is not None:
+            return data.handle
+        ops = self._parts.struct_ops.get(name)
+        return self._parts.maps[name] if ops is None else ops.handle
+
+    def _family(self, name: str) -> "Map":
+        """Return a map as what its type is, with bytes for keys and values."""
+        from skelgen.runtime.maps import family  # noqa: PLC0415 - all families
+
+        handle = self.map(name)
+        shape = (int(handle.type), handle.key_size, handle.value_size)
+        with self._lock:
+            known = self._families.get(name)
+            if known is None or known[0] != shape:
+                known = self._families[name] = shape, family(handle)
+            return known[1]
+
+    def program(self, name: str, cls: type[P] = Program) -> P:  # type: ignore[assignment]  # a subclass is told by the caller
+        """Return a program; ``cls`` is the class that the caller knows it has."""
+        with self._lock:
+            program = self._programs.get(name)
+            if program is None:
+                spec = self._specs[name]
+                found = program_class(spec) if cls is Program else cls
+                program = self._programs[name] = found(self, spec)
+                if self._state is State.DESTROYED:
+                    program.close()
+        if not isinstance(program, cls):
+            raise TypeError(
+                f"program '{name}': is a {type(program).__name__}, not a {cls.__name__}"
+            )
+        return program
+
+    def section(self, name: str) -> "Section":
+        """Return a data section by its ELF name."""
+        return self._parts.data[name].section
+
+    # -- life ------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Create the maps and load the programs whose autoload is on.
+
+        Raises :class:`VerifierError` where the kernel refuses a program,
+        :class:`CoreRelocationError` and :class:`ExternError` for what this kernel
+        does not have, :class:`BpfOSError` where a system call fails, and
+        :class:`StateError` when it is loaded already. A failed load leaves nothing
+        behind, and may be tried again.
+        """
+        from skelgen.runtime.load import load  # noqa: PLC0415 - not for opening alone
+
+        with self._lock:
+            if self._state is State.LOADED:
+                raise StateError(
+                    f"object '{self.name}': loaded already; open another to load again"
+                )
+            self._check_alive("load()")
+            load(self._parts)
+            self._state = State.LOADED
+
+    def attach(self, *, skip: "Container[str]" = ()) -> "dict[str, Link]":
+        """Attach every program and struct_ops variable that says where, or none.
+
+        Skips those that are attached already, that were not loaded, and whose
+        autoattach is off, and what ``skip`` names. Returns the new links by name; the
+        object keeps them too. Raises what attaching raises, after taking back what was attached before.
+        """
+        with self._lock:
+            self._check_loaded("attach()")
+            made: dict[str, Link] = {}
+            undo = Undo()
+            try:
+                for name, attach in self._attachable():
+                    if name in skip:
+                        continue
+                    link = made[name] = attach()
+                    undo.add(link.destroy)
+            except BaseException:
+                undo.run()
+                raise
+            self._links.update(made)
+            return made
+
+    def _attachable(self) -> "Iterator[tuple[str, Callable[[], Link]]]":
+        for name, program in self.programs.items():
+            if (
+                program.loaded
+                and program.autoattach
+                and program.auto_attachable
+                and self._is_free(name)
+            ):
+                yield name, program.attach
+        for name, ops in self._parts.struct_ops.items():
+            if ops.value is not None and ops.autoattach and self._is_free(name):
+                yield name, ops.attach
+
+    def _is_free(self, name: str) -> bool:
+        link = self._links.get(name)
+        return link is None or link.destroyed
+
+    @property
+    def links(self) -> "dict[str, Link]":
+        """What :meth:`attach` attached and is not detached since, by name."""
+        with self._lock:
+            return {n: link for n, link in self._links.items() if not link.destroyed}
+
+    def detach(self) -> None:
+        """Destroy the links of :meth:`attach`; it may be called again then.
+
+        Every link is destroyed, also where one fails; the first failure is raised.
+        """
+        with self._lock:
+            self._check_loaded("detach()")
+            _raise_first(self._detach())
+
+    def _detach(self) -> list[Exception]:
+        undo = Undo()
+        for link in reversed(self._links.values()):
+            undo.add(link.destroy)
+        self._links.clear()
+        return undo.run()
+
+    def destroy(self) -> None:
+        """Detach, and close all file descriptors. Idempotent.
+
+        Every step is taken, also where one fails; the first failure is raised. Views
+        of globals stay valid. What is pinned stays in the kernel.
+        """
+        with self._lock:
+            if self._state is State.DESTROYED:
+                return
+            self._state = State.DESTROYED
+            failures = self._detach()
+            undo = Undo()
+            for data in self._parts.data.values():
+                undo.add(data.section._close)  # noqa: SLF001 - its owner
+            for handle in self._parts.handles().values():
+                undo.add(handle._close)  # noqa: SLF001 - its owner
+            for program in self._programs.values():
+                undo.add(program.close)
+            _raise_first(failures + undo.run())
+
+    def __enter__(self) -> Self:
+        self._check_alive("with")
+        return self
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: BaseException | None,
+        trace: "TracebackType | None",
+    ) -> None:
+        self.destroy()
+
+    def _check_alive(self, call: str) -> None:
+        if self._state is State.DESTROYED:
+            raise ClosedError(
+                f"object '{self.name}': {call} after destroy(); open it again"
+            )
+
+    def _check_loaded(self, call: str) -> None:
+        self._check_alive(call)
+        if self._state is not State.LOADED:
+            raise StateError(f"object '{self.name}': {call} comes after load()")
+
+
+def _raise_first(failures: list[Exception]) -> None:
+    if failures:
+        for other in failures[1:]:
+            failures[0].add_note(f"and: {other}")
+        raise failures[0]

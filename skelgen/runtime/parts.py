@@ -1,0 +1,94 @@
+"""What an object consists of, as the loader needs it."""
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from skelgen.model.spec import (
+    DataKind,
+    DataSpec,
+    ObjectSpec,
+    Pinning,
+)
+from skelgen.runtime.map_create import data_map_spec, has_map, kernel_name
+from skelgen.runtime.maps.handle import MapHandle
+from skelgen.runtime.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.struct_ops import StructOps
+
+
+class Options(NamedTuple):
+    """How an object was opened; see :class:`skelgen.runtime.object.Object`."""
+
+    btf: "str | os.PathLike[str] | bytes | None" = None
+    pin_root: str = "/sys/fs/bpf"
+    kconfig: str | None = None
+    token: str | None = None
+    log_level: int = 0
+
+
+class DataMap(NamedTuple):
+    """A data section and the map that it becomes."""
+
+    spec: DataSpec
+    section: Section
+    handle: MapHandle
+    kernel_name: str
+
+    @property
+    def is_kconfig(self) -> bool:
+        """Whether the loader fills it in."""
+        return self.spec.kind is DataKind.KCONFIG
+
+
+class Parts(NamedTuple):
+    """All of an object that has a life of its own."""
+
+    spec: ObjectSpec
+    options: Options
+    maps: "dict[str, MapHandle]"
+    """Of ``.maps``, by name."""
+    data: dict[str, DataMap]
+    """By ELF section; not the globals of an arena."""
+    struct_ops: "dict[str, StructOps]"
+    programs: "Mapping[str, Program]"
+
+    def handles(self) -> "dict[str, MapHandle]":
+        """Return every map in libbpf's order: ``.maps``, data sections, struct_ops."""
+        handles = dict(self.maps)
+        handles.update((name, data.handle) for name, data in self.data.items())
+        handles.update((name, ops.handle) for name, ops in self.struct_ops.items())
+        return handles
+
+
+def map_handles(spec: ObjectSpec, pin_root: str) -> "dict[str, MapHandle]":
+    """Return the handles of an object's ``.maps``."""
+    return {
+        map_.name: MapHandle(
+            map_,
+            pin_path=(
+                os.path.join(pin_root, map_.name)
+                if map_.pinning is Pinning.BY_NAME
+                else None
+            ),
+        )
+        for map_ in spec.maps
+    }
+
+
+def data_maps(spec: ObjectSpec, object_name: str) -> dict[str, DataMap]:
+    """Return an object's data sections, with their initial contents."""
+    result = {}
+    for data in spec.data:
+        if has_map(data):
+            image = None if data.image is None else spec.view(data.image)
+            result[data.section] = DataMap(
+                data,
+                Section(data, image),
+                MapHandle(data_map_spec(data)),
+                kernel_name(object_name, data.section),
+            )
+    return result

@@ -1,0 +1,160 @@
+"""Loading one program: what the kernel is asked, again and with a log if it refuses.
+
+The first try is without a log, which the kernel would spend most of its time on. A
+kernel that is too old for a part of the request is asked without that part. Then
+comes a try for the sake of the log, in as much memory as the log takes.
+"""
+
+import errno
+import mmap
+from typing import Any
+
+from skelgen.model.enums import ProgType
+from skelgen.runtime import syscalls
+from skelgen.runtime.bytecode import CALL, Bytecode
+from skelgen.runtime.errors import BpfOSError, os_error
+from skelgen.runtime.log import debug
+
+_FIRST_LOG = 16 << 20
+"""``UINT32_MAX >> 8``, the longest log of kernels before 5.2 and libbpf's choice."""
+_MAX_LOG = 1 << 30
+"""``UINT32_MAX >> 2``: the kernel takes no longer buffer."""
+
+# helpers that take the place of others before Linux 5.5
+_PROBE_READ = {112: 4, 113: 4, 114: 45, 115: 45}
+
+
+class LogBuffer:
+    """Memory that the verifier writes its log to: pages that exist when written."""
+
+    __slots__ = ("_pages", "size")
+
+    def __init__(self, size: int = _FIRST_LOG) -> None:
+        self.size = size
+        self._pages = mmap.mmap(-1, size)
+
+    @property
+    def view(self) -> memoryview:
+        """What the kernel writes to."""
+        return memoryview(self._pages)
+
+    def text(self) -> str:
+        """Return the log."""
+        end = self._pages.find(b"\0")
+        return self._pages[: end if end >= 0 else None].decode(errors="replace")
+
+    def close(self) -> None:
+        """Give the memory back, or leave that to the last view of it."""
+        try:
+            self._pages.close()
+        except BufferError:
+            debug("log buffer: still in use by the traceback of an error")
+
+
+class Refused(Exception):  # noqa: N818 - carries an answer to the one caller
+    """The kernel refused a program; ``log`` may be empty."""
+
+    def __init__(self, error: BpfOSError, log: str) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.log = log
+
+
+def load(request: dict[str, Any], *, optional_attach_type: bool) -> tuple[int, str]:
+    """Load a program; return its fd and, with a ``log_level``, the verifier's log.
+
+    ``request`` has the arguments of :func:`syscalls.prog_load`. Raises
+    :class:`Refused`.
+    """
+    if request["log_level"]:
+        return _load_with_log(request)
+    try:
+        return syscalls.prog_load(**request), ""
+    except BpfOSError as error:
+        debug("%s; once more with a log", error)
+        if _lower(request, optional_attach_type=optional_attach_type):
+            try:
+                return syscalls.prog_load(**request), ""
+            except BpfOSError as second:
+                debug("%s; once more with a log", second)
+    return _load_with_log({**request, "log_level": 1})
+
+
+def _load_with_log(request: dict[str, Any]) -> tuple[int, str]:
+    size = _FIRST_LOG
+    while True:
+        buffer = LogBuffer(size)
+        try:
+            with buffer.view as view:
+                fd = syscalls.prog_load(**request, log_buf=view)
+            return fd, buffer.text()
+        except BpfOSError as error:
+            error.__traceback__ = None  # it keeps the buffer
+            if error.errno != errno.ENOSPC or size >= _MAX_LOG:
+                raise Refused(error, buffer.text()) from None
+        finally:
+            buffer.close()
+        size *= 2
+
+
+def _lower(request: dict[str, Any], *, optional_attach_type: bool) -> bool:
+    """Take out what this kernel is too old for; return whether there was any."""
+    from skelgen.runtime import features  # noqa: PLC0415 - when something failed
+
+    changed = False
+    if request["name"] and features.PROG_NAME.supported() is False:
+        request["name"] = ""
+        changed = True
+    if (
+        optional_attach_type
+        and request["attach_type"]
+        and features.EXPECTED_ATTACH_TYPE.supported() is False
+    ):
+        request["attach_type"] = 0
+        changed = True
+    if request["prog_btf_fd"] and features.BTF_FUNC.supported() is False:
+        request.update(prog_btf_fd=0, func_info=b"", line_info=b"")
+        changed = True
+    if features.PROBE_READ_KERNEL.supported() is False:
+        changed |= _use_probe_read(request)
+    return changed
+
+
+def _use_probe_read(request: dict[str, Any]) -> bool:
+    """Call ``bpf_probe_read`` where its newer variants are not there yet."""
+    import sys  # noqa: PLC0415 - on old kernels alone
+
+    code = Bytecode(request["insns"], sys.byteorder)
+    changed = False
+    index = 0
+    while index < len(code):
+        insn = code[index]
+        if insn.code == CALL and insn.src == 0 and insn.imm in _PROBE_READ:
+            code[index] = insn._replace(imm=_PROBE_READ[insn.imm])
+            changed = True
+        index += 2 if code.is_ldimm64(index) else 1
+    request["insns"] = code.data
+    return changed
+
+
+def without_log(error: BpfOSError, what: str, prog_type: int) -> BpfOSError:
+    """Return the error for a program refused before the verifier said a word."""
+    result = os_error(error.errno or 0, command="BPF_PROG_LOAD", what=what)
+    if error.errno in {errno.EPERM, errno.EACCES}:
+        from skelgen.runtime.diagnose import explain  # noqa: PLC0415 - after a failure
+
+        for note in explain("BPF_PROG_LOAD", prog_type):
+            result.add_note(note)
+    elif error.errno == errno.EINVAL:
+        result.add_note(
+            f"this kernel may not know programs of type {_type_name(prog_type)} or"
+            " their expected attach type"
+        )
+    return result
+
+
+def _type_name(number: int) -> str:
+    try:
+        return ProgType(number).name
+    except ValueError:
+        return str(number)
