@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
 
-from skelgen.model.attach import Tracing
+from skelgen.model.attach import Tracing, TracingMulti
 from skelgen.model.enums import ProgType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import AttachError, ClosedError, StateError
@@ -96,6 +96,7 @@ class Program:
         self._autoattach = True
         self._log_level = 0
         self._log = ""
+        self._log = ""
         self._attach_target, self._target_module = _named_target(spec.attach)
         self._target_program: Program | int | None = None
         self._fd: syscalls.Fd | None = None
@@ -187,6 +188,11 @@ class Program:
 
     fileno = fd
 
+    @property
+    def log(self) -> str:
+        """What the verifier wrote while it was loaded; empty without a log level."""
+        return self._log
+
     def info(self) -> "ProgInfo":
         """Return what the kernel tells about it: id, tag, sizes, run times, ..."""
         return syscalls.prog_info(self.fd(), what=self.what)
@@ -263,6 +269,11 @@ class Program:
         element, another program's call.
         """
         del args, kwargs
+        if isinstance(self.spec.attach, TracingMulti):
+            raise self.attach_error(
+                "this version of skelgen cannot attach to many functions by BTF; "
+                "kprobe.multi can stand in for it"
+            )
         hint = _OTHER_WAYS.get(self._type, "")
         raise self.attach_error(
             f"programs of type {_type_name(self._type)} are not attached by "
