@@ -4,6 +4,10 @@ What is here is read from ``/proc`` and ``/sys`` when something has failed alrea
 file that cannot be read says nothing.
 """
 
+import ctypes
+import errno
+import os
+import sys
 from typing import Final, NamedTuple
 
 from skelgen.model.enums import ProgType
@@ -247,3 +251,30 @@ def _memlock_hints(command: str) -> list[str]:
         "(before Linux 5.11): raise it with 'ulimit -l unlimited'"
     )
     return [hint]
+
+
+# -- pins ----------------------------------------------------------------------
+
+_BPF_FS_MAGIC: Final = 0xCAFE4A11
+
+
+def is_bpffs(path: str) -> bool | None:
+    """Whether a path is on a bpffs, ``None`` when it cannot be told."""
+    buffer = ctypes.create_string_buffer(256)
+    if ctypes.CDLL(None)["statfs"](os.fsencode(path), buffer) != 0:
+        return None
+    # the type comes first: 4 bytes on s390x, a long elsewhere
+    size = 4 if os.uname().machine == "s390x" else ctypes.sizeof(ctypes.c_long)
+    return int.from_bytes(buffer[:size], sys.byteorder) == _BPF_FS_MAGIC
+
+
+def explain_pin(path: str, error: int) -> list[str]:
+    """Return why something could not be pinned at a path."""
+    parent = os.path.dirname(path) or "."
+    if error == errno.ENOENT and not os.path.isdir(parent):
+        return [f"there is no directory '{parent}'"]
+    if error in {errno.EPERM, errno.ENOENT, errno.EINVAL} and not is_bpffs(parent):
+        return [
+            f"'{parent}' is not on a bpffs; mount one: mount -t bpf bpf /sys/fs/bpf"
+        ]
+    return explain("BPF_OBJ_PIN") if error == errno.EPERM else []

@@ -9,7 +9,6 @@ from typing import Final, NoReturn, TypeVar
 from skelgen.model.enums import Command
 from skelgen.runtime import syscalls as _package
 from skelgen.runtime.errors import ClosedError
-from skelgen.runtime.syscalls.maps import map_next_key
 from skelgen.runtime.syscalls.numbers import NR_BPF
 from skelgen.runtime.syscalls.seam import fail, real_raw
 
@@ -53,6 +52,7 @@ class Buffers:
         "_pins",
         "attr",
         "delete",
+        "first_key",
         "key",
         "lookup",
         "next_key",
@@ -68,22 +68,32 @@ class Buffers:
         self.out_key: Final = bytearray(key_size)
         self.attr: Final = bytearray(_ATTR_SIZE)
         next_attr = bytearray(_ATTR_SIZE)
+        first_attr = bytearray(_ATTR_SIZE)
         # pinned also against a change of size, which would move them
         self._pins: Final = [
             (ctypes.c_char * len(b)).from_buffer(b) if b else None
-            for b in (self.key, self.value, self.out_key, self.attr, next_attr)
+            for b in (
+                self.key,
+                self.value,
+                self.out_key,
+                self.attr,
+                next_attr,
+                first_attr,
+            )
         ]
-        key, value, out, attr, following = (
+        key, value, out, attr, following, first = (
             0 if pin is None else ctypes.addressof(pin) for pin in self._pins
         )
         struct.pack_into("=IxxxxQQQ", self.attr, 0, fd, key, value, 0)
         struct.pack_into("=IxxxxQQQ", next_attr, 0, fd, key, out, 0)
+        struct.pack_into("=IxxxxQQQ", first_attr, 0, fd, 0, out, 0)
         self.lookup: Final = _prepare(Command.MAP_LOOKUP_ELEM, attr)
         self.update: Final = _prepare(Command.MAP_UPDATE_ELEM, attr)
         # this one is refused when it can see the address of a value
         self.delete: Final = _prepare(Command.MAP_DELETE_ELEM, attr, _VALUE_OFFSET)
         self.take: Final = _prepare(Command.MAP_LOOKUP_AND_DELETE_ELEM, attr)
         self.next_key: Final = _prepare(Command.MAP_GET_NEXT_KEY, following)
+        self.first_key: Final = _prepare(Command.MAP_GET_NEXT_KEY, first)
 
 
 class MapAccess:
@@ -197,12 +207,9 @@ class MapAccess:
 
         ``BPF_MAP_GET_NEXT_KEY``. A key that is not in the map gives the first.
         """
-        if key is None:
-            first = bytearray(self.key_size)
-            more = map_next_key(self._fd, None, first, what=self._what)
-            return bytes(first) if more else None
-        slot = self._take(key)
-        if self._call(*slot.next_key) < 0:
+        slot = self._take(bytes(self.key_size) if key is None else key)
+        call = slot.first_key if key is None else slot.next_key
+        if self._call(*call) < 0:
             self._missed(slot, Command.MAP_GET_NEXT_KEY)
             return None
         out = bytes(slot.out_key)

@@ -9,6 +9,8 @@ import struct
 from typing import Final, NamedTuple
 
 from skelgen.model.enums import Command
+from skelgen.runtime import diagnose
+from skelgen.runtime.errors import os_error
 from skelgen.runtime.syscalls.seam import Memory, bpf, check, check_fd, fail
 
 _OBJ: Final = struct.Struct("=QIIi")
@@ -40,9 +42,13 @@ def obj_pin(
     memory = Memory()
     flags = 0 if dir_fd is None else _F_PATH_FD
     attr = bytearray(_OBJ.pack(memory.text(os.fspath(path)), fd, flags, dir_fd or 0))
-    command = Command.OBJ_PIN
-    text = f"{what or f'fd {fd}'} at '{os.fspath(path)}'"
-    check(command, bpf(command, attr), text)
+    result = bpf(Command.OBJ_PIN, attr)
+    if result[0] < 0:
+        text = f"{what or f'fd {fd}'} at '{os.fspath(path)}'"
+        error = os_error(result[1], command="BPF_OBJ_PIN", what=text)
+        for note in diagnose.explain_pin(os.fspath(path), result[1]):
+            error.add_note(note)
+        raise error
 
 
 def obj_get(

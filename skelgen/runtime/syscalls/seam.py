@@ -57,7 +57,9 @@ def call(
 # -- bpf(2) --------------------------------------------------------------------
 
 
-def bpf(command: int, attr: bytearray, size: int | None = None) -> tuple[int, int]:
+def bpf(
+    command: int, attr: bytearray, size: int | None = None, *, again: bool = True
+) -> tuple[int, int]:
     """Do one ``bpf(2)`` command; the kernel may write to ``attr``.
 
     Without a size the kernel is told of the bytes up to the last that is not zero,
@@ -66,7 +68,9 @@ def bpf(command: int, attr: bytearray, size: int | None = None) -> tuple[int, in
     address = ctypes.addressof(ctypes.c_char.from_buffer(attr))
     if size is None:
         size = min(len(attr), -(-len(attr.rstrip(b"\0")) // 8) * 8)
-    return call(NR_BPF, command, address, size)
+    if again:
+        return call(NR_BPF, command, address, size)
+    return _package.raw(NR_BPF, command, address, size)
 
 
 def check(

@@ -1,0 +1,161 @@
+"""Map elements through prepared buffers, with a kernel that the test plays."""
+
+import ctypes
+import errno
+import struct
+import threading
+
+import pytest
+
+from skelgen.runtime import syscalls
+from skelgen.runtime.errors import BpfFileExistsError, BpfOSError, ClosedError
+from tests.harness.fake_kernel import Call, FakeKernel
+
+
+class FakeMap:
+    """A hash map of 4-byte keys and 8-byte values, behind a fake kernel."""
+
+    def __init__(self, kernel: FakeKernel) -> None:
+        self.elements: dict[bytes, bytes] = {}
+        kernel.always("MAP_LOOKUP_ELEM", self.lookup)
+        kernel.always("MAP_UPDATE_ELEM", self.update)
+        kernel.always("MAP_DELETE_ELEM", self.delete)
+        kernel.always("MAP_GET_NEXT_KEY", self.next_key)
+        kernel.always("MAP_LOOKUP_AND_DELETE_ELEM", self.take)
+
+    def lookup(self, call: Call) -> int:
+        assert call.u32(0) == 5
+        value = self.elements.get(call.memory(8, 4))
+        if value is None:
+            return -errno.ENOENT
+        ctypes.memmove(call.u64(16), value, 8)
+        return 0
+
+    def update(self, call: Call) -> int:
+        key = call.memory(8, 4)
+        if call.u64(24) == syscalls.BPF_NOEXIST and key in self.elements:
+            return -errno.EEXIST
+        self.elements[key] = call.memory(16, 8)
+        return 0
+
+    def delete(self, call: Call) -> int:
+        assert len(call.attr) == 16, "the kernel refuses what comes after the key"
+        found = self.elements.pop(call.memory(8, 4), None)
+        return -errno.ENOENT if found is None else 0
+
+    def take(self, call: Call) -> int:
+        return self.lookup(call) or self.elements.pop(call.memory(8, 4)) and 0 or 0
+
+    def next_key(self, call: Call) -> int:
+        keys = sorted(self.elements)
+        key = call.memory(8, 4) if call.u64(8) else None
+        later = [k for k in keys if key not in self.elements or k > (key or b"")]
+        if not later:
+            return -errno.ENOENT
+        ctypes.memmove(call.u64(16), later[0], 4)
+        return 0
+
+
+@pytest.fixture
+def access(kernel: FakeKernel) -> syscalls.MapAccess:
+    FakeMap(kernel)
+    return syscalls.MapAccess(5, 4, 8, what="map 'm'")
+
+
+def test_elements_come_and_go(access: syscalls.MapAccess) -> None:
+    assert access.lookup(b"key1") is None
+    access.update(b"key1", b"value 01")
+    access.update(b"key2", b"value 02")
+    assert access.lookup(b"key1") == b"value 01"
+    assert access.get(b"key2", lambda value: struct.unpack("=Q", value)[0]) == (
+        struct.unpack("=Q", b"value 02")[0]
+    )
+    assert access.next_key(None) == b"key1"
+    assert access.next_key(b"key1") == b"key2"
+    assert access.next_key(b"key2") is None
+    assert access.delete(b"key1") is True
+    assert access.delete(b"key1") is False
+    assert access.take(b"key2") == b"value 02"
+    assert access.take(b"key2") is None
+
+
+def test_flags_count_for_one_call(
+    access: syscalls.MapAccess, kernel: FakeKernel
+) -> None:
+    access.update(b"key1", b"value 01", syscalls.BPF_NOEXIST)
+    with pytest.raises(BpfFileExistsError, match="map 'm': BPF_MAP_UPDATE_ELEM"):
+        access.update(b"key1", b"value 02", syscalls.BPF_NOEXIST)
+    access.update(b"key1", b"value 03")
+    access.lookup(b"key1", syscalls.BPF_F_LOCK)
+    access.lookup(b"key1")
+    flags = [call.u64(24) for call in kernel.calls]
+    assert flags == [1, 1, 0, 4, 0]
+
+
+def test_an_errno_is_raised_and_the_buffers_stay_in_use(
+    access: syscalls.MapAccess, kernel: FakeKernel
+) -> None:
+    kernel.then("MAP_LOOKUP_ELEM", -errno.EBADF)
+    with pytest.raises(BpfOSError, match="EBADF"):
+        access.lookup(b"key1")
+    addresses = set()
+    for _ in range(3):
+        access.lookup(b"key1")
+        addresses.add(kernel.calls[-1].u64(8))
+    assert len(addresses) == 1
+
+
+@pytest.mark.parametrize("key", [b"", b"abc", b"abcde"])
+def test_a_key_of_another_size_never_reaches_the_kernel(
+    access: syscalls.MapAccess, kernel: FakeKernel, key: bytes
+) -> None:
+    with pytest.raises(BufferError):
+        access.lookup(key)
+    with pytest.raises(BufferError):
+        access.update(b"key1", key + bytes(9))
+    assert not kernel.calls
+
+
+def test_after_close_nothing_reaches_the_kernel(
+    access: syscalls.MapAccess, kernel: FakeKernel
+) -> None:
+    access.close()
+    for action in (
+        lambda: access.lookup(b"key1"),
+        lambda: access.update(b"key1", b"value 01"),
+        lambda: access.delete(b"key1"),
+        lambda: access.next_key(b"key1"),
+        lambda: access.next_key(None),
+        lambda: access.take(b"key1"),
+    ):
+        with pytest.raises(ClosedError, match="map 'm': destroyed already"):
+            action()
+    assert not kernel.calls
+
+
+def test_calls_at_the_same_time_have_their_own_buffers(kernel: FakeKernel) -> None:
+    inside = threading.Barrier(4)
+    addresses: list[int] = []
+
+    def lookup(call: Call) -> int:
+        inside.wait(timeout=10)
+        addresses.append(call.u64(8))
+        ctypes.memmove(call.u64(16), call.memory(8, 4) * 2, 8)
+        return 0
+
+    kernel.always("MAP_LOOKUP_ELEM", lookup)
+    access = syscalls.MapAccess(5, 4, 8)
+    found: dict[bytes, bytes | None] = {}
+
+    def run(key: bytes) -> None:
+        found[key] = access.lookup(key)
+
+    threads = [
+        threading.Thread(target=run, args=(f"key{i}".encode(),)) for i in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {f"key{i}".encode(): f"key{i}key{i}".encode() for i in range(4)}
+    assert len(set(addresses)) == 4
