@@ -5,13 +5,14 @@ value); both are an :class:`Array`. Reading costs what ctypes costs; writing goe
 through the codec of the element.
 """
 
+# ruff: noqa: ANN401 (types of ctypes have no common name)
+
 import ctypes
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import (
     TYPE_CHECKING,
     Any,
-    Final,
     Generic,
     Protocol,
     SupportsIndex,
@@ -41,26 +42,24 @@ class Owner(Protocol):
         """Hand the changed memory on to the kernel."""
 
 
-def owner_of(view: Any) -> Owner | None:  # noqa: ANN401 (any ctypes object)
+def owner_of(view: Any) -> Owner | None:
     """Return the data section that a ctypes object points into, if any.
 
     Nested structs and arrays know the object they were read from; the outermost
     knows its section.
     """
-    while (base := view._b_base_) is not None:  # noqa: SLF001 (ctypes' documented attribute)
+    while (base := view._b_base_) is not None:
         view = base
-    owner: Owner | None = getattr(view, "_owner_", None)
+    owner: Owner | None = getattr(view, "__owner__", None)
     return owner
 
 
-def begin(view: Any) -> Owner | None:  # noqa: ANN401 (any ctypes object)
+def begin(view: Any) -> Owner | None:
     """Refuse a write into a frozen section; return the section to be told after."""
     owner = owner_of(view)
     if owner is not None:
         if owner.frozen:
-            raise StateError(
-                f"section '{owner.name}': read-only; assign before load()"
-            )
+            raise StateError(f"section '{owner.name}': read-only; assign before load()")
         owner.pull()
     return owner
 
@@ -101,11 +100,10 @@ class Array(_Base[E]):
         def __len__(self) -> int: ...
         def __bytes__(self) -> bytes: ...
         def __buffer__(self, flags: int, /) -> memoryview: ...
-        @overload
-        def __setitem__(self, index: SupportsIndex, value: E, /) -> None: ...
-        @overload
-        def __setitem__(self, index: slice, value: Iterable[E], /) -> None: ...
-
+    @overload
+    def __setitem__(self, index: SupportsIndex, value: E, /) -> None: ...
+    @overload
+    def __setitem__(self, index: slice, value: Iterable[E], /) -> None: ...
     def __setitem__(self, index: Any, value: Any, /) -> None:
         codec = self._codec_
         if isinstance(index, slice):
@@ -125,11 +123,10 @@ class Array(_Base[E]):
         return iter(self[:])
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, (Array, list, tuple)):
-            return len(self) == len(other) and all(
-                a == b for a, b in zip(self, other, strict=True)
-            )
-        return NotImplemented
+        if not isinstance(other, (Array, list, tuple)):
+            return NotImplemented
+        items: Any = other
+        return self[:] == list(items)
 
     __hash__ = None  # type: ignore[assignment] # as of every mutable sequence
 
@@ -145,8 +142,12 @@ class Array(_Base[E]):
         return self[:].count(value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        codec = ArrayCodec[Any](self._codec_, len(self))
-        return codec.ctype.from_buffer_copy, (bytes(self),)
+        return _array_again, (self._codec_, len(self), bytes(self))
+
+    @classmethod
+    def __make_codec__(cls) -> "Codec[Any]":
+        length: int = getattr(cls, "_length_")  # noqa: B009 (ctypes.Array's)
+        return _array_codec(cls._codec_, length)
 
 
 class _Boxed:
@@ -162,7 +163,7 @@ class _Boxed:
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        element = super().__getitem__(index)  # type: ignore[misc] # ctypes.Array's
+        element: Any = super().__getitem__(index)  # type: ignore[misc] # ctypes.Array's
         return self._codec_.unpack(element)
 
 
@@ -180,6 +181,7 @@ class ArrayCodec(Codec[Sequence[E]]):
         self.length = length
 
     def coerce(self, value: Sequence[E]) -> Any:
+        """See :meth:`Codec.coerce`."""
         ctype = self.ctype
         if isinstance(value, ctype):
             return value
@@ -191,14 +193,17 @@ class ArrayCodec(Codec[Sequence[E]]):
         array[:] = value
         return array
 
-    def _pack(self, value: Sequence[E]) -> bytes:
+    def to_bytes(self, value: Sequence[E]) -> bytes:
+        """See :meth:`Codec.to_bytes`."""
         return bytes(self.coerce(value))
 
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> Sequence[E]:
+        """Return the value at an offset of a buffer."""
         array: Sequence[E] = self.ctype.from_buffer_copy(buffer, offset)
         return array
 
     def live(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[Any]:
+        """Return a slot over the memory; what is read from it is a view."""
         return LiveSlot(self, memory, offset)
 
 
@@ -212,7 +217,7 @@ class LiveSlot:
     ) -> None:
         self.codec = codec
         self.view = codec.ctype.from_buffer(memory, offset)
-        object.__setattr__(self.view, "_owner_", memory)
+        object.__setattr__(self.view, "__owner__", memory)
 
     def __getitem__(self, index: int, /) -> Any:
         return self.view
@@ -228,16 +233,27 @@ class LiveSlot:
 
 
 @cache
+def _array_codec(element: Codec[Any], length: int) -> "ArrayCodec[Any]":
+    return ArrayCodec(element, length)
+
+
+@cache
 def _array_type(element: Codec[Any], length: int) -> Any:
     """Return the ctypes array type of ``length`` elements of a codec."""
     ctype = element.ctype
     # c_char arrays and 128-bit integers come out of ctypes as raw arrays
     boxed = issubclass(ctype, ctypes.Array) and not issubclass(ctype, Array)
     bases = (Array, ctypes.Array)
-    return type(ctypes.Array)(
+    metaclass: Any = type(ctypes.Array)
+    return metaclass(
         f"{ctype.__name__}_{length}",
         (_Boxed, *bases) if boxed else bases,
-        {"_type_": ctype, "_length_": length, "_codec_": element, "__module__": __name__},
+        {
+            "_type_": ctype,
+            "_length_": length,
+            "_codec_": element,
+            "__module__": __name__,
+        },
     )
 
 
@@ -247,10 +263,8 @@ def codec_of(ctype: Any) -> Codec[Any]:
     Raises TypeError for what has no checked form, e.g. ``ctypes.c_uint32 * 4``.
     """
     codec = scalar(ctype)
-    if codec is None and issubclass(ctype, Array):
-        codec = ArrayCodec[Any](ctype._codec_, ctype._length_)  # type: ignore[attr-defined] # ctypes.Array's
     if codec is None:
-        make = getattr(ctype, "_make_codec_", None)
+        make: Callable[[], Codec[Any]] | None = getattr(ctype, "__make_codec__", None)
         if make is None:
             raise TypeError(f"no codec for {ctype.__name__}; use rt.array_type")
         codec = make()
@@ -272,6 +286,9 @@ def array(codec: ArrayCodec[E], length: int) -> "ArrayCodec[Array[E]]": ...
 def array(codec: Codec[E], length: int) -> ArrayCodec[E]: ...
 def array(codec: Codec[Any], length: int) -> ArrayCodec[Any]:
     """Return the codec of an array of ``length`` elements."""
-    return ArrayCodec(codec, length)
+    return _array_codec(codec, length)
 
 
+def _array_again(codec: Codec[Any], length: int, data: bytes) -> Any:
+    """Unpickle an array."""
+    return _array_codec(codec, length).ctype.from_buffer_copy(data)

@@ -11,143 +11,57 @@ A *slot* is one value in writable memory, as a sequence of one: ``slot[0]`` read
 sees the old value or the new one. (``struct.pack_into`` clears the bytes first.)
 """
 
+# ruff: noqa: ANN401 (types of ctypes have no common name)
+
 import ctypes
 import struct as _struct
 import sys
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from skelgen.runtime.codec_base import (
+    Codec,
+    PlainSlot,
+    Slot,
+    checked,
+    packed,
+    wrong_type,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from enum import IntEnum
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-T = TypeVar("T")
-
-
-class Slot(Protocol[T]):
-    """One value in memory."""
-
-    def __getitem__(self, index: int, /) -> T: ...
-    def __setitem__(self, index: int, value: T, /) -> None: ...
-
-
-class Codec(Generic[T]):
-    """A C type, as keys, values and globals of type ``T``."""
-
-    __slots__ = ("ctype", "size", "text")
-
-    def __init__(self, text: str, size: int, ctype: Any) -> None:  # noqa: ANN401 (ctypes' types have no common name)
-        self.text = text
-        """What a value has to be, for messages."""
-        self.size = size
-        """Bytes in C."""
-        self.ctype = ctype
-        """What stands for the type in ``_fields_`` of a ctypes structure."""
-
-    def __repr__(self) -> str:
-        return f"<codec of {self.size} bytes: {self.text}>"
-
-    def coerce(self, value: T) -> Any:  # noqa: ANN401 (whatever ctypes stores without another check)
-        """Return a checked value as ctypes stores it.
-
-        The text of what it raises begins with "must be"; callers put before it
-        whose value it is.
-        """
-        raise NotImplementedError
-
-    def pack(self, value: T) -> bytes:
-        """Return the value as bytes, as they are in memory.
-
-        Raises TypeError, OverflowError or ValueError.
-        """
-        return packed(self, value, "value")
-
-    def _pack(self, value: T) -> bytes:
-        raise NotImplementedError
-
-    def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> T:
-        """Return the value at an offset of a buffer, as a copy."""
-        raise NotImplementedError
-
-    def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[T]:
-        """Return the first ``count`` values of a buffer, one right after the other."""
-        return [self.unpack(buffer, i * self.size) for i in range(count)]
-
-    @property
-    def least(self) -> int:
-        """Bytes that a record of a ring buffer has to have, which may have more."""
-        return self.size
-
-    def reader(self) -> "Callable[[ReadableBuffer, int], T]":
-        """Return the fastest form of :meth:`unpack`."""
-        return self.unpack
-
-    def sized_reader(self) -> "Callable[[bytes, int, int], T] | None":
-        """Return what unpacks a record of a given size, if the size matters."""
-        return None
-
-    def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[T]:
-        """Return a slot over the memory; what is read from it is a copy."""
-        return _Slot(self, memory, offset)
-
-    def live(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[Any]:
-        """Return a slot over the memory of a global.
-
-        What is read from it stays tied to the memory if it is a struct, union or
-        array.
-        """
-        return self.slot(memory, offset)
-
-
-
-class _Slot(Generic[T]):
-    """A slot of any codec."""
-
-    __slots__ = ("codec", "memory", "offset")
-
-    def __init__(
-        self, codec: Codec[T], memory: "WriteableBuffer", offset: int
-    ) -> None:
-        self.codec = codec
-        self.memory = memory
-        self.offset = offset
-
-    def __getitem__(self, index: int, /) -> T:
-        return self.codec.unpack(self.memory, self.offset)
-
-    def __setitem__(self, index: int, value: T, /) -> None:
-        codec = self.codec
-        data = codec._pack(value)  # noqa: SLF001 (of the same module)
-        start = self.offset
-        memoryview(self.memory).cast("B")[start : start + codec.size] = data
-
-
-def _of(whose: str, error: Exception) -> Exception:
-    """Return an error of :meth:`Codec.coerce` that says whose value it is."""
-    text = str(error)
-    space = "" if text.startswith("[") else " "  # "[3] must be": an element of it
-    return type(error)(f"{whose}{space}{text}")
-
-
-def checked(codec: Codec[T], value: T, whose: str) -> Any:  # noqa: ANN401 (as Codec.coerce)
-    """Return ``codec.coerce(value)``; errors say whose value it is."""
-    try:
-        return codec.coerce(value)
-    except (TypeError, OverflowError, ValueError) as error:
-        raise _of(whose, error) from None
-
-
-def packed(codec: Codec[T], value: T, whose: str) -> bytes:
-    """Return ``codec.pack(value)``; errors say whose value it is."""
-    try:
-        return codec._pack(value)  # noqa: SLF001 (of the same module)
-    except (TypeError, OverflowError, ValueError) as error:
-        raise _of(whose, error) from None
-
-
-def _type_error(text: str, value: object, hint: str = "") -> TypeError:
-    return TypeError(f"must be {text}, got {type(value).__name__}{hint}")
+__all__ = (
+    "BOOL",
+    "F32",
+    "F64",
+    "I8",
+    "I16",
+    "I32",
+    "I64",
+    "I128",
+    "U8",
+    "U16",
+    "U32",
+    "U64",
+    "U128",
+    "BoolCodec",
+    "Bytes",
+    "BytesCodec",
+    "CString",
+    "Codec",
+    "EnumCodec",
+    "FloatCodec",
+    "Int128Codec",
+    "IntCodec",
+    "Slot",
+    "checked",
+    "enum",
+    "packed",
+    "scalar",
+)
 
 
 # -- numbers -------------------------------------------------------------------
@@ -167,7 +81,13 @@ class IntCodec(Codec[int]):
 
     __slots__ = ("_struct", "format", "high", "low")
 
-    def __init__(self, name: str, ctype: Any, size: int, format: str) -> None:  # noqa: A002, ANN401 (the word of struct and memoryview)
+    def __init__(
+        self,
+        name: str,
+        ctype: Any,
+        size: int,
+        format: str,  # noqa: A002 (the word of struct)
+    ) -> None:
         bits = 8 * size
         signed = name[0] == "i"
         self.low = -1 << (bits - 1) if signed else 0
@@ -180,29 +100,37 @@ class IntCodec(Codec[int]):
         self._struct = _struct.Struct(format)
 
     def coerce(self, value: int) -> int:
+        """See :meth:`Codec.coerce`."""
         try:
             number = value.__index__()
         except (AttributeError, TypeError):
-            raise _type_error(self.text, value) from None
+            raise wrong_type(self.text, value) from None
         if self.low <= number <= self.high:
             return number
         raise OverflowError(f"must be {self.text}, got {number}")
 
-    def _pack(self, value: int) -> bytes:
+    def to_bytes(self, value: int) -> bytes:
+        """See :meth:`Codec.to_bytes`."""
         return self._struct.pack(self.coerce(value))
 
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> int:
+        """Return the value at an offset of a buffer."""
         number: int = self._struct.unpack_from(buffer, offset)[0]
         return number
 
     def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[int]:
-        view = memoryview(buffer).cast("B")[: count * self.size]
-        numbers: list[int] = view.cast(self.format).tolist()  # type: ignore[call-overload] # typeshed wants a literal
+        """Return the first ``count`` values of a buffer."""
+        letter: Any = self.format  # typeshed wants a literal
+        view = memoryview(buffer).cast("B")[: count * self.size].cast(letter)
+        numbers: list[int] = view.tolist()
         return numbers
 
     def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[int]:
+        """Return a slot over the memory."""
+        letter: Any = self.format
         view = memoryview(memory).cast("B")[offset : offset + self.size]
-        return view.cast(self.format)  # type: ignore[call-overload,no-any-return] # typeshed wants a literal
+        slot: Slot[int] = view.cast(letter)
+        return slot
 
 
 class Int128Codec(IntCodec):
@@ -214,22 +142,27 @@ class Int128Codec(IntCodec):
         super().__init__(name, ctypes.c_uint64 * 2, 16, "16s")
         self._signed = name[0] == "i"
 
-    def coerce(self, value: int) -> Any:  # noqa: ANN401 (as Codec.coerce)
-        return self.ctype.from_buffer_copy(self._pack(value))
+    def coerce(self, value: int) -> Any:
+        """See :meth:`Codec.coerce`."""
+        return self.ctype.from_buffer_copy(self.to_bytes(value))
 
-    def _pack(self, value: int) -> bytes:
+    def to_bytes(self, value: int) -> bytes:
+        """See :meth:`Codec.to_bytes`."""
         number = super().coerce(value)
         return number.to_bytes(16, sys.byteorder, signed=self._signed)
 
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> int:
+        """Return the value at an offset of a buffer."""
         data: bytes = self._struct.unpack_from(buffer, offset)[0]
         return int.from_bytes(data, sys.byteorder, signed=self._signed)
 
     def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[int]:
-        return Codec.unpack_all(self, buffer, count)
+        """Return the first ``count`` values of a buffer."""
+        return [self.unpack(buffer, 16 * i) for i in range(count)]
 
     def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[int]:
-        return _Slot(self, memory, offset)
+        """Return a slot over the memory."""
+        return PlainSlot(self, memory, offset)
 
 
 class EnumCodec(IntCodec):
@@ -249,14 +182,17 @@ class EnumCodec(IntCodec):
         self._members: dict[int, int] = {member.value: member for member in cls}
 
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> int:
+        """Return the value at an offset of a buffer."""
         number = super().unpack(buffer, offset)
         return self._members.get(number, number)
 
     def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[int]:
+        """Return the first ``count`` values of a buffer."""
         members = self._members
         return [members.get(n, n) for n in super().unpack_all(buffer, count)]
 
     def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[int]:
+        """Return a slot over the memory."""
         return _EnumSlot(super().slot(memory, offset), self._members)
 
 
@@ -284,20 +220,23 @@ class BoolCodec(Codec[bool]):
         super().__init__("bool", 1, ctypes.c_bool)
 
     def coerce(self, value: bool) -> bool:  # noqa: FBT001 (the value it is about)
+        """See :meth:`Codec.coerce`."""
         if value is True or value is False:
             return value
         try:
             number = value.__index__()
         except (AttributeError, TypeError):
-            raise _type_error(self.text, value) from None
+            raise wrong_type(self.text, value) from None
         if number in {0, 1}:
             return bool(number)
         raise OverflowError(f"must be {self.text}, got {number}")
 
-    def _pack(self, value: bool) -> bytes:  # noqa: FBT001 (the value it is about)
+    def to_bytes(self, value: bool) -> bytes:  # noqa: FBT001 (the value it is about)
+        """See :meth:`Codec.to_bytes`."""
         return b"\1" if self.coerce(value) else b"\0"
 
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> bool:
+        """Return the value at an offset of a buffer."""
         flag: bool = _struct.unpack_from("?", buffer, offset)[0]
         return flag
 
@@ -307,34 +246,40 @@ class FloatCodec(Codec[float]):
 
     __slots__ = ("_checker", "_struct")
 
-    def __init__(self, name: str, ctype: Any, format: str) -> None:  # noqa: A002, ANN401 (the word of struct)
+    def __init__(
+        self, name: str, ctype: Any, format: str  # noqa: A002 (the word of struct)
+    ) -> None:
         super().__init__(f"float ({name})", _struct.calcsize(format), ctype)
         self._struct = _struct.Struct(format)
         self._checker = _struct.Struct("=" + format)  # native sizes are not checked
 
     def coerce(self, value: float) -> float:
+        """See :meth:`Codec.coerce`."""
         if isinstance(value, (str, bytes, bytearray)):
-            raise _type_error(self.text, value)
+            raise wrong_type(self.text, value)
         try:
             number = float(value)
         except TypeError:
-            raise _type_error(self.text, value) from None
+            raise wrong_type(self.text, value) from None
         try:
             self._checker.pack(number)
         except OverflowError:
             raise OverflowError(f"must be {self.text}, got {number}") from None
         return number
 
-    def _pack(self, value: float) -> bytes:
+    def to_bytes(self, value: float) -> bytes:
+        """See :meth:`Codec.to_bytes`."""
         return self._struct.pack(self.coerce(value))
 
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> float:
+        """Return the value at an offset of a buffer."""
         number: float = self._struct.unpack_from(buffer, offset)[0]
         return number
 
     def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[float]:
+        """Return a slot over the memory."""
         if self.size == 4:
-            return _Slot(self, memory, offset)  # a memoryview would store infinity
+            return PlainSlot(self, memory, offset)  # a memoryview would store infinity
         return memoryview(memory).cast("B")[offset : offset + 8].cast("d")
 
 
@@ -349,22 +294,26 @@ class BytesCodec(Codec[bytes]):
     def __init__(self, size: int, *, cstring: bool) -> None:
         text = f"at most {size} bytes" if cstring else f"exactly {size} bytes"
         # c_char * n is what ctypes reads as bytes up to the first NUL
-        super().__init__(text, size, (ctypes.c_char if cstring else ctypes.c_uint8) * size)
+        super().__init__(
+            text, size, (ctypes.c_char if cstring else ctypes.c_uint8) * size
+        )
         self.cstring = cstring
         """Whether it is read up to the first NUL and may be shorter when written."""
 
-    def coerce(self, value: bytes) -> Any:  # noqa: ANN401 (as Codec.coerce)
-        data = self._pack(value)
+    def coerce(self, value: bytes) -> Any:
+        """See :meth:`Codec.coerce`."""
+        data = self.to_bytes(value)
         return data if self.cstring else self.ctype.from_buffer_copy(data)
 
-    def _pack(self, value: bytes) -> bytes:
-        if not isinstance(value, bytes):
+    def to_bytes(self, value: bytes) -> bytes:
+        """See :meth:`Codec.to_bytes`."""
+        if type(value) is not bytes:
             if isinstance(value, str):
-                raise _type_error("bytes", value, " (encode it)")
+                raise wrong_type("bytes", value, " (encode it)")
             try:
                 value = memoryview(value).tobytes()
             except TypeError:
-                raise _type_error("bytes", value) from None
+                raise wrong_type("bytes", value) from None
         size = self.size
         if len(value) == size:
             return value
@@ -373,6 +322,7 @@ class BytesCodec(Codec[bytes]):
         raise ValueError(f"must be {self.text}, got {len(value)}")
 
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> bytes:
+        """Return the value at an offset of a buffer."""
         data = bytes(memoryview(buffer).cast("B")[offset : offset + self.size])
         if len(data) != self.size:
             raise ValueError(f"buffer ends after {len(data)} of {self.size} bytes")
@@ -412,6 +362,7 @@ def Bytes(size: int) -> BytesCodec:  # noqa: N802 (stands where the constants st
     return BytesCodec(size, cstring=False)
 
 
+@cache
 def CString(size: int) -> BytesCodec:  # noqa: N802 (stands where the constants stand)
     """Return the codec of ``char[size]``, read as bytes up to the first NUL.
 
@@ -434,7 +385,9 @@ _SCALARS: Final[dict[Any, Codec[Any]]] = {
 }
 
 
-def scalar(ctype: Any) -> Codec[Any] | None:  # noqa: ANN401 (ctypes' types have no common name)
+def scalar(
+    ctype: Any,
+) -> Codec[Any] | None:
     """Return the codec of a ctypes scalar or ``c_char`` array; None for others."""
     codec = _SCALARS.get(ctype)
     if codec is None and getattr(ctype, "_type_", None) is ctypes.c_char:

@@ -23,11 +23,11 @@ class DataSection:
     stored in one step; anything larger than 8 bytes is not.
     """
 
-    __slots__ = ("_section_", "_slots_")
+    __slots__ = ("__memory__", "__section__")
 
     def __init__(self, section: Section) -> None:
-        self._section_ = section
-        self._slots_ = section.slots
+        self.__section__ = section
+        self.__memory__ = section.slots
 
     def __repr__(self) -> str:
         names = [
@@ -55,30 +55,28 @@ class Global(Variable[T, A]):
     def __get__(self, instance: None, owner: type[object]) -> "Self": ...
     @overload
     def __get__(self, instance: DataSection, owner: type[object]) -> T: ...
-    def __get__(
-        self, instance: DataSection | None, owner: type[object]
-    ) -> "T | Self":
+    def __get__(self, instance: DataSection | None, owner: type[object]) -> "T | Self":
         if instance is None:
             return self
         try:
-            value: T = instance._slots_[self][0]  # noqa: SLF001 (of the same module)
+            value: T = instance.__memory__[self][0]
         except KeyError:
             value = self._slot(instance, write=False)[0]
         return value
 
     def __set__(self, instance: DataSection, value: A) -> None:
         try:
-            instance._slots_[self][0] = value  # noqa: SLF001 (of the same module)
+            instance.__memory__[self][0] = value
         except (KeyError, TypeError, ValueError, OverflowError):
             # not in use yet, or refused by something that cannot say why
             slot = self._slot(instance, write=True)
             checked(self.codec, value, f"global '{self.name}'")
             slot[0] = value
-            instance._section_.memory().push()  # noqa: SLF001 (of the same module)
+            instance.__section__.memory().push()
 
     def _slot(self, instance: DataSection, *, write: bool) -> "Slot[Any]":
         """Return the slot of this global, and keep it for the next time."""
-        section = instance._section_  # noqa: SLF001 (of the same module)
+        section = instance.__section__
         whose = f"global '{self.name}'"
         memory = section.writable(whose) if write else section.readable(whose)
         if write:
@@ -99,8 +97,8 @@ class _Frozen:
     def __init__(self, slot: "Slot[Any]") -> None:
         self.slot = slot
 
-    def __getitem__(self, index: int, /) -> Any:
+    def __getitem__(self, index: int, /) -> object:
         return self.slot[0]
 
-    def __setitem__(self, index: int, value: Any, /) -> None:
+    def __setitem__(self, index: int, value: object, /) -> None:
         raise TypeError  # Global says why

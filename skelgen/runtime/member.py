@@ -11,7 +11,7 @@ from typing import (
     overload,
 )
 
-from skelgen.runtime.array import Array, ArrayCodec, begin, owner_of
+from skelgen.runtime.array import Array, ArrayCodec, LiveSlot, begin, owner_of
 from skelgen.runtime.codec import (
     BoolCodec,
     BytesCodec,
@@ -93,9 +93,10 @@ class Member(Variable[T, A], Descriptor):
     ) -> "T | Self":
         if instance is None:
             return self
-        value: T = self.codec.live(instance, self.offset)[0]
-        if isinstance(value, (Array, Struct, Union)):
-            object.__setattr__(value, "_owner_", owner_of(instance))
+        slot = self.codec.live(instance, self.offset)
+        if isinstance(slot, LiveSlot):
+            object.__setattr__(slot.view, "__owner__", owner_of(instance))
+        value: T = slot[0]
         return value
 
     def __set__(self, instance: Struct | Union, value: A) -> None:
@@ -201,7 +202,7 @@ class Flexible(Descriptor, Generic[T]):
     ) -> "tuple[T, ...] | Self":
         if instance is None:
             return self
-        tail: bytes = getattr(instance, "_tail_", b"")
+        tail: bytes = getattr(instance, "__tail__", b"")
         size = self.codec.size
         starts = range(0, len(tail) - size + 1, size)
         return tuple(self.codec.unpack(tail, start) for start in starts)
@@ -237,7 +238,7 @@ class FlexibleBytes(Descriptor):
     ) -> "bytes | Self":
         if instance is None:
             return self
-        tail: bytes = getattr(instance, "_tail_", b"")
+        tail: bytes = getattr(instance, "__tail__", b"")
         return tail
 
     def __set__(self, instance: Struct | Union, value: object) -> None:

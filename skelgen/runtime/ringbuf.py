@@ -1,5 +1,8 @@
 """Ring buffers: records that BPF programs send, as Python values."""
 
+# ruff: noqa: SLF001 (poll() is a method of several ring buffers)
+# pyright: reportPrivateUsage=false
+
 import select
 import time
 from collections import deque
@@ -111,7 +114,7 @@ class RingBuf(Map, Generic[R]):
         memory = self._memory
         if memory is None:
             memory = RingMemory(fd, self.max_entries, f"map '{self.name}'")
-            self._handle._track(memory)  # noqa: SLF001 (the family is its other half)
+            self._handle.track(memory)
             self._memory = memory
         return memory
 
@@ -223,7 +226,7 @@ def poll(
     """
     these = tuple(rings)
     for ring in these:
-        ring._open()  # noqa: SLF001 (of the same module)
+        ring._open()
     deadline = None if timeout is None else time.monotonic() + timeout
     return _tagged(these, deadline)
 
@@ -233,7 +236,7 @@ def _tagged(
 ) -> Iterator[tuple[RingBuf[R], R]]:
     for ring, head in _poll(rings, deadline):
         # repeat() first: zip asks it before the record, which would be lost else
-        yield from zip(repeat(ring), head)  # noqa: B905 (one has no end)
+        yield from zip(repeat(ring), head)
 
 
 def _poll(
@@ -243,9 +246,9 @@ def _poll(
     readable = False
     while True:
         found = False
-        limits = [ring._open().produced() for ring in rings]  # noqa: SLF001 (of the same module)
+        limits = [ring._open().produced() for ring in rings]
         for ring, limit in zip(rings, limits, strict=True):
-            for head in ring._heads(limit):  # noqa: SLF001 (of the same module)
+            for head in ring._heads(limit):
                 found = True
                 yield ring, head
                 if deadline is not None and time.monotonic() >= deadline:

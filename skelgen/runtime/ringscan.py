@@ -43,7 +43,17 @@ class Batch(NamedTuple):
 class RingMemory:
     """The mappings of one ring buffer of ``size`` bytes."""
 
-    __slots__ = ("_consumer", "_data", "_fence", "_headers", "_lock", "_maps", "_producer", "_what", "size")
+    __slots__ = (
+        "_consumer",
+        "_data",
+        "_fence",
+        "_headers",
+        "_lock",
+        "_maps",
+        "_producer",
+        "_what",
+        "size",
+    )
 
     def __init__(self, fd: int, size: int, what: str) -> None:
         self.size: Final = size

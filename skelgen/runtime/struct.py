@@ -59,6 +59,8 @@ anything else, n bytes     hidden, see below       (descriptor)      ``rt.Bytes(
   structs. At run time :class:`Struct` takes what is named and leaves the rest zero.
 """
 
+# ruff: noqa: ANN401 (members have any type)
+
 import ctypes
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -101,11 +103,11 @@ def _names(cls: type[Any]) -> Iterator[tuple[int, str, "Codec[Any] | None"]]:
 
 def _members(cls: type[Any]) -> "dict[str, Codec[Any] | None]":
     """Return the members of a struct in their order, computed once a class."""
-    members: dict[str, Codec[Any] | None] | None = cls.__dict__.get("_members_")
+    members: dict[str, Codec[Any] | None] | None = cls.__dict__.get("__members__")
     if members is None:
         found = sorted(_names(cls), key=lambda member: member[0])
         members = {name: codec for _, name, codec in found}
-        cls._members_ = members
+        cls.__members__ = members
     return members
 
 
@@ -113,7 +115,7 @@ class _Checked:
     """What structs and unions share; stands before ctypes' class."""
 
     __slots__ = ()
-    _owner_ = None
+    __owner__ = None
 
     def __init__(self, **members: Any) -> None:
         super().__init__()
@@ -144,8 +146,12 @@ class _Checked:
         return type(self).from_buffer_copy, (bytes(self),)  # type: ignore[attr-defined, call-overload] # ctypes'
 
     @classmethod
-    def _make_codec_(cls) -> "StructCodec[Any]":
-        return StructCodec(cls)  # type: ignore[type-var] # a Struct or Union
+    def __make_codec__(cls) -> "StructCodec[Any]":
+        codec: StructCodec[Any] | None = cls.__dict__.get("__codec__")
+        if codec is None:
+            codec = StructCodec(cls)
+            setattr(cls, "__codec__", codec)  # noqa: B010 (no annotation for all)
+        return codec
 
 
 class Struct(_Checked, ctypes.Structure):
@@ -170,10 +176,14 @@ class Struct(_Checked, ctypes.Structure):
         )
 
     def __hash__(self) -> int:
-        values = (getattr(self, name) for name in _members(type(self)))
-        return hash(
-            tuple(tuple(v) if isinstance(v, ctypes.Array) else v for v in values)
-        )
+        members = _members(type(self))
+        return hash(tuple(_hashable(getattr(self, name)) for name in members))
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, ctypes.Array):
+        return tuple(_hashable(item) for item in value)
+    return value
 
 
 class Union(_Checked, ctypes.Union):
@@ -204,38 +214,46 @@ class StructCodec(Codec[S], Generic[S]):
         super().__init__(cls.__name__, ctypes.sizeof(cls), cls)
 
     def coerce(self, value: S) -> S:
+        """See :meth:`Codec.coerce`."""
         if isinstance(value, self.ctype):
             return value
         raise TypeError(f"must be {self.text}, got {type(value).__name__}")
 
-    def _pack(self, value: S) -> bytes:
+    def to_bytes(self, value: S) -> bytes:
+        """See :meth:`Codec.to_bytes`."""
         return bytes(self.coerce(value))
 
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> S:
+        """Return the value at an offset of a buffer."""
         value: S = self.ctype.from_buffer_copy(buffer, offset)
         return value
 
     def live(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[Any]:
+        """Return a slot over the memory; what is read from it is a view."""
         return LiveSlot(self, memory, offset)
 
     def _tail(self) -> int | None:
         """Return the offset of a flexible array, if there is one."""
         for cls in self.ctype.__mro__:
-            for value in vars(cls).values():
+            values: list[object] = list(vars(cls).values())
+            for value in values:
                 if isinstance(value, Descriptor) and value.flexible:
                     return value.offset
         return None
 
     @property
     def least(self) -> int:
+        """Bytes that a record has to have: up to a flexible array."""
         tail = self._tail()
         return self.size if tail is None else tail
 
     def reader(self) -> "Callable[[ReadableBuffer, int], S]":
+        """Return ctypes' own copying, which is all C."""
         read: Callable[[ReadableBuffer, int], S] = self.ctype.from_buffer_copy
         return read
 
     def sized_reader(self) -> "Callable[[bytes, int, int], S] | None":
+        """Return what fills a flexible array, if there is one."""
         tail = self._tail()
         if tail is None:
             return None
@@ -245,7 +263,7 @@ class StructCodec(Codec[S], Generic[S]):
             record = buffer[offset : offset + size]
             # padding behind the array's start counts as part of sizeof in C
             value: S = cls.from_buffer_copy(record.ljust(whole, b"\0"))
-            object.__setattr__(value, "_tail_", record[tail:])
+            object.__setattr__(value, "__tail__", record[tail:])
             return value
 
         return read
@@ -253,7 +271,7 @@ class StructCodec(Codec[S], Generic[S]):
 
 def struct(cls: type[S]) -> StructCodec[S]:
     """Return the codec of a struct or union."""
-    return StructCodec(cls)
+    return cls.__make_codec__()
 
 
 def check_layout(

@@ -1,9 +1,9 @@
 """Map families: how the elements of a map type are used from Python."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from skelgen.model.enums import MapType
-from skelgen.runtime.codec import Bytes
+from skelgen.runtime.codec import U32, Bytes
 from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap, ProgArray
 from skelgen.runtime.maps.base import Map
 from skelgen.runtime.maps.generic import GenericMap
@@ -36,6 +36,9 @@ _FAMILY: Final[dict[int, Any]] = {
 }
 
 
+_ARRAYS: Final = (ArrayMap, PerCpuArrayMap)
+
+
 def family(handle: MapHandle) -> Map:
     """Return a map of its type's family, with bytes for keys and values."""
     if handle.type == MapType.RINGBUF:
@@ -43,9 +46,6 @@ def family(handle: MapHandle) -> Map:
     value = Bytes(handle.value_size)
     if handle.type == MapType.PROG_ARRAY:
         return ProgArray(handle)
-    cls = _FAMILY.get(handle.type, GenericMap)
-    if cls in {ArrayMap, PerCpuArrayMap}:
-        array: Map = cls(handle, value=value)
-        return array
-    other: Map = cls(handle, key=Bytes(handle.key_size), value=value)
-    return other
+    cls: Any = _FAMILY.get(handle.type, GenericMap)
+    key: Any = U32 if cls in _ARRAYS else Bytes(handle.key_size)
+    return cast("Map", cls(handle, key=key, value=value))

@@ -3,11 +3,16 @@
 import errno
 import operator
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, SupportsIndex, TypeVar, overload
+from typing import Final, SupportsIndex, TypeVar, overload
 
 from skelgen.runtime.codec import U32, Codec
 from skelgen.runtime.errors import BpfOSError
-from skelgen.runtime.maps.base import ElementMap, fd_of
+from skelgen.runtime.maps.base import (
+    ElementMap,
+    SupportsFd,
+    SupportsFileno,
+    fd_of,
+)
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.maps.percpu import PerCpuCodec, per_cpu_bytes
 
@@ -77,7 +82,7 @@ class ArrayMap(ElementMap[int, V], Sequence[V]):
         return value
 
     def __iter__(self) -> Iterator[V]:
-        return self._all_values()
+        return self.each_value()
 
     def __contains__(self, value: object) -> bool:
         return any(value == item for item in self)
@@ -143,7 +148,9 @@ class ProgArray(ElementMap[int, int]):
         except _BAD as error:
             raise self._refused(error, index) from None
 
-    def __setitem__(self, index: int, program: Any) -> None:
+    def __setitem__(
+        self, index: int, program: int | SupportsFd | SupportsFileno
+    ) -> None:
         try:
             self._open().store(index, fd_of(program))
         except BpfOSError as error:

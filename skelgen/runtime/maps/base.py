@@ -2,8 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec
@@ -114,7 +114,7 @@ class ElementMap(Map, Generic[K, V]):
             fd = self._handle.fd()
             self._check_sizes()
             access = TypedAccess(fd, self._key, self._value, what=self._what())
-            self._handle._track(access)  # noqa: SLF001 (the family is its other half)
+            self._handle.track(access)
             self._access = access
         return access
 
@@ -201,7 +201,9 @@ class ElementMap(Map, Generic[K, V]):
                     values.unpack_all(value_buffer, count),
                 )
 
-    def _one_by_one(self, access: TypedAccess[K, V]) -> Iterator[tuple[list[K], list[V]]]:
+    def _one_by_one(
+        self, access: TypedAccess[K, V]
+    ) -> Iterator[tuple[list[K], list[V]]]:
         """Yield elements one at a time, on kernels without batches (before 5.6)."""
         for key in self._raw_keys(access):
             value = access.lookup(key)
@@ -222,28 +224,47 @@ class ElementMap(Map, Generic[K, V]):
                 raise BpfError(f"{self._what()}: changes too fast to be iterated")
             key = access.next_key(key)
 
-    def _all_keys(self) -> Iterator[K]:
+    def each_key(self) -> Iterator[K]:
+        """Yield every key once, read in batches."""
         for keys, _ in self._elements():
             yield from keys
 
-    def _all_values(self) -> Iterator[V]:
+    def each_value(self) -> Iterator[V]:
+        """Yield every value, read in batches."""
         for _, values in self._elements():
             yield from values
 
-    def _all_items(self) -> Iterator[tuple[K, V]]:
+    def each_item(self) -> Iterator[tuple[K, V]]:
+        """Yield keys with their values, read in batches."""
         for keys, values in self._elements():
             yield from zip(keys, values, strict=True)
 
 
-def fd_of(value: Any) -> int:
+class SupportsFd(Protocol):
+    """A map, program or link."""
+
+    def fd(self) -> int:
+        """Return its fd."""
+        ...
+
+
+class SupportsFileno(Protocol):
+    """A file, socket or the like."""
+
+    def fileno(self) -> int:
+        """Return its fd."""
+        ...
+
+
+def fd_of(value: object) -> int:
     """Return the fd of a map, program or file, or the number itself."""
     if isinstance(value, int):
         return value
-    fd = getattr(value, "fd", None) or getattr(value, "fileno", None)
-    if not callable(fd):
+    method: Callable[[], int] | None = getattr(value, "fd", None)
+    method = method or getattr(value, "fileno", None)
+    if method is None:
         raise TypeError(
             f"must be a file descriptor or an object with one, "
             f"got {type(value).__name__}"
         )
-    number: int = fd()
-    return number
+    return method()

@@ -2,12 +2,17 @@
 
 import errno
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import Codec
 from skelgen.runtime.errors import BpfOSError
-from skelgen.runtime.maps.base import ElementMap, fd_of
+from skelgen.runtime.maps.base import (
+    ElementMap,
+    SupportsFd,
+    SupportsFileno,
+    fd_of,
+)
 from skelgen.runtime.maps.handle import MapHandle
 
 K = TypeVar("K")
@@ -35,9 +40,7 @@ class GenericMap(ElementMap[K, V]):
 
     __slots__ = ()
 
-    def __init__(
-        self, handle: MapHandle, *, key: Codec[K], value: Codec[V]
-    ) -> None:
+    def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
         super().__init__(handle, key, value)
 
     def lookup(self, key: K, *, flags: int = 0) -> V | None:
@@ -45,7 +48,9 @@ class GenericMap(ElementMap[K, V]):
         data = self._pack_key(key)
         return self._open().get(data, self._value.unpack, flags)
 
-    def update(self, key: K, value: Any, *, flags: int = 0) -> None:
+    def update(
+        self, key: K, value: V | SupportsFd | SupportsFileno, *, flags: int = 0
+    ) -> None:
         """Write an element: ``BPF_MAP_UPDATE_ELEM``.
 
         ``value`` as its codec says, or a map, program, socket or file where the
@@ -120,15 +125,15 @@ class GenericMap(ElementMap[K, V]):
         value = bytearray(self._pack_value(item))  # type: ignore[arg-type] # a value, or refused
         return syscalls.map_lookup(self.fd(), None, value, what=self._what())
 
-    def _plain(self, value: Any) -> Any:
+    def _plain(self, value: V | SupportsFd | SupportsFileno) -> V:
         """Return the fd of a map, program, socket or file; other values as they are."""
         if isinstance(value, (int, bytes, bytearray)) or self.value_size not in {4, 8}:
-            return value
+            return value  # type: ignore[return-value] # as the codec wants it
         try:
             fd = fd_of(value)
         except TypeError:
-            return value  # the codec says what it wants
-        return fd
+            return value  # type: ignore[return-value] # the codec says what it wants
+        return fd  # type: ignore[return-value] # an int is a V here
 
     def _full(self, error: BpfOSError) -> BpfOSError:
         if error.errno == errno.ENOSPC:  # an LPM trie that is full

@@ -13,7 +13,7 @@ from skelgen.runtime.errors import ClosedError, StateError
 if TYPE_CHECKING:
     from typing import Self
 
-    from skelgen.runtime.codec import IntCodec
+    from skelgen.runtime.codec import Codec
     from skelgen.runtime.syscalls import MapInfo
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class Setting(Generic[T]):
 
     __slots__ = ("codec", "name")
 
-    def __init__(self, codec: "IntCodec | None" = None) -> None:
+    def __init__(self, codec: "Codec[Any] | None" = None) -> None:
         self.codec = codec
         self.name = ""
 
@@ -66,7 +66,7 @@ class Setting(Generic[T]):
                 "assign before"
             )
         if self.codec is not None and value is not None:
-            checked(self.codec, value, f"map '{handle.name}': {self.name}")  # type: ignore[arg-type] # an int, or refused
+            checked(self.codec, value, f"map '{handle.name}': {self.name}")
         handle.definition[self.name] = value
 
 
@@ -180,13 +180,13 @@ class MapHandle(Defined):
         """
         fd = self.fd()
         where = self._path(path)
-        parent = os.path.dirname(where)  # noqa: PTH120 (pathlib is slow to import)
+        parent = os.path.dirname(where)
         try:
-            os.mkdir(parent, 0o700)  # noqa: PTH102 (likewise)
+            os.mkdir(parent, 0o700)
         except FileExistsError:
             pass
         except OSError:
-            if not os.path.isdir(parent):  # noqa: PTH112 (likewise)
+            if not os.path.isdir(parent):
                 raise
         try:
             syscalls.obj_pin(fd, where, what=f"map '{self.name}'")
@@ -205,7 +205,7 @@ class MapHandle(Defined):
         if not paths:
             raise StateError(f"map '{self.name}': not pinned")
         for pinned in paths:
-            os.unlink(pinned)  # noqa: PTH108 (pathlib is slow to import)
+            os.unlink(pinned)
             if pinned in self._pinned:
                 self._pinned.remove(pinned)
 
@@ -218,12 +218,14 @@ class MapHandle(Defined):
         if path is None:
             path = self.pin_path
         if path is None:
-            raise StateError(f"map '{self.name}': no path to pin it to, and no pin_path")
+            raise StateError(
+                f"map '{self.name}': no path to pin it to, and no pin_path"
+            )
         return os.fspath(path)
 
     # -- for the loader --------------------------------------------------------
 
-    def _define(self, **settings: Any) -> None:
+    def _define(self, **settings: object) -> None:
         """Change the definition at load, e.g. the size of a ring buffer."""
         self.definition.update(settings)
 
@@ -238,7 +240,7 @@ class MapHandle(Defined):
         """Note that load did not make the map."""
         self.state = "loaded"
 
-    def _track(self, access: _Closes) -> None:
+    def track(self, access: _Closes) -> None:
         """Close what works with the fd before it is closed itself."""
         self._accesses.append(access)
 

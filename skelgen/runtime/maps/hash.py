@@ -10,7 +10,7 @@ from collections.abc import (
     MutableMapping,
     ValuesView,
 )
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar, cast, overload
 
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import Codec
@@ -18,9 +18,6 @@ from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.maps.percpu import PerCpuCodec, per_cpu_bytes
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsKeysAndGetItem
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -41,9 +38,7 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
 
     __slots__ = ()
 
-    def __init__(
-        self, handle: MapHandle, *, key: Codec[K], value: Codec[V]
-    ) -> None:
+    def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
         super().__init__(handle, key, value)
 
     # -- one element -----------------------------------------------------------
@@ -76,7 +71,7 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
         return value
 
     def __contains__(self, key: object) -> bool:
-        return self.get(key) is not None  # type: ignore[call-overload,no-any-return] # the codec refuses what is no key
+        return self.get(key) is not None  # type: ignore[arg-type] # the codec refuses what is no key
 
     def __setitem__(self, key: K, value: V) -> None:
         access = self._access
@@ -157,7 +152,7 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
     # -- many elements ---------------------------------------------------------
 
     def __iter__(self) -> Iterator[K]:
-        return self._all_keys()
+        return self.each_key()
 
     def __len__(self) -> int:
         """Count the elements, which reads all of them."""
@@ -177,7 +172,7 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
 
     def update(  # type: ignore[override] # no keywords: C has no keys that are names
         self,
-        other: "SupportsKeysAndGetItem[K, V] | Iterable[tuple[K, V]]" = (),
+        other: "Mapping[K, V] | Iterable[tuple[K, V]]" = (),
         /,
         *,
         flags: int = 0,
@@ -188,11 +183,9 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
         """
         pairs: Iterable[tuple[K, V]]
         if isinstance(other, Mapping):
-            pairs = other.items()
-        elif hasattr(other, "keys"):
-            pairs = [(key, other[key]) for key in other.keys()]  # noqa: SIM118 (no mapping)
+            pairs = cast("Mapping[K, V]", other).items()
         else:
-            pairs = other  # type: ignore[assignment] # pairs, then
+            pairs = other
         keys: list[bytes] = []
         values: list[bytes] = []
         for key, value in pairs:
@@ -226,7 +219,7 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
     def clear(self) -> None:
         """Delete all elements, also those that come meanwhile if they come slowly."""
         for _ in range(16):
-            keys = list(self._all_keys())
+            keys = list(self.each_key())
             if not keys:
                 return
             for key in keys:
@@ -238,7 +231,7 @@ class _Values(ValuesView[V]):
     _mapping: HashMap[Any, V]
 
     def __iter__(self) -> Iterator[V]:
-        return self._mapping._all_values()  # noqa: SLF001 (its other half)
+        return self._mapping.each_value()
 
     def __contains__(self, value: object) -> bool:
         return any(value == item for item in self)
@@ -249,7 +242,7 @@ class _Items(ItemsView[K, V]):
     _mapping: HashMap[K, V]
 
     def __iter__(self) -> Iterator[tuple[K, V]]:
-        return self._mapping._all_items()  # noqa: SLF001 (its other half)
+        return self._mapping.each_item()
 
 
 class PerCpuHashMap(HashMap[K, list[V]]):
@@ -260,9 +253,7 @@ class PerCpuHashMap(HashMap[K, list[V]]):
 
     __slots__ = ()
 
-    def __init__(
-        self, handle: MapHandle, *, key: Codec[K], value: Codec[V]
-    ) -> None:
+    def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
         super().__init__(handle, key=key, value=PerCpuCodec(value))
 
     def _value_bytes(self) -> int:

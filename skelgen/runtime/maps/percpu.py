@@ -22,7 +22,7 @@ def possible_cpus() -> int:
     write past the buffer: BpfError when it cannot be told.
     """
     try:
-        with open(_POSSIBLE, encoding="ascii") as file:  # noqa: PTH123 (pathlib is slow to import)
+        with open(_POSSIBLE, encoding="ascii") as file:
             return count_cpus(file.read())
     except (OSError, ValueError) as error:
         raise BpfError(f"number of possible CPUs: {_POSSIBLE}: {error}") from error
@@ -52,9 +52,12 @@ class PerCpuCodec(Codec[list[T]], Generic[T]):
         self.cpus = possible_cpus()
         self.stride = (element.size + 7) // 8 * 8
         size = self.stride * self.cpus
-        super().__init__(f"a list of {self.cpus} values, one a possible CPU", size, None)
+        super().__init__(
+            f"a list of {self.cpus} values, one a possible CPU", size, None
+        )
 
     def coerce(self, value: list[T]) -> bytes:
+        """See :meth:`Codec.coerce`."""
         if isinstance(value, (str, bytes)) or not hasattr(value, "__len__"):
             raise TypeError(f"must be {self.text}, got {type(value).__name__}")
         if len(value) != self.cpus:
@@ -65,12 +68,16 @@ class PerCpuCodec(Codec[list[T]], Generic[T]):
             for cpu, item in enumerate(value)
         )
 
-    def _pack(self, value: list[T]) -> bytes:
+    def to_bytes(self, value: list[T]) -> bytes:
+        """See :meth:`Codec.to_bytes`."""
         return self.coerce(value)
 
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> list[T]:
+        """Return the value at an offset of a buffer."""
         element, stride = self.element, self.stride
         if stride == element.size and isinstance(element, IntCodec):
             data = memoryview(buffer).cast("B")[offset : offset + self.size]
             return element.unpack_all(data, self.cpus)  # type: ignore[return-value] # T is int
-        return [element.unpack(buffer, offset + cpu * stride) for cpu in range(self.cpus)]
+        return [
+            element.unpack(buffer, offset + cpu * stride) for cpu in range(self.cpus)
+        ]

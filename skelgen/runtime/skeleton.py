@@ -1,0 +1,210 @@
+"""What generated skeletons inherit: the life of an object, and its links."""
+
+import os
+from typing import TYPE_CHECKING, Final, Self
+
+from skelgen.model.spec import ObjectSpec
+from skelgen.runtime.object import Object
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from skelgen.runtime.links.base import Link
+
+
+class Links:
+    """Links of a skeleton, an attribute a program; ``None`` while not attached.
+
+    A link that is put into an attribute is the skeleton's from then on: ``attach()``
+    leaves that program alone, ``detach()`` and ``destroy()`` destroy the link.
+    """
+
+    __slots__ = ("__object__",)
+
+    def __init__(self, obj: Object) -> None:
+        self.__object__: Final = obj
+        for name in _attributes(self):
+            setattr(self, name, None)
+
+    def __repr__(self) -> str:
+        links = (f"{name}={getattr(self, name)!r}" for name in _attributes(self))
+        return f"{type(self).__name__}({', '.join(links)})"
+
+
+def _attributes(links: Links) -> "tuple[str, ...]":
+    """Return the attributes of a generated class, in the order of the programs."""
+    names: tuple[str, ...] = type(links).__slots__
+    return () if type(links) is Links else names
+
+
+def _attached(links: Links | None) -> "list[tuple[str, Link]]":
+    """Return attribute and link of what is attached."""
+    if links is None:
+        return []
+    found = [(name, getattr(links, name)) for name in _attributes(links)]
+    return [(name, link) for name, link in found if link is not None]
+
+
+class Skeleton:
+    """A BPF object with a life: open, load, attach, detach, destroy.
+
+    A context manager, which destroys it in the end.
+    """
+
+    __slots__ = ("__weakref__", "object")
+
+    def __init__(self, obj: Object) -> None:
+        self.object: Final = obj
+        """The object: its maps, programs and sections by name."""
+
+    @staticmethod
+    def spec() -> ObjectSpec:
+        """Return the blueprint that the skeleton was generated from."""
+        raise NotImplementedError
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        name: str | None = None,
+        btf: str | os.PathLike[str] | bytes | None = None,
+        pin_root: str = "/sys/fs/bpf",
+        kconfig: str | None = None,
+        token: str | None = None,
+        log_level: int = 0,
+    ) -> Self:
+        """Open the object; nothing is in the kernel yet.
+
+        Between this and :meth:`load` globals, map sizes and programs can be changed.
+        The options are those of :class:`Object`.
+        """
+        return cls(
+            Object(
+                cls.spec(),
+                name=name,
+                btf=btf,
+                pin_root=pin_root,
+                kconfig=kconfig,
+                token=token,
+                log_level=log_level,
+            )
+        )
+
+    @classmethod
+    def open_and_load(
+        cls,
+        *,
+        name: str | None = None,
+        btf: str | os.PathLike[str] | bytes | None = None,
+        pin_root: str = "/sys/fs/bpf",
+        kconfig: str | None = None,
+        token: str | None = None,
+        log_level: int = 0,
+    ) -> Self:
+        """Open the object and load it; see :meth:`open` and :meth:`load`."""
+        skeleton = cls.open(
+            name=name,
+            btf=btf,
+            pin_root=pin_root,
+            kconfig=kconfig,
+            token=token,
+            log_level=log_level,
+        )
+        try:
+            skeleton.load()
+        except BaseException:
+            skeleton.destroy()
+            raise
+        return skeleton
+
+    def load(self) -> None:
+        """Make the maps and load the programs, all of them or nothing.
+
+        Raises VerifierError, CoreRelocationError, ExternError, BpfOSError; StateError
+        when it is loaded already.
+        """
+        self.object.load()
+
+    def attach(self) -> None:
+        """Attach every program whose ``SEC()`` says where, all of them or nothing.
+
+        Not those with ``autoload`` or ``autoattach`` off, and not those whose link is
+        there already. Raises AttachError, BpfOSError; StateError before load.
+        """
+        links = self._links()
+        taken = {self._c_name(attribute) for attribute, _ in _attached(links)}
+        made = self.object.attach(skip=taken)
+        if links is not None:
+            for attribute in _attributes(links):
+                link = made.get(self._c_name(attribute))
+                if link is not None:
+                    setattr(links, attribute, link)
+
+    def detach(self) -> None:
+        """Destroy every link, the last one first; :meth:`attach` works again.
+
+        Goes on when one fails, and raises the first error in the end.
+        """
+        errors = self._destroy_links()
+        try:
+            self.object.detach()
+        except Exception as error:  # noqa: BLE001 (raised below)
+            errors.append(error)
+        _raise_first(errors)
+
+    def destroy(self) -> None:
+        """Detach, close every map and program, give the memory back. Idempotent.
+
+        Views of globals stay valid memory; everything else raises ClosedError from
+        then on.
+        """
+        errors = self._destroy_links()
+        try:
+            self.object.destroy()
+        except Exception as error:  # noqa: BLE001 (raised below)
+            errors.append(error)
+        _raise_first(errors)
+
+    def _destroy_links(self) -> list[Exception]:
+        """Destroy what is in :class:`Links`, also what the user put there."""
+        errors: list[Exception] = []
+        links = self._links()
+        for attribute, link in reversed(_attached(links)):
+            setattr(links, attribute, None)
+            try:
+                link.destroy()
+            except Exception as error:  # noqa: BLE001 (raised by the caller)
+                errors.append(error)
+        return errors
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: "TracebackType | None",
+    ) -> None:
+        self.destroy()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.object.state.name.lower()}>"
+
+    def _c_name(self, attribute: str) -> str:
+        """Return the C name of a link's attribute: keywords got a ``_`` behind."""
+        plain = attribute.removesuffix("_")
+        programs = self.object.programs
+        return plain if plain in programs and attribute not in programs else attribute
+
+    def _links(self) -> Links | None:
+        """Return the generated links; None for an object without programs."""
+        links: Links | None = getattr(self, "links", None)
+        return links
+
+
+def _raise_first(errors: list[Exception]) -> None:
+    if errors:
+        for other in errors[1:]:
+            errors[0].add_note(f"also: {other}")
+        raise errors[0]
