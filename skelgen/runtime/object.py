@@ -14,6 +14,7 @@ from skelgen.runtime.undo import Undo
 
 if TYPE_CHECKING:
     from collections.abc import Container
+    from collections.abc import Container
     from types import TracebackType
 
     from skelgen.model.spec import ObjectSpec
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.maps.base import Map
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.section import Section
-    from skelgen.runtime.struct_ops import StructOps
+    from skelgen.runtime.struct_ops import StructOpsMap
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Program)
@@ -140,7 +141,7 @@ class Object:
             self._open_struct_ops(),
             self.programs,
         )
-        self.struct_ops: Final[Mapping[str, StructOps]] = self._parts.struct_ops
+        self.struct_ops: Final[Mapping[str, StructOpsMap]] = self._parts.struct_ops
         """struct_ops variables by name."""
         self.maps: Final[Mapping[str, Map]] = Named(
             "map", tuple(self._parts.handles()), self._family
@@ -152,13 +153,13 @@ class Object:
         )
         """Data sections by ELF name, as bytes."""
 
-    def _open_struct_ops(self) -> "dict[str, StructOps]":
+    def _open_struct_ops(self) -> "dict[str, StructOpsMap]":
         if not self.spec.struct_ops:
             return {}
-        from skelgen.runtime.struct_ops import StructOps  # noqa: PLC0415 - rare
+        from skelgen.runtime.struct_ops import StructOpsMap  # noqa: PLC0415 - rare
 
         return {
-            ops.name: StructOps(ops, self.spec.view(ops.image))
+            ops.name: StructOpsMap(ops, self.spec.view(ops.image))
             for ops in self.spec.struct_ops
         }
 
@@ -246,7 +247,7 @@ class Object:
             made: dict[str, Link] = {}
             undo = Undo()
             try:
-                for name, attach in self._attachable():
+                for name, attach in self._attachable(skip):
                     if name in skip:
                         continue
                     link = made[name] = attach()
@@ -257,20 +258,24 @@ class Object:
             self._links.update(made)
             return made
 
-    def _attachable(self) -> "Iterator[tuple[str, Callable[[], Link]]]":
+    def _attachable(
+        self, skip: "Container[str]"
+    ) -> "Iterator[tuple[str, Callable[[], Link]]]":
         for name, program in self.programs.items():
             if (
                 program.loaded
                 and program.autoattach
                 and program.auto_attachable
-                and self._is_free(name)
+                and self._is_free(name, skip)
             ):
                 yield name, program.attach
         for name, ops in self._parts.struct_ops.items():
-            if ops.value is not None and ops.autoattach and self._is_free(name):
+            if ops.value is not None and ops.autoattach and self._is_free(name, skip):
                 yield name, ops.attach
 
-    def _is_free(self, name: str) -> bool:
+    def _is_free(self, name: str, skip: "Container[str]") -> bool:
+        if name in skip:
+            return False
         link = self._links.get(name)
         return link is None or link.destroyed
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from skelgen.runtime.programs.base import Program
-    from skelgen.runtime.struct_ops import StructOps
+    from skelgen.runtime.struct_ops import StructOpsMap
 
 
 class Options(NamedTuple):
@@ -53,7 +53,7 @@ class Parts(NamedTuple):
     """Of ``.maps``, by name."""
     data: dict[str, DataMap]
     """By ELF section; not the globals of an arena."""
-    struct_ops: "dict[str, StructOps]"
+    struct_ops: "dict[str, StructOpsMap]"
     programs: "Mapping[str, Program]"
 
     def handles(self) -> "dict[str, MapHandle]":

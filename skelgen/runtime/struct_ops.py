@@ -147,7 +147,7 @@ class _Converter:
         self.callbacks.append(Callback(program, offset, index))
 
 
-class StructOps:
+class StructOpsMap:
     """A struct_ops variable of an object, and the map that it becomes."""
 
     __slots__ = ("autoattach", "functions", "handle", "image", "spec", "value")

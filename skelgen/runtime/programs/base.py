@@ -96,7 +96,6 @@ class Program:
         self._autoattach = True
         self._log_level = 0
         self._log = ""
-        self._log = ""
         self._attach_target, self._target_module = _named_target(spec.attach)
         self._target_program: Program | int | None = None
         self._fd: syscalls.Fd | None = None
@@ -166,11 +165,6 @@ class Program:
         return self._target_program
 
     # -- loaded ----------------------------------------------------------------
-
-    @property
-    def log(self) -> str:
-        """Log of the verifier that accepted it, if ``log_level`` asked for one."""
-        return self._log
 
     @property
     def loaded(self) -> bool:

@@ -1,0 +1,39 @@
+"""What generated modules and the runtime agree on."""
+
+from typing import Final
+
+from skelgen.runtime.errors import AbiError
+
+ABI: Final = 1
+"""What this runtime offers; it loads what was generated for any lower number too."""
+
+
+def require_abi(number: int) -> None:
+    """Refuse to be used by a module that was generated for a newer runtime.
+
+    Raises :class:`AbiError`, an ``ImportError``.
+    """
+    if number > ABI:
+        raise AbiError(
+            f"skeleton: generated for runtime interface {number}, and the skelgen that"
+            f" is installed has {ABI}; upgrade it: pip install --upgrade skelgen"
+        )
+
+
+def decode(text: str, *, size: int) -> bytes:
+    """Return the bytes of a generated module's image.
+
+    Raises ``ImportError`` when the module was changed since it was generated.
+    """
+    from binascii import Error, a2b_base64  # noqa: PLC0415 - when it is opened
+
+    try:
+        data = a2b_base64(text)
+    except Error as error:
+        raise ImportError(f"skeleton: its image is no base64: {error}") from error
+    if len(data) != size:
+        raise ImportError(
+            f"skeleton: its image has {len(data)} bytes and should have {size};"
+            " generate the module again"
+        )
+    return data
