@@ -17,6 +17,7 @@ from typing import (
     Protocol,
     SupportsIndex,
     TypeVar,
+    cast,
     overload,
 )
 
@@ -123,10 +124,10 @@ class Array(_Base[E]):
         return iter(self[:])
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, (Array, list, tuple)):
-            return NotImplemented
         items: Any = other
-        return self[:] == list(items)
+        if isinstance(items, (Array, list, tuple)):
+            return self[:] == list(cast("Iterable[Any]", items))
+        return NotImplemented
 
     __hash__ = None  # type: ignore[assignment] # as of every mutable sequence
 
@@ -163,7 +164,7 @@ class _Boxed:
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        element: Any = super().__getitem__(index)  # type: ignore[misc] # ctypes.Array's
+        element = cast("Any", super()).__getitem__(index)  # ctypes.Array's
         return self._codec_.unpack(element)
 
 

@@ -120,16 +120,14 @@ class IntCodec(Codec[int]):
 
     def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[int]:
         """Return the first ``count`` values of a buffer."""
-        letter: Any = self.format  # typeshed wants a literal
-        view = memoryview(buffer).cast("B")[: count * self.size].cast(letter)
-        numbers: list[int] = view.tolist()
+        view: Any = memoryview(buffer).cast("B")[: count * self.size]
+        numbers: list[int] = view.cast(self.format).tolist()
         return numbers
 
     def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[int]:
         """Return a slot over the memory."""
-        letter: Any = self.format
-        view = memoryview(memory).cast("B")[offset : offset + self.size]
-        slot: Slot[int] = view.cast(letter)
+        view: Any = memoryview(memory).cast("B")[offset : offset + self.size]
+        slot: Slot[int] = view.cast(self.format)
         return slot
 
 

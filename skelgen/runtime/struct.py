@@ -234,9 +234,9 @@ class StructCodec(Codec[S], Generic[S]):
 
     def _tail(self) -> int | None:
         """Return the offset of a flexible array, if there is one."""
-        for cls in self.ctype.__mro__:
-            values: list[object] = list(vars(cls).values())
-            for value in values:
+        mro: tuple[type[object], ...] = self.ctype.__mro__
+        for cls in mro:
+            for value in vars(cls).values():
                 if isinstance(value, Descriptor) and value.flexible:
                     return value.offset
         return None
