@@ -193,7 +193,7 @@ static __always_inline void bpf_tail_call_static(void *ctx, const void *map,
 /* ---- Printing ------------------------------------------------------------- */
 
 /* ___bpf_fill(arr, a, b, c): arr[0] = a; arr[1] = b; arr[2] = c */
-#define ___bpf_fill0(arr, i)
+#define ___bpf_fill0(arr, i, none...)
 #define ___bpf_fill1(arr, i, v) (arr)[i] = v;
 #define ___bpf_fill2(arr, i, v, more...) (arr)[i] = v; ___bpf_fill1(arr, (i) + 1, more)
 #define ___bpf_fill3(arr, i, v, more...) (arr)[i] = v; ___bpf_fill2(arr, (i) + 1, more)
@@ -207,7 +207,7 @@ static __always_inline void bpf_tail_call_static(void *ctx, const void *map,
 #define ___bpf_fill11(arr, i, v, more...) (arr)[i] = v; ___bpf_fill10(arr, (i) + 1, more)
 #define ___bpf_fill12(arr, i, v, more...) (arr)[i] = v; ___bpf_fill11(arr, (i) + 1, more)
 #define ___bpf_fill(arr, args...) \
-	___bpf_apply(___bpf_fill, ___bpf_narg(args))(arr, 0, ##args)
+	___bpf_apply(___bpf_fill, ___bpf_narg(args))(arr, 0, args)
 
 /* Put a format into a variable ___text and the values for it, pointers too, into
  * an array ___values of u64, then do `call` with them.
@@ -219,7 +219,7 @@ static __always_inline void bpf_tail_call_static(void *ctx, const void *map,
                                                                              \
 		_Pragma("GCC diagnostic push")                               \
 		_Pragma("GCC diagnostic ignored \"-Wint-conversion\"")       \
-		___bpf_fill(___values, ##args)                               \
+		___bpf_fill(___values, args)                                 \
 		_Pragma("GCC diagnostic pop")                                \
 		call;                                                        \
 	})
@@ -328,11 +328,9 @@ extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __weak __ksym;
 #define ___bpf_iterator(type, args...)                                       \
 	struct bpf_iter_##type ___it                                         \
 		__attribute__((aligned(8), cleanup(bpf_iter_##type##_destroy))), \
-		*___begun __attribute__((unused)) = ({                       \
-			bpf_iter_##type##_new(&___it, ##args);               \
-			(void)bpf_iter_##type##_destroy;                     \
-			(void *)0;                                           \
-		})
+		*___begun __attribute__((unused)) =                          \
+			(bpf_iter_##type##_new(&___it, ##args),              \
+			 (void)bpf_iter_##type##_destroy, NULL)
 
 #ifndef bpf_for_each
 #define bpf_for_each(type, cur, args...)                                     \

@@ -563,7 +563,7 @@ struct pt_regs;
 		    6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0)
 #endif
 
-#define ___bpf_values0(at)
+#define ___bpf_values0(at, none...)
 #define ___bpf_values1(at, t, x) , ___bpf_struct_arg(at, t)
 #define ___bpf_values2(at, t, x, more...) \
 	___bpf_values1(at, t, x) ___bpf_values1((at) + ___bpf_slots(t), more)
@@ -603,7 +603,7 @@ struct pt_regs;
 #define ___bpf_ctx_decl12(t, x, more...) , t x ___bpf_ctx_decl11(more)
 
 #define ___bpf_ctx_arg(args...) \
-	___bpf_apply(___bpf_values, ___bpf_narg2(args))(0, ##args)
+	___bpf_apply(___bpf_values, ___bpf_narg2(args))(0, args)
 #define ___bpf_ctx_decl(args...) \
 	___bpf_apply(___bpf_ctx_decl, ___bpf_narg2(args))(args)
 

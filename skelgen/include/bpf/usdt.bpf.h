@@ -123,11 +123,13 @@ static __always_inline struct __bpf_usdt_spec *___bpf_usdt_spec(struct pt_regs *
 }
 
 /* argument `n` of an entry, NULL if it has none of that number; two checks, as the
- * verifier does not know that no entry has more than the first allows
+ * verifier does not know that no entry has more than the first allows, and on one and
+ * the same 64-bit register, as it does not follow the compiler's shortcuts
  */
 static __always_inline struct __bpf_usdt_arg_spec *
 ___bpf_usdt_arg_spec(struct __bpf_usdt_spec *spec, __u64 n)
 {
+	barrier_var(n);
 	if (n >= BPF_USDT_MAX_ARG_CNT)
 		return NULL;
 	barrier_var(n);
