@@ -7,7 +7,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
-    from typing import Any
 
     from skelgen.model.spec import ObjectSpec
     from skelgen.runtime.object import Object
@@ -70,17 +69,29 @@ def open_object(
     *,
     name: str | None = None,
     source_name: str | None = None,
-    **options: "Any",
+    btf: "str | os.PathLike[str] | bytes | None" = None,
+    pin_root: "str | os.PathLike[str]" = "/sys/fs/bpf",
+    kconfig: str | None = None,
+    token: "str | os.PathLike[str] | None" = None,
+    log_level: int = 0,
 ) -> "Object":
     """Return a compiled BPF object, opened and ready to be changed and loaded.
 
     libbpf's ``bpf_object__open_file``: the same object as a skeleton has, for those
-    who have no generated module. ``source`` as of :func:`generate`, ``options`` those
-    of :class:`skelgen.runtime.Object`. Raises :class:`skelgen.errors.ObjectError`.
+    who have no generated module. ``source``, ``name`` and ``source_name`` as of
+    :func:`generate`, the other options those of :class:`skelgen.runtime.Object`.
+    Raises :class:`skelgen.errors.ObjectError`.
     """
     from skelgen.runtime.object import Object  # noqa: PLC0415 - see the docstring
 
-    return Object(read_object(source, name=name, source_name=source_name), **options)
+    return Object(
+        read_object(source, name=name, source_name=source_name),
+        btf=btf,
+        pin_root=pin_root,
+        kconfig=kconfig,
+        token=token,
+        log_level=log_level,
+    )
 
 
 def _read(

@@ -108,7 +108,7 @@ def _generate(data: bytes, spec: ObjectSpec, options: Options) -> str:
     btf = None if spec.btf is None else Btf(spec.view(spec.btf))
     missing = missing_types(btf, requests)
     if missing:
-        btf = _with_dwarf(data, missing, btf, spec.source)
+        btf = _with_dwarf(data, missing, btf)
     words = ("skelgen", spec.source, *options.arguments())
     header = Header(
         version=skelgen.__version__,
@@ -119,9 +119,7 @@ def _generate(data: bytes, spec: ObjectSpec, options: Options) -> str:
     return render(spec, btf, requests, header)
 
 
-def _with_dwarf(
-    data: bytes, missing: tuple[str, ...], btf: Btf | None, source: str
-) -> Btf:
+def _with_dwarf(data: bytes, missing: tuple[str, ...], btf: Btf | None) -> Btf:
     """Return BTF with types of the object's DWARF appended."""
     from skelgen.elf import dwarf  # noqa: PLC0415 - DWARF is slow and seldom needed
 

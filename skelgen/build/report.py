@@ -12,6 +12,7 @@ from skelgen.model import attach
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.spec import (
     DataSpec,
+    ExternKind,
     ExternSpec,
     MapSpec,
     ObjectSpec,
@@ -78,9 +79,11 @@ class _Report:
             "name": spec.name,
             "section": spec.section,
             "type": _name(ProgType, spec.type),
-            "attach_type": _name(AttachType, spec.attach_type)
-            if spec.attach_type or _has_attach_type(spec)
-            else None,
+            "attach_type": (
+                _name(AttachType, spec.attach_type)
+                if spec.attach_type or _has_attach_type(spec)
+                else None
+            ),
             "attach": {
                 "family": type(spec.attach).__name__,
                 **{
@@ -166,16 +169,21 @@ def as_text(spec: ObjectSpec) -> str:
     facts.append(f"{spec.btf.size} bytes of BTF" if spec.btf else "no BTF")
     parts = [f"{doc(spec.source)}: {', '.join(facts)}"]
     parts += _block("maps", [_map_row(map_) for map_ in _tables(table["maps"])])
-    parts += _block(
-        "programs", [_program_row(program) for program in spec.programs]
-    )
+    parts += _block("programs", [_program_row(program) for program in spec.programs])
     for section in _tables(table["data"]):
         title = f"{section['section']}, {_count(section['size'], 'byte')}"
         if section["zero"]:
             title += " of zeros"
         rows = [_variable_row(var) for var in _tables(section["variables"])]
         parts += _block(title, rows or [("(no variables known)",)])
-    parts += _block("externs", [_extern_row(row) for row in _tables(table["externs"])])
+    parts += _block(
+        "externs",
+        [
+            _extern_row(row)
+            for row in _tables(table["externs"])
+            if row["kind"] != ExternKind.KCONFIG.value  # those are in .kconfig
+        ],
+    )
     for ops in spec.struct_ops:
         title = f"struct_ops {ops.name}, struct {ops.type_name}"
         rows = [(member, "->", program) for member, program in ops.functions]
@@ -184,7 +192,11 @@ def as_text(spec: ObjectSpec) -> str:
 
 
 def _tables(value: Json) -> list[Table]:
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+    return (
+        [row for row in value if isinstance(row, dict)]
+        if isinstance(value, list)
+        else []
+    )
 
 
 def _block(title: str, rows: "list[tuple[str, ...]]") -> list[str]:
@@ -239,7 +251,9 @@ def _program_row(spec: ProgramSpec) -> tuple[str, ...]:
 
 def _target(where: attach.Attach) -> str:
     """Return where a program attaches, in one word; empty if by hand."""
-    texts = [str(part) for part in where if isinstance(part, str)]
+    texts = [part for part in where if isinstance(part, str)]
+    if isinstance(where, attach.Tracing | attach.TracingMulti):
+        texts.reverse()  # module before function, as in SEC()
     return ":".join(texts)
 
 

@@ -46,7 +46,9 @@ class _Skelgen(click.Group):
         return super().parse_args(ctx, args)
 
     def format_usage(
-        self, ctx: click.Context, formatter: click.HelpFormatter
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click passes it
+        formatter: click.HelpFormatter,
     ) -> None:
         formatter.write_usage("skelgen", "[OPTIONS] OBJ.o...")
         formatter.write_usage("skelgen", "inspect [--json] OBJ.o", prefix=" " * 7)
@@ -54,15 +56,22 @@ class _Skelgen(click.Group):
     def format_options(
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
-        own = [record for param in self.get_params(ctx) if (record := _help(param, ctx))]
+        own = [
+            record for param in self.get_params(ctx) if (record := _help(param, ctx))
+        ]
         records = [
-            record for param in generate.params if (record := _help(param, ctx))
+            record
+            for param in generate.params
+            if isinstance(param, click.Option) and (record := _help(param, ctx))
         ]
         with formatter.section("Options"):
             formatter.write_dl(records + own)
         with formatter.section("Commands"):
             formatter.write_dl(
-                [(name, self.commands[name].get_short_help_str(60)) for name in ("inspect",)]
+                [
+                    (name, self.commands[name].get_short_help_str(60))
+                    for name in ("inspect",)
+                ]
             )
 
     def shell_complete(

@@ -15,7 +15,7 @@ _DIFFERS = 1
 _STDOUT = Path("-")
 
 
-class _Record(click.ParamType):
+class _Record(click.ParamType["tuple[str, str]"]):
     """``MAP=TYPE``."""
 
     name = "MAP=TYPE"
@@ -30,7 +30,9 @@ class _Record(click.ParamType):
             return value
         map_, equals, type_ = value.partition("=")
         if not (map_ and equals and type_):
-            self.fail(f"'{value}' is not of the form MAP=TYPE, like rb=event", param, ctx)
+            self.fail(
+                f"'{value}' is not of the form MAP=TYPE, like rb=event", param, ctx
+            )
         return map_, type_
 
 
@@ -77,9 +79,7 @@ class _Record(click.ParamType):
     is_flag=True,
     help="Write nothing; exit with status 1 if a module is not up to date.",
 )
-@click.option(
-    "--diff", is_flag=True, help="Write nothing; print what would change."
-)
+@click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def generate(
     objects: tuple[Path, ...],

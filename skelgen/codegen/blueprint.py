@@ -4,11 +4,12 @@ What has its default value is left out. Names stay as they are, sections and oth
 text become literals.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 
 from skelgen.codegen.layout import Expr, Group
 from skelgen.codegen.text import literal
 from skelgen.model import attach as attach_
+from skelgen.model.attach import Attach
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.spec import (
     DataKind,
@@ -25,6 +26,7 @@ from skelgen.model.spec import (
     ObjectSpec,
     Pinning,
     ProgramSpec,
+    Reloc,
     Span,
     StructOpsSpec,
 )
@@ -32,6 +34,18 @@ from skelgen.model.spec import (
 if TYPE_CHECKING:
     from enum import Enum
 
+_Record: TypeAlias = (
+    ObjectSpec
+    | MapSpec
+    | DataSpec
+    | ProgramSpec
+    | ExternSpec
+    | StructOpsSpec
+    | Span
+    | Attach
+    | Reloc
+)
+_RECORDS = get_args(_Record)
 _HEX = frozenset({"flags", "map_extra"})
 """Bit masks, which read better in hexadecimal."""
 
@@ -79,14 +93,13 @@ _POSITIONAL: dict[type, int] = {
 """How many leading fields a class takes without their names."""
 
 
-def _call(record: tuple[object, ...]) -> Group:
+def _call(record: _Record) -> Group:
     """Return the call that builds a named tuple of the model."""
     cls = type(record)
-    names: tuple[str, ...] = cls._fields  # type: ignore[attr-defined] # NamedTuple
-    defaults: dict[str, object] = cls._field_defaults  # type: ignore[attr-defined] # likewise
+    defaults = cls._field_defaults
     positional = _POSITIONAL.get(cls, 0)
     items: list[Expr] = []
-    for index, (name, value) in enumerate(zip(names, record, strict=True)):
+    for index, (name, value) in enumerate(record._asdict().items()):
         if name in defaults and _same(value, defaults[name]):
             positional = min(positional, index)  # the next ones need their names
             continue
@@ -131,10 +144,10 @@ def _plain(value: object) -> Expr:
         return literal(value)
     if value is None or isinstance(value, int):
         return _number(value)
+    if isinstance(value, _RECORDS):
+        return _call(cast("_Record", value))
     if isinstance(value, tuple):
-        if hasattr(value, "_fields"):
-            return _call(value)
-        return Group("", tuple([_plain(item) for item in value]))
+        return Group("", tuple(map(_plain, cast("tuple[object, ...]", value))))
     raise TypeError(f"no expression for {type(value).__name__}")
 
 

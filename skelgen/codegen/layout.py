@@ -40,15 +40,6 @@ Expr: TypeAlias = str | Group
 """An expression: text without a place to break, or a group."""
 
 
-Expr: TypeAlias = str | Group
-"""An expression: text without a place to break, or a group."""
-
-
-def tuple_of(items: "tuple[Expr, ...]", head: str = "") -> Group:
-    """Return a tuple, as the value of a keyword if ``head`` is ``keyword=``."""
-    return Group(head, items)
-
-
 def strings(target: str, names: "Iterable[str]", *, spread: bool = False) -> Group:
     """Return the assignment of a tuple of names to ``target``."""
     items = tuple(f'"{name}"' for name in names)

@@ -102,7 +102,7 @@ def _family(
     if spec.type == MapType.PROG_ARRAY:
         return "ProgArray", ()
     if spec.type == MapType.RINGBUF:
-        return "RingBuf", (_named("record", record[0].codec),) if record else ()
+        return "RingBuf", (_named("record", record[0].codec if record else "None"),)
     return "GenericMap", (_named("key", key.codec), _named("value", value.codec))
 
 
@@ -122,14 +122,16 @@ def _side(
 ) -> tuple[Shape, str]:
     """Return the shape of a map's key or value, and its type in C."""
     if type_id and btf is not None and table is not None:
-        where = Context(f"map '{spec.name}' {side}", camel(spec.name) + camel(side))
+        where = Context(
+            f"map '{spec.name}' {side}",
+            f"{side} of map ``{spec.name}``",
+            camel(spec.name) + camel(side),
+        )
         shape = table.shape(type_id, where)
         if shape.size == size:
             return shape, type_name(btf, type_id)
         if spec.type != MapType.RINGBUF:
-            raise BtfError(
-                f"{where.what}: {size} bytes, but its type has {shape.size}"
-            )
+            raise BtfError(f"{where.what}: {size} bytes, but its type has {shape.size}")
         return shape, type_name(btf, type_id)
     kinds = _INDEX_KEY if side == "key" else _FD_VALUE
     if spec.type in kinds and size == 4:

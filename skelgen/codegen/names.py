@@ -100,9 +100,6 @@ SKELETON_NAMES = frozenset(
 )
 """Attributes of ``rt.Skeleton`` that a data section may not hide."""
 
-LINK_NAMES = frozenset({"rt"})
-"""Names that a program may not have: annotations of its link use them."""
-
 _SECTION_PREFIXES = (".data", ".rodata", ".bss", ".kconfig")
 
 
@@ -118,6 +115,11 @@ def checked(name: str, what: str) -> str:
             f"{what} '{name[:40]}...': {len(name)} characters are too long for a name"
         )
     return name
+
+
+def is_keyword(name: str) -> bool:
+    """Tell whether Python reserves a name."""
+    return name in _KEYWORDS
 
 
 def camel(name: str) -> str:
@@ -149,12 +151,20 @@ def section_identifier(section: str) -> str | None:
 
 
 class Scope:
-    """The names of one class, or of the module; C names in, Python names out."""
+    """The names of one class, or of the module; C names in, Python names out.
 
-    __slots__ = ("_owners", "_reserved", "_where")
+    ``where`` names it in messages, ``reserved`` is what it needs for itself;
+    ``sunder`` says whether names like ``_x_`` are reserved too, which enums, ctypes
+    and the runtime use.
+    """
 
-    def __init__(self, where: str, reserved: "Collection[str]" = ()) -> None:
+    __slots__ = ("_owners", "_reserved", "_sunder", "_where")
+
+    def __init__(
+        self, where: str, reserved: "Collection[str]" = (), *, sunder: bool = False
+    ) -> None:
         self._where = where
+        self._sunder = sunder
         self._reserved = reserved
         self._owners: dict[str, str] = {}
 
@@ -167,15 +177,19 @@ class Scope:
         checked(name, what)
         if name.startswith("__"):
             return None
-        if name in _KEYWORDS or name in self._reserved or _is_sunder(name):
+        if self.is_reserved(name):
             return self.take(name + "_", f"{what} '{name}'")
         return self.take(name, f"{what} '{name}'")
 
     def add_as(self, name: str, owner: str) -> str:
         """Take in a Python name that must not be one of the class's own."""
+        return self.take(name + "_" if self.is_reserved(name) else name, owner)
+
+    def is_reserved(self, name: str) -> bool:
+        """Tell whether a name is a keyword, or one that the class needs for itself."""
         if name in _KEYWORDS or name in self._reserved:
-            name += "_"
-        return self.take(name, owner)
+            return True
+        return self._sunder and len(name) > 2 and name[0] == name[-1] == "_"
 
     def take(self, name: str, owner: str) -> str:
         """Take in a Python name; ``owner`` says where it comes from, for messages.
@@ -187,8 +201,3 @@ class Scope:
             by = "twice" if other == owner else f"by {other} too"
             raise NamingError(f"{owner}: '{name}' in {self._where} is taken {by}")
         return name
-
-
-def _is_sunder(name: str) -> bool:
-    """Tell whether Python's enums, ctypes and the like claim a name: ``_x_``."""
-    return len(name) > 2 and name[0] == name[-1] == "_"

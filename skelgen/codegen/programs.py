@@ -1,8 +1,15 @@
-"""Which class of the runtime a program gets; ``skelgen.runtime.programs`` agrees."""
+"""Which class of the runtime a program gets, and how it is described.
 
+``skelgen.runtime.programs`` has the same table; a test compares them.
+"""
+
+from dataclasses import dataclass
+
+from skelgen.codegen.layout import Group
+from skelgen.codegen.text import code
 from skelgen.model import attach
 from skelgen.model.enums import AttachType, ProgType
-from skelgen.model.spec import ProgramSpec
+from skelgen.model.spec import ProgramSpec, StructOpsSpec
 
 _BY_ATTACH: dict[type, str] = {
     attach.Tracepoint: "TracepointProgram",
@@ -26,7 +33,45 @@ _BY_TYPE: dict[int, str] = {
     ProgType.CGROUP_SYSCTL: "CgroupProgram",
     ProgType.CGROUP_SOCKOPT: "CgroupProgram",
     ProgType.SOCK_OPS: "CgroupProgram",
+    ProgType.SK_LOOKUP: "NetnsProgram",
+    ProgType.FLOW_DISSECTOR: "NetnsProgram",
+    ProgType.NETFILTER: "NetfilterProgram",
+    ProgType.PERF_EVENT: "PerfEventProgram",
+    ProgType.SOCKET_FILTER: "SocketProgram",
+    ProgType.SK_REUSEPORT: "SocketProgram",
+    ProgType.SK_SKB: "SockmapProgram",
+    ProgType.SK_MSG: "SockmapProgram",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramView:
+    """A program, or a struct_ops variable, of a generated module."""
+
+    attribute: str
+    expr: Group
+    """The statement that sets the attribute."""
+    doc: str
+
+
+def program_view(spec: ProgramSpec, attribute: str) -> ProgramView:
+    """Return how a program looks in a module."""
+    cls = program_class(spec)
+    items = (f'"{spec.name}"',) + ((f"rt.{cls}",) if cls != "Program" else ())
+    doc = code(f'SEC("{spec.section}")')
+    if not spec.autoload:
+        doc += ", not loaded unless ``autoload`` is set"
+    expr = Group(f"self.{attribute}: Final = obj.program", items)
+    return ProgramView(attribute, expr, f"{doc}.")
+
+
+def struct_ops_view(spec: StructOpsSpec, attribute: str) -> ProgramView:
+    """Return how a struct_ops variable looks in a module."""
+    doc = code(f"struct {spec.type_name} {spec.name}")
+    if not spec.autocreate:
+        doc += ", not loaded unless ``handle.autocreate`` is set"
+    expr = Group(f"self.{attribute}: Final = obj.struct_ops", (f'"{spec.name}"',), "[]")
+    return ProgramView(attribute, expr, f"{doc}.")
 
 
 def program_class(spec: ProgramSpec) -> str:

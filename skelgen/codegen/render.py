@@ -3,12 +3,14 @@
 The templates lay a module out as black would, by the one rule of
 :mod:`skelgen.codegen.layout`, and tests hold every module against black. So black
 itself, which takes longer to import and run than all the rest together, is called
-where that rule ends: when a line is longer than the limit, because of a long name or
-number. What it makes of the module is then what counts.
+where that rule ends: for statements with a line that is longer than the limit,
+because of a long name or number. What it makes of them is then what counts.
 """
 
 import base64
 import functools
+import importlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ from skelgen.codegen.text import WIDTH, docstring
 from skelgen.codegen.view import ModuleView, module_view
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from skelgen.btf.parse import Btf
     from skelgen.codegen.requests import Requests
     from skelgen.model.spec import ObjectSpec
@@ -26,6 +30,10 @@ if TYPE_CHECKING:
 ABI = 1
 """What a generated module asks of the runtime: the ``ABI`` there, or an older one."""
 
+_BETWEEN = "\n\n\n"
+"""What stands between two statements of a module, and nowhere else."""
+_unbreakable = re.compile(r""" *(?:\"{3}.*|(?:\w+=)?(?:"[^"]*"|'[^']*'),)""").fullmatch
+"""A docstring; a string that has a line for itself already."""
 _BLOB_WIDTH = 80
 _BLOB = """
 
@@ -70,19 +78,32 @@ def draft(module: ModuleView, header: Header) -> str:
 
 
 def settled(text: str) -> str:
-    """Return a draft in black's form."""
-    if all(len(line) <= WIDTH for line in text.split("\n")):
+    """Return a draft in black's form.
+
+    Black sees the statements, one by one, that have a line which is too long; for
+    large modules it would need seconds.
+    """
+    if _fits(text):
         return text
-    return blackened(text)
+    statements = text.removesuffix("\n").split(_BETWEEN)
+    return _BETWEEN.join(map(_settled, statements)) + "\n"
+
+
+def _settled(statement: str) -> str:
+    return statement if _fits(statement) else blackened(statement).removesuffix("\n")
+
+
+def _fits(text: str) -> bool:
+    """Tell whether black would find no line to break."""
+    return all(len(line) <= WIDTH or _unbreakable(line) for line in text.split("\n"))
 
 
 def blackened(text: str) -> str:
     """Return what black makes of a text."""
     import black  # noqa: PLC0415 - takes over 100 ms, and is seldom needed
+    from black.mode import TargetVersion  # noqa: PLC0415 - likewise
 
-    mode = black.Mode(
-        target_versions={black.TargetVersion.PY311}, line_length=WIDTH
-    )
+    mode = black.Mode(target_versions={TargetVersion.PY311}, line_length=WIDTH)
     return black.format_str(text, mode=mode)
 
 
@@ -96,10 +117,10 @@ def _blob(image: bytes) -> str:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    import skelgen.templates  # noqa: PLC0415 - found through its package
-
+    # a package of its own, which lies beside this one in the source tree
+    templates = importlib.import_module("skelgen.templates")
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(list(skelgen.templates.__path__)),
+        loader=jinja2.FileSystemLoader(list(templates.__path__)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -107,6 +128,9 @@ def _environment() -> jinja2.Environment:
         auto_reload=False,
         autoescape=False,  # noqa: S701 - Python, not HTML; see text.py
     )
-    environment.filters["expr"] = lay_out
-    environment.filters["docstring"] = docstring
+    filters: dict[str, Callable[..., str]] = (
+        environment.filters
+    )  # pyright: ignore[reportUnknownMemberType]  # jinja2's
+    filters["expr"] = lay_out
+    filters["docstring"] = docstring
     return environment

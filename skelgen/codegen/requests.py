@@ -6,7 +6,11 @@ from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
 from skelgen.errors import ConfigError
 
-_KINDS = {"struct": Kind.STRUCT, "union": Kind.UNION, "enum": Kind.ENUM}
+_KINDS: dict[str, tuple[Kind, ...]] = {
+    "struct": (Kind.STRUCT,),
+    "union": (Kind.UNION,),
+    "enum": (Kind.ENUM, Kind.ENUM64),
+}
 _NAMED = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.TYPEDEF)
 
 
@@ -48,13 +52,8 @@ def find_type(btf: Btf | None, name: str) -> int | None:
     """
     if btf is None:
         return None
-    words = name.split()
-    if len(words) == 2 and words[0] in _KINDS:
-        kind = _KINDS[words[0]]
-        kinds = (kind, Kind.ENUM64) if kind is Kind.ENUM else (kind,)
-    else:
-        kinds = _NAMED
-    for wanted in kinds:
+    keyword = name.partition(" ")[0]
+    for wanted in _KINDS.get(keyword, _NAMED):
         found = btf.find_all(bare(name), wanted)
         if found:
             return found[0]

@@ -19,7 +19,6 @@ _ACCESS = {
     DataKind.DATA: "readable and writable at any time",
     DataKind.BSS: "readable and writable at any time",
     DataKind.KCONFIG: "the kernel's configuration, known after ``load()``",
-    DataKind.ARENA: "readable and writable at any time",
 }
 _STATIC = 0
 """``BTF_VAR_STATIC``."""
@@ -58,16 +57,21 @@ class SectionView:
     kind: DataKind
 
     @property
-    def expr(self) -> Group:
-        """The statement that sets the attribute of the skeleton."""
-        section = Group("obj.section", (self.section,))
-        return Group(f"self.{self.attribute}: Final = {self.cls}", (section,))
+    def made(self) -> Group:
+        """What the attribute of the skeleton is set to."""
+        return Group(self.cls, (Group("obj.section", (self.section,)),))
 
 
 def variables(
     data: DataSpec, spec: ObjectSpec, btf: Btf | None
 ) -> tuple[Variable, ...]:
-    """Return the variables of a section; none if all are static or BTF has none."""
+    """Return the variables of a section; none if all are static or BTF has none.
+
+    Those of an arena are not memory of the map's own, and the runtime has no view of
+    them.
+    """
+    if data.kind is DataKind.ARENA:
+        return ()
     if data.kind is DataKind.KCONFIG:
         return tuple(
             Variable(extern.name, extern.type_id, extern.offset, extern.size)
@@ -107,7 +111,7 @@ def _globals(
     btf: Btf,
     table: TypeTable,
 ) -> tuple[GlobalView, ...]:
-    scope = Scope(f"section '{data.section}'", reserved)
+    scope = Scope(f"section '{data.section}'", reserved, sunder=True)
     views: list[GlobalView] = []
     for var in found:
         attribute = scope.add(checked(var.name, "global"), "global")
@@ -119,15 +123,13 @@ def _globals(
 def _global(
     data: DataSpec, var: Variable, attribute: str, btf: Btf, table: TypeTable
 ) -> GlobalView:
-    where = Context(f"global '{var.name}'", camel(var.name))
+    where = Context(f"global '{var.name}'", f"global ``{var.name}``", camel(var.name))
     shape = table.shape(var.type_id, where)
     if shape.size > var.size or var.offset + var.size > data.size:
         raise BtfError(
             f"{where.what}: {shape.size} bytes at offset {var.offset} do not fit into"
             f" its {var.size}, or the section's {data.size}"
         )
-    text = code(declaration(btf, var.type_id, var.name))
-    if shape.note:
-        text += f", {shape.note}"
+    text = code(declaration(btf, var.type_id, var.name)) + shape.note
     expr = Group(f"{attribute} = rt.Global", (shape.codec, f"offset={var.offset}"))
     return GlobalView(attribute, expr, f"{text}.", shape)

@@ -30,7 +30,7 @@ class Shape(NamedTuple):
     default: str
     """Of that argument."""
     note: str = ""
-    """What the C declaration does not say, for docstrings."""
+    """What the C declaration does not say, for docstrings, to go right behind it."""
     enum: str = ""
     """Class of the enumeration that it holds, in an array or not."""
 
@@ -43,7 +43,7 @@ def scalar(size: int, *, signed: bool, note: str = "") -> Shape:
     return Shape(size, size, ctype, codec, "int", "int", "0", note)
 
 
-POINTER = scalar(8, signed=False, note="a pointer, seen as an integer")
+POINTER = scalar(8, signed=False, note=" (a pointer, seen as an integer)")
 CHAR = scalar(1, signed=True)
 """A single ``char``, which BPF has signed."""
 _BOOL = Shape(1, 1, "ctypes.c_bool", "rt.BOOL", "bool", "bool", "False")
@@ -64,7 +64,7 @@ def integer(type_: Int) -> Shape:
         codec = "rt.I128" if type_.signed else "rt.U128"
         return Shape(16, 1, None, codec, "int", "int", "0")
     if size not in _BITS:
-        return raw(size, f"an integer of {size} bytes, left as bytes")
+        return raw(size, f" (an integer of {size} bytes, left as bytes)")
     return scalar(size, signed=type_.signed)
 
 
@@ -75,7 +75,7 @@ def floating(type_: Float) -> Shape:
         return Shape(4, 4, "ctypes.c_float", "rt.F32", "float", "float", "0.0")
     if size == 8:
         return Shape(8, 8, "ctypes.c_double", "rt.F64", "float", "float", "0.0")
-    return raw(size, f"a float of {size} bytes, left as bytes")
+    return raw(size, f" (a float of {size} bytes, left as bytes)")
 
 
 def enumeration(stored: Shape, cls: str) -> Shape:
@@ -93,7 +93,7 @@ def chars(length: int) -> Shape:
     """Return the shape of a ``char`` array."""
     codec = Group("rt.CString", (str(length),))
     ctype = f"ctypes.c_char * {length}"
-    note = "cut at the first NUL"
+    note = ", cut at the first NUL"
     return Shape(length, 1, ctype, codec, "bytes", "bytes", 'b""', note)
 
 

@@ -26,7 +26,9 @@ class Place(Enum):
     BITS = auto()
     """``rt.BitField``."""
     FLEXIBLE = auto()
-    """``rt.Flexible``, ``rt.FlexibleBytes``."""
+    """``rt.Flexible``."""
+    TEXT = auto()
+    """``rt.FlexibleBytes``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,13 @@ class Member:
         return self.shape.annotation
 
     @property
+    def parameter(self) -> str:
+        """The argument of the constructor that sets it."""
+        if self.place is Place.BITS:
+            return f"{self.name}: int = 0"
+        return f"{self.name}: {self.shape.parameter} = {self.shape.default}"
+
+    @property
     def text(self) -> Expr:
         """The statement that declares the attribute."""
         if self.place is Place.FIELD:
@@ -65,14 +74,14 @@ class Member:
         offset = f"offset={self.offset}"
         if self.place is Place.MEMBER:
             return Group(f"{self.name} = rt.Member", (self.shape.codec, offset))
+        if self.place is Place.TEXT:
+            return Group(f"{self.name} = rt.FlexibleBytes", (offset,))
         if self.place is Place.FLEXIBLE:
-            if self.shape is CHAR:
-                return Group(f"{self.name} = rt.FlexibleBytes", (offset,))
             return Group(f"{self.name} = rt.Flexible", (self.shape.codec, offset))
-        items = (f"bit_offset={self.bit_offset}", f"width={self.width}")
+        items = [f"bit_offset={self.bit_offset}", f"width={self.width}"]
         if self.signed:
-            items += ("signed=True",)
-        return Group(f"{self.name} = rt.BitField", items)
+            items.append("signed=True")
+        return Group(f"{self.name} = rt.BitField", tuple(items))
 
     @property
     def doc(self) -> str:
@@ -80,11 +89,12 @@ class Member:
         text = f"{code(self.declaration)} at offset {self.offset}"
         if self.place is Place.BITS:
             first = self.bit_offset % 8
-            text += f", bits {first} to {first + self.width - 1}"
-        elif self.place is Place.FLEXIBLE:
+            last = first + self.width - 1
+            text += f", bit {first}" if first == last else f", bits {first} to {last}"
+        elif self.place in {Place.FLEXIBLE, Place.TEXT}:
             text += ": what follows the struct in a record"
-        elif self.shape.note:
-            text += f", {self.shape.note}"
+        else:
+            text += self.shape.note
         if self.shape.enum:
             text += f"; compare with :class:`{self.shape.enum}`"
         return text + "."
@@ -105,12 +115,12 @@ class Layout:
     base: int = 0
     """Where it begins in the outermost struct, if anonymous: hidden members are named
     after the bytes there, so that no two have the same name."""
-    members: list[Member] = field(default_factory=list)
-    entries: list[Expr] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list[Member])
+    entries: list[Expr] = field(default_factory=list[Expr])
     """Of ``_fields_``."""
-    anonymous: list[str] = field(default_factory=list)
+    anonymous: list[str] = field(default_factory=list[str])
     """Names in ``_anonymous_``."""
-    offsets: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list[int])
     """Of the entries that are not hidden."""
     packed: bool = False
     """Whether ``_pack_`` is needed for C's offsets."""
@@ -153,9 +163,8 @@ class Layout:
     ) -> None:
         """Add an array without a length, at the end."""
         self._start(declaration, bit_offset, 0)
-        self.members.append(
-            Member(name, declaration, Place.FLEXIBLE, bit_offset, element)
-        )
+        place = Place.TEXT if element is CHAR else Place.FLEXIBLE
+        self.members.append(Member(name, declaration, place, bit_offset, element))
 
     def place_anonymous(
         self, bit_offset: int, shape: Shape, members: "list[Member]"

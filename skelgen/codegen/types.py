@@ -6,15 +6,19 @@ here; a type that Python cannot express becomes bytes with a note, and one that 
 no sense is a :class:`~skelgen.errors.BtfError` that names it.
 """
 
-import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from skelgen.btf import types as bt
 from skelgen.btf.decl import declaration
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import MAX_NESTING, skip_mods_and_typedefs
-from skelgen.codegen import shapes, text
-from skelgen.codegen.layout import Expr, Group, flat, strings
+from skelgen.codegen import shapes
+from skelgen.codegen.classes import (
+    EnumClass,
+    StructClass,
+    names_used,
+    struct_class,
+)
 from skelgen.codegen.names import (
     ENUM_NAMES,
     MODULE_NAMES,
@@ -24,88 +28,23 @@ from skelgen.codegen.names import (
     checked,
 )
 from skelgen.codegen.shapes import Shape
-from skelgen.codegen.structs import Layout, Member, Place
+from skelgen.codegen.structs import Layout
 from skelgen.errors import BtfError, NamingError
 
-_BUILTINS = frozenset({"bool", "bytes", "float", "int"})
 _RESERVED = STRUCT_NAMES | MODULE_NAMES
 _MOST_ANONYMOUS = 4096
 """Anonymous members in one module: a limit for BTF that nests without end."""
 
 
-@dataclass(frozen=True, slots=True)
-class EnumClass:
-    """An ``enum.IntEnum`` of a generated module."""
+class Context(NamedTuple):
+    """Where a type is used, which names what has no name of its own."""
 
-    name: str
+    what: str
+    """For messages: ``map 'events' value``."""
     doc: str
-    values: tuple[tuple[str, int], ...]
-    """Pairs of enumerator and value."""
-    kind: str = "enum"
-    public: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class StructClass:
-    """An ``rt.Struct`` or ``rt.Union`` of a generated module."""
-
-    name: str
-    base: str
-    """``rt.Struct`` or ``rt.Union``."""
-    doc: str
-    size: int
-    members: tuple[Member, ...]
-    """Attributes that are declared one by one: none in the class of an anonymous
-    member, whose attributes are the outer struct's."""
-    entries: tuple[Expr, ...]
-    anonymous: tuple[str, ...]
-    offsets: tuple[int, ...]
-    packed: bool
-    kind: str = "struct"
-
-    @property
-    def fields(self) -> Group:
-        """``_fields_``."""
-        return Group("_fields_ = ", self.entries, "[]", spread=True)
-
-    @property
-    def anonymous_names(self) -> Group:
-        """``_anonymous_``."""
-        return strings("_anonymous_", self.anonymous)
-
-    @property
-    def constructor(self) -> Group:
-        """Signature for type checkers."""
-        parameters = [
-            f"{member.name}: {member.shape.parameter} = {member.shape.default}"
-            for member in self.members
-            if member.place is not Place.FLEXIBLE
-        ]
-        items = ("self", "*", *parameters) if parameters else ("self",)
-        return Group("def __init__", items)
-
-    @property
-    def check(self) -> Group:
-        """The comparison of the class with BTF's layout."""
-        offsets = Group("offsets=", tuple(map(str, self.offsets)))
-        return Group("rt.check_layout", (self.name, f"size={self.size}", offsets))
-
-    @property
-    def public(self) -> bool:
-        """Whether users are meant to name the class."""
-        return not self.name.startswith("_")
-
-
-class Context:
-    """Where a type is used: names what has no name, and says so in messages."""
-
-    __slots__ = ("what", "words")
-
-    def __init__(self, what: str, words: str) -> None:
-        self.what = what
-        """For messages: ``map 'events'``."""
-        self.words = words
-        """CamelCase name for an anonymous type: ``EventsValue``."""
+    """For docstrings: value of map ``events``."""
+    words: str
+    """CamelCase, for the class of an anonymous type: ``EventsValue``."""
 
 
 class TypeTable:
@@ -211,7 +150,7 @@ class TypeTable:
     ) -> Shape:
         if type_.size not in {1, 2, 4, 8}:
             raise BtfError(f"{owner}: an enumeration of {type_.size} bytes")
-        scope = Scope(owner, ENUM_NAMES)
+        scope = Scope(owner, ENUM_NAMES, sunder=True)
         values: list[tuple[str, int]] = []
         for enumerator in type_.values:
             attribute = scope.add(enumerator.name, f"{owner}, enumerator")
@@ -225,10 +164,10 @@ class TypeTable:
         self, type_: bt.Struct | bt.Union, name: str, owner: str, doc: str
     ) -> Shape:
         layout = self._layout(type_, name, owner, 0, _RESERVED)
-        hidden = _used(layout) & {member.name for member in layout.members}
+        hidden = names_used(layout) & {member.name for member in layout.members}
         if hidden:  # a member may not hide a class that the struct uses
             layout = self._layout(type_, name, owner, 0, _RESERVED | hidden)
-        definition = _class(name, doc, layout, _unshadowed(layout.members))
+        definition = struct_class(name, doc, layout)
         self._claim(owner, definition)
         return shapes.aggregate(name, type_.size, layout.align)
 
@@ -241,7 +180,7 @@ class TypeTable:
         reserved: frozenset[str],
     ) -> Layout:
         layout = Layout(owner, type_.size, isinstance(type_, bt.Union), base)
-        scope = Scope(owner, reserved)
+        scope = Scope(owner, reserved, sunder=True)
         for index, member in enumerate(type_.members):
             if not member.name:
                 what = f"{owner}, member {index}"
@@ -266,14 +205,18 @@ class TypeTable:
     ) -> None:
         btf = self._btf
         what = f"{owner}, member '{member.name}'"
-        words = f"{cls.strip('_')}{camel(member.name).strip('_')}"
+        where = Context(
+            what,
+            f"member ``{member.name}`` in :class:`{cls}`",
+            f"{cls.strip('_')}{camel(member.name).strip('_')}",
+        )
         declared = declaration(btf, member.type_id, member.name)
         integer = _integer(btf, member.type_id)
         width, bit_offset = member.bitfield_size, member.bit_offset
         if integer is not None and not width and integer.bits != 8 * integer.size:
             # before clang 7 the width of a bit-field was in a type of its own
             width, bit_offset = integer.bits, bit_offset + integer.bit_offset
-        shape = self.shape(member.type_id, Context(what, words))
+        shape = self.shape(member.type_id, where)
         if width:
             signed = (integer is not None and integer.signed) or (
                 shape.enum != "" and str(shape.ctype).startswith("ctypes.c_int")
@@ -281,7 +224,7 @@ class TypeTable:
             declared += f":{width}"
             layout.place_bits(name, declared, bit_offset, width, shape, signed=signed)
         elif last and self._is_flexible(member.type_id):
-            element = self._element(member.type_id, Context(what, words))
+            element = self._element(member.type_id, where)
             layout.place_flexible(name, declared, bit_offset, element)
         else:
             layout.place(name, declared, bit_offset, shape)
@@ -295,8 +238,10 @@ class TypeTable:
         what: str,
         reserved: frozenset[str],
     ) -> None:
-        """Add an anonymous struct or union; nothing else needs no name in C but
-        bit-fields, which are padding."""
+        """Add an anonymous struct or union.
+
+        Nothing else does without a name in C but bit-fields, which are padding.
+        """
         type_ = self._btf.type(member.type_id)
         if member.bitfield_size or not isinstance(type_, bt.Struct | bt.Union):
             return
@@ -316,7 +261,7 @@ class TypeTable:
         if layout.place_anonymous(member.bit_offset, shape, inner.members):
             kind = "union" if inner.is_union else "struct"
             doc = f"Anonymous {kind} at offset {base} of :class:`{cls}`"
-            self._claim(what, _class(name, doc, inner, ()))
+            self._claim(what, struct_class(name, doc, inner, anonymous=True))
         self._active.remove(type_.id)
 
     def _is_flexible(self, type_id: int) -> bool:
@@ -348,62 +293,8 @@ def _naming(
     else:
         cls = where.words
         owner = f"the {kind} of {where.what}"
-        doc = f"The {kind} of {text.doc(where.what)}"
+        doc = f"``{kind}`` of {where.doc}"
     return (cls + "_" if cls in MODULE_NAMES else cls), owner, doc
-
-
-def _unshadowed(members: list[Member]) -> tuple[Member, ...]:
-    """Return members with annotations that no member's own name changes.
-
-    In ``class Traffic: bytes: int; comm: bytes`` the second ``bytes`` would be the
-    member, not the type.
-    """
-    hidden = _BUILTINS & {member.name for member in members}
-    if not hidden:
-        return tuple(members)
-    pattern = re.compile(rf"\b({'|'.join(sorted(hidden))})\b")
-
-    def qualified(annotation: str) -> str:
-        return pattern.sub(r"builtins.\1", annotation)
-
-    return tuple(
-        replace(
-            member,
-            shape=member.shape._replace(
-                annotation=qualified(member.shape.annotation),
-                parameter=qualified(member.shape.parameter),
-            ),
-        )
-        for member in members
-    )
-
-
-def _class(
-    name: str, doc: str, layout: Layout, members: tuple[Member, ...]
-) -> StructClass:
-    return StructClass(
-        name,
-        "rt.Union" if layout.is_union else "rt.Struct",
-        f"{doc}, {_bytes(layout.size)}.",
-        layout.size,
-        members,
-        tuple(layout.entries),
-        tuple(layout.anonymous),
-        tuple(layout.offsets),
-        layout.packed,
-    )
-
-
-def _used(layout: Layout) -> set[str]:
-    """Return every word in the annotations and codecs of a struct."""
-    used: set[str] = set()
-    for member in layout.members:
-        used |= text.words(member.annotation) | text.words(flat(member.shape.codec))
-    return used - _BUILTINS
-
-
-def _bytes(size: int) -> str:
-    return "1 byte" if size == 1 else f"{size} bytes"
 
 
 def _resolved(btf: Btf, type_id: int) -> bt.Type:

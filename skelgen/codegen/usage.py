@@ -2,12 +2,15 @@
 
 import re
 
+from skelgen.codegen.classes import StructClass
 from skelgen.codegen.maps import MapView
+from skelgen.codegen.names import is_keyword
+from skelgen.codegen.programs import program_class
 from skelgen.codegen.sections import GlobalView, SectionView
-from skelgen.codegen.types import StructClass
+from skelgen.codegen.text import WIDTH
 from skelgen.model import attach
 from skelgen.model.enums import MapType
-from skelgen.model.spec import DataKind, ProgramSpec
+from skelgen.model.spec import DataKind, ObjectSpec, ProgramSpec
 
 _EXAMPLES = {"int": "1", "bool": "True", "float": "1.0"}
 _MOST_MEMBERS = 3
@@ -17,7 +20,7 @@ def usage(
     prefix: str,
     maps: tuple[MapView, ...],
     sections: tuple[SectionView, ...],
-    programs: tuple[ProgramSpec, ...],
+    spec: ObjectSpec,
     classes: dict[str, StructClass],
 ) -> tuple[str, ...]:
     """Return the lines of the example."""
@@ -32,15 +35,17 @@ def usage(
             f"    skel.{section}.{var.attribute} = {value}",
             "    skel.load()",
         ]
-    if any(_attaches_itself(spec) for spec in programs):
+    if spec.struct_ops or any(map(_attaches_itself, spec.programs)):
         lines.append("    skel.attach()")
+    else:
+        lines += _by_hand(spec.programs)
     ring = next((view for view in maps if view.spec.type == MapType.RINGBUF), None)
     if ring is not None:
         lines += _loop(ring, classes)
         return tuple(lines)
     counter = _first(sections, {DataKind.BSS, DataKind.DATA})
     if counter is not None:
-        lines.append(f"    print(skel.{counter[0]}.{counter[1].attribute})")
+        lines += ["    ...", f"    print(skel.{counter[0]}.{counter[1].attribute})"]
     elif len(lines) == 1:
         lines.append("    ...")
     return tuple(lines)
@@ -63,6 +68,30 @@ def _attaches_itself(spec: ProgramSpec) -> bool:
     if isinstance(spec.attach, attach.Manual | attach.StructOps):
         return False
     return spec.autoload and any(part is not None for part in spec.attach[:1])
+
+
+_TARGETS = {
+    "XdpProgram": '"eth0"',
+    "TcProgram": '"eth0", direction="ingress"',
+    "CgroupProgram": '"/sys/fs/cgroup/app"',
+}
+"""Where programs attach that cannot know by themselves."""
+
+
+def _by_hand(programs: tuple[ProgramSpec, ...]) -> list[str]:
+    """Return how the first program attaches, where its ``SEC()`` cannot say it."""
+    for spec in programs:
+        target = _TARGETS.get(program_class(spec))
+        if target is not None and spec.autoload and not is_keyword(spec.name):
+            call = f"skel.progs.{spec.name}.attach({target})"
+            line = f"    skel.links.{spec.name} = {call}"
+            if len(line) + 4 <= WIDTH:
+                return [line]
+            return [
+                f"    program = skel.progs.{spec.name}",
+                f"    skel.links.{spec.name} = program.attach({target})",
+            ]
+    return []
 
 
 def _loop(ring: MapView, classes: dict[str, StructClass]) -> list[str]:

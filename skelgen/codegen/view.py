@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from skelgen.btf.decl import type_name
 from skelgen.btf.parse import Btf
 from skelgen.codegen.blueprint import blueprint
+from skelgen.codegen.classes import EnumClass, StructClass
 from skelgen.codegen.layout import Expr, Group, strings
 from skelgen.codegen.maps import RECORD_MAPS, MapView, map_view, type_text
 from skelgen.codegen.names import (
-    LINK_NAMES,
     MODULE_NAMES,
     SKELETON_NAMES,
     Scope,
@@ -19,25 +19,29 @@ from skelgen.codegen.names import (
     checked,
     section_identifier,
 )
-from skelgen.codegen.programs import program_class
+from skelgen.codegen.programs import ProgramView, program_view, struct_ops_view
 from skelgen.codegen.requests import Requests, bare, find_type
 from skelgen.codegen.sections import SectionView, section_view, variables
 from skelgen.codegen.shapes import Shape
-from skelgen.codegen.text import code, doc
-from skelgen.codegen.types import Context, EnumClass, StructClass, TypeTable
+from skelgen.codegen.text import doc
+from skelgen.codegen.types import Context, TypeTable
 from skelgen.codegen.usage import usage
 from skelgen.errors import BtfError, ConfigError, NamingError
-from skelgen.model.spec import DataSpec, ObjectSpec
+from skelgen.model.spec import (
+    DataSpec,
+    MapSpec,
+    ObjectSpec,
+    ProgramSpec,
+    StructOpsSpec,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class ProgramView:
-    """A program of a generated module."""
-
-    attribute: str
-    expr: Group
-    """The statement that sets the attribute."""
-    doc: str
+_CLASSES = (
+    ("maps", "Maps"),
+    ("progs", "Progs"),
+    ("struct_ops", "StructOps"),
+    ("links", "Links"),
+)
+"""Attributes of the skeleton, and how the names of their classes end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class ModuleView:
     classes: tuple[EnumClass | StructClass, ...]
     maps: tuple[MapView, ...]
     programs: tuple[ProgramView, ...]
+    struct_ops: tuple[ProgramView, ...]
     sections: tuple[SectionView, ...]
     spec: Expr
     """The blueprint."""
@@ -69,25 +74,64 @@ class ModuleView:
     @property
     def typing(self) -> str:
         """What comes from ``typing``."""
-        return ", ".join(sorted({"Final", *self.uses & {"TYPE_CHECKING"}}))
+        return "TYPE_CHECKING, Final" if "TYPE_CHECKING" in self.uses else "Final"
 
     @property
-    def slots(self) -> Group:
+    def own_slots(self) -> Group:
         """``__slots__`` of the skeleton."""
-        names = [section.attribute for section in self.sections]
-        names += ["maps"] if self.maps else []
-        names += ["links", "progs"] if self.programs else []
+        names = [attribute for attribute, _ in self._parts]
         return strings("__slots__", sorted(names))
+
+    @property
+    def statements(self) -> tuple[Expr, ...]:
+        """What the constructor of the skeleton does."""
+        return tuple(
+            Group(f"self.{attribute}: Final = {made.head}", made.items)
+            for attribute, made in self._parts
+        )
+
+    @property
+    def _parts(self) -> tuple[tuple[str, Group], ...]:
+        """Attributes of the skeleton, and what each is set to."""
+        present = (self.maps, self.programs, self.struct_ops, self.links)
+        return (
+            *(
+                (attribute, Group(self.prefix + cls, ("obj",)))
+                for (attribute, cls), there in zip(_CLASSES, present, strict=True)
+                if there
+            ),
+            *((section.attribute, section.made) for section in self.sections),
+        )
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Attributes that hold a link: programs and struct_ops variables."""
+        return tuple(view.attribute for view in (*self.programs, *self.struct_ops))
+
+    @property
+    def rebinds_rt(self) -> bool:
+        """Whether an attribute would hide the runtime from annotations beside it."""
+        return "rt" in self.links
 
     @property
     def map_slots(self) -> Group:
         """``__slots__`` of the maps."""
-        return strings("__slots__", sorted(view.attribute for view in self.maps))
+        return strings("__slots__", [view.attribute for view in self.maps])
 
     @property
     def program_slots(self) -> Group:
-        """``__slots__`` of programs and links."""
-        return strings("__slots__", sorted(view.attribute for view in self.programs))
+        """``__slots__`` of the programs."""
+        return strings("__slots__", [view.attribute for view in self.programs])
+
+    @property
+    def struct_ops_slots(self) -> Group:
+        """``__slots__`` of the struct_ops variables."""
+        return strings("__slots__", [view.attribute for view in self.struct_ops])
+
+    @property
+    def link_slots(self) -> Group:
+        """``__slots__`` of the links, which ``rt.Links`` goes by."""
+        return strings("__slots__", self.links)
 
 
 def module_view(spec: ObjectSpec, btf: Btf | None, requests: Requests) -> ModuleView:
@@ -116,15 +160,19 @@ class _Builder:
     def build(self) -> ModuleView:
         spec = self.spec
         self._own("")
-        if not all(map_.name.startswith("__") for map_ in spec.maps):
+        if _any_visible(spec.maps):
             self._own("Maps")
-        if not all(program.name.startswith("__") for program in spec.programs):
+        if _any_visible(spec.programs):
             self._own("Progs")
+        if _any_visible(spec.struct_ops):
+            self._own("StructOps")
+        if _any_visible(spec.programs) or _any_visible(spec.struct_ops):
             self._own("Links")
-        scope = Scope("the skeleton", SKELETON_NAMES)
-        sections = self._sections(scope)
+        sections = self._sections(Scope("the skeleton", SKELETON_NAMES))
         maps = self._maps()
-        programs = self._programs()
+        scope = Scope("links")  # a program and a struct_ops variable share it
+        programs = self._programs(scope)
+        struct_ops = self._struct_ops(scope)
         for name in self.requests.types:
             self._requested(name)
         classes = self.table.classes if self.table else ()
@@ -133,11 +181,12 @@ class _Builder:
         return ModuleView(
             name=spec.name,
             prefix=self.prefix,
-            usage=usage(self.prefix, maps, sections, spec.programs, structs),
+            usage=usage(self.prefix, maps, sections, spec, structs),
             public=strings("__all__", sorted(public), spread=True),
             classes=classes,
             maps=maps,
             programs=programs,
+            struct_ops=struct_ops,
             sections=sections,
             spec=blueprint(spec, f"rt.decode(_IMAGE, size={len(spec.image)})"),
             uses=_uses(classes),
@@ -184,24 +233,20 @@ class _Builder:
         type_id = find_type(self.btf, name)
         if type_id is None or self.btf is None or self.table is None:
             raise ConfigError(f"type '{name}': neither BTF nor DWARF defines it")
-        shape = self.table.shape(type_id, Context(f"type '{name}'", camel(bare(name))))
+        shape = self.table.shape(
+            type_id, Context(f"type '{name}'", f"type ``{name}``", camel(bare(name)))
+        )
         return shape, type_name(self.btf, type_id)
 
-    def _programs(self) -> tuple[ProgramView, ...]:
-        scope = Scope("programs", LINK_NAMES)
-        views: list[ProgramView] = []
-        for spec in self.spec.programs:
-            attribute = scope.add(spec.name, "program")
-            if attribute is None:
-                continue
-            cls = program_class(spec)
-            items = (f'"{spec.name}"',) + ((f"rt.{cls}",) if cls != "Program" else ())
-            text = code(f'SEC("{spec.section}")')
-            if not spec.autoload:
-                text += ", not loaded unless ``autoload`` is set"
-            expr = Group(f"self.{attribute}: Final = obj.program", items)
-            views.append(ProgramView(attribute, expr, f"{text}."))
-        return tuple(views)
+    def _programs(self, scope: Scope) -> tuple[ProgramView, ...]:
+        named = [(spec, scope.add(spec.name, "program")) for spec in self.spec.programs]
+        return tuple(program_view(spec, name) for spec, name in named if name)
+
+    def _struct_ops(self, scope: Scope) -> tuple[ProgramView, ...]:
+        named = [
+            (spec, scope.add(spec.name, "struct_ops")) for spec in self.spec.struct_ops
+        ]
+        return tuple(struct_ops_view(spec, name) for spec, name in named if name)
 
     def _sections(self, scope: Scope) -> tuple[SectionView, ...]:
         visible = [
@@ -227,6 +272,12 @@ class _Builder:
         return scope.add_as(name, owner), self._own(camel(name), owner)
 
 
+def _any_visible(
+    specs: tuple[MapSpec, ...] | tuple[ProgramSpec, ...] | tuple[StructOpsSpec, ...],
+) -> bool:
+    return any(not spec.name.startswith("__") for spec in specs)
+
+
 def _uses(classes: tuple[EnumClass | StructClass, ...]) -> frozenset[str]:
     """Return what the classes of a module need imported."""
     uses: set[str] = set()
@@ -238,5 +289,7 @@ def _uses(classes: tuple[EnumClass | StructClass, ...]) -> frozenset[str]:
         for member in cls.members:
             uses.add("TYPE_CHECKING")
             annotations = member.annotation + member.shape.parameter
-            uses.update(word for word in ("builtins", "Sequence") if word in annotations)
+            uses.update(
+                word for word in ("builtins", "Sequence") if word in annotations
+            )
     return frozenset(uses)

@@ -1,0 +1,128 @@
+"""The classes of a generated module that stand for C types."""
+
+import re
+from dataclasses import dataclass, replace
+
+from skelgen.codegen.layout import Expr, Group, flat, strings
+from skelgen.codegen.structs import Layout, Member, Place
+from skelgen.codegen.text import words
+
+_BUILTINS = frozenset({"bool", "bytes", "float", "int"})
+
+
+@dataclass(frozen=True, slots=True)
+class EnumClass:
+    """An ``enum.IntEnum`` of a generated module."""
+
+    name: str
+    doc: str
+    values: tuple[tuple[str, int], ...]
+    """Pairs of enumerator and value."""
+    kind: str = "enum"
+    public: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StructClass:
+    """An ``rt.Struct`` or ``rt.Union`` of a generated module."""
+
+    name: str
+    base: str
+    """``rt.Struct`` or ``rt.Union``."""
+    doc: str
+    size: int
+    members: tuple[Member, ...]
+    """Attributes that are declared one by one: none in the class of an anonymous
+    member, whose attributes are the outer struct's."""
+    entries: tuple[Expr, ...]
+    anonymous: tuple[str, ...]
+    offsets: tuple[int, ...]
+    packed: bool
+    kind: str = "struct"
+
+    @property
+    def fields(self) -> Group:
+        """``_fields_``."""
+        return Group("_fields_ = ", self.entries, "[]", spread=True)
+
+    @property
+    def anonymous_names(self) -> Group:
+        """``_anonymous_``."""
+        return strings("_anonymous_", self.anonymous)
+
+    @property
+    def constructor(self) -> Group:
+        """Signature for type checkers."""
+        parameters = [
+            member.parameter
+            for member in self.members
+            if member.place not in {Place.FLEXIBLE, Place.TEXT}
+        ]
+        items = ("self", "*", *parameters) if parameters else ("self",)
+        return Group("def __init__", items)
+
+    @property
+    def check(self) -> Group:
+        """The comparison of the class with BTF's layout."""
+        offsets = Group("offsets=", tuple(map(str, self.offsets)))
+        return Group("rt.check_layout", (self.name, f"size={self.size}", offsets))
+
+    @property
+    def public(self) -> bool:
+        """Whether users are meant to name the class."""
+        return not self.name.startswith("_")
+
+
+def _unshadowed(members: list[Member]) -> tuple[Member, ...]:
+    """Return members with annotations that no member's own name changes.
+
+    In ``class Traffic: bytes: int; comm: bytes`` the second ``bytes`` would be the
+    member, not the type.
+    """
+    hidden = _BUILTINS & {member.name for member in members}
+    if not hidden:
+        return tuple(members)
+    pattern = re.compile(rf"\b({'|'.join(sorted(hidden))})\b")
+
+    def qualified(annotation: str) -> str:
+        return pattern.sub(r"builtins.\1", annotation)
+
+    return tuple(
+        replace(
+            member,
+            shape=member.shape._replace(
+                annotation=qualified(member.shape.annotation),
+                parameter=qualified(member.shape.parameter),
+            ),
+        )
+        for member in members
+    )
+
+
+def struct_class(
+    name: str, doc: str, layout: Layout, *, anonymous: bool = False
+) -> StructClass:
+    """Return the class of a struct or union, or of an anonymous member.
+
+    ``doc`` is how its docstring begins.
+    """
+    size = "1 byte" if layout.size == 1 else f"{layout.size} bytes"
+    return StructClass(
+        name,
+        "rt.Union" if layout.is_union else "rt.Struct",
+        f"{doc}, {size}.",
+        layout.size,
+        () if anonymous else _unshadowed(layout.members),
+        tuple(layout.entries),
+        tuple(layout.anonymous),
+        tuple(layout.offsets),
+        layout.packed,
+    )
+
+
+def names_used(layout: Layout) -> set[str]:
+    """Return every word in the annotations and codecs of a struct."""
+    used: set[str] = set()
+    for member in layout.members:
+        used |= words(member.annotation) | words(flat(member.shape.codec))
+    return used - _BUILTINS
