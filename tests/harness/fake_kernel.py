@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import os
 import struct
 from collections.abc import Callable
 from typing import NamedTuple
@@ -127,6 +128,8 @@ class FakeKernel:
     def _usual(self, call: Call) -> int:
         if call.name == "close":
             fd = call.args[0]
+            if fd < FIRST_FD:
+                return _really_close(fd)
             if fd not in self.open:
                 return -errno.EBADF
             self.open.remove(fd)
@@ -136,3 +139,12 @@ class FakeKernel:
             self.open.add(self._next)
             return self._next
         return 0
+
+
+def _really_close(fd: int) -> int:
+    """Close what was opened by another call than the fake one, e.g. a directory."""
+    try:
+        os.close(fd)
+    except OSError as error:
+        return -(error.errno or errno.EBADF)
+    return 0

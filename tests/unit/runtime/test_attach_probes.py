@@ -1,0 +1,484 @@
+"""Attaching through perf events: tracepoints, kprobes, uprobes, on new and old kernels."""
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from skelgen.model.enums import AttachType
+from skelgen.runtime import features, syscalls, tracefs
+from skelgen.runtime.errors import (
+    AttachError,
+    BpfOSError,
+    ClosedError,
+    NotSupportedError,
+    StateError,
+)
+from skelgen.runtime.links import probe
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.links.perf_event import PerfEventLink
+from skelgen.runtime.programs import (
+    KprobeProgram,
+    KsyscallProgram,
+    PerfEventProgram,
+    Program,
+    TracepointProgram,
+    UprobeProgram,
+)
+from tests.harness.fake_kernel import FakeKernel
+from tests.harness.programs import loaded, opened
+
+ENABLE, DISABLE, SET_BPF = (
+    syscalls.PERF_EVENT_IOC_ENABLE,
+    syscalls.PERF_EVENT_IOC_DISABLE,
+    syscalls.PERF_EVENT_IOC_SET_BPF,
+)
+
+
+@pytest.fixture
+def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder that looks like tracefs, with one event."""
+    event = tmp_path / "events/sched/sched_switch"
+    event.mkdir(parents=True)
+    (event / "id").write_text("301\n", "ascii")
+    for control in ("kprobe_events", "uprobe_events"):
+        (tmp_path / control).touch()
+    monkeypatch.setattr(tracefs, "PLACES", (str(tmp_path),))
+    return tmp_path
+
+
+@pytest.fixture
+def perf_link(kernel: FakeKernel) -> None:
+    features.PERF_LINK.assume(True)
+
+
+@pytest.fixture
+def no_perf_link(kernel: FakeKernel) -> None:
+    features.PERF_LINK.assume(False)
+
+
+@pytest.fixture
+def pmu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the kernel a kprobe and a uprobe PMU."""
+    numbers = {
+        ("kprobe", "type"): 8,
+        ("kprobe", "format/retprobe"): 0,
+        ("uprobe", "type"): 9,
+        ("uprobe", "format/retprobe"): 1,
+    }
+    monkeypatch.setattr(probe, "pmu_number", lambda *key: numbers.get(key))
+
+
+@pytest.fixture
+def no_pmu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "pmu_number", lambda *_key: None)
+
+
+def ioctls(kernel: FakeKernel) -> list[int]:
+    return [call.args[1] for call in kernel.named("ioctl")]
+
+
+# -- tracepoints ---------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("trace", "perf_link")
+def test_a_tracepoint_is_attached_with_a_link(kernel: FakeKernel) -> None:
+    program = loaded("tp/sched/sched_switch", TracepointProgram)
+    link = program.attach(cookie=7)
+    assert kernel.names() == ["PROG_LOAD", "perf_event_open", "LINK_CREATE", "ioctl"]
+    (event,) = kernel.named("perf_event_open")
+    assert (event.u32(0), event.u64(8)) == (syscalls.PERF_TYPE_TRACEPOINT, 301)
+    assert event.args[1:5] == (-1, 0, -1, 8)
+    (create,) = kernel.named("LINK_CREATE")
+    assert create.u32(0) == program.fd()
+    assert (create.u32(8), create.u64(16)) == (AttachType.PERF_EVENT, 7)
+    assert kernel.named("ioctl")[0].args[:2] == (create.u32(4), ENABLE)
+    # the link holds the event, so its fd is not kept
+    assert kernel.open == {program.fd(), link.fd()}
+    link.destroy()
+    program.close()
+    assert not kernel.open
+
+
+@pytest.mark.usefixtures("trace", "no_perf_link")
+def test_before_5_15_the_event_itself_runs_the_program(kernel: FakeKernel) -> None:
+    program = loaded("tp/sched/sched_switch", TracepointProgram)
+    link = program.attach()
+    assert isinstance(link, PerfEventLink)
+    assert ioctls(kernel) == [SET_BPF, ENABLE]
+    assert kernel.named("ioctl")[0].args == (link.fd(), SET_BPF, program.fd(), 0, 0, 0)
+    with pytest.raises(NotSupportedError, match=r"without a BPF link.*Linux 5\.15"):
+        link.info()
+    with pytest.raises(NotSupportedError, match="no pins"):
+        link.pin("/sys/fs/bpf/x")
+    link.destroy()
+    link.destroy()
+    assert ioctls(kernel) == [SET_BPF, ENABLE, DISABLE]
+    program.close()
+    assert not kernel.open
+
+
+@pytest.mark.usefixtures("trace", "no_perf_link")
+def test_a_cookie_needs_a_link(kernel: FakeKernel) -> None:
+    program = loaded("tp/sched/sched_switch", TracepointProgram)
+    with pytest.raises(NotSupportedError, match="no attach cookie") as caught:
+        program.attach(cookie=1)
+    assert caught.value.since == "5.15"
+    program.close()
+    assert not kernel.open
+
+
+@pytest.mark.usefixtures("trace", "perf_link")
+@pytest.mark.parametrize("call", ["LINK_CREATE", "ioctl"])
+def test_a_failure_leaves_nothing_open(kernel: FakeKernel, call: str) -> None:
+    program = loaded("tp/sched/sched_switch", TracepointProgram)
+    kernel.then(call, -errno.EEXIST)
+    with pytest.raises(FileExistsError) as caught:
+        program.attach()
+    assert "program 'prog' on tracepoint 'sched/sched_switch'" in str(caught.value)
+    program.close()
+    assert not kernel.open
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_missing_tracepoint_is_said_with_similar_ones(trace: Path) -> None:
+    program = loaded("tp/sched/sched_swich", TracepointProgram)
+    with pytest.raises(AttachError) as caught:
+        program.attach()
+    assert str(caught.value) == (
+        "program 'prog': no tracepoint 'sched/sched_swich' in this kernel"
+    )
+    assert caught.value.__notes__ == ["did you mean sched_switch?"]
+    with pytest.raises(AttachError) as caught:
+        program.attach("shed", "sched_switch")
+    assert caught.value.__notes__ == ["there is no category 'shed'"]
+
+
+def test_attach_comes_after_load_and_before_destroy(kernel: FakeKernel) -> None:
+    program = opened("tp/sched/sched_switch", TracepointProgram)
+    with pytest.raises(StateError, match="not loaded; call load"):
+        program.attach()
+    program = opened("?tp/sched/sched_switch", TracepointProgram)
+    with pytest.raises(StateError, match="not loaded; its autoload is off"):
+        program.attach()
+    program.close()
+    with pytest.raises(ClosedError, match="destroyed already"):
+        program.attach()
+    assert not kernel.calls
+
+
+def test_a_bare_section_asks_for_the_target(kernel: FakeKernel) -> None:
+    program = loaded("tp", TracepointProgram)
+    assert not program.auto_attachable
+    with pytest.raises(AttachError) as caught:
+        program.attach()
+    assert str(caught.value) == (
+        "program 'prog': SEC(\"tp\") does not say where to attach; "
+        "call attach(category, event)"
+    )
+    assert opened("tp/a/b", TracepointProgram).auto_attachable
+
+
+# -- tracefs -------------------------------------------------------------------
+
+
+def test_without_tracefs_a_private_mount_is_taken(
+    kernel: FakeKernel, trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracefs, "PLACES", ("/nonexistent",))
+    root = os.open(trace, os.O_RDONLY)
+    kernel.then("fsmount", root)
+    with tracefs.Tracefs() as fs:
+        assert fs.event_id("sched", "sched_switch") == 301
+    assert kernel.names() == ["fsopen", "fsconfig", "fsmount"]
+    assert not kernel.open
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (errno.EPERM, "tracefs: not mounted, and no private mount was to be had"),
+        (errno.ENODEV, r"tracefs: this kernel has none \(CONFIG_TRACING\)"),
+        (errno.ENOSYS, "not mounted, and no private mount"),
+    ],
+)
+def test_no_tracefs_at_all(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, error: int, text: str
+) -> None:
+    monkeypatch.setattr(tracefs, "PLACES", ("/nonexistent",))
+    kernel.always("fsopen", -error)
+    program = loaded("tp/sched/sched_switch", TracepointProgram)
+    with pytest.raises(AttachError, match=text):
+        program.attach()
+    program.close()
+    assert not kernel.open
+
+
+# -- kprobes -------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("pmu", "perf_link")
+def test_a_kprobe_names_its_function(kernel: FakeKernel) -> None:
+    seen: list[str] = []
+    kernel.then("perf_event_open", lambda call: seen.append(call.text(56)))
+    program = loaded("kprobe/do_unlinkat+0x10", KprobeProgram)
+    link = program.attach(cookie=3)
+    (event,) = kernel.named("perf_event_open")
+    assert (event.u32(0), event.u64(8), event.u64(64)) == (8, 0, 16)
+    assert seen == ["do_unlinkat"]
+    assert kernel.named("LINK_CREATE")[0].u64(16) == 3
+    assert type(link) is Link
+
+
+@pytest.mark.usefixtures("pmu", "perf_link")
+def test_a_kretprobe_sets_the_bit_that_sysfs_says(kernel: FakeKernel) -> None:
+    loaded("kretprobe/do_unlinkat", KprobeProgram).attach()
+    loaded("kprobe/do_unlinkat", KprobeProgram).attach("vfs_read", retprobe=True)
+    assert [c.u64(8) for c in kernel.named("perf_event_open")] == [1, 1]
+
+
+@pytest.mark.usefixtures("pmu", "perf_link")
+def test_a_kprobe_at_an_address_names_nothing(kernel: FakeKernel) -> None:
+    loaded("kprobe", KprobeProgram).attach(address=0xFFFFFFFF81000000)
+    (event,) = kernel.named("perf_event_open")
+    assert (event.u64(56), event.u64(64)) == (0, 0xFFFFFFFF81000000)
+
+
+@pytest.mark.usefixtures("pmu", "perf_link")
+def test_a_kernel_function_that_is_not_there(kernel: FakeKernel) -> None:
+    program = loaded("kprobe/no_such_function", KprobeProgram)
+    kernel.then("perf_event_open", -errno.ENOENT, -errno.EINVAL, -errno.EACCES)
+    with pytest.raises(AttachError) as caught:
+        program.attach()
+    assert str(caught.value) == (
+        "program 'prog': no kernel function 'no_such_function' to probe"
+    )
+    with pytest.raises(AttachError, match="cannot be probed at offset 0x0") as caught:
+        program.attach()
+    assert "blacklist" in caught.value.__notes__[0]
+    with pytest.raises(PermissionError):
+        program.attach()
+
+
+@pytest.fixture
+def events(trace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Yield the lines written to ``kprobe_events`` and ``uprobe_events``.
+
+    The folder gets the event of each, as the kernel would make it.
+    """
+    lines: list[str] = []
+    append = tracefs.Tracefs.append
+
+    def record(self: tracefs.Tracefs, path: str, line: str) -> None:
+        append(self, path, line)
+        lines.append(line)
+        name = line.split()[0].partition(":")[2]
+        event = trace / "events" / name
+        if not line.startswith("-"):
+            event.mkdir(parents=True)
+            (event / "id").write_text("77\n", "ascii")
+
+    monkeypatch.setattr(tracefs.Tracefs, "append", record)
+    yield lines
+
+
+@pytest.mark.usefixtures("no_pmu", "perf_link")
+def test_without_a_pmu_tracefs_makes_the_event(
+    kernel: FakeKernel, events: list[str]
+) -> None:
+    program = loaded("kretprobe/do_unlinkat", KprobeProgram)
+    link = program.attach()
+    (event,) = kernel.named("perf_event_open")
+    assert (event.u32(0), event.u64(8)) == (syscalls.PERF_TYPE_TRACEPOINT, 77)
+    (line,) = events
+    name = line.split()[0].removeprefix("r:")
+    assert name.startswith(f"skelgen/skelgen_{os.getpid()}_")
+    assert line == f"r:{name} do_unlinkat+0x0"
+    link.destroy()
+    assert events[1:] == [f"-:{name}"]
+    program.close()
+    assert not kernel.open
+
+
+@pytest.mark.usefixtures("no_pmu", "perf_link")
+def test_an_event_is_removed_when_it_cannot_be_attached(
+    kernel: FakeKernel, events: list[str]
+) -> None:
+    program = loaded("kprobe/do_unlinkat", KprobeProgram)
+    for call in ("perf_event_open", "LINK_CREATE"):
+        events.clear()
+        kernel.then(call, -errno.EBUSY)
+        with pytest.raises(BpfOSError, match="EBUSY"):
+            program.attach()
+        assert [line[:2] for line in events] == ["p:", "-:"]
+    program.close()
+    assert not kernel.open
+
+
+@pytest.mark.usefixtures("no_pmu")
+def test_a_kernel_without_kprobes_is_told_from_one_without_the_function(
+    kernel: FakeKernel, trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = loaded("kprobe/do_unlinkat", KprobeProgram)
+    (trace / "kprobe_events").unlink()
+    with pytest.raises(NotSupportedError, match="no kprobes .CONFIG_KPROBE_EVENTS"):
+        program.attach()
+
+    def no_function(_self: tracefs.Tracefs, _path: str, _line: str) -> None:
+        raise FileNotFoundError(errno.ENOENT, "no such function")
+
+    monkeypatch.setattr(tracefs.Tracefs, "append", no_function)
+    with pytest.raises(AttachError, match="no kernel function 'do_unlinkat'"):
+        program.attach()
+    program.close()
+    assert not kernel.open
+
+
+@pytest.mark.usefixtures("pmu", "perf_link")
+@pytest.mark.parametrize(
+    ("wrapper", "function"), [(True, "__x64_sys_bpf"), (False, "__se_sys_bpf")]
+)
+def test_ksyscall_knows_how_the_kernel_calls_it(
+    kernel: FakeKernel,
+    monkeypatch: pytest.MonkeyPatch,
+    wrapper: bool,
+    function: str,
+) -> None:
+    from skelgen.runtime.programs import kprobe
+
+    monkeypatch.setattr(kprobe, "SYSCALL_PREFIX", "x64")
+    features.SYSCALL_WRAPPER.assume(wrapper)
+    seen: list[str] = []
+    kernel.then("perf_event_open", lambda call: seen.append(call.text(56)))
+    program = loaded("kretsyscall/bpf", KsyscallProgram)
+    assert program.auto_attachable
+    program.attach()
+    assert seen == [function]
+    assert kernel.named("perf_event_open")[0].u64(8) == 1
+
+
+# -- uprobes -------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("pmu", "perf_link")
+@pytest.mark.parametrize(
+    ("pid", "cpu"), [(-1, 0), (0, -1), (42, -1)], ids=["all", "self", "one"]
+)
+def test_a_uprobe_names_file_and_offset(kernel: FakeKernel, pid: int, cpu: int) -> None:
+    seen: list[str] = []
+    kernel.then("perf_event_open", lambda call: seen.append(call.text(56)))
+    program = loaded("uretprobe", UprobeProgram)
+    program.attach("/bin/true", offset=0x40, pid=pid, ref_ctr_offset=0x99)
+    (event,) = kernel.named("perf_event_open")
+    assert event.u32(0) == 9
+    assert event.u64(8) == 0x99 << 32 | 1 << 1
+    assert event.u64(64) == 0x40
+    assert event.args[1:3] == (pid, cpu)
+    assert seen == ["/bin/true"]
+
+
+@pytest.mark.usefixtures("no_pmu", "perf_link")
+def test_uprobes_of_old_kernels_are_made_in_tracefs(
+    kernel: FakeKernel, events: list[str]
+) -> None:
+    program = loaded("uprobe", UprobeProgram)
+    with program.attach("/bin/true", offset=0x40, ref_ctr_offset=0x99):
+        assert events[0].endswith(" /bin/true:0x40(0x99)")
+    assert events[1].startswith("-:skelgen/")
+    program.close()
+    assert not kernel.open
+
+
+def test_what_uprobes_cannot_find(kernel: FakeKernel) -> None:
+    program = loaded("uprobe//bin/true:no_such_function", UprobeProgram)
+    with pytest.raises(AttachError, match="no function 'no_such_function'"):
+        program.attach()
+    with pytest.raises(AttachError, match="no program or library 'nowhere.so.1'"):
+        program.attach("nowhere.so.1", "main")
+    with pytest.raises(AttachError, match="not an ELF file"):
+        program.attach("/etc/passwd", "main")
+    with pytest.raises(AttachError, match="cannot find function 'main'"):
+        program.attach("/nonexistent/file", "main")
+    bare = loaded("uprobe", UprobeProgram)
+    with pytest.raises(AttachError, match=r"call attach\(path, function\)"):
+        bare.attach()
+    assert not kernel.named("perf_event_open")
+
+
+# -- perf events ---------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("perf_link")
+def test_a_perf_event_is_opened_as_asked(kernel: FakeKernel) -> None:
+    program = loaded("perf_event", PerfEventProgram)
+    program.attach(frequency=99, pid=0, cpu=-1)
+    program.attach(type=0, config=1, period=1000)
+    with pytest.raises(ValueError, match="give a period or a frequency"):
+        program.attach()
+    first, second = kernel.named("perf_event_open")
+    assert (first.u32(0), first.u64(8), first.u64(16)) == (1, 0, 99)
+    assert (first.u64(40), first.args[1:3]) == (1 << 10, (0, -1))
+    assert (second.u32(0), second.u64(8), second.u64(16)) == (0, 1, 1000)
+    assert second.u64(40) == 0
+
+
+@pytest.mark.usefixtures("perf_link")
+def test_a_given_perf_event_stays_the_callers(kernel: FakeKernel) -> None:
+    given = syscalls.perf_event_open(type=1, config=0)
+    program = loaded("perf_event", PerfEventProgram)
+    program.attach(given).destroy()
+    program.close()
+    assert kernel.open == {given}
+    syscalls.close(given)
+
+
+# -- processes -----------------------------------------------------------------
+
+
+def child(monkeypatch: pytest.MonkeyPatch) -> None:
+    pid = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: pid + 1)
+
+
+@pytest.mark.usefixtures("no_pmu")
+@pytest.mark.parametrize("with_link", [True, False])
+def test_a_forked_child_undoes_nothing_of_its_parent(
+    kernel: FakeKernel,
+    events: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    with_link: bool,
+) -> None:
+    features.PERF_LINK.assume(with_link)
+    program = loaded("kprobe/do_unlinkat", KprobeProgram)
+    link = program.attach()
+    before = len(kernel.named("ioctl"))
+    child(monkeypatch)
+    link.destroy()
+    assert len(events) == 1
+    assert len(kernel.named("ioctl")) == before
+    program.close()
+    assert not kernel.open
+
+
+@pytest.mark.usefixtures("no_pmu", "perf_link")
+def test_a_dropped_link_is_undone(kernel: FakeKernel, events: list[str]) -> None:
+    import gc
+
+    program = loaded("kprobe/do_unlinkat", KprobeProgram)
+    link: Link | None = program.attach()
+    assert len(events) == 1
+    link = None
+    gc.collect()
+    assert link is None
+    assert events[1].startswith("-:")
+    assert kernel.open == {program.fd()}
+
+
+def test_families_that_nothing_attaches(kernel: FakeKernel) -> None:
+    texts = {"syscall": r"run it with test_run\(ctx=", "lwt_in": "ip route add"}
+    for section, text in texts.items():
+        with pytest.raises(AttachError, match=text):
+            loaded(section, Program).attach()
+    assert kernel.names() == ["PROG_LOAD", "PROG_LOAD"]
