@@ -2,7 +2,6 @@
 
 import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -263,8 +262,8 @@ def test_a_kernel_function_that_is_not_there(kernel: FakeKernel) -> None:
 
 
 @pytest.fixture
-def events(trace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Yield the lines written to ``kprobe_events`` and ``uprobe_events``.
+def events(trace: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the lines written to ``kprobe_events`` and ``uprobe_events``.
 
     The folder gets the event of each, as the kernel would make it.
     """
@@ -274,14 +273,14 @@ def events(trace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     def record(self: tracefs.Tracefs, path: str, line: str) -> None:
         append(self, path, line)
         lines.append(line)
-        name = line.split()[0].partition(":")[2]
+        name = line.split(None, 1)[0].partition(":")[2]
         event = trace / "events" / name
         if not line.startswith("-"):
             event.mkdir(parents=True)
             (event / "id").write_text("77\n", "ascii")
 
     monkeypatch.setattr(tracefs.Tracefs, "append", record)
-    yield lines
+    return lines
 
 
 @pytest.mark.usefixtures("no_pmu", "perf_link")
@@ -323,7 +322,7 @@ def test_a_kernel_without_kprobes_is_told_from_one_without_the_function(
 ) -> None:
     program = loaded("kprobe/do_unlinkat", KprobeProgram)
     (trace / "kprobe_events").unlink()
-    with pytest.raises(NotSupportedError, match="no kprobes .CONFIG_KPROBE_EVENTS"):
+    with pytest.raises(NotSupportedError, match=r"no kprobes \(CONFIG_KPROBE_EVENTS\)"):
         program.attach()
 
     def no_function(_self: tracefs.Tracefs, _path: str, _line: str) -> None:
@@ -343,7 +342,7 @@ def test_a_kernel_without_kprobes_is_told_from_one_without_the_function(
 def test_ksyscall_knows_how_the_kernel_calls_it(
     kernel: FakeKernel,
     monkeypatch: pytest.MonkeyPatch,
-    wrapper: bool,
+    wrapper: bool,  # noqa: FBT001 (a parameter of the test)
     function: str,
 ) -> None:
     from skelgen.runtime.programs import kprobe
@@ -395,7 +394,7 @@ def test_what_uprobes_cannot_find(kernel: FakeKernel) -> None:
     program = loaded("uprobe//bin/true:no_such_function", UprobeProgram)
     with pytest.raises(AttachError, match="no function 'no_such_function'"):
         program.attach()
-    with pytest.raises(AttachError, match="no program or library 'nowhere.so.1'"):
+    with pytest.raises(AttachError, match=r"no program or library 'nowhere\.so\.1'"):
         program.attach("nowhere.so.1", "main")
     with pytest.raises(AttachError, match="not an ELF file"):
         program.attach("/etc/passwd", "main")
@@ -448,7 +447,7 @@ def test_a_forked_child_undoes_nothing_of_its_parent(
     kernel: FakeKernel,
     events: list[str],
     monkeypatch: pytest.MonkeyPatch,
-    with_link: bool,
+    with_link: bool,  # noqa: FBT001 (a parameter of the test)
 ) -> None:
     features.PERF_LINK.assume(with_link)
     program = loaded("kprobe/do_unlinkat", KprobeProgram)

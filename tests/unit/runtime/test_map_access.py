@@ -44,7 +44,9 @@ class FakeMap:
         return -errno.ENOENT if found is None else 0
 
     def take(self, call: Call) -> int:
-        return self.lookup(call) or self.elements.pop(call.memory(8, 4)) and 0 or 0
+        result = self.lookup(call)
+        self.elements.pop(call.memory(8, 4), None)
+        return result
 
     def next_key(self, call: Call) -> int:
         keys = sorted(self.elements)

@@ -6,6 +6,7 @@ import gc
 import os
 import pickle
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -226,7 +227,7 @@ def test_an_owner_can_give_away(kernel: FakeKernel) -> None:
 
 def test_the_real_seam_moves_fds_and_reports_errno() -> None:
     assert syscalls.raw(10**6) == (-1, errno.ENOSYS)
-    with open(os.devnull, "rb") as null:
+    with Path(os.devnull).open("rb") as null:
         fd = syscalls.dup(null.fileno())
         assert fd > 2
         assert not os.get_inheritable(fd)
@@ -332,6 +333,6 @@ def test_every_command_of_the_kernel_has_a_function(kernel: FakeKernel) -> None:
     syscalls.link_update(5, 6)
     syscalls.link_detach(5)
     syscalls.iter_create(5)
-    done = {call.args[0] for call in kernel.calls if call.name not in {"close"}}
+    done = {call.args[0] for call in kernel.calls if call.name != "close"}
     assert {int(command) for command in Command} <= done
     assert 38 in done  # BPF_PROG_ASSOC_STRUCT_OPS, Linux 6.19
