@@ -210,7 +210,7 @@ def _create(
         return syscalls.map_create(**arguments, **types)
     except BpfOSError as error:
         first = error
-    if wanted.key_type_id or wanted.value_type_id:
+    if types and first.errno not in {errno.EPERM, errno.ENOMEM}:
         debug("%s; once more without BTF", first)
         try:
             return syscalls.map_create(**arguments)
@@ -315,8 +315,4 @@ def pin(fd: int, path: str, what: str) -> None:
                 command="BPF_OBJ_PIN",
                 what=what,
             ) from error
-        if error.errno == errno.EPERM:
-            error.add_note(
-                f"'{parent}' has to be on a bpffs: mount -t bpf bpf /sys/fs/bpf"
-            )
         raise

@@ -286,9 +286,10 @@ class Object:
             return {n: link for n, link in self._links.items() if not link.destroyed}
 
     def detach(self) -> None:
-        """Destroy the links of :meth:`attach`; it may be called again then.
+        """Destroy the links of :meth:`attach`, the last one first.
 
         Every link is destroyed, also where one fails; the first failure is raised.
+        The object may be attached again.
         """
         with self._lock:
             self._check_loaded("detach()")
@@ -296,7 +297,7 @@ class Object:
 
     def _detach(self) -> list[Exception]:
         undo = Undo()
-        for link in reversed(self._links.values()):
+        for link in self._links.values():
             undo.add(link.destroy)
         self._links.clear()
         return undo.run()

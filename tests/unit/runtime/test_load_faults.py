@@ -1,0 +1,345 @@
+"""Every system call of a load fails once: the right error, and nothing is left."""
+
+import ctypes
+import errno
+import mmap
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from skelgen.model.enums import MapType
+from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.runtime.object import Object, State
+from tests.harness.fake_kernel import Call, FakeKernel
+from tests.harness.specs import rich_object
+
+# the object does without these
+OPTIONAL = {"BTF_LOAD", "PROG_BIND_MAP"}
+NOT_FOR_LOADING = {"close", "fcntl"}
+
+
+def open_rich(folder: Path) -> Object:
+    return Object(rich_object(), pin_root=folder, kconfig="CONFIG_X=-7")
+
+
+def with_pins(kernel: FakeKernel) -> None:
+    """Let pins be files that can be seen."""
+
+    def pin(call: Call) -> None:
+        Path(call.text(0)).touch(exist_ok=False)
+
+    kernel.always("OBJ_GET", -errno.ENOENT)
+    kernel.always("OBJ_PIN", lambda call: pin(call))
+
+
+def calls_of_a_load(folder: Path) -> list[str]:
+    """Return the names of the calls of a load that works."""
+    from skelgen.runtime import syscalls
+
+    kernel = FakeKernel()
+    with_pins(kernel)
+    real, syscalls.raw = syscalls.raw, kernel
+    try:
+        with open_rich(folder) as obj:
+            obj.load()
+    finally:
+        syscalls.raw = real
+    return kernel.names()
+
+
+def test_a_load_that_works(kernel: FakeKernel, tmp_path: Path) -> None:
+    with_pins(kernel)
+    with open_rich(tmp_path) as obj:
+        obj.load()
+        assert kernel.names() == [
+            "BTF_LOAD",
+            "MAP_CREATE",  # counts
+            "OBJ_GET",
+            "MAP_CREATE",  # kept
+            "OBJ_PIN",
+            "MAP_CREATE",  # inner
+            "MAP_CREATE",  # inner map of outer
+            "MAP_CREATE",  # outer
+            "MAP_CREATE",  # calls
+            "MAP_CREATE",  # events
+            "MAP_CREATE",  # .rodata
+            "MAP_UPDATE_ELEM",
+            "MAP_FREEZE",
+            "MAP_CREATE",  # .bss
+            "MAP_CREATE",  # .kconfig
+            "MAP_UPDATE_ELEM",
+            "MAP_FREEZE",
+            "MAP_UPDATE_ELEM",  # outer[3]
+            "PROG_LOAD",
+            "PROG_BIND_MAP",
+            "PROG_LOAD",
+            "PROG_BIND_MAP",
+            "MAP_UPDATE_ELEM",  # calls[0]
+            "MAP_UPDATE_ELEM",  # calls[2]
+        ]
+        created = kernel.named("MAP_CREATE")
+        outer = next(c for c in created if c.u32(0) == MapType.HASH_OF_MAPS)
+        assert outer.u32(20)  # inner_map_fd
+        events = next(c for c in created if c.u32(0) == MapType.RINGBUF)
+        assert events.u32(12) == 2 * mmap.PAGESIZE
+        assert obj.maps["events"].max_entries == 2 * mmap.PAGESIZE
+        assert obj.sections[".kconfig"].read() == (-7 & 0xFFFFFFFF).to_bytes(
+            4, "little"
+        )
+        assert obj.map("kept").pinned == (str(tmp_path / "kept"),)
+        assert (tmp_path / "kept").exists()
+        inner_fd = outer.u32(20)
+        assert inner_fd not in kernel.open
+    assert not kernel.open
+
+
+def test_slots(kernel: FakeKernel, tmp_path: Path) -> None:
+    with_pins(kernel)
+    seen: dict[tuple[int, int], int] = {}
+
+    def update(call: Call) -> None:
+        if call.u32(0) in slots:
+            key = int.from_bytes(call.memory(8, 4), "little")
+            seen[call.u32(0), key] = int.from_bytes(call.memory(16, 4), "little")
+
+    slots: set[int] = set()
+
+    def create(call: Call) -> None:
+        if call.u32(0) in {MapType.HASH_OF_MAPS, MapType.PROG_ARRAY}:
+            slots.add(kernel._next + 1)
+
+    kernel.always("MAP_CREATE", lambda call: create(call))
+    kernel.always("MAP_UPDATE_ELEM", lambda call: update(call))
+    with open_rich(tmp_path) as obj:
+        obj.load()
+        assert seen == {
+            (obj.map("outer").fd(), 3): obj.map("inner").fd(),
+            (obj.map("calls").fd(), 0): obj.programs["second"].fd(),
+            (obj.map("calls").fd(), 2): obj.programs["first"].fd(),
+        }
+
+
+def test_a_slot_of_a_program_that_is_not_loaded(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
+    with_pins(kernel)
+    with open_rich(tmp_path) as obj:
+        obj.programs["first"].autoload = False
+        obj.load()
+        assert len(kernel.named("MAP_UPDATE_ELEM")) == 4
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EPERM])
+@pytest.mark.parametrize("number", range(24))
+def test_every_call_fails_once(
+    kernel: FakeKernel, tmp_path: Path, number: int, error: int
+) -> None:
+    probe = tmp_path / "probe"
+    probe.mkdir()
+    names = calls_of_a_load(probe)
+    assert len(names) == 24
+    name = names[number]
+    with_pins(kernel)
+    usual = kernel._always.get(name)
+    before = names[:number].count(name)
+    # this call and its like from now on, so that no second try helps
+    kernel.then(name, *[usual] * before)  # type: ignore[list-item]  # None: as usual
+    kernel.always(name, -error)
+    folder = tmp_path / "pins"
+    folder.mkdir()
+    obj = open_rich(folder)
+    if name in OPTIONAL and not (name == "BTF_LOAD" and error == errno.EPERM):
+        obj.load()
+        obj.destroy()
+        assert not kernel.open
+        return
+    with pytest.raises(BpfOSError) as caught:
+        obj.load()
+    assert caught.value.errno == error
+    assert caught.value.command == f"BPF_{name}"
+    assert caught.value.what
+    assert obj.state is State.OPENED
+    assert not kernel.open
+    assert os.listdir(folder) == []  # noqa: PTH208 - no pin
+    if error == errno.EPERM:
+        assert caught.value.__notes__
+        assert isinstance(caught.value, PermissionError)
+    obj.destroy()
+
+
+def test_interrupted(kernel: FakeKernel, tmp_path: Path) -> None:
+    """Ctrl-C while a program is verified leaves nothing behind, either."""
+
+    def interrupt(_: Call) -> None:
+        raise KeyboardInterrupt
+
+    with_pins(kernel)
+    kernel.always("PROG_LOAD", lambda call: interrupt(call))
+    obj = open_rich(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        obj.load()
+    assert not kernel.open
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - no pin
+    obj.destroy()
+
+
+def test_a_section_that_cannot_be_mapped_back(
+    kernel: FakeKernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last step fails: sections are private again, with their contents."""
+    from skelgen.runtime.section import Section
+
+    with_pins(kernel)
+    adopt = Section._adopt
+
+    def fail(self: Section, fd: int, *, mmapable: bool | None = None) -> None:
+        adopt(self, fd, mmapable=mmapable)
+        if self.name == ".kconfig":
+            raise BpfError("no more")
+
+    monkeypatch.setattr(Section, "_adopt", fail)
+    obj = open_rich(tmp_path)
+    obj.sections[".bss"].write(b"\x05")
+    with pytest.raises(BpfError, match="no more"):
+        obj.load()
+    assert not kernel.open
+    assert obj.sections[".bss"].read() == b"\x05\0\0\0"
+    obj.sections[".rodata"].write(b"\x09")  # not frozen any more
+    monkeypatch.setattr(Section, "_adopt", adopt)
+    (tmp_path / "kept").unlink(missing_ok=True)
+    obj.load()
+    obj.destroy()
+
+
+# -- retries -------------------------------------------------------------------
+
+
+def test_a_map_without_btf(kernel: FakeKernel, tmp_path: Path) -> None:
+    with_pins(kernel)
+    kernel.then("MAP_CREATE", -errno.EINVAL)
+    with open_rich(tmp_path) as obj:
+        obj.load()
+        first, second, *_ = kernel.named("MAP_CREATE")
+        assert (first.u32(52), first.u32(56)) == (1, 0)  # key and value type
+        assert first.u32(48)
+        assert [second.u32(at) for at in (48, 52, 56)] == [0, 0, 0]
+
+
+def answer(probe: Callable[[Call], bool], error: int) -> Callable[[Call], int | None]:
+    return lambda call: -error if probe(call) else None
+
+
+def test_names_on_a_kernel_without(kernel: FakeKernel, tmp_path: Path) -> None:
+    """Linux before 4.15 refuses calls that are longer than it knows."""
+    with_pins(kernel)
+    kernel.always("PROG_LOAD", answer(lambda c: any(c.attr[48:64]), errno.E2BIG))
+    kernel.always("MAP_CREATE", answer(lambda c: any(c.attr[28:44]), errno.E2BIG))
+    with open_rich(tmp_path) as obj:
+        obj.load()
+        assert not any(kernel.named("PROG_LOAD")[-1].attr[48:64])
+
+
+def test_no_global_data(kernel: FakeKernel, tmp_path: Path) -> None:
+    """Linux before 5.2: programs without global variables can be loaded."""
+    from skelgen.runtime import features
+
+    features.GLOBAL_DATA.assume(False)
+    features.ARRAY_MMAP.assume(False)
+    with_pins(kernel)
+    kernel.always("MAP_CREATE", answer(lambda c: c.u32(16) & 0x480 != 0, errno.EINVAL))
+    with open_rich(tmp_path) as obj:
+        obj.programs["first"].autoload = False
+        obj.load()
+        assert obj.programs["second"].loaded
+
+
+def test_no_mapping_of_arrays(kernel: FakeKernel, tmp_path: Path) -> None:
+    """Linux before 5.5: globals are read and written with calls."""
+    from skelgen.runtime import features
+
+    features.GLOBAL_DATA.assume(True)
+    features.ARRAY_MMAP.assume(False)
+    with_pins(kernel)
+    kernel.always("MAP_CREATE", answer(lambda c: c.u32(16) & 0x400 != 0, errno.EINVAL))
+    with open_rich(tmp_path) as obj:
+        obj.load()
+        assert not obj.map(".bss").flags
+        obj.sections[".bss"].read()
+        assert kernel.names()[-1] == "MAP_LOOKUP_ELEM"
+
+
+# -- pins ----------------------------------------------------------------------
+
+
+def info_of(
+    kind: int, key: int, value: int, entries: int, flags: int
+) -> Callable[[Call], int]:
+    """Return what tells about a map of this definition."""
+
+    def tell(call: Call) -> int:
+        info = [kind, 99, key, value, entries, flags]
+        data = b"".join(number.to_bytes(4, "little") for number in info)
+        ctypes.memmove(call.u64(8), data, len(data))
+        return 0
+
+    return tell
+
+
+def test_a_pinned_map_is_used_again(kernel: FakeKernel, tmp_path: Path) -> None:
+    kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.ARRAY, 4, 4, 1, 0))
+    with open_rich(tmp_path) as obj:
+        obj.load()
+        assert not kernel.named("OBJ_PIN")
+        assert obj.map("kept").pinned == (str(tmp_path / "kept"),)
+
+
+def test_a_pinned_map_of_another_definition(kernel: FakeKernel, tmp_path: Path) -> None:
+    kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.HASH, 4, 8, 1, 1))
+    obj = open_rich(tmp_path)
+    with pytest.raises(BpfError) as caught:
+        obj.load()
+    assert str(caught.value) == (
+        f"map 'kept': the map pinned at '{tmp_path}/kept' is another: type HASH there"
+        " and ARRAY here, value_size 8 there and 4 here, flags 0x1 there and 0x0 here;"
+        " remove the pin, or change the definition"
+    )
+    assert not kernel.open
+    obj.destroy()
+
+
+def test_another_process_pins_first(kernel: FakeKernel, tmp_path: Path) -> None:
+    kernel.then("OBJ_GET", -errno.ENOENT)
+    kernel.then("OBJ_PIN", -errno.EEXIST)
+    kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.ARRAY, 4, 4, 1, 0))
+    with open_rich(tmp_path) as obj:
+        obj.load()
+        assert len(kernel.named("OBJ_GET")) == 2
+        assert obj.map("kept").pinned == (str(tmp_path / "kept"),)
+    assert not kernel.open
+
+
+def test_a_pin_path_that_is_not_there(kernel: FakeKernel, tmp_path: Path) -> None:
+    kernel.always("OBJ_GET", -errno.ENOENT)
+    kernel.always("OBJ_PIN", -errno.ENOENT)
+    obj = open_rich(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError) as caught:
+        obj.load()
+    assert str(caught.value) == (
+        f"map 'kept': BPF_OBJ_PIN: cannot be pinned at '{tmp_path}/nowhere/kept':"
+        f" directory '{tmp_path}/nowhere' does not exist; make it with 'mkdir"
+        f" {tmp_path}/nowhere', or choose another with open(pin_root=...)"
+    )
+    assert not kernel.open
+    obj.destroy()
+
+
+def test_a_pin_path_that_is_on_no_bpffs(kernel: FakeKernel, tmp_path: Path) -> None:
+    kernel.always("OBJ_GET", -errno.ENOENT)
+    kernel.always("OBJ_PIN", -errno.EPERM)
+    obj = open_rich(tmp_path)
+    with pytest.raises(PermissionError) as caught:
+        obj.load()
+    assert any("bpffs" in note for note in caught.value.__notes__)
+    obj.destroy()

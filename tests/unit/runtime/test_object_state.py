@@ -1,0 +1,325 @@
+"""The life of an object, on a kernel that does as it is told."""
+
+import errno
+import gc
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from skelgen.model.enums import MapType
+from skelgen.runtime import syscalls
+from skelgen.runtime.errors import (
+    BpfError,
+    BpfOSError,
+    ClosedError,
+    StateError,
+)
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.object import Object, State
+from skelgen.runtime.programs.raw_tracepoint import RawTracepointProgram
+from skelgen.runtime.programs.tracepoint import TracepointProgram
+from tests.harness.fake_kernel import FakeKernel
+from tests.harness.specs import plain_object
+
+
+@pytest.fixture
+def obj(kernel: FakeKernel) -> Iterator[Object]:
+    made = Object(plain_object())
+    yield made
+    made.destroy()
+    gc.collect()
+    assert not kernel.open
+
+
+def linked(obj: Object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the tracepoint program attach without tracefs."""
+    monkeypatch.setattr(
+        TracepointProgram,
+        "attach",
+        lambda self: Link(syscalls.link_create_perf_event(self.fd(), 7), self),
+    )
+    del obj
+
+
+def test_parts_by_name(obj: Object) -> None:
+    assert list(obj.maps) == ["counts", ".rodata", ".bss"]
+    assert list(obj.programs) == ["first", "second"]
+    assert list(obj.sections) == [".rodata", ".bss"]
+    assert len(obj.maps) == 3
+    assert "counts" in obj.maps
+    assert ".data" not in obj.maps
+    assert isinstance(obj.programs["first"], TracepointProgram)
+    assert obj.programs["first"] is obj.program("first", TracepointProgram)
+    assert obj.maps["counts"].handle is obj.map("counts")
+    assert obj.section(".bss").size == 4
+    assert obj.sections[".rodata"].read() == bytes(range(1, 9))
+
+
+@pytest.mark.parametrize("kind", ["map", "program", "section"])
+def test_names_that_are_not_there(obj: Object, kind: str) -> None:
+    with pytest.raises(KeyError, match=f"{kind} 'nothing': not one of"):
+        getattr(obj, kind + "s")["nothing"]
+    with pytest.raises(KeyError, match="nothing"):
+        getattr(obj, kind)("nothing")
+
+
+def test_a_program_is_not_of_another_class(obj: Object) -> None:
+    with pytest.raises(TypeError, match="is a TracepointProgram, not a RawTrace"):
+        obj.program("first", TracepointProgram)
+        obj.program("first", RawTracepointProgram)
+
+
+def test_before_load(obj: Object) -> None:
+    assert obj.state is State.OPENED
+    assert repr(obj) == "<object 'plain': opened>"
+    with pytest.raises(StateError, match=r"attach\(\) comes after load\(\)"):
+        obj.attach()
+    with pytest.raises(StateError, match=r"detach\(\) comes after load\(\)"):
+        obj.detach()
+    with pytest.raises(StateError, match=r"load\(\)"):
+        obj.map("counts").fd()
+    with pytest.raises(StateError, match="not loaded"):
+        obj.programs["first"].fd()
+
+
+def test_load(kernel: FakeKernel, obj: Object) -> None:
+    obj.maps["counts"].max_entries = 32
+    obj.sections[".rodata"].write(b"\xff")
+    obj.load()
+    assert obj.state is State.LOADED
+    assert kernel.names() == [
+        "BTF_LOAD",
+        "MAP_CREATE",  # counts
+        "MAP_CREATE",  # .rodata
+        "MAP_UPDATE_ELEM",
+        "MAP_FREEZE",
+        "MAP_CREATE",  # .bss, all zero
+        "PROG_LOAD",
+        "PROG_BIND_MAP",
+        "PROG_LOAD",
+        "PROG_BIND_MAP",
+    ]
+    counts, rodata, bss = kernel.named("MAP_CREATE")
+    assert (counts.u32(0), counts.u32(12)) == (MapType.HASH, 32)
+    assert counts.attr[28:44].rstrip(b"\0") == b"counts"
+    assert rodata.attr[28:44].rstrip(b"\0") == b"plain.rodata"
+    assert bss.attr[28:44].rstrip(b"\0") == b"plain.bss"
+    assert (rodata.u32(16), bss.u32(16)) == (0x80, 0x400)
+    assert obj.map("counts").fd() in kernel.open
+    assert obj.programs["second"].fd() in kernel.open
+    # the two maps of the fds' programs and no more: BTF is closed again
+    assert len(kernel.open) == 5
+
+
+def test_loading_twice(obj: Object) -> None:
+    obj.load()
+    with pytest.raises(StateError, match="loaded already; open another"):
+        obj.load()
+    with pytest.raises(StateError, match="max_entries cannot change after load"):
+        obj.maps["counts"].max_entries = 1
+    with pytest.raises(StateError, match="set autoload between open"):
+        obj.programs["first"].autoload = False
+    with pytest.raises(StateError, match="read-only after load"):
+        obj.sections[".rodata"].write(b"x")
+
+
+def test_what_is_off_is_left_out(kernel: FakeKernel, obj: Object) -> None:
+    obj.programs["first"].autoload = False
+    obj.maps["counts"].autocreate = False
+    obj.load()
+    assert len(kernel.named("PROG_LOAD")) == 1
+    assert len(kernel.named("MAP_CREATE")) == 2
+    with pytest.raises(StateError, match="its autoload is off"):
+        obj.programs["first"].fd()
+    with pytest.raises(StateError, match="its autocreate is off"):
+        obj.map("counts").fd()
+
+
+def test_a_failed_load_may_be_tried_again(kernel: FakeKernel, obj: Object) -> None:
+    kernel.then("MAP_CREATE", None, None, -errno.ENOMEM, None)
+    with pytest.raises(BpfOSError, match=r"map '.bss'.*ENOMEM") as caught:
+        obj.load()
+    assert caught.value.errno == errno.ENOMEM
+    assert obj.state is State.OPENED
+    assert not kernel.open
+    obj.maps["counts"].max_entries = 5
+    obj.load()
+    assert obj.state is State.LOADED
+
+
+def test_destroy(kernel: FakeKernel, obj: Object) -> None:
+    obj.load()
+    section = obj.sections[".bss"]
+    obj.destroy()
+    assert obj.state is State.DESTROYED
+    assert not kernel.open
+    obj.destroy()
+    for call in (obj.load, obj.attach, obj.detach, obj.__enter__):
+        with pytest.raises(ClosedError, match=r"after destroy\(\); open it again"):
+            call()
+    with pytest.raises(ClosedError):
+        obj.map("counts").fd()
+    with pytest.raises(ClosedError):
+        obj.programs["first"].fd()
+    with pytest.raises(ClosedError):
+        section.read()
+    assert obj.links == {}
+
+
+def test_a_program_asked_for_after_destroy(kernel: FakeKernel) -> None:
+    obj = Object(plain_object())
+    obj.destroy()
+    with pytest.raises(ClosedError):
+        obj.programs["second"].fd()
+    assert not kernel.calls
+
+
+def test_context_manager(kernel: FakeKernel) -> None:
+    with Object(plain_object()) as obj:
+        obj.load()
+        assert kernel.open
+    assert obj.state is State.DESTROYED
+    assert not kernel.open
+
+
+def test_dropping_an_object_closes_it(kernel: FakeKernel) -> None:
+    obj = Object(plain_object())
+    obj.load()
+    del obj
+    gc.collect()
+    assert not kernel.open
+
+
+def test_destroy_goes_on_where_a_step_fails(kernel: FakeKernel) -> None:
+    obj = Object(plain_object())
+    obj.load()
+    broken = obj.map("counts").fd()
+    lost = obj.programs["second"].fd()
+
+    def close(fd: int) -> Callable[[object], int | None]:
+        def answer(_: object) -> int | None:
+            kernel.open.discard(fd)
+            return -errno.EIO
+
+        return answer
+
+    for _ in range(2):
+        kernel.then("close", close(broken), close(lost))
+    with pytest.raises(BpfOSError, match="EIO") as caught:
+        obj.destroy()
+    assert any(note.startswith("and: ") for note in caught.value.__notes__)
+    assert obj.state is State.DESTROYED
+    obj.destroy()
+
+
+# -- attaching -----------------------------------------------------------------
+
+
+def test_attach(
+    kernel: FakeKernel, obj: Object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked(obj, monkeypatch)
+    obj.load()
+    links = obj.attach()
+    assert list(links) == ["first", "second"]
+    assert obj.links == links
+    assert obj.attach() == {}  # nothing new
+    links["first"].destroy()
+    assert list(obj.links) == ["second"]
+    assert list(obj.attach()) == ["first"]
+    before = set(kernel.open)
+    obj.detach()
+    assert obj.links == {}
+    assert len(before - kernel.open) == 2
+    assert list(obj.attach(skip={"second"})) == ["first"]
+
+
+def test_what_is_not_to_be_attached(
+    obj: Object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked(obj, monkeypatch)
+    obj.programs["first"].autoattach = False
+    obj.programs["second"].autoload = False
+    obj.load()
+    assert obj.attach() == {}
+
+
+def test_attach_is_all_or_nothing(
+    kernel: FakeKernel, obj: Object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked(obj, monkeypatch)
+    obj.load()
+    before = set(kernel.open)
+    kernel.then("RAW_TRACEPOINT_OPEN", -errno.ENOENT)
+    with pytest.raises(BpfError):
+        obj.attach()
+    assert kernel.open == before
+    assert obj.links == {}
+    assert list(obj.attach()) == ["first", "second"]
+
+
+def test_detach_goes_on_where_a_link_fails(
+    obj: Object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked(obj, monkeypatch)
+    obj.load()
+    links = obj.attach()
+    destroyed = []
+
+    def destroy(self: Link) -> None:
+        destroyed.append(self)
+        self._fd.close()
+        if self is links["second"]:
+            raise BpfError("stuck")
+
+    monkeypatch.setattr(Link, "destroy", destroy)
+    with pytest.raises(BpfError, match="stuck"):
+        obj.detach()
+    assert destroyed == [links["second"], links["first"]]
+
+
+def test_two_threads_load_once(kernel: FakeKernel, obj: Object) -> None:
+    results: list[str] = []
+
+    def load() -> None:
+        try:
+            obj.load()
+            results.append("loaded")
+        except StateError:
+            results.append("too late")
+
+    threads = [threading.Thread(target=load) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == ["loaded"] + ["too late"] * 7
+    assert len(kernel.named("PROG_LOAD")) == 2
+
+
+def test_one_program_for_all_threads(obj: Object) -> None:
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(obj.programs["first"]))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, found))) == 1
+
+
+def test_a_family_follows_the_definition(obj: Object) -> None:
+    before = obj.maps["counts"]
+    assert obj.maps["counts"] is before
+    obj.map("counts").value_size = 16
+    assert obj.maps["counts"] is not before
+
+
+def test_a_data_section_keeps_its_size(obj: Object, kernel: FakeKernel) -> None:
+    obj.map(".bss").value_size = 8
+    with pytest.raises(BpfError, match="size of a data section cannot be changed"):
+        obj.load()
+    assert not kernel.open
