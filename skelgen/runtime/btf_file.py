@@ -70,8 +70,10 @@ def _elf_section(data: bytes, name: bytes) -> bytes:
             fields = unpack_from(order + "IIIIII", data, at)
         return fields[0], fields[1], fields[4], fields[5]
 
-    if not table or not size:
+    if not table or size < (64 if wide else 40) or strings >= count:
         raise BtfParseError("elf: no sections", 40)
+    if table + count * size > len(data):
+        raise BtfParseError("elf: headers reach past the end of the file", 40)
     names = header(strings)
     for index in range(count):
         name_at, kind, start, length = header(index)

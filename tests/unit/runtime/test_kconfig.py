@@ -1,0 +1,252 @@
+"""Values of ``__kconfig`` variables."""
+
+import gzip
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from skelgen.model.spec import ExternKind, ExternSpec, KconfigType
+from skelgen.runtime import features, kconfig
+from skelgen.runtime.errors import ExternError
+
+
+def extern(
+    kind: KconfigType,
+    size: int,
+    *,
+    name: str = "CONFIG_X",
+    signed: bool = False,
+    weak: bool = False,
+    offset: int = 0,
+) -> ExternSpec:
+    return ExternSpec(
+        name,
+        ExternKind.KCONFIG,
+        weak=weak,
+        kconfig=kind,
+        size=size,
+        signed=signed,
+        offset=offset,
+    )
+
+
+BOOL = extern(KconfigType.BOOL, 1)
+TRISTATE = extern(KconfigType.TRISTATE, 4)
+CHAR = extern(KconfigType.CHAR, 1)
+STRING = extern(KconfigType.STRING, 6)
+
+
+def integer(size: int, *, signed: bool = False) -> ExternSpec:
+    return extern(KconfigType.INT, size, signed=signed)
+
+
+def number(value: int, size: int) -> bytes:
+    return (value & (1 << 8 * size) - 1).to_bytes(size, sys.byteorder)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "data"),
+    [
+        (BOOL, "y", b"\1"),
+        (BOOL, "n", b"\0"),
+        (TRISTATE, "n", number(0, 4)),
+        (TRISTATE, "y", number(1, 4)),
+        (TRISTATE, "m", number(2, 4)),
+        (CHAR, "m", b"m"),
+        (CHAR, "100", b"d"),
+        (STRING, '"abc"', b"abc\0\0\0"),
+        (STRING, '""', b"\0" * 6),
+        (STRING, '"abcdefg"', b"abcde\0"),
+        (integer(4), "250", number(250, 4)),
+        (integer(4), "0xff", number(255, 4)),
+        (integer(4), "010", number(8, 4)),
+        (integer(4), "0", number(0, 4)),
+        (integer(1), "255", b"\xff"),
+        (integer(1, signed=True), "-128", b"\x80"),
+        (integer(2, signed=True), "32767", number(32767, 2)),
+        (integer(8), "0xffffffffffffffff", b"\xff" * 8),
+        (integer(8), "-1", b"\xff" * 8),
+        (integer(8, signed=True), "0xffffffffffffffff", b"\xff" * 8),
+    ],
+)
+def test_values(variable: ExternSpec, value: str, data: bytes) -> None:
+    assert kconfig.encode(variable, value) == data
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        (BOOL, "m", "has to be a tristate or char"),
+        (BOOL, "1", "has to be an integer"),
+        (integer(4), "y", "has to be a bool, tristate or char"),
+        (STRING, "y", "has to be a bool, tristate or char"),
+        (integer(4), '"abc"', "has to be a char array"),
+        (STRING, '"abc', "does not end with a quote"),
+        (STRING, '"', "does not end with a quote"),
+        (STRING, "5", "has to be an integer"),
+        (TRISTATE, "5", "has to be an integer"),
+        (integer(4), "abc", "is no number"),
+        (integer(4), "12x", "is no number"),
+        (integer(1), "256", "does not fit into 1 bytes"),
+        (integer(1, signed=True), "128", "does not fit into 1 bytes"),
+        (integer(4), "-1", "does not fit into 4 bytes"),
+        (integer(4), "0x100000000", "does not fit into 4 bytes"),
+        (integer(8), "0x10000000000000000", "does not fit into 8 bytes"),
+        (CHAR, "256", "does not fit into 1 bytes"),
+    ],
+)
+def test_values_that_do_not_fit(variable: ExternSpec, value: str, message: str) -> None:
+    with pytest.raises(ExternError, match=message) as caught:
+        kconfig.encode(variable, value)
+    assert caught.value.extern == "CONFIG_X"
+    assert str(caught.value).startswith("extern 'CONFIG_X': the kernel's value is ")
+
+
+# -- where values come from ------------------------------------------------------
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Return the files that the system has in place of its own."""
+    files: dict[str, bytes] = {}
+
+    def opened(path: str, mode: str = "r", **_: object) -> object:
+        import io
+
+        if path not in files:
+            raise FileNotFoundError(2, "no such file", path)
+        data = files[path]
+        return io.BytesIO(data) if "b" in mode else io.StringIO(data.decode())
+
+    uname = SimpleNamespace(release="6.1.2-x", version="#1 SMP", machine="x86_64")
+    monkeypatch.setattr(kconfig, "open", opened, raising=False)
+    monkeypatch.setattr(kconfig.os, "uname", lambda: uname)
+    return files
+
+
+CONFIG = b"#\n# Linux\n#\nCONFIG_A=y\nCONFIG_AB=7\n# CONFIG_C is not set\nCONFIG_A=n\n"
+
+
+def fill(*externs: ExternSpec, text: str | None = None) -> bytes:
+    return bytes(kconfig.fill(externs, text, bytes(16)))
+
+
+def named(name: str, offset: int = 0, *, weak: bool = False) -> ExternSpec:
+    kind = KconfigType.BOOL if name.endswith("A") else KconfigType.INT
+    size = 1 if kind is KconfigType.BOOL else 4
+    return extern(kind, size, name=name, offset=offset, weak=weak)
+
+
+@pytest.mark.parametrize("path", ["/boot/config-6.1.2-x", "/proc/config.gz"])
+def test_the_systems_configuration(system: dict[str, bytes], path: str) -> None:
+    system[path] = gzip.compress(CONFIG) if path.endswith(".gz") else CONFIG
+    data = fill(named("CONFIG_A", 3), named("CONFIG_AB", 8))
+    assert data == b"\0\0\0\1" + bytes(4) + number(7, 4) + bytes(4)
+
+
+def test_the_users_text_goes_first(system: dict[str, bytes]) -> None:
+    system["/proc/config.gz"] = CONFIG
+    text = "# mine\nCONFIG_AB=9\nCONFIG_AB=10\nnonsense\n"
+    data = fill(named("CONFIG_A"), named("CONFIG_AB", 4), text=text)
+    assert data[:8] == b"\1\0\0\0" + number(9, 4)
+
+
+def test_the_system_is_not_asked_for_nothing(system: dict[str, bytes]) -> None:
+    assert fill(named("CONFIG_AB"), text="CONFIG_AB=1")[:4] == number(1, 4)
+    assert not system
+
+
+def test_a_line_that_is_no_assignment() -> None:
+    for line in ("CONFIG_A y", "CONFIG_A="):
+        with pytest.raises(ExternError, match=f"'{line}' is no assignment"):
+            fill(named("CONFIG_A"), text=line)
+
+
+def test_not_configured(system: dict[str, bytes]) -> None:
+    system["/proc/config.gz"] = CONFIG
+    assert fill(named("CONFIG_C", weak=True)) == bytes(16)
+    with pytest.raises(ExternError) as caught:
+        fill(named("CONFIG_C"))
+    assert str(caught.value) == (
+        "extern 'CONFIG_C': not set in /proc/config.gz; give it with"
+        " open(kconfig='CONFIG_C=...') or declare it __weak"
+    )
+
+
+def test_no_configuration_at_all(system: dict[str, bytes]) -> None:
+    assert not system
+    assert fill(named("CONFIG_C", weak=True)) == bytes(16)
+    with pytest.raises(ExternError, match=r"'/boot/config-6.1.2-x' and '/proc/config"):
+        fill(named("CONFIG_C"))
+
+
+# -- what the loader makes up ------------------------------------------------------
+
+
+def virtual(name: str, *, weak: bool = False) -> bytes:
+    return fill(extern(KconfigType.INT, 4, name=name, weak=weak))[:4]
+
+
+@pytest.mark.parametrize(
+    ("files", "version", "release", "code"),
+    [
+        ({}, "#1 SMP", "6.18.44-fc", 0x06122C),
+        ({}, "#1 SMP", "6.18", 0x061200),
+        ({}, "#1 SMP", "6.18-rc3", 0x061200),
+        ({}, "#1 SMP", "4.19.300", 0x0413FF),
+        ({}, "#1 SMP Debian 4.19.260-1 (2022)", "4.19.0-22-amd64", 0x0413FF),
+        ({}, "#1 SMP Debian 5.10.70-1", "5.10.0-9", 0x050A46),
+        (
+            {"/proc/version_signature": b"Ubuntu 5.4.0-12.15-generic 5.4.8\n"},
+            "#1",
+            "5.4.0-12",
+            0x050408,
+        ),
+    ],
+)
+def test_kernel_version(
+    system: dict[str, bytes],
+    files: dict[str, bytes],
+    version: str,
+    release: str,
+    code: int,
+) -> None:
+    system.update(files)
+    uname = kconfig.os.uname()
+    uname.version, uname.release = version, release  # type: ignore[misc]  # a stand-in
+    assert kconfig.kernel_version() == code
+    assert virtual("LINUX_KERNEL_VERSION") == number(code, 4)
+
+
+def test_a_version_that_cannot_be_told(system: dict[str, bytes]) -> None:
+    del system
+    kconfig.os.uname().release = "next"  # type: ignore[misc]  # a stand-in
+    with pytest.raises(ExternError, match="cannot tell from 'next'"):
+        virtual("LINUX_KERNEL_VERSION")
+
+
+def test_features() -> None:
+    features.BPF_COOKIE.assume(True)
+    features.SYSCALL_WRAPPER.assume(None)
+    try:
+        assert virtual("LINUX_HAS_BPF_COOKIE") == number(1, 4)
+        assert virtual("LINUX_HAS_SYSCALL_WRAPPER") == number(0, 4)
+    finally:
+        features.BPF_COOKIE.forget()
+        features.SYSCALL_WRAPPER.forget()
+
+
+def test_names_that_nobody_knows() -> None:
+    assert virtual("LINUX_SOMETHING", weak=True) == bytes(4)
+    with pytest.raises(ExternError, match="'LINUX_SOMETHING': no such variable"):
+        virtual("LINUX_SOMETHING")
+    with pytest.raises(ExternError, match="'OTHER': no such variable"):
+        virtual("OTHER", weak=True)
+
+
+def test_this_system() -> None:
+    """Whatever this machine has, it can be read."""
+    config, source = kconfig._system_config()
+    assert config == b"" or Path(source).exists()
