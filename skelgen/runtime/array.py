@@ -15,6 +15,7 @@ from typing import (
     Any,
     Generic,
     Protocol,
+    Self,
     SupportsIndex,
     TypeVar,
     cast,
@@ -142,8 +143,15 @@ class Array(_Base[E]):
         """Return how often a value occurs."""
         return self[:].count(value)
 
+    def __copy__(self) -> Self:
+        same: Self = cast("Any", type(self)).from_buffer_copy(self)
+        return same
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.__copy__()
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _array_again, (self._codec_, len(self), bytes(self))
+        return list, (self[:],)  # the type is made at run time: pickled as a list
 
     @classmethod
     def __make_codec__(cls) -> "Codec[Any]":
@@ -288,8 +296,3 @@ def array(codec: Codec[E], length: int) -> ArrayCodec[E]: ...
 def array(codec: Codec[Any], length: int) -> ArrayCodec[Any]:
     """Return the codec of an array of ``length`` elements."""
     return _array_codec(codec, length)
-
-
-def _array_again(codec: Codec[Any], length: int, data: bytes) -> Any:
-    """Unpickle an array."""
-    return _array_codec(codec, length).ctype.from_buffer_copy(data)

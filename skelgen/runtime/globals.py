@@ -7,9 +7,20 @@ from skelgen.runtime.member import A, T, Variable
 from skelgen.runtime.section import Section
 
 if TYPE_CHECKING:
-    from typing import Self
+    from collections.abc import Sequence
+    from typing import Self, SupportsFloat, SupportsIndex
 
-    from skelgen.runtime.codec import Slot
+    from skelgen.runtime.array import Array, ArrayCodec
+    from skelgen.runtime.codec import (
+        BoolCodec,
+        BytesCodec,
+        Codec,
+        FloatCodec,
+        IntCodec,
+        Slot,
+    )
+    from skelgen.runtime.member import Bytes, E, S
+    from skelgen.runtime.struct import StructCodec
 
 __all__ = ("DataSection", "Global", "Section")
 
@@ -50,6 +61,34 @@ class Global(Variable[T, A]):
     """
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: "Global[int, SupportsIndex]", codec: IntCodec, *, offset: int
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: "Global[bool, SupportsIndex]", codec: BoolCodec, *, offset: int
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: "Global[float, SupportsFloat]", codec: FloatCodec, *, offset: int
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: "Global[bytes, Bytes]", codec: BytesCodec, *, offset: int
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: "Global[S, S]", codec: StructCodec[S], *, offset: int
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: "Global[Array[E], Sequence[E]]", codec: ArrayCodec[E], *, offset: int
+        ) -> None: ...
+        def __init__(self, codec: Codec[Any], *, offset: int) -> None: ...
 
     @overload
     def __get__(self, instance: None, owner: type[object]) -> "Self": ...

@@ -31,42 +31,20 @@ A = TypeVar("A", contravariant=True)  # noqa: PLC0105 (a letter, like the others
 E = TypeVar("E")
 S = TypeVar("S", bound=Struct | Union)
 
-_Bytes = bytes | bytearray | memoryview
+Bytes = bytes | bytearray | memoryview
 
 
 class Variable(Generic[T, A]):
     """A C variable or member: read as ``T``, assigned from ``A``.
 
     ``A`` is wider than ``T`` where ``T`` has literals: a type checker would otherwise
-    believe that a variable set to 0 stays 0, whatever the kernel does to it.
+    believe that a variable set to 0 stays 0, whatever the kernel does to it. Which
+    they are, the constructors of the subclasses say: a type checker does not take it
+    from an inherited one.
     """
 
     __slots__ = ("codec", "name", "offset")
 
-    @overload
-    def __init__(
-        self: "Variable[int, SupportsIndex]", codec: IntCodec, *, offset: int
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: "Variable[bool, SupportsIndex]", codec: BoolCodec, *, offset: int
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: "Variable[float, SupportsFloat]", codec: FloatCodec, *, offset: int
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: "Variable[bytes, _Bytes]", codec: BytesCodec, *, offset: int
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: "Variable[S, S]", codec: StructCodec[S], *, offset: int
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: "Variable[Array[E], Sequence[E]]", codec: ArrayCodec[E], *, offset: int
-    ) -> None: ...
     def __init__(self, codec: Codec[Any], *, offset: int) -> None:
         self.codec: Codec[Any] = codec
         """Its C type."""
@@ -83,6 +61,34 @@ class Member(Variable[T, A], Descriptor):
     """A member of a struct, of any codec at any offset in bytes."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: "Member[int, SupportsIndex]", codec: IntCodec, *, offset: int
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: "Member[bool, SupportsIndex]", codec: BoolCodec, *, offset: int
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: "Member[float, SupportsFloat]", codec: FloatCodec, *, offset: int
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: "Member[bytes, Bytes]", codec: BytesCodec, *, offset: int
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: "Member[S, S]", codec: StructCodec[S], *, offset: int
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: "Member[Array[E], Sequence[E]]", codec: ArrayCodec[E], *, offset: int
+        ) -> None: ...
+        def __init__(self, codec: Codec[Any], *, offset: int) -> None: ...
 
     @overload
     def __get__(self, instance: None, owner: type[object]) -> "Self": ...
