@@ -178,6 +178,8 @@ class KernelTypes:
         base = self.vmlinux
         btf_id = 0
         while (next_id := syscalls.get_next_id("btf", btf_id)) is not None:
+            if next_id <= btf_id:
+                break  # no kernel does that, and it would never end
             btf_id = next_id
             try:
                 fd = syscalls.Fd(syscalls.get_fd_by_id("btf", btf_id))

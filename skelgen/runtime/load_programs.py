@@ -173,7 +173,7 @@ class ProgramLoader:
                 error.add_note(
                     f"the kernel did not take the object's BTF: {btf.refusal}"
                 )
-            raise error from None
+            raise error from error.__cause__
         loaded = Loaded(syscalls.Fd(fd), log)
         self._undo.add(loaded.fd.close)
         debug("program '%s': loaded, fd %d", program.name, fd)

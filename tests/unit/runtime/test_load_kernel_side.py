@@ -1,0 +1,733 @@
+"""What programs are loaded with: relocations, targets, kernel types, retries, logs."""
+
+import ctypes
+import errno
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from skelgen.btf.build import BtfBuilder
+from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.types import Kind
+from skelgen.model.attach import Attach, Manual, Tracing, TracingMulti, Usdt
+from skelgen.model.enums import AttachType, MapType, ProgType
+from skelgen.model.image import ImageBuilder
+from skelgen.model.spec import (
+    ExternKind,
+    ExternLoad,
+    ExternSpec,
+    JumpTable,
+    KfuncCall,
+    MapFd,
+    MapSpec,
+    ObjectSpec,
+    ProgramSpec,
+    Reloc,
+)
+from skelgen.runtime import features, kernel_btf, prog_load
+from skelgen.runtime.core_patch import POISON
+from skelgen.runtime.core_spec import ReloKind
+from skelgen.runtime.errors import (
+    AttachError,
+    BpfError,
+    BpfOSError,
+    CoreRelocationError,
+    NotSupportedError,
+    StateError,
+    VerifierError,
+)
+from skelgen.runtime.object import Object
+from skelgen.runtime.relocate import POISON_KFUNC, POISON_MAP
+from tests.harness.fake_kernel import Call, FakeKernel
+from tests.harness.specs import RETURN_0, insn, ldimm64
+
+LOG_BUF, LOG_SIZE, LOG_LEVEL = 32, 28, 24
+
+
+@pytest.fixture
+def vmlinux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KernelBtf]:
+    """Yield kernel types made here, in place of the running kernel's."""
+    b = BtfBuilder(sys.byteorder)
+    int_id = b.add_int("int", 4, signed=True)
+    proto = b.add_func_proto(int_id)
+    for name in ("do_something", "bpf_lsm_open", "bpf_iter_task", "kfunc"):
+        b.add_func(name, proto)
+    b.add_typedef("btf_trace_exec", b.add_ptr(proto))
+    b.add_struct("task", 16, [("pid", int_id, 64)])
+    btf = KernelBtf(b.bytes())
+    monkeypatch.setattr(kernel_btf, "_vmlinux", btf)
+    monkeypatch.setattr(kernel_btf, "_module_btf", {})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    yield btf
+
+
+def one_program(
+    insns: bytes = RETURN_0,
+    *,
+    relocs: tuple[Reloc, ...] = (),
+    attach: Attach = Manual(),  # noqa: B008 - immutable
+    kind: int = ProgType.SOCKET_FILTER,
+    attach_type: int = 0,
+    optional: bool = False,
+    core: bytes = b"",
+    btf: bytes = b"",
+    lines: bytes = b"",
+    maps: tuple[MapSpec, ...] = (),
+    externs: tuple[ExternSpec, ...] = (),
+    autoload: bool = True,
+) -> ObjectSpec:
+    image = ImageBuilder()
+    program = ProgramSpec(
+        "prog",
+        "some",
+        kind,
+        attach,
+        insns=image.add(insns),
+        relocs=relocs,
+        attach_type=attach_type,
+        attach_type_optional=optional,
+        core_relos=image.add(core) if core else None,
+        line_info=image.add(lines) if lines else None,
+        func_info=image.add(bytes(8)) if lines else None,
+        autoload=autoload,
+    )
+    return ObjectSpec(
+        "one",
+        "one.bpf.o",
+        sys.byteorder,
+        "GPL",
+        maps=maps,
+        programs=(program,),
+        externs=externs,
+        btf=image.add(btf) if btf else None,
+        image=image.bytes(),
+    )
+
+
+def loaded_insns(kernel: FakeKernel, spec: ObjectSpec) -> list[tuple[int, ...]]:
+    """Load an object and return the instructions that the kernel saw."""
+    seen: list[bytes] = []
+
+    def load(call: Call) -> None:
+        seen.append(call.memory(8, call.u32(4) * 8))
+
+    kernel.always("PROG_LOAD", lambda call: load(call))
+    with Object(spec) as obj:
+        obj.load()
+    return [
+        (code, regs & 15, regs >> 4, off, imm)
+        for code, regs, off, imm in struct.iter_unpack("<BBhi", seen[-1])
+    ]
+
+
+# -- relocations -------------------------------------------------------------------
+
+
+HASH = MapSpec("m", MapType.HASH, 4, 4, 1)
+
+
+def test_a_map_that_was_not_made(kernel: FakeKernel) -> None:
+    spec = one_program(
+        ldimm64(1) + RETURN_0,
+        relocs=(MapFd(0, "m"),),
+        maps=(HASH, HASH._replace(name="n")),
+    )
+    seen: list[bytes] = []
+    kernel.always("PROG_LOAD", lambda c: seen.append(c.memory(8, 32)))  # type: ignore[func-returns-value]  # None is the answer
+    with Object(spec) as obj:
+        obj.maps["m"].autocreate = False
+        obj.load()
+    call = struct.pack("<BBhi", 0x85, 0, 0, POISON_MAP)
+    assert seen[0][:16] == call * 2
+
+
+def kfunc(*, weak: bool = False, name: str = "kfunc") -> ExternSpec:
+    return ExternSpec(name, ExternKind.KFUNC, weak, 3)
+
+
+def kfunc_btf() -> bytes:
+    b = BtfBuilder(sys.byteorder)
+    int_id = b.add_int("int", 4, signed=True)
+    b.add_func("kfunc", b.add_func_proto(int_id), 2)
+    b.add_func("none", 2, 2)
+    return b.bytes()
+
+
+CALL = insn(0x85, 0, 1, 0, -1)
+
+
+def test_a_kernel_function(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    number = vmlinux.find("kfunc", Kind.FUNC)
+    spec = one_program(
+        CALL + ldimm64(1) + RETURN_0,
+        relocs=(KfuncCall(0, "kfunc"), KfuncCall(1, "kfunc")),
+        externs=(kfunc(),),
+        btf=kfunc_btf(),
+    )
+    insns = loaded_insns(kernel, spec)
+    assert insns[0] == (0x85, 0, 2, 0, number)
+    assert insns[1] == (0x18, 1, 3, 0, number)
+    assert insns[2] == (0, 0, 0, 0, 0)
+
+
+def test_a_missing_weak_kernel_function(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+    spec = one_program(
+        CALL + ldimm64(1) + RETURN_0,
+        relocs=(KfuncCall(0, "none"), KfuncCall(1, "none")),
+        externs=(kfunc(), kfunc(weak=True, name="none")),
+        btf=kfunc_btf(),
+    )
+    insns = loaded_insns(kernel, spec)
+    assert insns[0] == (0x85, 0, 0, 0, POISON_KFUNC + 1)
+    assert insns[1:3] == [(0x18, 1, 0, 0, 0), (0, 0, 0, 0, 0)]
+
+
+def test_an_address(kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    from skelgen.runtime import externs
+
+    monkeypatch.setattr(
+        externs, "_addresses", lambda _: {"jiffies": 0xFFFFFFFF82000000}
+    )
+    spec = one_program(
+        ldimm64(1) + RETURN_0,
+        relocs=(ExternLoad(0, "jiffies"),),
+        externs=(ExternSpec("jiffies", ExternKind.KSYM),),
+    )
+    insns = loaded_insns(kernel, spec)
+    assert insns[:2] == [(0x18, 1, 0, 0, -0x7E000000), (0, 0, 0, 0, -1)]
+
+
+def test_relocations_of_other_instructions(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
+    assert vmlinux
+    for relocs, message in (
+        ((MapFd(0, "m"),), "instruction 0 is no 64-bit load"),
+        ((KfuncCall(0, "kfunc"),), "instruction 0 is no call"),
+    ):
+        spec = one_program(
+            relocs=relocs, maps=(HASH,), externs=(kfunc(),), btf=kfunc_btf()
+        )
+        with Object(spec) as obj, pytest.raises(BpfError, match=message):
+            obj.load()
+    assert not kernel.open
+
+
+def test_jump_tables(kernel: FakeKernel) -> None:
+    values: list[bytes] = []
+    kernel.always("MAP_UPDATE_ELEM", lambda c: values.append(c.memory(8, 4) + c.memory(16, 16)))  # type: ignore[func-returns-value]  # None is the answer
+    spec = one_program(
+        ldimm64(1) + ldimm64(2) + RETURN_0,
+        relocs=(JumpTable(0, (4, 5)), JumpTable(2, (4, 5))),
+    )
+    insns = loaded_insns(kernel, spec)
+    (create,) = kernel.named("MAP_CREATE")
+    assert [create.u32(at) for at in (0, 4, 8, 12)] == [34, 4, 16, 2]
+    assert [struct.unpack("=IIIQ", value)[:2] for value in values] == [(0, 4), (1, 5)]
+    assert kernel.names() == [
+        "MAP_CREATE", "MAP_UPDATE_ELEM", "MAP_UPDATE_ELEM", "MAP_FREEZE", "PROG_LOAD",
+    ]  # fmt: skip
+    assert insns[0][2] == insns[2][2] == 2
+    assert insns[0][4] == insns[2][4] > 0
+    assert not kernel.open
+
+
+def test_no_jump_tables(kernel: FakeKernel) -> None:
+    kernel.always("MAP_CREATE", -errno.EINVAL)
+    spec = one_program(ldimm64(1) + RETURN_0, relocs=(JumpTable(0, (2,)),))
+    with Object(spec) as obj, pytest.raises(NotSupportedError, match=r"6\.19 has it"):
+        obj.load()
+
+
+# -- targets in BTF ----------------------------------------------------------------
+
+
+def tracing(
+    target: str | None,
+    attach_type: int,
+    kind: int = ProgType.TRACING,
+    module: str | None = None,
+) -> ObjectSpec:
+    return one_program(
+        kind=kind, attach=Tracing(target, module), attach_type=attach_type
+    )
+
+
+ATTACH_BTF_ID, ATTACH_FD = 108, 112
+
+
+@pytest.mark.parametrize(
+    ("target", "attach_type", "name"),
+    [
+        ("exec", AttachType.TRACE_RAW_TP, "btf_trace_exec"),
+        ("do_something", AttachType.TRACE_FENTRY, "do_something"),
+        ("open", AttachType.LSM_MAC, "bpf_lsm_open"),
+        ("open", AttachType.LSM_CGROUP, "bpf_lsm_open"),
+        ("task", AttachType.TRACE_ITER, "bpf_iter_task"),
+    ],
+)
+def test_targets(
+    kernel: FakeKernel, vmlinux: KernelBtf, target: str, attach_type: int, name: str
+) -> None:
+    with Object(tracing(target, attach_type)) as obj:
+        obj.load()
+    (load,) = kernel.named("PROG_LOAD")
+    assert load.u32(ATTACH_BTF_ID) == vmlinux.find(name)
+    assert load.u32(ATTACH_FD) == 0
+    assert load.u32(68) == attach_type
+
+
+@pytest.mark.parametrize(
+    ("attach_type", "module", "message"),
+    [
+        (AttachType.TRACE_RAW_TP, None, "no tracepoint 'x' in this kernel or its modules .BTF has no 'btf_trace_x'"),
+        (AttachType.LSM_MAC, None, "no LSM hook 'x'"),
+        (AttachType.TRACE_ITER, None, "no iterator 'x'"),
+        (AttachType.TRACE_FENTRY, None, "no kernel function 'x'"),
+        (AttachType.TRACE_FENTRY, "veth", "no kernel function 'x' in module 'veth'"),
+    ],
+)  # fmt: skip
+def test_missing_targets(
+    kernel: FakeKernel,
+    vmlinux: KernelBtf,
+    attach_type: int,
+    module: str | None,
+    message: str,
+) -> None:
+    assert vmlinux
+    kernel.always("BTF_GET_NEXT_ID", -errno.ENOENT)
+    with Object(tracing("x", attach_type, module=module)) as obj:
+        with pytest.raises(AttachError, match=message) as caught:
+            obj.load()
+        assert caught.value.program == "prog"
+
+
+def test_a_target_that_nobody_named(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    with Object(tracing(None, AttachType.TRACE_FENTRY)) as obj:
+        with pytest.raises(
+            StateError, match=r"names no target; call set_attach_target"
+        ):
+            obj.load()
+        obj.programs["prog"].set_attach_target("do_something")
+        obj.load()
+    assert kernel.named("PROG_LOAD")[0].u32(ATTACH_BTF_ID) == vmlinux.find(
+        "do_something"
+    )
+
+
+def test_a_target_in_another_program(kernel: FakeKernel) -> None:
+    b = BtfBuilder(sys.byteorder)
+    b.add_int("int", 4)
+    number = b.add_func("main", b.add_func_proto(1))
+    data = b.bytes()
+
+    def program(call: Call) -> int:
+        ctypes.memmove(call.u64(8) + 128, struct.pack("=I", 77), 4)  # btf_id
+        return 0
+
+    def btf_size(call: Call) -> int:
+        ctypes.memmove(call.u64(8) + 8, struct.pack("=I", len(data)), 4)
+        return 0
+
+    def btf(call: Call) -> int:
+        address = int.from_bytes(ctypes.string_at(call.u64(8), 8), sys.byteorder)
+        ctypes.memmove(address, data, len(data))
+        return 0
+
+    spec = tracing(None, 0, ProgType.EXT)
+    with Object(spec) as obj:
+        obj.programs["prog"].set_attach_target("main")
+        with pytest.raises(StateError, match="which program it replaces 'main' in"):
+            obj.load()
+        obj.programs["prog"].set_attach_target("main", program=555)
+        kernel.then("OBJ_GET_INFO_BY_FD", program, btf_size, btf)
+        obj.load()
+        (load,) = kernel.named("PROG_LOAD")
+        assert (load.u32(ATTACH_BTF_ID), load.u32(ATTACH_FD)) == (number, 555)
+    with Object(spec) as obj:
+        obj.programs["prog"].set_attach_target("other", program=555)
+        kernel.then("OBJ_GET_INFO_BY_FD", program, btf_size, btf)
+        with pytest.raises(AttachError, match="has no function 'other'"):
+            obj.load()
+        with pytest.raises(AttachError, match="the program it attaches to has no BTF"):
+            obj.load()
+    assert not kernel.open
+
+
+def test_many_targets(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+    kernel.always("BTF_GET_NEXT_ID", -errno.ENOENT)
+    spec = one_program(kind=ProgType.TRACING, attach=TracingMulti("do_*"))
+    with Object(spec) as obj:
+        obj.load()
+    assert kernel.named("PROG_LOAD")[0].u32(ATTACH_BTF_ID) == 0
+    spec = one_program(kind=ProgType.TRACING, attach=TracingMulti("do_*", "veth"))
+    with Object(spec) as obj, pytest.raises(AttachError, match="no module 'veth'"):
+        obj.load()
+
+
+def test_usdt_uses_the_newer_link(kernel: FakeKernel) -> None:
+    for known, attach_type in ((False, 0), (True, AttachType.TRACE_UPROBE_MULTI)):
+        features.UPROBE_MULTI_LINK.assume(known)
+        with Object(one_program(kind=ProgType.KPROBE, attach=Usdt())) as obj:
+            obj.load()
+        assert kernel.named("PROG_LOAD")[-1].u32(68) == attach_type
+
+
+def test_a_type_that_nobody_knows(kernel: FakeKernel) -> None:
+    with Object(one_program(kind=ProgType.UNSPEC)) as obj:
+        with pytest.raises(
+            StateError, match="does not tell its type; set program.type"
+        ):
+            obj.load()
+        obj.programs["prog"].type = ProgType.XDP
+        obj.load()
+    assert kernel.named("PROG_LOAD")[0].u32(0) == ProgType.XDP
+
+
+def test_the_other_byte_order(kernel: FakeKernel) -> None:
+    other = "big" if sys.byteorder == "little" else "little"
+    with (
+        Object(one_program()._replace(byteorder=other)) as obj,
+        pytest.raises(
+            BpfError, match=f"object 'one': compiled for {other}-endian machines"
+        ),
+    ):
+        obj.load()
+    assert not kernel.calls
+
+
+# -- CO-RE -------------------------------------------------------------------------
+
+
+def local_task(*fields: str, name: str = "task") -> bytes:
+    b = BtfBuilder(sys.byteorder)
+    int_id = b.add_int("int", 4, signed=True)
+    b.add_struct(name, 8, [(field, int_id, 32 * n) for n, field in enumerate(fields)])
+    b.add_string("0:0")
+    b.add_string("0:9")
+    return b.bytes()
+
+
+def relo(
+    btf: bytes, kind: int = ReloKind.FIELD_BYTE_OFFSET, access: str = "0:0", at: int = 0
+) -> bytes:
+    from skelgen.btf.header import Header
+
+    header = Header(btf)
+    strings = btf[slice(*header.strings)]
+    offset = strings.index(b"\0" + access.encode() + b"\0") + 1
+    return struct.pack("=4I", at, 2, offset, kind)
+
+
+LDX = insn(0x61, 0, 1, 0)
+
+
+def test_core(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+    btf = local_task("pid")
+    spec = one_program(LDX + RETURN_0, core=relo(btf), btf=btf)
+    assert loaded_insns(kernel, spec)[0] == (0x61, 0, 1, 8, 0)
+    kernel.calls.clear()
+    other = BtfBuilder(sys.byteorder)
+    other.add_struct("task", 64, [("pid", other.add_int("int", 4, signed=True), 256)])
+    with Object(spec, btf=other.bytes()) as obj:
+        seen: list[int] = []
+        kernel.always("PROG_LOAD", lambda c: seen.append(c.memory(8, 8)[2]))  # type: ignore[func-returns-value]  # None is the answer
+        obj.load()
+    assert seen == [32]
+
+
+def test_core_of_a_program_that_is_not_loaded(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
+    assert vmlinux
+    btf = local_task("pid")
+    broken = relo(btf, access="0:9")
+    spec = one_program(LDX + RETURN_0, core=broken, btf=btf, autoload=False)
+    with Object(spec) as obj:
+        obj.load()
+    assert not kernel.named("PROG_LOAD")
+
+
+def test_a_relocation_that_makes_no_sense(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
+    assert vmlinux
+    btf = local_task("pid")
+    for core, message in (
+        (
+            relo(btf, access="0:9"),
+            r"prog insn 0: type \[2\] 0:9: type 'task' has no member",
+        ),
+        (relo(btf, at=7), r"prog insn 7: task.pid: program has no instruction 7"),
+    ):
+        spec = one_program(LDX + RETURN_0, core=core, btf=btf)
+        with (
+            Object(spec) as obj,
+            pytest.raises(CoreRelocationError, match=message) as caught,
+        ):
+            obj.load()
+        assert caught.value.program == "prog"
+    assert not kernel.open
+
+
+def test_core_without_btf(kernel: FakeKernel) -> None:
+    spec = one_program(LDX + RETURN_0, core=bytes(16))
+    with Object(spec) as obj, pytest.raises(BpfError, match="the object no BTF"):
+        obj.load()
+    assert not kernel.calls
+
+
+def write_log(call: Call, text: str) -> None:
+    if call.u32(LOG_LEVEL):
+        data = text.encode() + b"\0"
+        ctypes.memmove(call.u64(LOG_BUF), data, len(data))
+
+
+def refuse(text: str, error: int = errno.EINVAL) -> object:
+    def answer(call: Call) -> int:
+        write_log(call, text)
+        return -error
+
+    return answer
+
+
+def test_a_field_that_the_kernel_does_not_have(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
+    assert vmlinux
+    btf = local_task("tgid")
+    spec = one_program(LDX + RETURN_0, core=relo(btf), btf=btf)
+    assert loaded_insns(kernel, spec)[0] == (0x85, 0, 0, 0, POISON)
+    log = f"0: (85) call unknown#{POISON}\ninvalid func unknown#{POISON}\nprocessed 1 insns\n"
+    kernel.always("PROG_LOAD", refuse(log))  # type: ignore[arg-type]  # an answer
+    with Object(spec) as obj, pytest.raises(CoreRelocationError) as caught:
+        obj.load()
+    assert str(caught.value) == "prog insn 0: task.tgid not in kernel BTF"
+    assert (caught.value.insn, caught.value.access) == (0, "task.tgid")
+    cause = caught.value.__cause__
+    assert isinstance(cause, VerifierError)
+    assert cause.log == log
+    assert "task.tgid not in kernel BTF" in str(cause)
+    with (
+        Object(spec, btf=local_task("x")) as obj,
+        pytest.raises(CoreRelocationError, match="task.tgid not in the BTF file"),
+    ):
+        obj.load()
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (POISON_MAP, "map 'm' is used, and was not made"),
+        (POISON_KFUNC, "kernel function 'kfunc' is called, and this kernel does not"),
+        (POISON, "a CO-RE relocation has no answer"),
+    ],
+)
+def test_markers_in_a_log(
+    kernel: FakeKernel, vmlinux: KernelBtf, number: int, text: str
+) -> None:
+    assert vmlinux
+    log = f"0: (85) call unknown#{number}\ninvalid func unknown#{number}\n"
+    kernel.always("PROG_LOAD", refuse(log))  # type: ignore[arg-type]  # an answer
+    spec = one_program(maps=(HASH,), externs=(kfunc(weak=True),), btf=kfunc_btf())
+    with Object(spec) as obj, pytest.raises(VerifierError, match=text):
+        obj.load()
+
+
+# -- refusals ----------------------------------------------------------------------
+
+
+def test_the_log_is_asked_for_after_a_failure(kernel: FakeKernel) -> None:
+    kernel.always("PROG_LOAD", refuse("0: (95) exit\nR0 !read_ok\n", errno.EACCES))  # type: ignore[arg-type]  # an answer
+    with Object(one_program()) as obj, pytest.raises(VerifierError) as caught:
+        obj.load()
+    first, *_, last = kernel.named("PROG_LOAD")
+    assert (first.u32(LOG_LEVEL), first.u64(LOG_BUF), first.u32(LOG_SIZE)) == (0, 0, 0)
+    assert (last.u32(LOG_LEVEL), last.u32(LOG_SIZE)) == (1, 16 << 20)
+    assert str(caught.value) == (
+        "program 'prog': refused by the verifier: permission denied (EACCES)\n"
+        "  0: (95) exit\n"
+        "  R0 !read_ok"
+    )
+    assert caught.value.log == "0: (95) exit\nR0 !read_ok\n"
+
+
+def test_the_buffer_grows(kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prog_load, "_FIRST_LOG", 4096)
+    sizes: list[int] = []
+
+    def answer(call: Call) -> int:
+        if not call.u32(LOG_LEVEL):
+            return -errno.EINVAL
+        sizes.append(call.u32(LOG_SIZE))
+        write_log(call, "the end\n")
+        return -errno.ENOSPC if len(sizes) < 4 else -errno.EINVAL
+
+    kernel.always("PROG_LOAD", answer)
+    features.PROBE_READ_KERNEL.assume(True)
+    features.PROG_NAME.assume(True)
+    with Object(one_program()) as obj, pytest.raises(VerifierError, match="the end"):
+        obj.load()
+    assert sizes == [4096, 8192, 16384, 32768]
+
+
+def test_the_buffer_stops_growing(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prog_load, "_FIRST_LOG", 4096)
+    monkeypatch.setattr(prog_load, "_MAX_LOG", 8192)
+    kernel.always("PROG_LOAD", refuse("more", errno.ENOSPC))  # type: ignore[arg-type]  # an answer
+    with Object(one_program()) as obj, pytest.raises(VerifierError, match="ENOSPC"):
+        obj.load()
+
+
+def test_a_log_from_the_first_try(kernel: FakeKernel) -> None:
+    kernel.always("PROG_LOAD", lambda call: write_log(call, "fine\n"))
+    with Object(one_program(), log_level=2) as obj:
+        obj.load()
+        assert obj.programs["prog"].log == "fine\n"
+        (load,) = kernel.named("PROG_LOAD")
+        assert load.u32(LOG_LEVEL) == 2
+    with Object(one_program()) as obj:
+        obj.programs["prog"].log_level = 4
+        obj.load()
+        assert kernel.named("PROG_LOAD")[-1].u32(LOG_LEVEL) == 4
+    with Object(one_program()) as obj:
+        obj.load()
+        assert obj.programs["prog"].log == ""
+
+
+def test_refused_without_a_word(kernel: FakeKernel) -> None:
+    for error, note in (
+        (errno.EPERM, ""),
+        (errno.EINVAL, "may not know programs of type SOCKET_FILTER"),
+    ):
+        kernel.always("PROG_LOAD", -error)
+        with Object(one_program()) as obj, pytest.raises(BpfOSError) as caught:
+            obj.load()
+        assert not isinstance(caught.value, VerifierError)
+        assert caught.value.errno == error
+        assert caught.value.command == "BPF_PROG_LOAD"
+        assert note in "".join(caught.value.__notes__)
+
+
+def test_tried_again_when_interrupted(kernel: FakeKernel) -> None:
+    kernel.then("PROG_LOAD", *[-errno.EAGAIN] * 4)
+    with Object(one_program()) as obj:
+        obj.load()
+    assert len(kernel.named("PROG_LOAD")) == 5
+
+
+def test_an_attach_type_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> None:
+    def old(call: Call) -> int | None:
+        return -errno.EINVAL if call.u32(68) else None
+
+    kernel.always("PROG_LOAD", old)
+    features.EXPECTED_ATTACH_TYPE.assume(False)
+    spec = one_program(kind=ProgType.XDP, attach_type=AttachType.XDP, optional=True)
+    with Object(spec) as obj:
+        obj.load()
+    with (
+        Object(
+            spec._replace(
+                programs=(spec.programs[0]._replace(attach_type_optional=False),)
+            )
+        ) as obj,
+        pytest.raises(BpfOSError, match="EINVAL"),
+    ):
+        obj.load()
+
+
+def test_helpers_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> None:
+    seen: list[list[int]] = []
+
+    def old(call: Call) -> int | None:
+        code = call.memory(8, call.u32(4) * 8)
+        calls = [
+            imm for op, _, _, imm in struct.iter_unpack("<BBhi", code) if op == 0x85
+        ]
+        seen.append(calls)
+        return -errno.EINVAL if 113 in calls else None
+
+    kernel.always("PROG_LOAD", old)
+    features.PROBE_READ_KERNEL.assume(False)
+    code = b"".join(insn(0x85, imm=n) for n in (112, 113, 114, 115, 6))
+    hidden = insn(0x18, imm=112) + insn(0x85, imm=112)  # a constant, not a call
+    with Object(one_program(code + hidden + RETURN_0)) as obj:
+        obj.load()
+    assert seen[-1] == [4, 4, 45, 45, 6, 112]
+
+
+def test_functions_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> None:
+    def old(call: Call) -> int | None:
+        return -errno.EINVAL if call.u32(72) else None
+
+    features.BTF_FUNC.assume(False)
+    kernel.always("PROG_LOAD", old)
+    with Object(one_program(btf=kfunc_btf(), lines=bytes(16))) as obj:
+        obj.load()
+    first, *_, second = kernel.named("PROG_LOAD")
+    assert first.u32(88) == 1  # func_info_cnt
+    assert [second.u32(at) for at in (72, 88, 104)] == [0, 0, 0]
+
+
+def test_btf_that_the_kernel_does_not_take(kernel: FakeKernel) -> None:
+    for feature in vars(features).values():
+        if isinstance(feature, features.Feature):
+            feature.assume(True)
+
+    def btf(call: Call) -> int:
+        if call.u32(24):  # log level
+            data = b"magic\nunknown kind\n\0"
+            ctypes.memmove(call.u64(8), data, len(data))
+        return -errno.EINVAL
+
+    kernel.always("BTF_LOAD", btf)
+    kernel.always("PROG_LOAD", refuse("no"))  # type: ignore[arg-type]  # an answer
+    with (
+        Object(one_program(btf=kfunc_btf())) as obj,
+        pytest.raises(VerifierError) as caught,
+    ):
+        obj.load()
+    assert caught.value.__notes__ == [
+        "the kernel did not take the object's BTF: unknown kind"
+    ]
+    assert not any(c.u32(72) for c in kernel.named("PROG_LOAD"))
+
+
+def test_memlock_is_lifted_once(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels before 5.11 count BPF memory against a limit."""
+    import resource
+
+    limits = [(65536, 65536)]
+    monkeypatch.setattr(features, "_memlock_done", False)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.append(new))
+    features.MEMCG_ACCOUNT.assume(False)
+    kernel.then("MAP_CREATE", -errno.EPERM)
+    with Object(one_program(maps=(HASH,))) as obj:
+        obj.load()
+    assert limits[1:] == [(resource.RLIM_INFINITY, resource.RLIM_INFINITY)]
+
+
+def test_token(kernel: FakeKernel, tmp_path: Path) -> None:
+    with Object(one_program(maps=(HASH,), btf=kfunc_btf()), token=tmp_path) as obj:
+        obj.load()
+        assert len(kernel.open) == 2
+    (token,) = kernel.named("TOKEN_CREATE")
+    assert token.u32(4) > 2
+    assert kernel.named("MAP_CREATE")[0].u32(16) == 1 << 16
+    assert kernel.named("PROG_LOAD")[0].u32(44) == 1 << 16
+    with (
+        Object(one_program(), token=tmp_path / "none") as obj,
+        pytest.raises(FileNotFoundError),
+    ):
+        obj.load()
