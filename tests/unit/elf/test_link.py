@@ -294,7 +294,7 @@ def test_more_records_than_instructions() -> None:
     elf.function("p", code, 0, 16)
     elf.section(".BTF.ext", eb.btf_ext(btf, lines={"xdp": [(0, 1, 1, 1)] * 3}))
     elf.btf(btf)
-    with pytest.raises(ObjectError, match="more BTF.ext records than instructions"):
+    with pytest.raises(ObjectError, match=r"more BTF\.ext records than instructions"):
         read(elf)
 
 
@@ -302,7 +302,7 @@ def test_records_that_are_no_records() -> None:
     elf = with_records()
     section = next(s for s in elf.sections if s.name == ".BTF.ext")
     section.data = section.data[:-4]
-    with pytest.raises(ObjectError, match="btf.ext: records at") as caught:
+    with pytest.raises(ObjectError, match=r"btf\.ext: records at") as caught:
         read(elf)
     assert caught.value.section == ".BTF.ext"
 
