@@ -161,8 +161,9 @@ enum libbpf_tristate {
 #define barrier_var(var) asm volatile("" : "+r"(var))
 #endif
 
-/* For code that must have been optimised away: the BPF back end cannot compile
- * it, so the build fails if it is still there.
+/* For code that must have been optimised away, as in the `default` of a switch over
+ * all there is. Where it has not been, clang before 21 stops the build; later ones
+ * leave a call of __bpf_trap(), and the verifier decides if the program can get there.
  */
 #ifndef __bpf_unreachable
 #define __bpf_unreachable() __builtin_trap()
@@ -175,11 +176,17 @@ enum libbpf_tristate {
  * at the call, so that no two paths meet there with different ones: then the JIT
  * makes it a direct jump.
  */
+#if __has_attribute(error)
+extern void ___bpf_slot_varies(void)
+	__attribute__((error("the slot of bpf_tail_call_static() is not a constant")));
+#else
+#define ___bpf_slot_varies() __bpf_unreachable()
+#endif
 static __always_inline void bpf_tail_call_static(void *ctx, const void *map,
 						 const __u32 slot)
 {
 	if (!__builtin_constant_p(slot))
-		__bpf_unreachable();
+		___bpf_slot_varies();
 	asm volatile("r1 = %0\n\t"
 		     "r2 = %1\n\t"
 		     "r3 = %2\n\t"
@@ -193,21 +200,32 @@ static __always_inline void bpf_tail_call_static(void *ctx, const void *map,
 /* ---- Printing ------------------------------------------------------------- */
 
 /* ___bpf_fill(arr, a, b, c): arr[0] = a; arr[1] = b; arr[2] = c */
-#define ___bpf_fill0(arr, i, none...)
-#define ___bpf_fill1(arr, i, v) (arr)[i] = v;
-#define ___bpf_fill2(arr, i, v, more...) (arr)[i] = v; ___bpf_fill1(arr, (i) + 1, more)
-#define ___bpf_fill3(arr, i, v, more...) (arr)[i] = v; ___bpf_fill2(arr, (i) + 1, more)
-#define ___bpf_fill4(arr, i, v, more...) (arr)[i] = v; ___bpf_fill3(arr, (i) + 1, more)
-#define ___bpf_fill5(arr, i, v, more...) (arr)[i] = v; ___bpf_fill4(arr, (i) + 1, more)
-#define ___bpf_fill6(arr, i, v, more...) (arr)[i] = v; ___bpf_fill5(arr, (i) + 1, more)
-#define ___bpf_fill7(arr, i, v, more...) (arr)[i] = v; ___bpf_fill6(arr, (i) + 1, more)
-#define ___bpf_fill8(arr, i, v, more...) (arr)[i] = v; ___bpf_fill7(arr, (i) + 1, more)
-#define ___bpf_fill9(arr, i, v, more...) (arr)[i] = v; ___bpf_fill8(arr, (i) + 1, more)
-#define ___bpf_fill10(arr, i, v, more...) (arr)[i] = v; ___bpf_fill9(arr, (i) + 1, more)
-#define ___bpf_fill11(arr, i, v, more...) (arr)[i] = v; ___bpf_fill10(arr, (i) + 1, more)
-#define ___bpf_fill12(arr, i, v, more...) (arr)[i] = v; ___bpf_fill11(arr, (i) + 1, more)
+#define ___bpf_fill0(arr, none...)
+#define ___bpf_fill1(arr, a) (arr)[0] = a;
+#define ___bpf_fill2(arr, a, b) \
+	___bpf_fill1(arr, a) (arr)[1] = b;
+#define ___bpf_fill3(arr, a, b, c) \
+	___bpf_fill2(arr, a, b) (arr)[2] = c;
+#define ___bpf_fill4(arr, a, b, c, d) \
+	___bpf_fill3(arr, a, b, c) (arr)[3] = d;
+#define ___bpf_fill5(arr, a, b, c, d, e) \
+	___bpf_fill4(arr, a, b, c, d) (arr)[4] = e;
+#define ___bpf_fill6(arr, a, b, c, d, e, f) \
+	___bpf_fill5(arr, a, b, c, d, e) (arr)[5] = f;
+#define ___bpf_fill7(arr, a, b, c, d, e, f, g) \
+	___bpf_fill6(arr, a, b, c, d, e, f) (arr)[6] = g;
+#define ___bpf_fill8(arr, a, b, c, d, e, f, g, h) \
+	___bpf_fill7(arr, a, b, c, d, e, f, g) (arr)[7] = h;
+#define ___bpf_fill9(arr, a, b, c, d, e, f, g, h, i) \
+	___bpf_fill8(arr, a, b, c, d, e, f, g, h) (arr)[8] = i;
+#define ___bpf_fill10(arr, a, b, c, d, e, f, g, h, i, j) \
+	___bpf_fill9(arr, a, b, c, d, e, f, g, h, i) (arr)[9] = j;
+#define ___bpf_fill11(arr, a, b, c, d, e, f, g, h, i, j, k) \
+	___bpf_fill10(arr, a, b, c, d, e, f, g, h, i, j) (arr)[10] = k;
+#define ___bpf_fill12(arr, a, b, c, d, e, f, g, h, i, j, k, l) \
+	___bpf_fill11(arr, a, b, c, d, e, f, g, h, i, j, k) (arr)[11] = l;
 #define ___bpf_fill(arr, args...) \
-	___bpf_apply(___bpf_fill, ___bpf_narg(args))(arr, 0, args)
+	___bpf_apply(___bpf_fill, ___bpf_narg(args))(arr, args)
 
 /* Put a format into a variable ___text and the values for it, pointers too, into
  * an array ___values of u64, then do `call` with them.

@@ -154,7 +154,6 @@ struct pt_regs___arm64 {
 #define __PT_RC_REG regs[0]
 #define __PT_SP_REG sp
 #define __PT_IP_REG pc
-#define ___PT_RET_IS_ADDRESS
 
 #elif defined(bpf_target_riscv)
 
@@ -213,7 +212,7 @@ struct pt_regs___s390 {
 #ifndef __arch64__ /* seven only in 32-bit kernels */
 #define __PT_PARM7_SYSCALL_REG gpr[9]
 #endif
-#define __PT_RET_REG regs[31]
+#define __PT_RET_REG link
 #define __PT_FP_REG __unsupported__
 #define __PT_RC_REG gpr[3]
 #define __PT_SP_REG gpr[1]
@@ -233,7 +232,7 @@ struct pt_regs___s390 {
 #define __PT_FP_REG uregs[11] /* with CONFIG_FRAME_POINTER */
 #define __PT_RC_REG uregs[0]
 #define __PT_SP_REG uregs[13]
-#define __PT_IP_REG uregs[12]
+#define __PT_IP_REG uregs[15]
 
 #elif defined(bpf_target_mips) /* N64 */
 
@@ -273,6 +272,16 @@ struct pt_regs___s390 {
 
 #elif defined(bpf_target_sparc)
 
+#ifndef UREG_I0 /* of <asm/ptrace.h>, which has them as macros: not in vmlinux.h */
+#define UREG_I0 8
+#define UREG_I1 9
+#define UREG_I2 10
+#define UREG_I3 11
+#define UREG_I4 12
+#define UREG_I5 13
+#define UREG_I7 15
+#define UREG_FP 14
+#endif
 #define __PT_PARM1_REG u_regs[UREG_I0]
 #define __PT_PARM2_REG u_regs[UREG_I1]
 #define __PT_PARM3_REG u_regs[UREG_I2]
@@ -288,7 +297,6 @@ struct pt_regs___s390 {
 #else
 #define __PT_IP_REG pc
 #endif
-#define ___PT_RET_IS_ADDRESS
 
 #elif defined(bpf_target_arc)
 
@@ -429,23 +437,17 @@ struct pt_regs;
 #endif
 
 /* The return address into `ip`: at the entry of a function (BPF_KPROBE_) or at its
- * end (BPF_KRETPROBE_). In a register, or on the stack.
+ * end (BPF_KRETPROBE_). On x86 it is on the stack, elsewhere in a register.
  */
-#if !defined(bpf_target_defined)
-#define BPF_KPROBE_READ_RET_IP(ip, ctx) ({ _Pragma(__BPF_TARGET_MISSING); 0l; })
-#define BPF_KRETPROBE_READ_RET_IP(ip, ctx) ({ _Pragma(__BPF_TARGET_MISSING); 0l; })
-#elif defined(bpf_target_powerpc)
-#define BPF_KPROBE_READ_RET_IP(ip, ctx) ({ (ip) = (ctx)->link; })
-#define BPF_KRETPROBE_READ_RET_IP BPF_KPROBE_READ_RET_IP
-#elif defined(___PT_RET_IS_ADDRESS)
-#define BPF_KPROBE_READ_RET_IP(ip, ctx) ({ (ip) = PT_REGS_RET(ctx); })
-#define BPF_KRETPROBE_READ_RET_IP BPF_KPROBE_READ_RET_IP
-#else
+#if defined(bpf_target_x86)
 #define ___bpf_read_ip(ip, at) \
 	({ bpf_probe_read_kernel(&(ip), sizeof(ip), (void *)(at)); })
 #define BPF_KPROBE_READ_RET_IP(ip, ctx) ___bpf_read_ip(ip, PT_REGS_RET(ctx))
 #define BPF_KRETPROBE_READ_RET_IP(ip, ctx) \
 	___bpf_read_ip(ip, PT_REGS_FP(ctx) + sizeof(ip))
+#else
+#define BPF_KPROBE_READ_RET_IP(ip, ctx) ({ (ip) = PT_REGS_RET(ctx); })
+#define BPF_KRETPROBE_READ_RET_IP BPF_KPROBE_READ_RET_IP
 #endif
 
 /* ---- Programs with arguments ---------------------------------------------------- */
@@ -506,7 +508,7 @@ struct pt_regs;
 	static __always_inline typeof(name(0)) ____##name(struct pt_regs *ctx, ##args); \
 	typeof(name(0)) name(struct pt_regs *ctx)                            \
 	{                                                                    \
-		struct pt_regs *regs = ctx;                                  \
+		struct pt_regs *regs __attribute__((unused)) = ctx;          \
                                                                              \
 		if (LINUX_HAS_SYSCALL_WRAPPER)                               \
 			regs = (struct pt_regs *)PT_REGS_PARM1(ctx);         \
@@ -552,7 +554,7 @@ struct pt_regs;
 		___arg.whole;                                                \
 	})
 
-/* pairs of type and name: how many, their values, their declarations */
+/* Pairs of type and name: how many, f() of each, their values, their declarations. */
 #ifndef ___bpf_nth2
 #define ___bpf_nth2(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, \
 		    a15, a16, a17, a18, a19, a20, a21, a22, a23, a24, hit, ...) hit
@@ -588,24 +590,25 @@ struct pt_regs;
 #define ___bpf_values12(at, t, x, more...) \
 	___bpf_values1(at, t, x) ___bpf_values11((at) + ___bpf_slots(t), more)
 
-#define ___bpf_ctx_decl0()
-#define ___bpf_ctx_decl1(t, x) , t x
-#define ___bpf_ctx_decl2(t, x, more...) , t x ___bpf_ctx_decl1(more)
-#define ___bpf_ctx_decl3(t, x, more...) , t x ___bpf_ctx_decl2(more)
-#define ___bpf_ctx_decl4(t, x, more...) , t x ___bpf_ctx_decl3(more)
-#define ___bpf_ctx_decl5(t, x, more...) , t x ___bpf_ctx_decl4(more)
-#define ___bpf_ctx_decl6(t, x, more...) , t x ___bpf_ctx_decl5(more)
-#define ___bpf_ctx_decl7(t, x, more...) , t x ___bpf_ctx_decl6(more)
-#define ___bpf_ctx_decl8(t, x, more...) , t x ___bpf_ctx_decl7(more)
-#define ___bpf_ctx_decl9(t, x, more...) , t x ___bpf_ctx_decl8(more)
-#define ___bpf_ctx_decl10(t, x, more...) , t x ___bpf_ctx_decl9(more)
-#define ___bpf_ctx_decl11(t, x, more...) , t x ___bpf_ctx_decl10(more)
-#define ___bpf_ctx_decl12(t, x, more...) , t x ___bpf_ctx_decl11(more)
+#define ___bpf_pairs0(f, none...)
+#define ___bpf_pairs1(f, t, x) f(t, x)
+#define ___bpf_pairs2(f, t, x, more...) f(t, x) ___bpf_pairs1(f, more)
+#define ___bpf_pairs3(f, t, x, more...) f(t, x) ___bpf_pairs2(f, more)
+#define ___bpf_pairs4(f, t, x, more...) f(t, x) ___bpf_pairs3(f, more)
+#define ___bpf_pairs5(f, t, x, more...) f(t, x) ___bpf_pairs4(f, more)
+#define ___bpf_pairs6(f, t, x, more...) f(t, x) ___bpf_pairs5(f, more)
+#define ___bpf_pairs7(f, t, x, more...) f(t, x) ___bpf_pairs6(f, more)
+#define ___bpf_pairs8(f, t, x, more...) f(t, x) ___bpf_pairs7(f, more)
+#define ___bpf_pairs9(f, t, x, more...) f(t, x) ___bpf_pairs8(f, more)
+#define ___bpf_pairs10(f, t, x, more...) f(t, x) ___bpf_pairs9(f, more)
+#define ___bpf_pairs11(f, t, x, more...) f(t, x) ___bpf_pairs10(f, more)
+#define ___bpf_pairs12(f, t, x, more...) f(t, x) ___bpf_pairs11(f, more)
 
 #define ___bpf_ctx_arg(args...) \
 	___bpf_apply(___bpf_values, ___bpf_narg2(args))(0, args)
+#define ___bpf_declare(t, x) , t x
 #define ___bpf_ctx_decl(args...) \
-	___bpf_apply(___bpf_ctx_decl, ___bpf_narg2(args))(args)
+	___bpf_apply(___bpf_pairs, ___bpf_narg2(args))(___bpf_declare, args)
 
 #define BPF_PROG2(name, args...)                                             \
 	name(unsigned long long *ctx);                                       \

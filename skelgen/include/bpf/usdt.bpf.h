@@ -133,7 +133,7 @@ ___bpf_usdt_arg_spec(struct __bpf_usdt_spec *spec, __u64 n)
 	if (n >= BPF_USDT_MAX_ARG_CNT)
 		return NULL;
 	barrier_var(n);
-	if (n >= spec->arg_cnt)
+	if (n >= (__u64)spec->arg_cnt)
 		return NULL;
 	return &spec->args[n];
 }
