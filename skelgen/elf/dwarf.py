@@ -39,6 +39,17 @@ _NAMED = frozenset(
 )
 _DEFINED = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.TYPEDEF)
 
+_SECTIONS = {
+    "debug_info_sec": ".debug_info",
+    "debug_abbrev_sec": ".debug_abbrev",
+    "debug_str_sec": ".debug_str",
+    "debug_addr_sec": ".debug_addr",
+    "debug_str_offsets_sec": ".debug_str_offsets",
+    "debug_line_str_sec": ".debug_line_str",
+    "debug_loclists_sec": ".debug_loclists",
+    "debug_rnglists_sec": ".debug_rnglists",
+}
+
 # R_BPF_64_64 and R_BPF_64_ABS64; R_BPF_64_ABS32, R_BPF_64_NODYLD32 and R_BPF_64_32,
 # which clang before 13 put on data as well (Documentation/bpf/llvm_reloc.rst).
 _WIDTHS = {1: 8, 2: 8, 3: 4, 4: 4, 10: 4}
@@ -138,6 +149,8 @@ class Index:
 
 
 def _open(elf: ElfFile) -> "DWARFInfo":
+    from inspect import signature  # noqa: PLC0415 - likewise
+
     from elftools.dwarf.dwarfinfo import (  # noqa: PLC0415 - needs 31 ms
         DebugSectionDescriptor,
         DwarfConfig,
@@ -159,30 +172,14 @@ def _open(elf: ElfFile) -> "DWARFInfo":
         section = elf.section(name)
         if section is not None:
             _check_strings(elf, section)
-    absent = (
-        "debug_aranges_sec",
-        "debug_frame_sec",
-        "eh_frame_sec",
-        "debug_loc_sec",
-        "debug_ranges_sec",
-        "debug_line_sec",
-        "debug_pubtypes_sec",
-        "debug_pubnames_sec",
-        "debug_sup_sec",
-        "gnu_debugaltlink_sec",
-        "debug_types_sec",
-    )
+    # Which sections it wants to hear of differs between releases of pyelftools.
+    wanted = [name for name in signature(DWARFInfo).parameters if name != "config"]
     return DWARFInfo(
         config=DwarfConfig(elf.byteorder == "little", "BPF", 8),
-        debug_info_sec=described(".debug_info"),
-        debug_abbrev_sec=described(".debug_abbrev"),
-        debug_str_sec=described(".debug_str"),
-        debug_addr_sec=described(".debug_addr"),
-        debug_str_offsets_sec=described(".debug_str_offsets"),
-        debug_line_str_sec=described(".debug_line_str"),
-        debug_loclists_sec=described(".debug_loclists"),
-        debug_rnglists_sec=described(".debug_rnglists"),
-        **dict.fromkeys(absent),
+        **{
+            name: described(_SECTIONS[name]) if name in _SECTIONS else None
+            for name in wanted
+        },
     )
 
 
