@@ -68,7 +68,10 @@ class Ksyscall(NamedTuple):
 
 
 class Uprobe(NamedTuple):
-    """``uprobe/<path>:<function>[+<offset>]``, ``uretprobe/...``."""
+    """``uprobe/<path>:<function>[+<offset>]``, ``uretprobe/...``.
+
+    ``SEC("uprobe/text")``, as older sources have it, gives a path and no function.
+    """
 
     path: str | None = None
     function: str | None = None
