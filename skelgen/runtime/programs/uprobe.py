@@ -93,7 +93,7 @@ class UprobeProgram(_FileProgram):
         self.fd()  # not loaded is the first thing to say
         target = self.spec.attach
         if isinstance(target, Uprobe):
-            if path is None and function is None:
+            if path is None and function is None and target.function is not None:
                 path, function = target.path, target.function
                 offset = target.offset if offset is None else offset
             retprobe = target.retprobe if retprobe is None else retprobe
