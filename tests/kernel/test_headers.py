@@ -1,0 +1,138 @@
+"""Programs written with our headers, run by the kernel: the values that come out."""
+
+import ctypes
+import errno
+import importlib.util
+import platform
+import struct
+import sys
+
+import pytest
+
+import skelgen
+from skelgen import clang
+from skelgen.btf import Kind
+from skelgen.runtime import kernel_btf, syscalls
+from tests.harness import sources
+from tests.harness.headers import COMPILERS, HEADERS
+
+REG, DEREF, SIB, CONST = 1, 2, 3, 0
+"""``enum __bpf_usdt_arg_type``"""
+
+RDI, RSI, RDX = 112, 104, 96
+"""Where ``struct pt_regs`` of x86-64 has the arguments of a function."""
+
+
+@pytest.fixture(params=COMPILERS.values(), ids=COMPILERS.keys())
+def run(tmp_path, request):
+    """Return a function that loads run.bpf.c with one of its programs alone."""
+    output = tmp_path / "run.bpf.o"
+    clang.compile_object(
+        HEADERS / "run.bpf.c",
+        output,
+        options=clang.CompileOptions(cflags=(f"-I{HEADERS}",)),
+        compiler=request.param,
+        cwd=sources.ROOT,
+    )
+    path = tmp_path / "headers_run_skel.py"
+    path.write_text(skelgen.generate(output))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    opened = []
+
+    def load(name, *, kfunc=None):
+        if kfunc is not None and kernel_btf.vmlinux().find(kfunc, Kind.FUNC) is None:
+            pytest.skip(f"this kernel has no {kfunc}()")
+        skeleton = module.Run.open()
+        opened.append(skeleton)
+        for program in skeleton.object.programs.values():
+            program.autoload = program.name == name
+        skeleton.load()
+        return skeleton
+
+    yield load
+    for skeleton in opened:
+        skeleton.destroy()
+    del sys.modules[path.stem]
+
+
+def test_loops(run):
+    skeleton = run("loops", kfunc="bpf_iter_num_new")
+    assert skeleton.progs.loops.test_run().retval == 3  # left a loop by return
+    assert skeleton.bss.sum == sum(range(0, 51, 2))
+    assert skeleton.bss.repeats == 7
+    assert skeleton.bss.each == sum(range(10, 15))
+
+
+def test_loops_that_the_kernel_ends(run):
+    skeleton = run("enough", kfunc="bpf_arena_alloc_pages")  # of 6.9, like may_goto
+    skeleton.progs.enough.test_run()
+    assert skeleton.bss.early > 1000
+    assert skeleton.bss.bounded == 1000
+
+
+def test_bit_fields(run):
+    skeleton = run("bits")
+    skeleton.progs.bits.test_run()
+    assert (skeleton.bss.ihl, skeleton.bss.version, skeleton.bss.tos) == (5, 4, 9)
+    packet = skeleton.data.packet
+    assert (packet.ihl, packet.version, packet.tos) == (15, 6, 9)
+    assert packet.tot_len == 0x1234
+
+
+def test_printing_and_byte_order(run):
+    skeleton = run("print")
+    skeleton.progs.print.test_run()
+    text = b"-1 two 3 1099511627776 e"
+    assert skeleton.bss.text == text
+    assert skeleton.bss.printed == len(text) + 1
+    assert skeleton.bss.network.to_bytes(4, sys.byteorder) == b"\1\2\3\4"
+
+
+def test_streams(run):
+    skeleton = run("stream", kfunc="bpf_stream_vprintk_impl")
+    skeleton.progs.stream.test_run()
+    # The kernel allocates room for it without waiting, and may have none at hand.
+    assert skeleton.bss.streamed in {0, -errno.ENOMEM}
+
+
+def argument(kind, size, *, signed, register=0, value=0, index=0, scale=0):
+    """Return a ``struct __bpf_usdt_arg_spec``."""
+    word = kind | index << 8 | scale << 20
+    return struct.pack("=QIh?b", value % 2**64, word, register, signed, 64 - 8 * size)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="registers of x86-64")
+def test_usdt_arguments(run):
+    skeleton = run("arguments")
+    memory = struct.pack("=16sbbhi", b"-7", -1, -2, 0x1234, -3)
+    arguments = [
+        argument(REG, 8, signed=False, register=RDI),
+        argument(REG, 4, signed=True, register=RDX),
+        argument(DEREF, 1, signed=True, register=RDI, value=17),
+        # base + index * 2 + constant: the base of the conversion is 10
+        argument(SIB, 2, signed=False, register=RDI, value=-2, index=RDX, scale=1),
+        argument(CONST, 8, signed=False, value=2**63),
+        argument(SIB, 4, signed=True, register=RDI, index=RDX, scale=0, value=10),
+    ]
+    spec = b"".join(arguments).ljust(12 * 16, b"\0") + struct.pack("=Qh6x", 77, 6)
+    handle = skeleton.object.map("__bpf_usdt_specs")
+    assert handle.value_size == len(spec)
+    syscalls.map_update(handle.fd(), struct.pack("=i", 3), spec)
+
+    libc = ctypes.CDLL(None)
+    buffer = ctypes.create_string_buffer(memory)
+    with skeleton.progs.arguments.attach("libc.so.6", "strtol", pid=0, cookie=3):
+        assert libc.strtol(buffer, None, 10) == -7
+    bss = skeleton.bss
+    assert bss.count == 6
+    assert bss.cookie == 77
+    assert list(bss.sizes) == [8, 4, 1, 0, 0, 4]
+    assert bss.got[0] == ctypes.addressof(buffer)
+    assert bss.got[1] == 10
+    assert bss.got[2] == -2
+    assert bss.got[3] == 0x1234
+    assert bss.got[4] == -(2**63)
+    assert bss.got[5] == -3
