@@ -72,6 +72,9 @@ def os_error(
 class MapFullError(BpfOSError):
     """A map has no room for another element (``E2BIG``)."""
 
+    def __str__(self) -> str:
+        return f"{self.what} {self.strerror}"
+
 
 class SourceLine(NamedTuple):
     """A line of the C source that a program was compiled from."""

@@ -1,7 +1,7 @@
 """A ring buffer with a program that fills it, without a compiler."""
 
 import struct
-from typing import Any
+from typing import Self
 
 from skelgen.model.enums import MapType, ProgType
 from skelgen.model.spec import MapSpec
@@ -79,8 +79,8 @@ class Ring:
         for program in self._programs.values():
             program.close()
 
-    def __enter__(self) -> "Ring":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()

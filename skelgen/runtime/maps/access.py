@@ -1,7 +1,7 @@
 """Elements of a map as Python values: what the families call all the time."""
 
 import errno
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from skelgen.model.enums import Command
 from skelgen.runtime.codec import Codec, Slot
@@ -10,6 +10,8 @@ from skelgen.runtime.syscalls.seam import failure
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+_REFUSED: Final = (TypeError, ValueError, OverflowError)
 
 
 class _TypedBuffers(Buffers, Generic[K, V]):
@@ -30,7 +32,7 @@ class TypedAccess(MapAccess, Generic[K, V]):
 
     __slots__ = ("_key", "_value")
 
-    _free: list[_TypedBuffers[K, V]]  # type: ignore[misc,assignment] # narrower, made by _make alone
+    _free: list[_TypedBuffers[K, V]]  # type: ignore[misc,assignment] # narrower, made by _more alone
 
     def __init__(
         self, fd: int, key: Codec[K], value: Codec[V], *, what: str = ""
@@ -39,10 +41,11 @@ class TypedAccess(MapAccess, Generic[K, V]):
         self._value = value
         super().__init__(fd, key.size, value.size, what=what)
 
-    def _make(self) -> _TypedBuffers[K, V]:
+    def _more(self) -> _TypedBuffers[K, V]:
         buffers = _TypedBuffers[K, V](self._fd, self.key_size, self.value_size)
         buffers.typed_key = self._key.slot(buffers.key)
         buffers.typed_value = self._value.slot(buffers.value)
+        self._all.append(buffers)
         return buffers
 
     def fetch(self, key: K) -> V | None:
@@ -50,8 +53,12 @@ class TypedAccess(MapAccess, Generic[K, V]):
         try:
             buffers = self._free.pop()
         except IndexError:  # another thread has them
-            buffers = self._make()
-        buffers.typed_key[0] = key
+            buffers = self._more()
+        try:
+            buffers.typed_key[0] = key
+        except _REFUSED:
+            self._free.append(buffers)
+            raise
         if self._call(*buffers.lookup) < 0:
             self._missed(buffers, Command.MAP_LOOKUP_ELEM)
             return None
@@ -64,9 +71,13 @@ class TypedAccess(MapAccess, Generic[K, V]):
         try:
             buffers = self._free.pop()
         except IndexError:
-            buffers = self._make()
-        buffers.typed_key[0] = key
-        buffers.typed_value[0] = value
+            buffers = self._more()
+        try:
+            buffers.typed_key[0] = key
+            buffers.typed_value[0] = value
+        except _REFUSED:
+            self._free.append(buffers)
+            raise
         if self._call(*buffers.update) < 0:
             self._missed(buffers, Command.MAP_UPDATE_ELEM)
             raise failure("BPF_MAP_UPDATE_ELEM", errno.ENOENT, self._what)
@@ -77,8 +88,12 @@ class TypedAccess(MapAccess, Generic[K, V]):
         try:
             buffers = self._free.pop()
         except IndexError:
-            buffers = self._make()
-        buffers.typed_key[0] = key
+            buffers = self._more()
+        try:
+            buffers.typed_key[0] = key
+        except _REFUSED:
+            self._free.append(buffers)
+            raise
         if self._call(*buffers.delete) < 0:
             return self._missed(buffers, Command.MAP_DELETE_ELEM)
         self._free.append(buffers)

@@ -162,30 +162,34 @@ class ElementMap(Map, Generic[K, V]):
     # -- iteration -------------------------------------------------------------
 
     def _elements(self) -> Iterator[tuple[list[K], list[V]]]:
-        """Yield runs of elements, each as the kernel had them at one time.
+        """Yield runs of elements, each as the kernel had them at one time."""
+        keys, values = self._key, self._value
+        for key_buffer, value_buffer, count in self._batches():
+            yield (
+                keys.unpack_all(key_buffer, count),
+                values.unpack_all(value_buffer, count),
+            )
+
+    def _batches(self) -> Iterator[tuple[bytearray, bytearray, int]]:
+        """Yield keys, values and their number, a batch at a time.
 
         A batch covers whole buckets, so that elements deleted meanwhile do not send
         it back to the start, and no key comes twice.
         """
         access = self._open()  # checks sizes, and that the map is there
-        keys, values = self._key, self._value
-        room = max(1, min(self.max_entries, _BATCH_BYTES // (keys.size + values.size)))
+        key_size, value_size = self._key.size, self._value.size
+        room = max(1, min(self.max_entries, _BATCH_BYTES // (key_size + value_size)))
         position: bytearray | None = None
         last = False
         while not last:
-            out = bytearray(max(4, keys.size))
-            key_buffer = bytearray(room * keys.size)
-            value_buffer = bytearray(room * values.size)
+            out = bytearray(max(4, key_size))
+            keys = bytearray(room * key_size)
+            values = bytearray(room * value_size)
             try:
-                count, last = syscalls.map_lookup_batch(
-                    self.fd(),
-                    position,
-                    out,
-                    key_buffer,
-                    value_buffer,
-                    room,
-                    what=self._what(),
-                )
+                with self._handle.use() as fd:
+                    count, last = syscalls.map_lookup_batch(
+                        fd, position, out, keys, values, room, what=self._what()
+                    )
             except BpfOSError as error:
                 if error.errno == errno.ENOSPC:  # a bucket with more than that
                     room *= 2
@@ -196,19 +200,16 @@ class ElementMap(Map, Generic[K, V]):
                 raise
             position = out
             if count:
-                yield (
-                    keys.unpack_all(key_buffer, count),
-                    values.unpack_all(value_buffer, count),
-                )
+                yield keys, values, count
 
     def _one_by_one(
         self, access: TypedAccess[K, V]
-    ) -> Iterator[tuple[list[K], list[V]]]:
+    ) -> Iterator[tuple[bytearray, bytearray, int]]:
         """Yield elements one at a time, on kernels without batches (before 5.6)."""
         for key in self._raw_keys(access):
             value = access.lookup(key)
             if value is not None:
-                yield [self._key.unpack(key)], [self._value.unpack(value)]
+                yield bytearray(key), bytearray(value), 1
 
     def _raw_keys(self, access: TypedAccess[K, V]) -> Iterator[bytes]:
         """Yield every key once; a deleted key sends the kernel back to the first."""

@@ -95,17 +95,21 @@ class GenericMap(ElementMap[K, V]):
         ``BPF_MAP_UPDATE_ELEM``, Linux 4.20; ``flags``: ``BPF_EXIST`` drops the oldest
         when it is full.
         """
+        self._open()  # checks sizes
         data = self._pack_value(value)
         what = self._what()
         try:
-            syscalls.map_update(self.fd(), None, data, flags, what=what)
+            with self._handle.use() as fd:
+                syscalls.map_update(fd, None, data, flags, what=what)
         except BpfOSError as error:
             raise self._full(error) from None
 
     def peek(self) -> V | None:
         """Return the next value of a queue or stack and leave it, None when empty."""
+        self._open()
         value = bytearray(self.value_size)
-        there = syscalls.map_lookup(self.fd(), None, value, what=self._what())
+        with self._handle.use() as fd:
+            there = syscalls.map_lookup(fd, None, value, what=self._what())
         return self._value.unpack(value) if there else None
 
     def pop(self) -> V | None:
@@ -113,17 +117,21 @@ class GenericMap(ElementMap[K, V]):
 
         ``BPF_MAP_LOOKUP_AND_DELETE_ELEM``, Linux 4.20.
         """
+        self._open()
         value = bytearray(self.value_size)
         what = self._what()
-        there = syscalls.map_lookup_and_delete(self.fd(), None, value, what=what)
+        with self._handle.use() as fd:
+            there = syscalls.map_lookup_and_delete(fd, None, value, what=what)
         return self._value.unpack(value) if there else None
 
     def __contains__(self, item: K | V) -> bool:
         """Whether a key, or for a bloom filter perhaps the value, is there."""
         if self.key_size:
             return self.lookup(item) is not None  # type: ignore[arg-type] # a key, or refused
+        self._open()
         value = bytearray(self._pack_value(item))  # type: ignore[arg-type] # a value, or refused
-        return syscalls.map_lookup(self.fd(), None, value, what=self._what())
+        with self._handle.use() as fd:
+            return syscalls.map_lookup(fd, None, value, what=self._what())
 
     def _plain(self, value: V | SupportsFd | SupportsFileno) -> V:
         """Return the fd of a map, program, socket or file; other values as they are."""

@@ -1,6 +1,7 @@
 """One map of an object: its definition before load, its file descriptor after."""
 
 import os
+import time
 from _thread import allocate_lock as Lock  # noqa: N812 (threading's, 5 ms earlier)
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overload
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from skelgen.runtime.syscalls import MapInfo
 
 T = TypeVar("T")
+
+_PATIENCE: Final = 200
+"""Milliseconds that destroy waits for the calls of other threads."""
 
 
 class _Closes(Protocol):
@@ -78,6 +82,7 @@ class MapHandle(Defined):
         "_accesses",
         "_fd",
         "_pinned",
+        "_users",
         "definition",
         "lock",
         "name",
@@ -138,6 +143,7 @@ class MapHandle(Defined):
         """Held for a moment by what changes in families that several threads use."""
         self._fd: syscalls.Fd | None = None
         self._accesses: list[_Closes] = []
+        self._users: list[None] = []
         self._pinned: list[str] = []
 
     @property
@@ -236,6 +242,10 @@ class MapHandle(Defined):
         if pinned is not None:
             self._pinned.append(pinned)
 
+    def use(self) -> "_Use":
+        """Return a context manager that gives the fd and keeps it open meanwhile."""
+        return _Use(self, self._users)
+
     def _skip(self) -> None:
         """Note that load did not make the map."""
         self.state = "loaded"
@@ -247,9 +257,36 @@ class MapHandle(Defined):
     def _close(self) -> None:
         """Close the fd. Idempotent."""
         self.state = "destroyed"
+        fd, self._fd = self._fd, None
         accesses, self._accesses = self._accesses, []
         for access in accesses:
             access.close()
-        fd, self._fd = self._fd, None
-        if fd is not None:
-            fd.close()
+        if fd is None:
+            return
+        # not for ever: it may be this very thread, in a signal handler
+        for _ in range(_PATIENCE):
+            if not self._users:
+                break
+            time.sleep(0.001)
+        fd.close()
+
+
+class _Use:
+    """Use of a map's fd for a call that does not take long."""
+
+    __slots__ = ("_handle", "_users")
+
+    def __init__(self, handle: MapHandle, users: list[None]) -> None:
+        self._handle = handle
+        self._users = users
+
+    def __enter__(self) -> int:
+        self._users.append(None)  # before looking, so that one of two sees the other
+        try:
+            return self._handle.fd()
+        except StateError:
+            self._users.pop()
+            raise
+
+    def __exit__(self, *exc: object) -> None:
+        self._users.pop()

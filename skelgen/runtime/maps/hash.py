@@ -32,7 +32,7 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
 
     One system call an access; iterating takes batches (Linux 5.6), which makes it
     safe against elements that come and go meanwhile: each key comes at most once.
-    Values are copies. Keys that do not fit raise TypeError or OverflowError, a map
+    Values are copies; ``dict(m.items())`` copies the map. Keys that do not fit raise TypeError or OverflowError, a map
     without room :class:`MapFullError`.
     """
 
@@ -198,14 +198,15 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
         try:
             if len(keys) > 1:
                 try:
-                    syscalls.map_update_batch(
-                        self.fd(),
-                        b"".join(keys),
-                        b"".join(values),
-                        len(keys),
-                        elem_flags=flags,
-                        what=self._what(),
-                    )
+                    with self._handle.use() as fd:
+                        syscalls.map_update_batch(
+                            fd,
+                            b"".join(keys),
+                            b"".join(values),
+                            len(keys),
+                            elem_flags=flags,
+                            what=self._what(),
+                        )
                 except BpfOSError as error:
                     if error.errno not in _NO_TAKE:
                         raise
@@ -218,12 +219,16 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
 
     def clear(self) -> None:
         """Delete all elements, also those that come meanwhile if they come slowly."""
+        access = self._open()
+        size = self._key.size
         for _ in range(16):
-            keys = list(self.each_key())
-            if not keys:
+            empty = True
+            for keys, _, count in self._batches():
+                empty = False
+                for start in range(0, count * size, size):
+                    access.delete(keys[start : start + size])
+            if empty:
                 return
-            for key in keys:
-                self.discard(key)
 
 
 class _Values(ValuesView[V]):

@@ -49,6 +49,7 @@ class Buffers:
     """Buffers of one call: key, value and the attrs that point to them."""
 
     __slots__ = (
+        "_attrs",
         "_pins",
         "attr",
         "delete",
@@ -69,6 +70,7 @@ class Buffers:
         self.attr: Final = bytearray(_ATTR_SIZE)
         next_attr = bytearray(_ATTR_SIZE)
         first_attr = bytearray(_ATTR_SIZE)
+        self._attrs: Final = (self.attr, next_attr, first_attr)
         # pinned also against a change of size, which would move them
         self._pins: Final = [
             (ctypes.c_char * len(b)).from_buffer(b) if b else None
@@ -95,6 +97,11 @@ class Buffers:
         self.next_key: Final = _prepare(Command.MAP_GET_NEXT_KEY, following)
         self.first_key: Final = _prepare(Command.MAP_GET_NEXT_KEY, first)
 
+    def retire(self) -> None:
+        """Take the fd out, also for a call that is on its way into the kernel."""
+        for attr in self._attrs:
+            struct.pack_into("=i", attr, 0, -1)
+
 
 class MapAccess:
     """Elements of one map, through buffers that are made once.
@@ -106,7 +113,16 @@ class MapAccess:
     :meth:`close` before closing it.
     """
 
-    __slots__ = ("_call", "_fd", "_free", "_what", "key_size", "value_size")
+    __slots__ = (
+        "_all",
+        "_call",
+        "_closed",
+        "_fd",
+        "_free",
+        "_what",
+        "key_size",
+        "value_size",
+    )
 
     def __init__(
         self, fd: int, key_size: int, value_size: int, *, what: str = ""
@@ -115,23 +131,34 @@ class MapAccess:
         self.value_size: Final = value_size
         self._fd: Final = fd
         self._what: Final = what or f"map fd {fd}"
-        self._free: Final = [self._make()]
+        self._closed = False
+        self._all: Final[list[Buffers]] = []
+        self._free: Final = [self._more()]
         self._call: Callable[..., int] = (
             _syscall if _package.raw is real_raw else _seamed
         )
 
-    def _make(self) -> Buffers:
+    def _more(self) -> Buffers:
         """Return buffers for one more call at the same time."""
-        return Buffers(self._fd, self.key_size, self.value_size)
+        buffers = Buffers(self._fd, self.key_size, self.value_size)
+        self._all.append(buffers)
+        return buffers
 
     def close(self) -> None:
-        """Let every later call raise :class:`ClosedError`."""
+        """Let every later call raise :class:`ClosedError`.
+
+        So does one that another thread is about to make: the number of the fd may
+        soon be another map's.
+        """
+        self._closed = True
         what = self._what
 
         def closed(*_args: object) -> int:
             raise ClosedError(f"{what}: destroyed already")
 
         self._call = closed
+        for buffers in self._all:
+            buffers.retire()
 
     def get(
         self,
@@ -146,7 +173,7 @@ class MapAccess:
         try:
             slot = self._free.pop()
         except IndexError:  # another thread has it
-            slot = self._make()
+            slot = self._more()
         slot.key[:] = key
         if flags:
             return self._get_with_flags(slot, unpack, flags)
@@ -168,7 +195,7 @@ class MapAccess:
         try:
             slot = self._free.pop()
         except IndexError:
-            slot = self._make()
+            slot = self._more()
         slot.key[:] = key
         slot.value[:] = value
         if flags:
@@ -220,7 +247,7 @@ class MapAccess:
         try:
             slot = self._free.pop()
         except IndexError:
-            slot = self._make()
+            slot = self._more()
         slot.key[:] = key
         return slot
 
@@ -247,4 +274,6 @@ class MapAccess:
 
     def _failed(self, slot: Buffers, command: Command, error: int) -> NoReturn:
         self._free.append(slot)
+        if self._closed and error == errno.EBADF:
+            raise ClosedError(f"{self._what}: destroyed already")
         fail("BPF_" + command.name, error, self._what)

@@ -33,9 +33,7 @@ def found(records: Sequence[Record]) -> list[tuple[int, int]]:
     """Return offset and size of what the scan says is committed."""
     words = headers(records)
     _, runs = ringscan._scan(words, 0, len(words))
-    return [
-        pair for run in runs for pair in zip(run.offsets, run.sizes, strict=True)
-    ]
+    return [pair for run in runs for pair in zip(run.offsets, run.sizes, strict=True)]
 
 
 def expected(records: Sequence[Record]) -> list[tuple[int, int]]:
