@@ -1,6 +1,7 @@
 """The index of the kernel's BTF on disk, for the next process.
 
-``$XDG_CACHE_HOME/skelgen`` or ``~/.cache/skelgen``, for root ``/var/cache/skelgen``.
+``$XDG_CACHE_HOME/skelgen`` or ``~/.cache/skelgen``, for root ``/var/cache/skelgen``,
+which others read too; ``$SKELGEN_CACHE`` and nothing else where it is set.
 The cache only ever saves time: what cannot be read, belongs to someone else, can be
 written by someone else or is broken is not used, what cannot be written is not kept.
 A file is for one build of the kernel, and holds a checksum of the BTF and of itself.
@@ -52,6 +53,9 @@ def _file_name(size: int) -> str:
 
 def _directories() -> list[str]:
     """Return the folders to look into, the first one that works to be written."""
+    own = os.environ.get("SKELGEN_CACHE")
+    if own is not None:
+        return [own] if os.path.isabs(own) else []
     found = []
     base = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(base):

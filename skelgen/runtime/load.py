@@ -155,6 +155,12 @@ class _Load:
             value = ops.convert(self._btf, self._kernel)
             self._operations[name] = value
             for callback in value.callbacks:
+                program = self._parts.programs.get(callback.program)
+                if program is None or program.type != ProgType.STRUCT_OPS:
+                    raise BpfError(
+                        f"struct_ops '{name}': '{callback.program}' is no struct_ops"
+                        " program of the object"
+                    )
                 wanted = callback, value.target()
                 known = self._callbacks.setdefault(callback.program, wanted)
                 if known[1] != wanted[1] or known[0].member != callback.member:

@@ -210,9 +210,10 @@ class MapMaker:
                         self._fill_slot(name, index, fd, f"program '{program}'")
 
     def _fill_slot(self, name: str, index: int, fd: int, thing: str) -> None:
+        made = self.made[name]
         syscalls.map_update(
-            self.made[name].fd.fileno(),
-            index.to_bytes(4, sys.byteorder),
+            made.fd.fileno(),
+            index.to_bytes(made.request.key_size, sys.byteorder),
             fd.to_bytes(4, sys.byteorder),
             what=f"map '{name}': slot {index} for {thing}",
         )

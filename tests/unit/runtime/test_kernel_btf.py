@@ -32,6 +32,7 @@ def small(*names: str) -> bytes:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder that the index is kept in, which is not there yet."""
+    monkeypatch.delenv("SKELGEN_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(btf_cache, "_SYSTEM", str(tmp_path / "system"))
     return tmp_path / "skelgen"
@@ -169,6 +170,7 @@ def test_a_disk_that_is_full(cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SKELGEN_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
     assert btf_cache._directories() == ["/x/skelgen", "/var/cache/skelgen"]
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
@@ -181,6 +183,10 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(btf_cache.os, "geteuid", lambda: 0)
     assert btf_cache._directories() == ["/var/cache/skelgen"]
+    monkeypatch.setenv("SKELGEN_CACHE", "/mine")
+    assert btf_cache._directories() == ["/mine"]
+    monkeypatch.setenv("SKELGEN_CACHE", "")
+    assert btf_cache._directories() == []
 
 
 def test_another_build_of_the_kernel_has_another_file(

@@ -1,0 +1,196 @@
+"""BTF in words that older kernels know."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from skelgen.btf.build import BtfBuilder
+from skelgen.btf.parse import Btf
+from skelgen.btf.types import (
+    Const,
+    Enum,
+    Fwd,
+    Int,
+    Kind,
+    Struct,
+    Typedef,
+    Union,
+)
+from skelgen.btf.verify import check
+from skelgen.runtime import features
+from skelgen.runtime.btf_sanitize import sanitize
+from skelgen.runtime.features import Feature
+
+BTF_FEATURES = (
+    features.BTF_FUNC,
+    features.BTF_GLOBAL_FUNC,
+    features.BTF_DATASEC,
+    features.BTF_FLOAT,
+    features.BTF_DECL_TAG,
+    features.BTF_TYPE_TAG,
+    features.BTF_ENUM64,
+    features.BTF_QMARK_DATASEC,
+)
+
+
+@pytest.fixture(autouse=True)
+def known() -> Iterator[None]:
+    for feature in BTF_FEATURES:
+        feature.assume(True)
+    yield
+    for feature in BTF_FEATURES:
+        feature.forget()
+
+
+class Made:
+    """BTF with something of everything."""
+
+    def __init__(self, byteorder: str = sys.byteorder) -> None:
+        b = BtfBuilder(byteorder)
+        self.int = b.add_int("int", 4, signed=True)
+        self.var = b.add_var("counter", self.int)
+        self.section = b.add_datasec(".bss.x", 8, [(self.var, 4, 4)])
+        self.optional = b.add_datasec("?.struct_ops", 4, [(self.var, 0, 4)])
+        self.proto = b.add_func_proto(self.int, [("a", self.int), ("b", self.int)])
+        self.func = b.add_func("main", self.proto)
+        self.float = b.add_float("double", 8)
+        self.decl_tag = b.add_decl_tag("tag", self.func, 1)
+        self.type_tag = b.add_type_tag("rcu", self.int)
+        self.enum = b.add_enum("e", [("A", -1)])
+        self.enum64 = b.add_enum64("big", [("B", 1 << 40), ("C", -2)])
+        self.user = b.add_struct(
+            "user", 16, [("d", self.float, 0), ("b", self.enum64, 64)]
+        )
+        self.data = b.bytes()
+
+
+def sanitized(
+    *missing: Feature, byteorder: str = sys.byteorder
+) -> tuple[Made, Btf, bool]:
+    for feature in missing:
+        feature.assume(False)
+    made = Made(byteorder)
+    clean = sanitize(made.data)
+    assert clean is not None
+    btf = Btf(clean.data)
+    check(btf)
+    before = Btf(made.data)
+    for type_id in before.ids():  # all that is not missing is as it was
+        assert len(btf) >= len(before)
+        if btf.kind(type_id) is before.kind(type_id) and type_id not in {
+            made.func, made.section, made.optional, made.enum,
+        }:  # fmt: skip
+            assert btf.type(type_id) == before.type(type_id)
+    return made, btf, clean.functions
+
+
+def test_nothing_is_missing() -> None:
+    assert sanitize(Made().data) is None
+
+
+def test_what_cannot_be_told_is_there() -> None:
+    for feature in BTF_FEATURES:
+        feature.assume(None)
+    assert sanitize(Made().data) is None
+
+
+@pytest.mark.parametrize("byteorder", ["little", "big"])
+def test_no_sections(byteorder: str) -> None:
+    made, btf, _ = sanitized(features.BTF_DATASEC, byteorder=byteorder)
+    var = btf.type(made.var)
+    assert isinstance(var, Int)
+    assert (var.name, var.size, var.bits) == ("counter", 1, 8)
+    section = btf.type(made.section)
+    assert isinstance(section, Struct)
+    assert (section.name, section.size) == ("_bss_x", 8)
+    assert [(m.name, m.type_id, m.bit_offset) for m in section.members] == [
+        ("counter", made.var, 32)
+    ]
+    assert btf.name(made.optional) == "__struct_ops"
+
+
+def test_no_optional_sections() -> None:
+    made, btf, _ = sanitized(features.BTF_QMARK_DATASEC)
+    assert btf.kind(made.optional) is Kind.DATASEC
+    assert btf.name(made.optional) == "_.struct_ops"
+    assert btf.name(made.section) == ".bss.x"
+
+
+def test_no_functions() -> None:
+    made, btf, functions = sanitized(features.BTF_FUNC)
+    assert not functions
+    proto = btf.type(made.proto)
+    assert isinstance(proto, Enum)
+    assert (proto.size, [value.name for value in proto.values]) == (4, ["a", "b"])
+    func = btf.type(made.func)
+    assert isinstance(func, Typedef)
+    assert func.type_id == made.proto
+
+
+def test_no_global_functions() -> None:
+    made, btf, functions = sanitized(features.BTF_GLOBAL_FUNC)
+    assert functions
+    assert btf.kind(made.func) is Kind.FUNC
+    assert btf.type(made.func).linkage == 0  # type: ignore[union-attr]  # a Func
+    assert btf.ref(made.func) == made.proto
+
+
+def test_no_floats() -> None:
+    made, btf, _ = sanitized(features.BTF_FLOAT)
+    assert btf.type(made.float) == Struct(made.float, "", 8, ())
+
+
+def test_no_tags() -> None:
+    made, btf, _ = sanitized(features.BTF_DECL_TAG, features.BTF_TYPE_TAG)
+    tag = btf.type(made.decl_tag)
+    assert isinstance(tag, Int)
+    assert (tag.name, tag.size) == ("tag", 1)
+    assert btf.type(made.type_tag) == Const(made.type_tag, made.int)
+
+
+@pytest.mark.parametrize("byteorder", ["little", "big"])
+def test_no_large_enumerators(byteorder: str) -> None:
+    made, btf, _ = sanitized(features.BTF_ENUM64, byteorder=byteorder)
+    enum = btf.type(made.enum)
+    assert isinstance(enum, Enum)
+    assert not enum.signed
+    big = btf.type(made.enum64)
+    assert isinstance(big, Union)
+    assert (big.name, big.size) == ("big", 8)
+    assert [m.name for m in big.members] == ["B", "C"]
+    placeholder = len(Btf(made.data))
+    assert {m.type_id for m in big.members} == {placeholder}
+    added = btf.type(placeholder)
+    assert isinstance(added, Int)
+    assert (added.name, added.size) == ("enum64_placeholder", 1)
+    assert btf.name(made.user) == "user"
+
+
+def test_nothing_but_the_oldest_kinds() -> None:
+    made, btf, functions = sanitized(*BTF_FEATURES)
+    assert not functions
+    oldest = set(range(Kind.INT, Kind.FUNC))
+    assert all(btf.kind(type_id) in oldest for type_id in btf.ids())
+    assert made.data != btf.raw
+    assert not isinstance(btf.type(made.user), Fwd)
+
+
+def test_the_layout_section_is_left_out() -> None:
+    """Which describes kinds, from Linux 7.0 on."""
+    import struct
+
+    features.BTF_FLOAT.assume(False)
+    plain = Made().data
+    length, types, size, strings, string_size = struct.unpack_from("=5I", plain, 4)
+    layout = bytes(range(8))
+    header = struct.pack(
+        "=HBBI4I2I", 0xEB9F, 1, 0, 32, types, size, strings + 8, string_size, size, 8
+    )
+    body = plain[length : length + size] + layout + plain[length + strings :]
+    clean = sanitize(header + body)
+    assert clean is not None
+    btf = Btf(clean.data)
+    assert btf.layout == b""
+    assert [btf.name(n) for n in btf.ids()][:2] == ["int", "counter"]
+    assert len(clean.data) == len(header + body) - 8
