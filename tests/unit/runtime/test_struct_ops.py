@@ -1,0 +1,250 @@
+"""struct_ops variables, as a kernel made here wants them."""
+
+import ctypes
+import errno
+import struct
+import sys
+from collections.abc import Iterable
+
+import pytest
+
+from skelgen.btf.build import BtfBuilder
+from skelgen.btf.kernel import KernelBtf
+from skelgen.model.attach import StructOps
+from skelgen.model.enums import MapType, ProgType
+from skelgen.model.image import ImageBuilder
+from skelgen.model.spec import ObjectSpec, ProgramSpec, StructOpsSpec
+from skelgen.runtime import kernel_btf
+from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError, StateError
+from skelgen.runtime.object import Object
+from tests.harness.fake_kernel import Call, FakeKernel
+from tests.harness.specs import RETURN_0
+
+ATTACH_TYPE, ATTACH_BTF_ID = 68, 108
+Members = Iterable[tuple[str, str]]
+
+
+def add_members(b: BtfBuilder, members: Members) -> list[tuple[str, int, int]]:
+    """Add members of kinds ``fn``, ``u32``, ``u64``, ``bits``; 8 bytes each."""
+    types = {
+        "fn": b.add_ptr(b.add_func_proto(0)),
+        "u32": b.add_int("u32", 4),
+        "u64": b.add_int("u64", 8),
+        "ptr": b.add_ptr(0),
+    }
+    return [(name, types[kind], 64 * at) for at, (name, kind) in enumerate(members)]
+
+
+def kernel_with(members: Members, *, wrapper: str = "bpf_struct_ops_ops") -> KernelBtf:
+    b = BtfBuilder(sys.byteorder)
+    listed = add_members(b, members)
+    inner = b.add_struct("ops", 8 * len(listed), listed)
+    state = b.add_int("state", 4)
+    b.add_struct(
+        wrapper, 64 + 8 * len(listed), [("common", state, 0), ("data", inner, 512)]
+    )
+    return KernelBtf(b.bytes())
+
+
+KERNEL = (("name", "u64"), ("start", "fn"), ("stop", "fn"), ("flags", "u32"))
+OURS = (("start", "fn"), ("flags", "u32"), ("stop", "fn"))
+
+
+def opened(
+    members: Members = OURS,
+    functions: tuple[tuple[str, str], ...] = (("start", "go"), ("stop", "end")),
+    *,
+    value: bytes = bytes(8) + struct.pack("=Q", 7) + bytes(8),
+    link: bool = False,
+    twice: bool = False,
+) -> Object:
+    b = BtfBuilder(sys.byteorder)
+    listed = add_members(b, members)
+    type_id = b.add_struct("ops___mine", 8 * len(listed), listed)
+    image = ImageBuilder()
+    insns = image.add(RETURN_0)
+    spec = StructOpsSpec(
+        "mine", ".struct_ops", type_id, "ops___mine", image.add(value), functions, link
+    )
+    programs = tuple(
+        ProgramSpec(name, "struct_ops", ProgType.STRUCT_OPS, StructOps(), insns)
+        for name in ("go", "end")
+    )
+    ops = (
+        (spec, spec._replace(name="other", functions=functions[::-1]))
+        if twice
+        else (spec,)
+    )
+    return Object(
+        ObjectSpec(
+            "x", "x.bpf.o", sys.byteorder, "GPL", struct_ops=ops, programs=programs,
+            btf=image.add(b.bytes()), image=image.bytes(),
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture
+def vmlinux(monkeypatch: pytest.MonkeyPatch) -> KernelBtf:
+    btf = kernel_with(KERNEL)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", btf)
+    return btf
+
+
+def test_load_and_register(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    values: list[bytes] = []
+    kernel.always("MAP_UPDATE_ELEM", lambda c: values.append(c.memory(16, 96)))  # type: ignore[func-returns-value]  # None is the answer
+    with opened() as obj:
+        obj.load()
+        (create,) = kernel.named("MAP_CREATE")
+        assert create.u32(0) == MapType.STRUCT_OPS
+        assert create.u32(8) == 64 + 32  # the kernel's struct
+        assert create.u32(60) == vmlinux.find("bpf_struct_ops_ops")
+        assert create.u32(48)  # BTF of the object, for the key
+        go, end = kernel.named("PROG_LOAD")
+        for load, member in ((go, 1), (end, 2)):
+            assert load.u32(ATTACH_BTF_ID) == vmlinux.find("ops")
+            assert load.u32(ATTACH_TYPE) == member
+        assert not values
+        links = obj.attach()
+        fds = [obj.programs[name].fd() for name in ("go", "end")]
+        assert values == [struct.pack("=64xQQQI4x", 0, *fds, 7)]
+        assert list(links) == ["mine"]
+        assert obj.attach() == {}
+        obj.detach()
+        assert len(kernel.named("MAP_DELETE_ELEM")) == 1
+    assert not kernel.open
+
+
+def test_with_a_link(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+    kernel.then("MAP_UPDATE_ELEM", None, -errno.EBUSY)  # type: ignore[arg-type]  # None: as usual
+    with opened(link=True) as obj:
+        obj.load()
+        assert kernel.named("MAP_CREATE")[0].u32(16) == 1 << 13
+        obj.attach()
+        obj.detach()
+        obj.attach()  # the value is there already
+        assert len(kernel.named("LINK_CREATE")) == 2
+    assert not kernel.open
+
+
+def test_refused(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+    with opened() as obj:
+        obj.load()
+        kernel.then("MAP_UPDATE_ELEM", -errno.EEXIST)
+        with pytest.raises(BpfOSError, match=r"struct_ops 'mine'.*EEXIST"):
+            obj.attach()
+        assert obj.links == {}
+
+
+def test_members_that_the_kernel_does_not_have(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        kernel_btf, "_vmlinux", kernel_with((("start", "fn"), ("stop", "fn")))
+    )
+    with (
+        opened() as obj,
+        pytest.raises(BpfError, match="this kernel has no member 'flags'"),
+    ):
+        obj.load()
+    with opened(value=bytes(24)) as obj:  # zero stands for nothing
+        obj.load()
+    monkeypatch.setattr(
+        kernel_btf, "_vmlinux", kernel_with((("start", "fn"), ("flags", "u32")))
+    )
+    kernel.calls.clear()
+    with opened() as obj:
+        obj.load()
+        assert len(kernel.named("PROG_LOAD")) == 1
+        assert not obj.programs["end"].loaded
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ((("start", "fn"), ("stop", "u64"), ("flags", "u32")), "'stop' is of another kind"),
+        ((("start", "ptr"), ("stop", "fn"), ("flags", "u32")), "'start' is no function"),
+        ((("start", "fn"), ("stop", "fn"), ("flags", "u64")), "'flags' has 4 bytes, in this kernel 8"),
+    ],
+)  # fmt: skip
+def test_members_of_another_type(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, members: Members, message: str
+) -> None:
+    monkeypatch.setattr(kernel_btf, "_vmlinux", kernel_with(members))
+    with opened() as obj, pytest.raises(BpfError, match=message):
+        obj.load()
+    assert not kernel.open
+
+
+def test_operations_that_the_kernel_does_not_have(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.always("BTF_GET_NEXT_ID", -errno.ENOENT)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", kernel_with(KERNEL, wrapper="other"))
+    with (
+        opened() as obj,
+        pytest.raises(NotSupportedError, match="no operations of type 'struct ops'"),
+    ):
+        obj.load()
+
+
+def test_a_program_of_two_operations(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+    with opened(twice=True) as obj:
+        obj.load()  # both variables, each function in its place
+        assert len(kernel.named("PROG_LOAD")) == 2
+    with opened(twice=True) as obj:
+        obj.struct_ops["other"].functions["start"] = "end"
+        with pytest.raises(
+            BpfError, match="'end' is used for two different operations"
+        ):
+            obj.load()
+    assert not kernel.open
+
+
+def test_programs_that_are_none(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+    with opened() as obj:
+        obj.struct_ops["mine"].functions["start"] = "nothing"
+        with pytest.raises(BpfError, match="'nothing' is no struct_ops program"):
+            obj.load()
+    assert not kernel.open
+
+
+def test_left_out(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+    with opened() as obj:
+        obj.struct_ops["mine"].handle.autocreate = False
+        obj.load()
+        assert not kernel.named("PROG_LOAD")
+        assert obj.attach() == {}
+    with opened() as obj:
+        obj.struct_ops["mine"].functions["stop"] = None
+        with pytest.raises(StateError, match="'end': no struct_ops variable uses it"):
+            obj.load()
+        obj.programs["end"].autoload = False
+        obj.load()
+        assert len(kernel.named("PROG_LOAD")) == 1
+        obj.struct_ops["mine"].autoattach = False
+        assert obj.attach() == {}
+    with opened() as obj, pytest.raises(StateError, match="load"):
+        obj.struct_ops["mine"].attach()
+
+
+def test_btf_is_needed(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+
+    def refuse(call: Call) -> int:
+        if call.u32(24):
+            data = b"bad type\n\0"
+            ctypes.memmove(call.u64(8), data, len(data))
+        return -errno.EINVAL
+
+    kernel.always("BTF_LOAD", refuse)
+    with opened() as obj, pytest.raises(BpfOSError) as caught:
+        obj.load()
+    assert caught.value.command == "BPF_BTF_LOAD"
+    assert "the kernel says: bad type" in caught.value.__notes__
+    assert not kernel.open
