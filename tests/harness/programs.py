@@ -1,9 +1,11 @@
 """Programs without an object: made from a section name, for tests of attaching."""
 
-from typing import Any, TypeVar, cast
+import os
+import struct
+from typing import Any, Self, TypeVar, cast
 
 from skelgen.elf.sections import match_section
-from skelgen.model.enums import AttachType
+from skelgen.model.enums import AttachType, MapType
 from skelgen.model.spec import ProgramSpec, Span
 from skelgen.runtime import syscalls
 from skelgen.runtime.programs import program_class
@@ -57,3 +59,61 @@ def loaded(
     )
     program.adopt(syscalls.Fd(fd))
     return program
+
+
+def insn(code: int, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0) -> bytes:
+    """Return one instruction, of a little-endian machine."""
+    return struct.pack("<BBhi", code, src << 4 | dst, off, imm)
+
+
+class Counter:
+    """A map with one number, and programs that count in it."""
+
+    def __init__(self) -> None:
+        self.fd = syscalls.map_create(
+            type=MapType.ARRAY, key_size=4, value_size=8, max_entries=1, name="count"
+        )
+
+    def insns(self, *, result: int = 0, here: bool = False) -> bytes:
+        """Return a program that adds 1, in every process or in this one."""
+        count = (
+            insn(0x18, 1, 2, 0, self.fd)  # r1 = address of the number
+            + insn(0x00)
+            + insn(0xB7, 2, imm=1)  # r2 = 1
+            + insn(0xDB, 1, 2)  # lock *(u64 *)r1 += r2
+        )
+        check = b""
+        if here:
+            check = (
+                insn(0x85, imm=14)  # r0 = bpf_get_current_pid_tgid()
+                + insn(0x77, 0, imm=32)  # r0 >>= 32
+                + insn(0x55, 0, off=len(count) // 8, imm=os.getpid())  # skip
+            )
+        return check + count + insn(0xB7, 0, imm=result) + insn(0x95)
+
+    def insns_if_cookie(self, cookie: int) -> bytes:
+        """Return a program that adds 1 when it was attached with this cookie."""
+        count = self.insns(here=True)
+        return (
+            insn(0x85, imm=174)  # r0 = bpf_get_attach_cookie(r1)
+            + insn(0x15, 0, off=2, imm=cookie)  # if r0 == cookie: go on
+            + insn(0xB7, 0)
+            + insn(0x95)
+            + count
+        )
+
+    @property
+    def value(self) -> int:
+        """How often it was counted."""
+        out = bytearray(8)
+        assert syscalls.map_lookup(self.fd, bytes(4), out)
+        return int.from_bytes(out, "little")
+
+    def close(self) -> None:
+        syscalls.close(self.fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

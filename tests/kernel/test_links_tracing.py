@@ -1,0 +1,451 @@
+"""Tracepoints, probes and iterators of the running kernel, attached and fired."""
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from skelgen.btf.types import Kind
+from skelgen.model.enums import LinkType, MapType
+from skelgen.runtime import features, kernel_btf, syscalls, tracefs
+from skelgen.runtime.errors import AttachError, BpfOSError, NotSupportedError
+from skelgen.runtime.programs import (
+    IterProgram,
+    KprobeMultiProgram,
+    KprobeProgram,
+    KsyscallProgram,
+    PerfEventProgram,
+    Program,
+    RawTracepointProgram,
+    SocketProgram,
+    TracepointProgram,
+    TracingProgram,
+    UprobeMultiProgram,
+    UprobeProgram,
+)
+from tests.harness.programs import Counter, insn, loaded
+
+LoadProgram = Callable[..., Program]
+FORK = "sched_process_fork"
+ENOTSUPP = 524  # of the kernel alone
+
+
+@pytest.fixture
+def counter() -> Iterator[Counter]:
+    """Yield a counter of what happens in this process."""
+    counter = Counter()
+    yield counter
+    counter.close()
+
+
+@pytest.fixture
+def load() -> Iterator[LoadProgram]:
+    """Return a function that loads a program, which is closed at the end."""
+    made: list[Program] = []
+
+    def load_program(section: str, cls: type[Program], **options: object) -> Program:
+        program = loaded(section, cls, **options)
+        made.append(program)
+        return program
+
+    yield load_program
+    for program in made:
+        program.close()
+
+
+def fork() -> None:
+    """Make a child that ends at once: ``sched_process_fork`` in this process."""
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def btf_id(name: str, kind: Kind) -> int:
+    """Return a type of the running kernel, or skip the test."""
+    found = kernel_btf.vmlinux().find(name, kind)
+    if found is None:
+        pytest.skip(f"this kernel's BTF has no '{name}'")
+    return found
+
+
+def load_or_skip(load: LoadProgram, section: str, **options: object) -> Program:
+    """Load a program, or skip where the kernel refuses programs of its kind."""
+    try:
+        return load(section, **options)
+    except BpfOSError as error:
+        if error.errno in {errno.EPERM, ENOTSUPP}:
+            pytest.skip(f"this kernel refuses {section}: {error}")
+        raise
+
+
+# -- tracepoints ---------------------------------------------------------------
+
+
+def test_a_tracepoint_fires_until_it_is_destroyed(
+    counter: Counter, load: LoadProgram
+) -> None:
+    program = load(
+        f"tp/sched/{FORK}", TracepointProgram, insns=counter.insns(here=True)
+    )
+    assert program.auto_attachable
+    mounts = Path("/proc/self/mountinfo").read_bytes()
+    with program.attach() as link:
+        fork()
+        fork()
+        if features.PERF_LINK.supported():
+            info = link.info()
+            assert info.type == LinkType.PERF_EVENT
+            assert info.prog_id == program.info().id
+    fork()
+    assert counter.value == 2
+    assert Path("/proc/self/mountinfo").read_bytes() == mounts
+
+
+def test_a_cookie_reaches_the_program(load: LoadProgram) -> None:
+    if not features.BPF_COOKIE.supported():
+        pytest.skip("this kernel has no attach cookies")
+    with Counter() as counter:
+        insns = counter.insns_if_cookie(0xC00C1E)
+        program = load(f"tp/sched/{FORK}", TracepointProgram, insns=insns)
+        other = load(f"tp/sched/{FORK}", TracepointProgram, insns=insns)
+        with program.attach(cookie=0xC00C1E), other.attach(cookie=1):
+            fork()
+        assert counter.value == 1
+
+
+def test_a_tracepoint_that_is_not_there(load: LoadProgram) -> None:
+    program = load("tp/sched/sched_process_frok", TracepointProgram)
+    with pytest.raises(AttachError, match="no tracepoint") as caught:
+        program.attach()
+    assert FORK in caught.value.__notes__[0]
+
+
+def test_a_private_tracefs_is_mounted_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracefs, "PLACES", ())
+    mounts = Path("/proc/self/mountinfo").read_bytes()
+    with tracefs.Tracefs() as fs:
+        assert fs.event_id("sched", FORK) > 0
+        assert "sched_switch" in fs.events("sched")
+        assert Path("/proc/self/mountinfo").read_bytes() == mounts
+
+
+def test_it_fires_without_a_bpf_link_too(counter: Counter, load: LoadProgram) -> None:
+    program = load(
+        f"tp/sched/{FORK}", TracepointProgram, insns=counter.insns(here=True)
+    )
+    features.PERF_LINK.assume(False)
+    try:
+        link = program.attach()
+    finally:
+        features.PERF_LINK.forget()
+    with link:
+        fork()
+        with pytest.raises(NotSupportedError, match="without a BPF link"):
+            link.info()
+    fork()
+    assert counter.value == 1
+
+
+def test_a_raw_tracepoint(counter: Counter, load: LoadProgram) -> None:
+    program = load(
+        f"raw_tp/{FORK}", RawTracepointProgram, insns=counter.insns(here=True)
+    )
+    with program.attach() as link:
+        fork()
+        info = link.info()
+        assert (info.type, info.target) == (LinkType.RAW_TRACEPOINT, FORK)
+    fork()
+    assert counter.value == 1
+    with pytest.raises(AttachError, match="no raw tracepoint 'no_such' in this kernel"):
+        program.attach("no_such")
+
+
+def test_a_writable_raw_tracepoint_writes(load: LoadProgram) -> None:
+    # bpf_test_finish(int *err) is called when BPF_PROG_TEST_RUN ends
+    write = (
+        insn(0xBF, 6, 1)  # r6 = r1
+        + insn(0x85, imm=14)  # r0 = bpf_get_current_pid_tgid()
+        + insn(0x77, 0, imm=32)  # r0 >>= 32
+        + insn(0x55, 0, off=2, imm=os.getpid())  # if r0 != pid: skip
+        + insn(0x79, 1, 6)  # r1 = *(u64 *)r6
+        + insn(0x62, 1, imm=-errno.ECHRNG)  # *(u32 *)r1 = -ECHRNG
+        + insn(0xB7, 0)
+        + insn(0x95)
+    )
+    victim = load("socket", SocketProgram, name="victim")
+    program = load("raw_tp.w/bpf_test_finish", RawTracepointProgram, insns=write)
+    with program.attach(), pytest.raises(BpfOSError, match="ECHRNG"):
+        victim.test_run(bytes(64))
+    assert victim.test_run(bytes(64)).retval == 0
+
+
+def test_a_btf_tracepoint(counter: Counter, load: LoadProgram) -> None:
+    program = load(
+        f"tp_btf/{FORK}",
+        TracingProgram,
+        insns=counter.insns(here=True),
+        attach_btf_id=btf_id(f"btf_trace_{FORK}", Kind.TYPEDEF),
+    )
+    with program.attach() as link:
+        fork()
+        info = link.info()
+        assert (info.type, info.target) == (LinkType.RAW_TRACEPOINT, FORK)
+    fork()
+    assert counter.value == 1
+
+
+# -- functions -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["fentry", "fexit", "fmod_ret"])
+def test_a_function_is_traced(counter: Counter, load: LoadProgram, word: str) -> None:
+    name = "__x64_sys_getsid" if word != "fmod_ret" else "bpf_modify_return_test"
+    program = load_or_skip(
+        load,
+        f"{word}/{name}",
+        cls=TracingProgram,
+        insns=counter.insns(here=True),
+        attach_btf_id=btf_id(name, Kind.FUNC),
+    )
+    with program.attach() as link:
+        os.getsid(0)
+        assert link.info().type == LinkType.TRACING
+    os.getsid(0)
+    assert counter.value == (0 if word == "fmod_ret" else 1)
+
+
+def needs_kprobes() -> None:
+    if not features.KPROBE_PMU.supported():
+        pytest.skip("this kernel has no kprobes")
+
+
+@pytest.mark.parametrize("word", ["ksyscall", "kretsyscall"])
+def test_a_system_call_is_probed(
+    counter: Counter, load: LoadProgram, word: str
+) -> None:
+    needs_kprobes()
+    program = load(f"{word}/getsid", KsyscallProgram, insns=counter.insns(here=True))
+    with program.attach() as link:
+        os.getsid(0)
+        os.getsid(0)
+        if features.PERF_LINK.supported():
+            assert link.info().type == LinkType.PERF_EVENT
+    os.getsid(0)
+    assert counter.value == 2
+
+
+def test_a_probe_by_way_of_tracefs(
+    counter: Counter, load: LoadProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from skelgen.runtime.links import probe
+
+    needs_kprobes()
+    monkeypatch.setattr(probe, "pmu_number", lambda *_key: None)
+    program = load(
+        "kretprobe/__x64_sys_getsid", KprobeProgram, insns=counter.insns(here=True)
+    )
+    with tracefs.Tracefs() as fs:
+        with program.attach():
+            os.getsid(0)
+            assert f"skelgen_{os.getpid()}_".encode() in fs.read("kprobe_events")
+        os.getsid(0)
+        assert f"skelgen_{os.getpid()}_".encode() not in fs.read("kprobe_events")
+    assert counter.value == 1
+
+
+def test_a_kernel_function_that_is_not_there(load: LoadProgram) -> None:
+    program = load("kprobe/no_such_function", KprobeProgram)
+    if features.KPROBE_PMU.supported():
+        with pytest.raises(AttachError, match="no kernel function 'no_such_function'"):
+            program.attach()
+    else:
+        with pytest.raises(NotSupportedError, match="this kernel has no kprobes"):
+            program.attach()
+
+
+def test_many_functions_at_once(counter: Counter, load: LoadProgram) -> None:
+    needs_kprobes()
+    try:
+        program = load(
+            "kprobe.multi/__x64_sys_gets?d",
+            KprobeMultiProgram,
+            insns=counter.insns(here=True),
+        )
+        link = program.attach()
+    except BpfOSError as error:
+        pytest.skip(f"this kernel has no kprobe.multi: {error}")
+    with link:
+        os.getsid(0)
+        assert link.info().type == LinkType.KPROBE_MULTI
+    os.getsid(0)
+    assert counter.value == 1
+
+
+# -- files ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["uprobe", "uretprobe"])
+def test_a_library_function_is_probed(
+    counter: Counter, load: LoadProgram, word: str
+) -> None:
+    if not features.UPROBE_PMU.supported():
+        pytest.skip("this kernel has no uprobes")
+    program = load(
+        f"{word}/libc.so.6:getppid", UprobeProgram, insns=counter.insns(here=True)
+    )
+    assert program.auto_attachable
+    with program.attach(pid=os.getpid()) as link:
+        os.getppid()
+        os.getppid()
+        if features.PERF_LINK.supported():
+            assert link.info().type == LinkType.PERF_EVENT
+    os.getppid()
+    assert counter.value == 2
+
+
+def test_many_library_functions_at_once(counter: Counter, load: LoadProgram) -> None:
+    if not features.UPROBE_MULTI_LINK.supported():
+        pytest.skip("this kernel has no uprobe.multi")
+    program = load(
+        "uprobe.multi/libc.so.6:getpp*",
+        UprobeMultiProgram,
+        insns=counter.insns(here=True),
+    )
+    with program.attach(pid=0) as link:
+        os.getppid()
+        info = link.info()
+        assert (info.type, info.target_count) == (LinkType.UPROBE_MULTI, 1)
+        assert (info.target or "").endswith("libc.so.6")
+    os.getppid()
+    assert counter.value == 1
+
+
+# -- clocks --------------------------------------------------------------------
+
+
+def test_a_clock_samples_this_process(counter: Counter, load: LoadProgram) -> None:
+    program = load("perf_event", PerfEventProgram, insns=counter.insns(here=True))
+    with program.attach(frequency=1000, pid=0, cpu=-1):
+        deadline = time.monotonic() + 10
+        while counter.value < 3 and time.monotonic() < deadline:
+            pass
+    assert counter.value >= 3
+    stopped = counter.value
+    until = time.monotonic() + 0.05
+    while time.monotonic() < until:
+        pass
+    assert counter.value == stopped
+
+
+# -- iterators -----------------------------------------------------------------
+
+# bpf_seq_write(ctx->meta->seq, "x\n", 2)
+WRITE_LINE = (
+    insn(0x79, 1, 1)  # r1 = *(u64 *)(r1 + 0), meta
+    + insn(0x79, 1, 1)  # r1 = *(u64 *)(r1 + 0), seq
+    + insn(0x62, 10, off=-8, imm=0x0A78)  # *(u32 *)(r10 - 8) = "x\n"
+    + insn(0xBF, 2, 10)  # r2 = r10
+    + insn(0x07, 2, imm=-8)  # r2 += -8
+    + insn(0xB7, 3, imm=2)  # r3 = 2
+    + insn(0x85, imm=127)
+    + insn(0xB7, 0)
+    + insn(0x95)
+)
+
+
+def load_iterator(load: LoadProgram, target: str) -> IterProgram:
+    program = load_or_skip(
+        load,
+        f"iter/{target}",
+        cls=IterProgram,
+        insns=WRITE_LINE,
+        attach_btf_id=btf_id(f"bpf_iter_{target}", Kind.FUNC),
+    )
+    assert isinstance(program, IterProgram)
+    return program
+
+
+def test_an_iterator_walks_all_tasks(load: LoadProgram) -> None:
+    program = load_iterator(load, "task")
+    with program.attach() as link:
+        with link.open() as reader:
+            lines = list(reader)
+        assert len(lines) > 2
+        # the last call is for the end, without a task
+        assert set(lines) == {b"x\n"}
+        info = link.info()
+        assert (info.type, info.target) == (LinkType.ITER, "task")
+        assert link.read_text().startswith("x\nx\n")
+
+
+def test_an_iterator_walks_one_map(load: LoadProgram) -> None:
+    program = load_iterator(load, "bpf_map_elem")
+    fd = syscalls.map_create(
+        type=MapType.ARRAY, key_size=4, value_size=4, max_entries=3
+    )
+    with syscalls.Fd(fd):
+        with program.attach(map=fd) as link:
+            assert link.read() == b"x\n" * 4  # and once for the end
+            assert link.info().map_id == syscalls.map_info(fd).id
+        with pytest.raises(BpfOSError, match="on iterator 'bpf_map_elem'"):
+            program.attach()
+
+
+def test_an_iterator_of_one_task(load: LoadProgram) -> None:
+    program = load_iterator(load, "task")
+    try:
+        link = program.attach(tid=os.getpid())
+    except BpfOSError as error:
+        pytest.skip(f"this kernel has no iterators of one task: {error}")
+    with link:
+        assert link.read() == b"x\n" * 2
+
+
+# -- processes -----------------------------------------------------------------
+
+
+def test_a_childs_destroy_leaves_the_parents_link(
+    counter: Counter, load: LoadProgram
+) -> None:
+    program = load(
+        f"tp/sched/{FORK}", TracepointProgram, insns=counter.insns(here=True)
+    )
+    for with_link in (True, False):
+        if not with_link:
+            features.PERF_LINK.assume(False)
+        link = program.attach()
+        features.PERF_LINK.forget()
+        before = counter.value
+        child = os.fork()
+        if child == 0:
+            link.destroy()
+            program.close()
+            os._exit(0)
+        os.waitpid(child, 0)
+        fork()
+        link.destroy()
+        assert counter.value - before == 2
+
+
+def test_a_pinned_link_survives_and_is_found(
+    counter: Counter, load: LoadProgram, bpffs: object
+) -> None:
+    path = bpffs.path / "link"  # type: ignore[attr-defined]
+    program = load(
+        f"raw_tp/{FORK}", RawTracepointProgram, insns=counter.insns(here=True)
+    )
+    link = program.attach()
+    link.pin(path)
+    link.destroy()
+    fork()
+    assert counter.value == 1
+    again = type(link).from_pin(path)
+    assert again.info().prog_id == program.info().id
+    again.unpin()
+    again.destroy()
+    fork()
+    assert counter.value == 1
