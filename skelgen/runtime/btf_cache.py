@@ -56,7 +56,7 @@ def _directories() -> list[str]:
     own = os.environ.get("SKELGEN_CACHE")
     if own is not None:
         return [own] if os.path.isabs(own) else []
-    found = []
+    found: list[str] = []
     base = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(base):
         found.append(os.path.join(base, "skelgen"))

@@ -84,7 +84,7 @@ def _addresses(externs: list[ExternSpec]) -> dict[str, int]:
                 "'/proc/kallsyms' hides addresses from this process:"
                 " it needs CAP_SYSLOG, and kernel.kptr_restrict below 2"
             )
-    result = {}
+    result: dict[str, int] = {}
     for extern in externs:
         found = _find_symbol(table, extern.name.encode())
         if len(found) > 1:
@@ -118,7 +118,7 @@ def _find_symbol(table: bytes, name: bytes) -> set[int]:
 
     Clang renames static data in link-time optimisation: ``name.llvm.123``, type d.
     """
-    found = set()
+    found: set[int] = set()
     for key in (b" %b\n" % name, b" %b\t" % name, b" d %b.llvm." % name):
         at = table.find(key)
         while at >= 0:

@@ -39,7 +39,7 @@ def kernel_version() -> int:
 
 def version_code(text: str) -> int:
     """Return ``KERNEL_VERSION(a, b, c)`` of a text that begins ``a.b.c``, else 0."""
-    numbers = []
+    numbers: list[int] = []
     for part in text.split(".", 2):
         digits = len(part) - len(part.lstrip("0123456789"))
         numbers.append(int(part[:digits] or 0))
@@ -58,7 +58,7 @@ def fill(externs: Iterable[ExternSpec], text: str | None, image: "Buffer") -> by
     """
     result = bytearray(image)
     given = _parse(text or "")
-    missing = []
+    missing: list[ExternSpec] = []
     for extern in externs:
         if extern.kconfig is None:
             continue

@@ -5,6 +5,9 @@ struct_ops), then BTF, maps, programs. Nothing belongs to the object before the 
 step; whatever fails before is taken back.
 """
 
+# pyright: reportPrivateUsage=false
+# sections and handles have methods for the loader alone
+
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -176,7 +179,7 @@ class _Load:
             for ops in self._parts.struct_ops.values()
             for program in ops.functions.values()
         }
-        result = []
+        result: list[Program] = []
         for program in self._parts.programs.values():
             if program.type == ProgType.STRUCT_OPS:
                 wanted = program.name in self._callbacks
@@ -236,7 +239,7 @@ class _Load:
     def _places(self, maker: MapMaker, symbols: Symbols) -> Places:
         """Return where everything is that relocations name."""
         spec = self._parts.spec
-        maps = {}
+        maps: dict[str, MapPlace] = {}
         for index, name in enumerate(self._parts.handles()):
             made = maker.made.get(name)
             maps[name] = MapPlace(None if made is None else made.fd.fileno(), index)

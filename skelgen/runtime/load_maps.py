@@ -1,5 +1,8 @@
 """The maps of one load: made or found, filled, frozen, pinned."""
 
+# pyright: reportPrivateUsage=false
+# sections have methods for the loader alone
+
 import errno
 import os
 import sys

@@ -104,7 +104,7 @@ class ProgramLoader:
 
     def _core_relos(self, spec: ProgramSpec) -> list[CoreRelo]:
         btf = self._btf
-        relos = []
+        relos: list[CoreRelo] = []
         try:
             for insn, type_id, access, kind in iter_unpack(
                 "=4I", self._bytes(spec.core_relos)

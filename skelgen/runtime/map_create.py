@@ -3,7 +3,7 @@
 import errno
 import mmap
 import os
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import DataKind, DataSpec, MapSpec
@@ -40,6 +40,7 @@ _WITHOUT_BTF: Final = _MAPS_OF_MAPS | {
     MapType.STACK,
     MapType.ARENA,
 }
+_NOT_THE_TYPES: Final = frozenset({errno.EPERM, errno.ENOMEM})
 
 
 class MapRequest(NamedTuple):
@@ -183,44 +184,46 @@ def create(wanted: MapRequest, what: str, *, btf_fd: int = 0, token_fd: int = 0)
 def _create(
     wanted: MapRequest, what: str, inner_fd: int, btf_fd: int, token_fd: int
 ) -> int:
-    arguments: dict[str, Any] = {
-        "type": wanted.type,
-        "key_size": wanted.key_size,
-        "value_size": wanted.value_size,
-        "max_entries": wanted.max_entries,
-        "flags": wanted.flags,
-        "name": wanted.name,
-        "numa_node": wanted.numa_node,
-        "map_extra": wanted.map_extra,
-        "ifindex": wanted.ifindex,
-        "inner_map_fd": inner_fd,
-        "btf_vmlinux_value_type_id": wanted.kernel_type_id,
-        "value_type_btf_obj_fd": wanted.module_fd,
-        "token_fd": token_fd,
-        "what": what,
-    }
-    types: dict[str, Any] = {}
-    if btf_fd and (wanted.key_type_id or wanted.value_type_id or wanted.kernel_type_id):
-        types = {
-            "btf_fd": btf_fd,
-            "btf_key_type_id": wanted.key_type_id,
-            "btf_value_type_id": wanted.value_type_id,
-        }
+    typed = btf_fd and (
+        wanted.key_type_id or wanted.value_type_id or wanted.kernel_type_id
+    )
+
+    def attempt(name: str, *, with_types: bool) -> int:
+        return syscalls.map_create(
+            type=wanted.type,
+            key_size=wanted.key_size,
+            value_size=wanted.value_size,
+            max_entries=wanted.max_entries,
+            flags=wanted.flags,
+            name=name,
+            numa_node=wanted.numa_node,
+            inner_map_fd=inner_fd,
+            btf_fd=btf_fd if with_types else 0,
+            btf_key_type_id=wanted.key_type_id if with_types else 0,
+            btf_value_type_id=wanted.value_type_id if with_types else 0,
+            btf_vmlinux_value_type_id=wanted.kernel_type_id,
+            map_extra=wanted.map_extra,
+            ifindex=wanted.ifindex,
+            value_type_btf_obj_fd=wanted.module_fd,
+            token_fd=token_fd,
+            what=what,
+        )
+
     try:
-        return syscalls.map_create(**arguments, **types)
+        return attempt(wanted.name, with_types=bool(typed))
     except BpfOSError as error:
         first = error
-    if types and first.errno not in {errno.EPERM, errno.ENOMEM}:
+    if typed and not wanted.kernel_type_id and first.errno not in _NOT_THE_TYPES:
         debug("%s; once more without BTF", first)
         try:
-            return syscalls.map_create(**arguments)
+            return attempt(wanted.name, with_types=False)
         except BpfOSError as error:
             debug("%s", error)
     if first.errno in {errno.EINVAL, errno.E2BIG}:
         from skelgen.runtime import features  # noqa: PLC0415 - when something failed
 
         if features.PROG_NAME.supported() is False:
-            return syscalls.map_create(**{**arguments, "name": ""})
+            return attempt("", with_types=False)
         first.add_note(describe(wanted))
     raise first
 

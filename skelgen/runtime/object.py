@@ -1,10 +1,13 @@
 """A BPF object: opened, changed, loaded, attached, destroyed."""
 
+# pyright: reportPrivateUsage=false
+# sections and handles have methods for the object alone
+
 import os
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from threading import RLock
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, overload
 
 from skelgen.runtime.errors import ClosedError, StateError
 from skelgen.runtime.parts import Options, Parts, data_maps, map_handles
@@ -13,7 +16,6 @@ from skelgen.runtime.programs.base import Program
 from skelgen.runtime.undo import Undo
 
 if TYPE_CHECKING:
-    from collections.abc import Container
     from collections.abc import Container
     from types import TracebackType
 
@@ -193,7 +195,11 @@ class Object:
                 known = self._families[name] = shape, family(handle)
             return known[1]
 
-    def program(self, name: str, cls: type[P] = Program) -> P:  # type: ignore[assignment]  # a subclass is told by the caller
+    @overload
+    def program(self, name: str) -> Program: ...
+    @overload
+    def program(self, name: str, cls: type[P]) -> P: ...
+    def program(self, name: str, cls: type[Program] = Program) -> Program:
         """Return a program; ``cls`` is the class that the caller knows it has."""
         with self._lock:
             program = self._programs.get(name)
@@ -240,7 +246,8 @@ class Object:
 
         Skips those that are attached already, that were not loaded, and whose
         autoattach is off, and what ``skip`` names. Returns the new links by name; the
-        object keeps them too. Raises what attaching raises, after taking back what was attached before.
+        object keeps them too. Raises what attaching raises, after taking back what was
+        attached before.
         """
         with self._lock:
             self._check_loaded("attach()")
@@ -248,8 +255,6 @@ class Object:
             undo = Undo()
             try:
                 for name, attach in self._attachable(skip):
-                    if name in skip:
-                        continue
                     link = made[name] = attach()
                     undo.add(link.destroy)
             except BaseException:

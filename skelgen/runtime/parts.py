@@ -81,7 +81,7 @@ def map_handles(spec: ObjectSpec, pin_root: str) -> "dict[str, MapHandle]":
 
 def data_maps(spec: ObjectSpec, object_name: str) -> dict[str, DataMap]:
     """Return an object's data sections, with their initial contents."""
-    result = {}
+    result: dict[str, DataMap] = {}
     for data in spec.data:
         if has_map(data):
             image = None if data.image is None else spec.view(data.image)

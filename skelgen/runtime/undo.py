@@ -23,7 +23,7 @@ class Undo:
 
     def run(self) -> list[Exception]:
         """Take every step back, last one first, and return what went wrong."""
-        failures = []
+        failures: list[Exception] = []
         while self._steps:
             step = self._steps.pop()
             try:

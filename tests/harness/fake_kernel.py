@@ -82,14 +82,14 @@ class FakeKernel:
         self.calls: list[Call] = []
         self.open: set[int] = set()
         self._next = FIRST_FD
-        self._answers: dict[str, list[int | Answer]] = {}
+        self._answers: dict[str, list[int | Answer | None]] = {}
         self._always: dict[str, int | Answer] = {}
 
-    def then(self, name: str, *answers: int | Answer) -> None:
+    def then(self, name: str, *answers: int | Answer | None) -> None:
         """Answer the next calls so: a result, ``-errno``, or what a function says.
 
-        A function sees the memory that the call points to, and returns ``None`` for
-        the usual answer.
+        A function sees the memory that the call points to. ``None``, given here or
+        returned by it, is the usual answer.
         """
         self._answers.setdefault(name, []).extend(answers)
 

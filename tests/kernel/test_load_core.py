@@ -186,12 +186,12 @@ def test_types_of_another_kernel(compile_bpf: Callable[[str], Path]) -> None:
 
 def test_a_file_that_is_no_btf(compile_bpf: Callable[[str], Path]) -> None:
     path = compile_bpf("core_fields")
-    with skelgen.open_object(path, btf=b"no BTF at all, not a byte") as obj:
-        with pytest.raises(BpfError, match="'btf': btf: no magic number"):
-            obj.load()
-    with skelgen.open_object(path, btf="/nowhere/vmlinux") as obj:
-        with pytest.raises(FileNotFoundError):
-            obj.load()
+    obj = skelgen.open_object(path, btf=b"no BTF at all, not a byte")
+    with pytest.raises(BpfError, match="'btf': btf: no magic number"):
+        obj.load()
+    obj = skelgen.open_object(path, btf="/nowhere/vmlinux")
+    with pytest.raises(FileNotFoundError):
+        obj.load()
 
 
 def test_a_kernel_without_btf(
@@ -200,9 +200,9 @@ def test_a_kernel_without_btf(
     monkeypatch.setattr(kernel_btf, "_vmlinux", None)
     monkeypatch.setattr(kernel_btf, "VMLINUX", "/nowhere/vmlinux")
     monkeypatch.setattr(kernel_btf, "_ELF_PATHS", ())
-    with skelgen.open_object(compile_bpf("core_fields")) as obj:
-        with pytest.raises(KernelBtfError, match="CONFIG_DEBUG_INFO_BTF"):
-            obj.load()
+    obj = skelgen.open_object(compile_bpf("core_fields"))
+    with pytest.raises(KernelBtfError, match="CONFIG_DEBUG_INFO_BTF"):
+        obj.load()
     # what needs no types of the kernel can be loaded
     with skelgen.open_object(compile_bpf("maps_plain")) as obj:
         obj.load()

@@ -363,9 +363,9 @@ def test_kconfig(compile_bpf: Compile) -> None:
 
 def test_kconfig_of_the_wrong_type(compile_bpf: Compile) -> None:
     path = compile_bpf("externs_kconfig")
-    with skelgen.open_object(path, kconfig="CONFIG_HZ=y\n") as obj:
-        with pytest.raises(ExternError, match="'CONFIG_HZ'.* has to be a bool"):
-            obj.load()
+    obj = skelgen.open_object(path, kconfig="CONFIG_HZ=y\n")
+    with pytest.raises(ExternError, match=r"'CONFIG_HZ'.* has to be a bool"):
+        obj.load()
 
 
 def test_kernel_functions(compile_bpf: Compile) -> None:
@@ -401,12 +401,15 @@ def test_a_program_that_replaces_a_function(compile_bpf: Compile) -> None:
 
 
 def test_jump_tables(compile_bpf: Compile) -> None:
-    with skelgen.open_object(compile_bpf("jump_table")) as obj:
-        try:
+    """Since Linux 6.19; before, the error says so."""
+    obj = skelgen.open_object(compile_bpf("jump_table"))
+    if kconfig.kernel_version() >= 6 << 16 | 19 << 8:
+        obj.load()
+    else:
+        with pytest.raises(NotSupportedError, match="jump table") as caught:
             obj.load()
-        except NotSupportedError as error:
-            assert error.since == "6.19"
-            assert "jump table" in str(error)
+        assert caught.value.since == "6.19"
+    obj.destroy()
 
 
 def test_struct_ops(compile_bpf: Compile) -> None:

@@ -32,8 +32,10 @@ def patched(insn: Insn, value: Value) -> Insn:
     return program[0]
 
 
-def value(old: int, new: int, **options: int) -> Value:
-    return Value(False, old, new, **options)
+def value(
+    old: int, new: int, *, check: bool = True, old_size: int = 0, new_size: int = 0
+) -> Value:
+    return Value(False, old, new, check, old_size, new_size)
 
 
 @pytest.mark.parametrize("byteorder", ["little", "big"])

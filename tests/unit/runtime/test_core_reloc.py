@@ -1,6 +1,7 @@
 """What a CO-RE relocation comes to, on BTF made here: every kind, both outcomes."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import pytest
 
@@ -39,7 +40,7 @@ def work_out(
     targets: Sequence[Fill],
     kind: ReloKind,
     access: str = "0",
-    byteorder: str = "little",
+    byteorder: Literal["little", "big"] = "little",
 ) -> Value:
     btf, type_id = make(local)
     relocator = CoreRelocator(btf, finder(*(make(fill)[0] for fill in targets)))
@@ -173,7 +174,12 @@ def test_type_matches() -> None:
     ],
 )
 def test_bitfields(
-    access: str, byteorder: str, offset: int, size: int, lshift: int, rshift: int
+    access: str,
+    byteorder: Literal["little", "big"],
+    offset: int,
+    size: int,
+    lshift: int,
+    rshift: int,
 ) -> None:
     def ask(kind: ReloKind) -> int:
         value = work_out(point, [moved_point], kind, "0:2", byteorder)
@@ -416,9 +422,7 @@ def with_array(nelems: int, *, last: bool = True) -> Fill:
         (with_array(0, last=False), True),
     ],
 )
-def test_bounds_of_the_targets_array(
-    target: Fill, poison: bool
-) -> None:  # noqa: FBT001
+def test_bounds_of_the_targets_array(target: Fill, *, poison: bool) -> None:
     value = work_out(with_array(8), [target], ReloKind.FIELD_BYTE_OFFSET, "0:0:4")
     assert value.poison is poison
     assert poison or value.new == 20

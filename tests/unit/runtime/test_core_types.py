@@ -149,9 +149,7 @@ def test_enums_of_both_widths_are_of_one_kind() -> None:
         (void, void, False),
     ],
 )
-def test_fields_compatible(
-    local: Make, target: Make, expected: bool
-) -> None:  # noqa: FBT001
+def test_fields_compatible(local: Make, target: Make, *, expected: bool) -> None:
     assert ask(fields_compatible, local, target) is expected
 
 
@@ -180,9 +178,7 @@ def test_fields_compatible(
         (floating(8), floating(8), False),  # as libbpf has it
     ],
 )
-def test_types_compatible(
-    local: Make, target: Make, expected: bool
-) -> None:  # noqa: FBT001
+def test_types_compatible(local: Make, target: Make, *, expected: bool) -> None:
     assert ask(types_compatible, local, target) is expected
 
 
@@ -234,7 +230,7 @@ def test_types_compatible(
         (void, void, True),
     ],
 )
-def test_types_match(local: Make, target: Make, expected: bool) -> None:  # noqa: FBT001
+def test_types_match(local: Make, target: Make, *, expected: bool) -> None:
     assert ask(types_match, local, target) is expected
 
 

@@ -221,11 +221,11 @@ def test_other_types(kernel: FakeKernel) -> None:
     types = kernel_types()
     weak = kfunc("kfunc", weak=True, type_id=6)
     assert resolve(spec(weak), local_btf(), types).by_name == {"kfunc": Symbol()}
-    with pytest.raises(ExternError, match="'kfunc': declared of another type .* this"):
+    with pytest.raises(ExternError, match=r"'kfunc': declared of another type .* this"):
         resolve(spec(kfunc("kfunc", type_id=6)), local_btf(), types)
-    with pytest.raises(ExternError, match="another type .* in module 'module0'"):
+    with pytest.raises(ExternError, match=r"another type .* in module 'module0'"):
         resolve(spec(kfunc("mod_a", type_id=6)), local_btf(), types)
-    with pytest.raises(ExternError, match="another type"):
+    with pytest.raises(ExternError, match=r"another type"):
         resolve(spec(variable("counter", weak=True, type_id=2)), local_btf(), types)
 
 

@@ -1,9 +1,11 @@
 """Values of ``__kconfig`` variables."""
 
 import gzip
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -122,7 +124,7 @@ def system(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 
     uname = SimpleNamespace(release="6.1.2-x", version="#1 SMP", machine="x86_64")
     monkeypatch.setattr(kconfig, "open", opened, raising=False)
-    monkeypatch.setattr(kconfig.os, "uname", lambda: uname)
+    monkeypatch.setattr(os, "uname", lambda: uname)
     return files
 
 
@@ -214,15 +216,16 @@ def test_kernel_version(
     code: int,
 ) -> None:
     system.update(files)
-    uname = kconfig.os.uname()
-    uname.version, uname.release = version, release  # type: ignore[misc]  # a stand-in
+    uname: Any = os.uname()
+    uname.version, uname.release = version, release
     assert kconfig.kernel_version() == code
     assert virtual("LINUX_KERNEL_VERSION") == number(code, 4)
 
 
 def test_a_version_that_cannot_be_told(system: dict[str, bytes]) -> None:
     del system
-    kconfig.os.uname().release = "next"  # type: ignore[misc]  # a stand-in
+    uname: Any = os.uname()
+    uname.release = "next"
     with pytest.raises(ExternError, match="cannot tell from 'next'"):
         virtual("LINUX_KERNEL_VERSION")
 

@@ -86,8 +86,7 @@ def test_a_broken_file_is_made_again(
     btf_cache.load(data)
     (file,) = cache.iterdir()
     good = file.read_bytes()
-    flipped = bytearray(good)
-    flipped[-3] ^= 1
+    flipped = good[:-3] + bytes([good[-3] ^ 1]) + good[-2:]
     file.write_bytes(
         {"cut": good[:-1], "flipped": flipped, "empty": b"", "alien": b"x" * 100}[
             damage
@@ -129,7 +128,7 @@ def test_files_of_somebody_else(
     (
         os.chown(file, 12345, -1)
         if mine == 0
-        else monkeypatch.setattr(btf_cache.os, "geteuid", lambda: 12345)
+        else monkeypatch.setattr(os, "geteuid", lambda: 12345)
     )
     assert works(btf_cache.load(data))
     assert len(built) == 2
@@ -154,7 +153,7 @@ def test_a_cache_that_cannot_be_written(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, "read-only file system")
 
-    monkeypatch.setattr(btf_cache.os, "mkdir", refuse)
+    monkeypatch.setattr(os, "mkdir", refuse)
     assert works(btf_cache.load(small()))
     assert not cache.exists()
     assert len(built) == 1
@@ -164,7 +163,7 @@ def test_a_disk_that_is_full(cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
 
-    monkeypatch.setattr(btf_cache.os, "rename", refuse)
+    monkeypatch.setattr(os, "rename", refuse)
     assert works(btf_cache.load(small()))
     assert list(cache.iterdir()) == []
 
@@ -175,13 +174,13 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert btf_cache._directories() == ["/x/skelgen", "/var/cache/skelgen"]
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", "/home/me")
-    monkeypatch.setattr(btf_cache.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert btf_cache._directories() == [
         "/home/me/.cache/skelgen",
         "/var/cache/skelgen",
     ]
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(btf_cache.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert btf_cache._directories() == ["/var/cache/skelgen"]
     monkeypatch.setenv("SKELGEN_CACHE", "/mine")
     assert btf_cache._directories() == ["/mine"]
@@ -200,7 +199,7 @@ def test_another_build_of_the_kernel_has_another_file(
         machine = uname.machine
         version = "#2 SMP tomorrow"
 
-    monkeypatch.setattr(btf_cache.os, "uname", Uname)
+    monkeypatch.setattr(os, "uname", Uname)
     assert btf_cache._file_name(5) != before
 
 
@@ -255,7 +254,7 @@ def test_broken_vmlinux(
     path = tmp_path / "vmlinux"
     path.write_bytes(b"x" * 100)
     monkeypatch.setattr(kernel_btf, "VMLINUX", str(path))
-    with pytest.raises(KernelBtfError, match="kernel BTF: .*magic"):
+    with pytest.raises(KernelBtfError, match=r"kernel BTF: .*magic"):
         kernel_btf.vmlinux()
 
 

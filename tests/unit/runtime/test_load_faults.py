@@ -31,7 +31,7 @@ def with_pins(kernel: FakeKernel) -> None:
         Path(call.text(0)).touch(exist_ok=False)
 
     kernel.always("OBJ_GET", -errno.ENOENT)
-    kernel.always("OBJ_PIN", lambda call: pin(call))
+    kernel.always("OBJ_PIN", pin)
 
 
 def calls_of_a_load(folder: Path) -> list[str]:
@@ -40,7 +40,7 @@ def calls_of_a_load(folder: Path) -> list[str]:
 
     kernel = FakeKernel()
     with_pins(kernel)
-    real, syscalls.raw = syscalls.raw, kernel
+    real, syscalls.raw = syscalls.raw, kernel  # type: ignore[assignment]  # a test's
     try:
         with open_rich(folder) as obj:
             obj.load()
@@ -110,8 +110,8 @@ def test_slots(kernel: FakeKernel, tmp_path: Path) -> None:
         if call.u32(0) in {MapType.HASH_OF_MAPS, MapType.PROG_ARRAY}:
             slots.add(kernel._next + 1)
 
-    kernel.always("MAP_CREATE", lambda call: create(call))
-    kernel.always("MAP_UPDATE_ELEM", lambda call: update(call))
+    kernel.always("MAP_CREATE", create)
+    kernel.always("MAP_UPDATE_ELEM", update)
     with open_rich(tmp_path) as obj:
         obj.load()
         assert seen == {
@@ -145,7 +145,7 @@ def test_every_call_fails_once(
     usual = kernel._always.get(name)
     before = names[:number].count(name)
     # this call and its like from now on, so that no second try helps
-    kernel.then(name, *[usual] * before)  # type: ignore[list-item]  # None: as usual
+    kernel.then(name, *[usual] * before)
     kernel.always(name, -error)
     folder = tmp_path / "pins"
     folder.mkdir()
@@ -176,7 +176,7 @@ def test_interrupted(kernel: FakeKernel, tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with_pins(kernel)
-    kernel.always("PROG_LOAD", lambda call: interrupt(call))
+    kernel.always("PROG_LOAD", interrupt)
     obj = open_rich(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         obj.load()

@@ -4,7 +4,6 @@ import ctypes
 import errno
 import struct
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,8 +47,8 @@ LOG_BUF, LOG_SIZE, LOG_LEVEL = 32, 28, 24
 
 
 @pytest.fixture
-def vmlinux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KernelBtf]:
-    """Yield kernel types made here, in place of the running kernel's."""
+def vmlinux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> KernelBtf:
+    """Return kernel types made here, in place of the running kernel's."""
     b = BtfBuilder(sys.byteorder)
     int_id = b.add_int("int", 4, signed=True)
     proto = b.add_func_proto(int_id)
@@ -61,7 +60,7 @@ def vmlinux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KernelB
     monkeypatch.setattr(kernel_btf, "_vmlinux", btf)
     monkeypatch.setattr(kernel_btf, "_module_btf", {})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    yield btf
+    return btf
 
 
 def one_program(
@@ -114,7 +113,7 @@ def loaded_insns(kernel: FakeKernel, spec: ObjectSpec) -> list[tuple[int, ...]]:
     def load(call: Call) -> None:
         seen.append(call.memory(8, call.u32(4) * 8))
 
-    kernel.always("PROG_LOAD", lambda call: load(call))
+    kernel.always("PROG_LOAD", load)
     with Object(spec) as obj:
         obj.load()
     return [
@@ -136,7 +135,7 @@ def test_a_map_that_was_not_made(kernel: FakeKernel) -> None:
         maps=(HASH, HASH._replace(name="n")),
     )
     seen: list[bytes] = []
-    kernel.always("PROG_LOAD", lambda c: seen.append(c.memory(8, 32)))  # type: ignore[func-returns-value]  # None is the answer
+    kernel.always("PROG_LOAD", lambda c: seen.append(c.memory(8, 32)))
     with Object(spec) as obj:
         obj.maps["m"].autocreate = False
         obj.load()
@@ -219,7 +218,9 @@ def test_relocations_of_other_instructions(
 
 def test_jump_tables(kernel: FakeKernel) -> None:
     values: list[bytes] = []
-    kernel.always("MAP_UPDATE_ELEM", lambda c: values.append(c.memory(8, 4) + c.memory(16, 16)))  # type: ignore[func-returns-value]  # None is the answer
+    kernel.always(
+        "MAP_UPDATE_ELEM", lambda c: values.append(c.memory(8, 4) + c.memory(16, 16))
+    )
     spec = one_program(
         ldimm64(1) + ldimm64(2) + RETURN_0,
         relocs=(JumpTable(0, (4, 5)), JumpTable(2, (4, 5))),
@@ -381,7 +382,7 @@ def test_usdt_uses_the_newer_link(kernel: FakeKernel) -> None:
 def test_a_type_that_nobody_knows(kernel: FakeKernel) -> None:
     with Object(one_program(kind=ProgType.UNSPEC)) as obj:
         with pytest.raises(
-            StateError, match="does not tell its type; set program.type"
+            StateError, match=r"does not tell its type; set program.type"
         ):
             obj.load()
         obj.programs["prog"].type = ProgType.XDP
@@ -437,7 +438,7 @@ def test_core(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     other.add_struct("task", 64, [("pid", other.add_int("int", 4, signed=True), 256)])
     with Object(spec, btf=other.bytes()) as obj:
         seen: list[int] = []
-        kernel.always("PROG_LOAD", lambda c: seen.append(c.memory(8, 8)[2]))  # type: ignore[func-returns-value]  # None is the answer
+        kernel.always("PROG_LOAD", lambda c: seen.append(c.memory(8, 8)[2]))
         obj.load()
     assert seen == [32]
 
@@ -516,7 +517,7 @@ def test_a_field_that_the_kernel_does_not_have(
     assert "task.tgid not in kernel BTF" in str(cause)
     with (
         Object(spec, btf=local_task("x")) as obj,
-        pytest.raises(CoreRelocationError, match="task.tgid not in the BTF file"),
+        pytest.raises(CoreRelocationError, match=r"task.tgid not in the BTF file"),
     ):
         obj.load()
 

@@ -121,9 +121,7 @@ def test_an_inner_map_that_cannot_be_made(kernel: FakeKernel) -> None:
         (DataKind.DATA, False, 0),
     ],
 )
-def test_data_sections(
-    kind: DataKind, mmapable: bool, flags: int
-) -> None:  # noqa: FBT001
+def test_data_sections(kind: DataKind, flags: int, *, mmapable: bool) -> None:
     spec = DataSpec(".x", kind, 12, mmapable=mmapable, type_id=9)
     made = map_create.data_map_spec(spec)
     assert made == MapSpec(".x", MapType.ARRAY, 4, 12, 1, flags=flags, value_type_id=9)

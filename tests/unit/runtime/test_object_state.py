@@ -65,8 +65,8 @@ def test_names_that_are_not_there(obj: Object, kind: str) -> None:
 
 
 def test_a_program_is_not_of_another_class(obj: Object) -> None:
+    obj.program("first", TracepointProgram)
     with pytest.raises(TypeError, match="is a TracepointProgram, not a RawTrace"):
-        obj.program("first", TracepointProgram)
         obj.program("first", RawTracepointProgram)
 
 
@@ -145,7 +145,7 @@ def test_a_failed_load_may_be_tried_again(kernel: FakeKernel, obj: Object) -> No
     assert not kernel.open
     obj.maps["counts"].max_entries = 5
     obj.load()
-    assert obj.state is State.LOADED
+    assert repr(obj) == "<object 'plain': loaded>"
 
 
 def test_destroy(kernel: FakeKernel, obj: Object) -> None:

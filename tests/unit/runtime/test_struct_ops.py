@@ -92,7 +92,7 @@ def vmlinux(monkeypatch: pytest.MonkeyPatch) -> KernelBtf:
 
 def test_load_and_register(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     values: list[bytes] = []
-    kernel.always("MAP_UPDATE_ELEM", lambda c: values.append(c.memory(16, 96)))  # type: ignore[func-returns-value]  # None is the answer
+    kernel.always("MAP_UPDATE_ELEM", lambda c: values.append(c.memory(16, 96)))
     with opened() as obj:
         obj.load()
         (create,) = kernel.named("MAP_CREATE")
@@ -117,7 +117,7 @@ def test_load_and_register(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
 
 def test_with_a_link(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert vmlinux
-    kernel.then("MAP_UPDATE_ELEM", None, -errno.EBUSY)  # type: ignore[arg-type]  # None: as usual
+    kernel.then("MAP_UPDATE_ELEM", None, -errno.EBUSY)
     with opened(link=True) as obj:
         obj.load()
         assert kernel.named("MAP_CREATE")[0].u32(16) == 1 << 13
