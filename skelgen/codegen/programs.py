@@ -56,8 +56,7 @@ class ProgramView:
 
 def program_view(spec: ProgramSpec, attribute: str) -> ProgramView:
     """Return how a program looks in a module."""
-    cls = program_class(spec)
-    items = (f'"{spec.name}"',) + ((f"rt.{cls}",) if cls != "Program" else ())
+    items = (f'"{spec.name}"', f"rt.{program_class(spec)}")
     doc = code(f'SEC("{spec.section}")')
     if not spec.autoload:
         doc += ", not loaded unless ``autoload`` is set"

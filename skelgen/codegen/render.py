@@ -12,7 +12,7 @@ import functools
 import importlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import jinja2
 
@@ -128,9 +128,10 @@ def _environment() -> jinja2.Environment:
         auto_reload=False,
         autoescape=False,  # noqa: S701 - Python, not HTML; see text.py
     )
-    filters: dict[str, Callable[..., str]] = (
-        environment.filters
-    )  # pyright: ignore[reportUnknownMemberType]  # jinja2's
+    filters = cast(
+        "dict[str, Callable[..., str]]",
+        environment.filters,  # pyright: ignore[reportUnknownMemberType] - jinja2's
+    )
     filters["expr"] = lay_out
     filters["docstring"] = docstring
     return environment

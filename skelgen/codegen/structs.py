@@ -113,8 +113,11 @@ class Layout:
     size: int
     is_union: bool
     base: int = 0
-    """Where it begins in the outermost struct, if anonymous: hidden members are named
-    after the bytes there, so that no two have the same name."""
+    """Where it begins in the outermost struct, if anonymous."""
+    number: str = ""
+    """Which anonymous member it is: ``0.1`` for the second in the first. With ``base``
+    it makes the names of hidden members unique all over the outermost struct, where
+    ctypes shows them."""
     members: list[Member] = field(default_factory=list[Member])
     entries: list[Expr] = field(default_factory=list[Expr])
     """Of ``_fields_``."""
@@ -126,7 +129,7 @@ class Layout:
     """Whether ``_pack_`` is needed for C's offsets."""
     align: int = 1
     unnamed: int = 0
-    """Anonymous structs and unions seen."""
+    """Anonymous structs and unions in it, as far as seen."""
     _cursor: int = 0
     """End of the last entry; of the largest one in a union."""
 
@@ -166,16 +169,15 @@ class Layout:
         place = Place.TEXT if element is CHAR else Place.FLEXIBLE
         self.members.append(Member(name, declaration, place, bit_offset, element))
 
-    def place_anonymous(
-        self, bit_offset: int, shape: Shape, members: "list[Member]"
-    ) -> bool:
+    def place_anonymous(self, bit_offset: int, shape: Shape, inner: "Layout") -> bool:
         """Add an anonymous struct or union; its members become this one's.
 
         Tells whether its class is used.
         """
+        members = inner.members
         start = self._start("an anonymous member", bit_offset, shape.size)
         if self._has_room(start):
-            name = self._hidden(start, start + shape.size)
+            name = f"{self._hidden(start, start + shape.size)} #{inner.number}"
             self._enter(name, start, shape)
             self.anonymous.append(name)
             self.members += [member.shifted(start) for member in members]

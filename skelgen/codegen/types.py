@@ -163,10 +163,10 @@ class TypeTable:
     def _struct(
         self, type_: bt.Struct | bt.Union, name: str, owner: str, doc: str
     ) -> Shape:
-        layout = self._layout(type_, name, owner, 0, _RESERVED)
+        layout = self._layout(type_, name, owner, _RESERVED)
         hidden = names_used(layout) & {member.name for member in layout.members}
         if hidden:  # a member may not hide a class that the struct uses
-            layout = self._layout(type_, name, owner, 0, _RESERVED | hidden)
+            layout = self._layout(type_, name, owner, _RESERVED | hidden)
         definition = struct_class(name, doc, layout)
         self._claim(owner, definition)
         return shapes.aggregate(name, type_.size, layout.align)
@@ -176,10 +176,12 @@ class TypeTable:
         type_: bt.Struct | bt.Union,
         cls: str,
         owner: str,
-        base: int,
         reserved: frozenset[str],
+        base: int = 0,
+        number: str = "",
     ) -> Layout:
-        layout = Layout(owner, type_.size, isinstance(type_, bt.Union), base)
+        is_union = isinstance(type_, bt.Union)
+        layout = Layout(owner, type_.size, is_union, base, number)
         scope = Scope(owner, reserved, sunder=True)
         for index, member in enumerate(type_.members):
             if not member.name:
@@ -252,13 +254,14 @@ class TypeTable:
         if not self._budget:
             raise BtfError(f"{what}: more than {_MOST_ANONYMOUS} anonymous members")
         name = f"_{cls.strip('_')}Anon{layout.unnamed}"
+        number = f"{layout.number}.{layout.unnamed}".removeprefix(".")
         layout.unnamed += 1
         base = layout.base + member.bit_offset // 8
-        inner = self._layout(type_, name, what, base, reserved)
+        inner = self._layout(type_, name, what, reserved, base, number)
         for attribute in inner.members:
             scope.take(attribute.name, f"{what}: '{attribute.name}'")
         shape = shapes.aggregate(name, type_.size, inner.align)
-        if layout.place_anonymous(member.bit_offset, shape, inner.members):
+        if layout.place_anonymous(member.bit_offset, shape, inner):
             kind = "union" if inner.is_union else "struct"
             doc = f"Anonymous {kind} at offset {base} of :class:`{cls}`"
             self._claim(what, struct_class(name, doc, inner, anonymous=True))
