@@ -238,19 +238,25 @@ def _lockdown_hints(process: Process) -> list[str]:
 def _memlock_hints(command: str) -> list[str]:
     if command not in _ACCOUNTED:
         return []
-    # late: only where something failed; features needs the system calls
-    import resource  # noqa: PLC0415
-
+    # late: features needs the system calls, which need this
     from skelgen.runtime.features import MEMCG_ACCOUNT  # noqa: PLC0415
 
-    soft, _hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    if soft == resource.RLIM_INFINITY or MEMCG_ACCOUNT.supported() is not False:
+    soft = _memlock_limit()
+    if soft is None or MEMCG_ACCOUNT.supported() is not False:
         return []
     hint = (
         f"this kernel counts BPF memory against RLIMIT_MEMLOCK, which is {soft} bytes "
         "(before Linux 5.11): raise it with 'ulimit -l unlimited'"
     )
     return [hint]
+
+
+def _memlock_limit() -> int | None:
+    """Return RLIMIT_MEMLOCK in bytes, ``None`` for unlimited."""
+    for line in _read("/proc/self/limits").splitlines():
+        if line.startswith("Max locked memory"):
+            return _number(line.split()[3])
+    return None
 
 
 # -- pins ----------------------------------------------------------------------
@@ -265,7 +271,7 @@ def is_bpffs(path: str) -> bool | None:
         return None
     # the type comes first: 4 bytes on s390x, a long elsewhere
     size = 4 if os.uname().machine == "s390x" else ctypes.sizeof(ctypes.c_long)
-    return int.from_bytes(buffer[:size], sys.byteorder) == _BPF_FS_MAGIC
+    return int.from_bytes(buffer.raw[:size], sys.byteorder) == _BPF_FS_MAGIC
 
 
 def explain_pin(path: str, error: int) -> list[str]:

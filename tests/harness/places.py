@@ -9,6 +9,7 @@ import itertools
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -88,6 +89,12 @@ class NetworkNamespace:
         for number, name in enumerate((first, second), 1):
             self.run(f"ip address add 10.99.0.{number}/24 dev {name}")
             self.run(f"ip link set {name} up")
+        # the kernel notices a while later that there is a carrier
+        deadline = time.monotonic() + 10
+        for name in (first, second):
+            while "state UP" not in self.run(f"ip -o link show {name}"):
+                assert time.monotonic() < deadline, f"{name} does not come up"
+                time.sleep(0.01)
 
     def close(self) -> None:
         """Let go of the namespace; it ends when nothing else holds it."""

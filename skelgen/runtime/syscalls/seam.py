@@ -106,9 +106,11 @@ def failure(
     """Return the :class:`BpfOSError` of a failed call, with hints on its cause."""
     result = os_error(error, message, command=command, what=what)
     if error == errno.EPERM:
-        # late: reads files of /proc, and is needed when something failed only
-        from skelgen.runtime.diagnose import explain  # noqa: PLC0415
-
+        try:
+            # late: needed when something failed only
+            from skelgen.runtime.diagnose import explain  # noqa: PLC0415
+        except ImportError:  # rights were dropped, and with them those to our files
+            return result
         for note in explain(command, prog_type):
             result.add_note(note)
     return result
