@@ -63,15 +63,40 @@ anything else, n bytes     hidden, see below       (descriptor)      ``rt.Bytes(
 
 import ctypes
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from skelgen.runtime.array import LiveSlot, begin, codec_of
 from skelgen.runtime.codec import Codec, Slot, checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from _typeshed import ReadableBuffer, WriteableBuffer
+
+
+if TYPE_CHECKING:
+    # ctypes' classes have a __getattr__ for type checkers, to which a misspelt member
+    # then is no error; their base has none
+    from _ctypes import _CData  # pyright: ignore[reportPrivateUsage]
+
+    class _Memory(_CData):  # pyright: ignore[reportGeneralTypeIssues]
+        _fields_: ClassVar[Sequence[tuple[str, Any]]]
+        _anonymous_: ClassVar[Sequence[str]]
+        _pack_: ClassVar[int]
+        _layout_: ClassVar[str]
+
+        @classmethod
+        def from_buffer(cls, source: WriteableBuffer, offset: int = 0) -> Self: ...
+        @classmethod
+        def from_buffer_copy(cls, source: ReadableBuffer, offset: int = 0) -> Self: ...
+        def __bytes__(self) -> bytes: ...
+
+    class _Structure(_Memory): ...
+
+    class _Union(_Memory): ...
+
+else:
+    _Structure, _Union = ctypes.Structure, ctypes.Union
 
 
 class Descriptor:
@@ -125,18 +150,20 @@ class _Checked:
             if value is not None and value != ():
                 setattr(self, name, value)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        cls = type(self)
-        try:
-            codec = _members(cls)[name]
-        except KeyError:
-            raise AttributeError(f"{cls.__name__} has no member '{name}'") from None
-        if codec is not None:  # else the descriptor checks
-            value = checked(codec, value, f"{cls.__name__}.{name}")
-        owner = begin(self)
-        super().__setattr__(name, value)
-        if owner is not None:
-            owner.push()
+    if not TYPE_CHECKING:  # one that has it has every member, for a type checker
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            cls = type(self)
+            try:
+                codec = _members(cls)[name]
+            except KeyError:
+                raise AttributeError(f"{cls.__name__} has no member '{name}'") from None
+            if codec is not None:  # else the descriptor checks
+                value = checked(codec, value, f"{cls.__name__}.{name}")
+            owner = begin(self)
+            super().__setattr__(name, value)
+            if owner is not None:
+                owner.push()
 
     def __repr__(self) -> str:
         members = (f"{name}={getattr(self, name)!r}" for name in _members(type(self)))
@@ -154,7 +181,7 @@ class _Checked:
         return codec
 
 
-class Struct(_Checked, ctypes.Structure):
+class Struct(_Checked, _Structure):
     """A C struct; generated classes list its members in ``_fields_``.
 
     A view of a global, or a copy of its own (of map values and ring buffer records).
@@ -186,7 +213,7 @@ def _hashable(value: Any) -> Any:
     return value
 
 
-class Union(_Checked, ctypes.Union):
+class Union(_Checked, _Union):
     """A C union: like :class:`Struct`, but equal only if all of its memory is."""
 
     if TYPE_CHECKING:
@@ -283,7 +310,8 @@ def check_layout(
     TypeError: this Python lays the struct out in another way, so its values would be
     wrong.
     """
-    names = [entry[0] for entry in cls._fields_ if entry[0].isidentifier()]
+    described: Any = cls
+    names = [name for name, *_ in described._fields_ if name.isidentifier()]
     found = tuple(getattr(cls, name).offset for name in names)
     if found != offsets or ctypes.sizeof(cls) != size:
         raise TypeError(

@@ -1,0 +1,80 @@
+"""What a type checker has to refuse: every line that ends in ``# error``, no other."""
+
+# ruff: noqa: B018 (what is only named is an error by itself)
+
+from globals_live_skel import GlobalsLive, Totals
+from positive import Data, Key
+from ringbuf_skel import Ringbuf
+
+from skelgen import runtime as rt
+
+
+def wrong_globals(data: Data) -> None:
+    data.number = "x"  # error
+    data.number = 1.5  # error
+    data.number = None  # error
+    data.flag = "yes"  # error
+    data.ratio = "1.5"  # error
+    data.name = "abc"  # error
+    data.name = 5  # error
+    data.key = 5  # error
+    data.key.port = "x"  # error
+    data.key.prot = 1  # error
+    data.key.tags = [1]  # error
+    data.key.tags[0] = "x"  # error
+    data.key.mode = "x"  # error
+    data.key.wide = b""  # error
+    data.table = 5  # error
+    data.table = ["x"]  # error
+    data.table[0] = "x"  # error
+    data.table[:] = ["x"]  # error
+    data.grid[0][0] = "x"  # error
+    data.numbr = 1  # error
+    text: str = data.number  # error
+    del text
+
+
+def wrong_maps(
+    counts: rt.HashMap[int, int],
+    flows: rt.HashMap[Key, bytes],
+    array: rt.ArrayMap[int],
+    per_cpu: rt.PerCpuHashMap[int, int],
+) -> None:
+    counts["x"]  # error
+    counts[1] = "x"  # error
+    counts.get("x")  # error
+    counts.put(1, None)  # error
+    counts.update({"x": 1})  # error
+    counts.max_entries = "many"  # error
+    counts.maxentries = 5  # error
+    del counts[b""]  # error
+    flows[1] = b""  # error
+    flows[Key()] = ""  # error
+    array["x"]  # error
+    array[0] = "x"  # error
+    del array[0]  # error
+    per_cpu[1] = 5  # error
+    per_cpu[1] = ["x"]  # error
+    value: int = counts.get(1)  # error
+    del value
+
+
+def wrong_skeletons(skel: GlobalsLive, other: Ringbuf) -> None:
+    skel.rodata.increment = "x"  # error
+    skel.rodata.incremnt = 1  # error
+    skel.data.last_word = "text"  # error
+    skel.bss.totals.packets = "x"  # error
+    skel.bss.totals = 5  # error
+    skel.progs.cuont  # error
+    skel.links.count.destroy()  # error
+    skel.links.count = 5  # error
+    skel.links.cuont = None  # error
+    skel.open(btff="x")  # error
+    other.maps.rbb  # error
+    other.maps.rb = other.maps.rb  # error
+    for event in other.maps.rb.poll():
+        event.pdi  # error
+        number: str = event.pid  # error
+        del number
+    Totals(packtes=1)  # error
+    Totals(packets="x")  # error

@@ -1,0 +1,163 @@
+"""What users write, and a type checker accepts. It also runs: see test_typing.py.
+
+The skeletons come from the fixtures ``globals_live``, ``ringbuf`` and ``maps_plain``.
+"""
+
+# ruff: noqa: RUF012 (as generated)
+
+import ctypes
+from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
+from typing import TYPE_CHECKING, assert_type
+
+from globals_live_skel import GlobalsLive, Totals
+from ringbuf_skel import Event, Ringbuf
+
+from skelgen import runtime as rt
+
+
+class Key(rt.Struct):
+    port: int
+    tags: rt.Array[int]
+
+    _fields_ = [
+        ("port", ctypes.c_uint16),
+        ("tags", rt.array_type(ctypes.c_uint8, 6)),
+        ("8:16", ctypes.c_uint8 * 8),
+    ]
+
+    mode = rt.BitField(bit_offset=64, width=3)
+    wide = rt.Member(rt.I32, offset=12)
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, port: int = 0, tags: Sequence[int] = ()) -> None: ...
+
+
+class Data(rt.DataSection):
+    __slots__ = ()
+
+    number = rt.Global(rt.U64, offset=0)
+    flag = rt.Global(rt.BOOL, offset=8)
+    ratio = rt.Global(rt.F64, offset=16)
+    name = rt.Global(rt.CString(8), offset=24)
+    key = rt.Global(rt.struct(Key), offset=32)
+    table = rt.Global(rt.array(rt.U32, 4), offset=48)
+    grid = rt.Global(rt.array(rt.array(rt.U8, 2), 2), offset=64)
+    keys = rt.Global(rt.array(rt.struct(Key), 2), offset=68)
+
+
+def globals_are_typed(data: Data) -> None:
+    assert_type(data.number, int)
+    assert_type(data.flag, bool)
+    assert_type(data.ratio, float)
+    assert_type(data.name, bytes)
+    assert_type(data.key, Key)
+    assert_type(data.table, rt.Array[int])
+    assert_type(data.grid, rt.Array[rt.Array[int]])
+    assert_type(data.keys, rt.Array[Key])
+    data.number = 0
+    # not narrowed to 0: a program may have changed it
+    if data.number == 1:
+        raise AssertionError
+    data.flag = False
+    if data.flag:
+        raise AssertionError
+    data.ratio = 1.5
+    data.name = b"abc"
+    data.key.port = 80
+    data.key.tags[0] = 1
+    data.key.tags[:] = [1, 2, 3, 4, 5, 6]
+    data.key.mode = 7
+    data.key.wide = -1
+    data.key = Key(port=443)
+    data.table = [1, 2, 3, 4]
+    data.table[1:3] = (5, 6)
+    data.table[0] += 1
+    assert_type(data.table[0], int)
+    assert_type(data.table[:], list[int])
+    data.grid[1][0] = 3
+    data.keys[1].port = 2
+    assert sum(data.table) == 2 + 5 + 6 + 4
+    assert max(row[0] for row in data.grid) == 3
+    assert_type(Data.number.offset, int)
+
+
+def maps_are_typed(
+    counts: rt.HashMap[int, int],
+    flows: rt.HashMap[Key, Sequence[int]],
+    per_cpu: rt.PerCpuHashMap[int, int],
+    array: rt.ArrayMap[float],
+    cpu_array: rt.PerCpuArrayMap[int],
+) -> None:
+    as_mapping: MutableMapping[int, int] = counts
+    as_sequence: Sequence[float] = array
+    assert_type(counts[1], int)
+    assert_type(counts.get(1), int | None)
+    assert_type(counts.get(1, 0), int)
+    assert_type(counts.pop(1), int)
+    for key, value in counts.items():
+        assert_type(key, int)
+        assert_type(value, int)
+    counts.update({1: 2})
+    counts.update([(1, 2)])
+    counts.put(1, 2, flags=1)
+    flows[Key(port=1)] = [1, 2, 3]
+    assert_type(flows[Key()], Sequence[int])
+    assert_type(per_cpu[1], list[int])
+    assert_type(array[0], float)
+    assert_type(array[1:], list[float])
+    assert_type(cpu_array[0], list[int])
+    counts.max_entries = 100
+    counts.pin_path = "/sys/fs/bpf/counts"
+    assert_type(counts.info().id, int)
+    del as_mapping, as_sequence
+
+
+def rings_are_typed(
+    ring: rt.RingBuf[Event], raw: rt.RingBuf[bytes], handle: rt.MapHandle
+) -> None:
+    assert_type(ring.consume(), Iterator[Event])
+    assert_type(raw.poll(1.0), Iterator[bytes])
+    assert_type(ring.__aiter__(), AsyncIterator[Event])
+    for event in ring.poll(timeout=None):
+        assert_type(event.pid, int)
+        assert_type(event.comm, bytes)
+        break
+    assert_type(rt.RingBuf(handle, record=rt.U64), rt.RingBuf[int])
+    assert_type(rt.RingBuf(handle, record=None), rt.RingBuf[bytes])
+
+
+async def rings_are_typed_in_tasks(ring: rt.RingBuf[Event]) -> int:
+    async for event in ring:
+        assert_type(event, Event)
+        return event.pid
+    return 0
+
+
+def skeletons_are_typed() -> None:
+    with GlobalsLive.open(kconfig="CONFIG_HZ=100") as skel:
+        assert_type(skel, GlobalsLive)
+        skel.rodata.increment = 2
+        skel.bss.totals = Totals(packets=1, by_size=[1, 2, 3, 4])
+        skel.bss.totals.by_size[0] += 1
+        assert_type(skel.bss.totals.packets, int)
+        assert_type(skel.data.last_word, bytes)
+        assert_type(skel.links.count, rt.Link | None)
+        link = skel.links.count
+        if link is not None:
+            link.destroy()
+    with Ringbuf.open() as other:
+        assert_type(other.maps.rb, rt.RingBuf[Event])
+        other.maps.rb.max_entries = 1 << 20
+
+
+def main() -> None:
+    """Run what needs no map in the kernel."""
+    spec = rt.DataSpec(".data", rt.DataKind.DATA, size=100, mmapable=True)
+    section = rt.Section(spec)
+    globals_are_typed(Data(section))
+    skeletons_are_typed()
+
+
+if __name__ == "__main__":
+    main()
