@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
-from skelgen.model.attach import Tracing, TracingMulti
+from skelgen.model.attach import TracingMulti
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import AttachError, StateError
 
 if TYPE_CHECKING:
     from skelgen.runtime.kernel_btf import KernelTypes
+    from skelgen.runtime.load_types import LoadTypes
     from skelgen.runtime.programs.base import Program
 
 _PREFIXES = {
@@ -43,19 +44,7 @@ class AttachTarget(NamedTuple):
     """Program that has it."""
 
 
-def has_target(program: "Program") -> bool:
-    """Whether a program is loaded for a target in BTF."""
-    return isinstance(program.spec.attach, Tracing | TracingMulti) or (
-        program.attach_target is not None
-    )
-
-
-def needs_kernel(program: "Program") -> bool:
-    """Whether the target is looked up in kernel BTF."""
-    return has_target(program) and program.target_program is None
-
-
-def find_target(program: "Program", kernel: "KernelTypes") -> AttachTarget:
+def find_target(program: "Program", types: "LoadTypes") -> AttachTarget:
     """Return the target of a program.
 
     Raises :class:`AttachError` where the kernel has none of that name and
@@ -64,7 +53,7 @@ def find_target(program: "Program", kernel: "KernelTypes") -> AttachTarget:
     name, module = program.attach_target, program.target_module
     spec = program.spec.attach
     if isinstance(spec, TracingMulti):  # its functions are named by the link
-        return _module_of(program, module or spec.module, kernel)
+        return _module_of(program, module or spec.module, types)
     if name is None:
         raise StateError(
             f"program '{program.name}': SEC(\"{program.spec.section}\") names no"
@@ -79,7 +68,7 @@ def find_target(program: "Program", kernel: "KernelTypes") -> AttachTarget:
             f"program '{program.name}': which program it replaces '{name}' in is not"
             " known; call set_attach_target(target, program=...) before load()"
         )
-    return _in_kernel(program, name, module, kernel)
+    return _in_kernel(program, name, module, types.kernel)
 
 
 def _in_kernel(
@@ -104,11 +93,11 @@ def _in_kernel(
 
 
 def _module_of(
-    program: "Program", module: str | None, kernel: "KernelTypes"
+    program: "Program", module: str | None, types: "LoadTypes"
 ) -> AttachTarget:
     if module is None:
         return AttachTarget()
-    for candidate in kernel.modules():
+    for candidate in types.kernel.modules():
         if candidate.name == module:
             return AttachTarget(btf_obj_fd=candidate.fd.fileno())
     raise AttachError(

@@ -7,10 +7,15 @@ runtime has to do without an ELF library.
 import os
 from struct import error as StructError  # noqa: N812 - it is a class
 from struct import unpack_from
+from typing import TYPE_CHECKING
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kernel import KernelBtf
 from skelgen.runtime.errors import BpfError
+
+if TYPE_CHECKING:
+    from skelgen.btf.parse import Btf
+    from skelgen.btf.types import Kind
 
 _ELF = b"\x7fELF"
 
@@ -86,3 +91,16 @@ def _elf_section(data: bytes, name: bytes) -> bytes:
                 )
             return data[start : start + length]
     raise BtfParseError(f"elf: no section {name.decode()}")
+
+
+class FileTypes:
+    """Types of a file that stands in for the running kernel's, for CO-RE alone."""
+
+    __slots__ = ("_btf",)
+
+    def __init__(self, btf: KernelBtf) -> None:
+        self._btf = btf
+
+    def candidates(self, name: str, kind: "Kind") -> "list[tuple[Btf, int]]":
+        """Return what CO-RE compares with a local type."""
+        return [(self._btf, type_id) for type_id in self._btf.candidates(name, kind)]

@@ -5,18 +5,21 @@ and functions are found in kernel BTF, where their types have to agree. What is 
 may be missing: an address of 0, a call that the verifier removes as dead code.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.names import essential_name
-from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.types import Kind
 from skelgen.model.spec import ExternKind, ExternSpec, ObjectSpec
 from skelgen.runtime.core_types import SpecError, types_compatible
 from skelgen.runtime.errors import ExternError
-from skelgen.runtime.kernel_btf import KernelTypes, ModuleBtf
 from skelgen.runtime.log import debug
+
+if TYPE_CHECKING:
+    from skelgen.btf.parse import Btf
+    from skelgen.runtime.kernel_btf import KernelTypes, ModuleBtf
+    from skelgen.runtime.load_types import LoadTypes
 
 _MAX_FD_INDEX = 0x7FFF
 """``off`` of an instruction, which holds the index, has 16 bits and a sign."""
@@ -46,7 +49,7 @@ class Symbols:
         """fds of modules for calls; index 0 is never used."""
 
 
-def resolve(spec: ObjectSpec, btf: Btf | None, kernel: KernelTypes) -> Symbols:
+def resolve(spec: ObjectSpec, types: "LoadTypes") -> Symbols:
     """Find every kernel symbol of an object.
 
     Raises :class:`ExternError` for one that is missing and not weak, or of another
@@ -59,12 +62,14 @@ def resolve(spec: ObjectSpec, btf: Btf | None, kernel: KernelTypes) -> Symbols:
             symbols.by_name[name] = Symbol(address)
     for extern in spec.externs:
         if extern.kind in {ExternKind.KSYM_VAR, ExternKind.KFUNC}:
-            if btf is None:
+            if types.btf is None:
                 raise ExternError(
                     f"extern '{extern.name}': the object has no BTF of it",
                     extern=extern.name,
                 )
-            symbols.by_name[extern.name] = _typed(extern, btf, kernel, symbols)
+            symbols.by_name[extern.name] = _typed(
+                extern, types.btf, types.kernel, symbols
+            )
     return symbols
 
 
@@ -131,7 +136,7 @@ def _find_symbol(table: bytes, name: bytes) -> set[int]:
 
 
 def _typed(
-    extern: ExternSpec, btf: Btf, kernel: KernelTypes, symbols: Symbols
+    extern: ExternSpec, btf: "Btf", kernel: "KernelTypes", symbols: Symbols
 ) -> Symbol:
     """Find a variable or function in kernel BTF, and compare types."""
     is_function = extern.kind is ExternKind.KFUNC
@@ -165,7 +170,7 @@ def _typed(
     return Symbol(btf_id=type_id, module_fd=fd, fd_index=index)
 
 
-def _same_type(extern: ExternSpec, btf: Btf, kernel_btf: Btf, type_id: int) -> bool:
+def _same_type(extern: ExternSpec, btf: "Btf", kernel_btf: "Btf", type_id: int) -> bool:
     """Whether a variable's type, or a function's prototype, is what was declared."""
     local_id, target_id = extern.type_id, kernel_btf.ref(type_id)
     if extern.kind is ExternKind.KFUNC:
@@ -181,7 +186,7 @@ def _same_type(extern: ExternSpec, btf: Btf, kernel_btf: Btf, type_id: int) -> b
         ) from error
 
 
-def _fd_index(extern: ExternSpec, module: ModuleBtf, symbols: Symbols) -> int:
+def _fd_index(extern: ExternSpec, module: "ModuleBtf", symbols: Symbols) -> int:
     """Return the place of a module's fd in ``fd_array``, where 0 means vmlinux."""
     fd = module.fd.fileno()
     if fd in symbols.fd_array[1:]:

@@ -237,16 +237,3 @@ class KernelTypes:
         modules, self._modules = self._modules, None
         for module in modules or ():
             module.fd.close()
-
-
-class FileTypes:
-    """Types of a file that stands in for the running kernel's, for CO-RE alone."""
-
-    __slots__ = ("_btf",)
-
-    def __init__(self, btf: KernelBtf) -> None:
-        self._btf = btf
-
-    def candidates(self, name: str, kind: "Kind") -> "list[tuple[Btf, int]]":
-        """Return what CO-RE compares with a local type."""
-        return [(self._btf, type_id) for type_id in self._btf.candidates(name, kind)]

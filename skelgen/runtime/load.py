@@ -13,22 +13,20 @@ import sys
 from typing import TYPE_CHECKING
 
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.parse import Btf
 from skelgen.model.enums import MapType, ProgType
-from skelgen.model.spec import DataKind
-from skelgen.runtime import kconfig, syscalls
+from skelgen.model.spec import DataKind, ExternKind
+from skelgen.runtime import syscalls
 from skelgen.runtime.btf_load import LoadedBtf, load_btf
-from skelgen.runtime.core_reloc import CoreRelocator
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
-from skelgen.runtime.externs import Symbols, resolve
-from skelgen.runtime.kernel_btf import FileTypes, KernelTypes
 from skelgen.runtime.load_maps import MapMaker
 from skelgen.runtime.load_programs import Loaded, ProgramLoader, check_type
+from skelgen.runtime.load_types import LoadTypes
 from skelgen.runtime.relocate import MapPlace, Places
 from skelgen.runtime.undo import Undo
 
 if TYPE_CHECKING:
     from skelgen.runtime.attach_btf import AttachTarget
+    from skelgen.runtime.externs import Symbol
     from skelgen.runtime.parts import Parts
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.struct_ops import Callback, KernelValue
@@ -62,10 +60,9 @@ class _Load:
         self._parts = parts
         self._undo = Undo()
         self._temporary = Undo()
-        self._kernel = KernelTypes()
-        self._temporary.add(self._kernel.close)
+        self._types = LoadTypes(parts)
+        self._temporary.add(self._types.close)
         self._token_fd = 0
-        self._btf: Btf | None = None
         self._operations: dict[str, KernelValue] = {}
         self._callbacks: dict[str, tuple[Callback, AttachTarget]] = {}
 
@@ -89,20 +86,11 @@ class _Load:
                 f" and this one is {sys.byteorder}-endian"
             )
         self._take_token()
-        if spec.btf is not None:
-            self._btf = Btf(spec.view(spec.btf))
         config = self._kconfig()
-        symbols = resolve(spec, self._btf, self._kernel)
+        symbols, fd_array = self._symbols()
         self._prepare_struct_ops()
         programs = self._programs()
-        loader = ProgramLoader(
-            parts,
-            self._undo,
-            self._temporary,
-            self._kernel,
-            self._btf,
-            self._relocator(programs),
-        )
+        loader = ProgramLoader(parts, self._undo, self._temporary, self._types)
         for program in programs:
             loader.relocate_core(program)
         btf = self._load_btf()
@@ -117,7 +105,7 @@ class _Load:
                 callback, target = self._callbacks[program.name]
                 program.attach_type = callback.member
             loaded[program.name] = loader.load(
-                program, places, btf, symbols.fd_array, target, self._token_fd
+                program, places, btf, fd_array, target, self._token_fd
             )
             maker.bind_rodata(program.name, loaded[program.name].fd.fileno())
         maker.fill_program_slots(loaded)
@@ -143,19 +131,30 @@ class _Load:
         """Return the contents of ``.kconfig``."""
         for data in self._parts.data.values():
             if data.is_kconfig:
+                from skelgen.runtime import kconfig  # noqa: PLC0415 - not for all
+
                 externs = self._parts.spec.externs
                 text = self._parts.options.kconfig
                 return kconfig.fill(externs, text, bytes(data.spec.size))
         return None
+
+    def _symbols(self) -> "tuple[dict[str, Symbol], list[int]]":
+        """Return the kernel symbols by name, and fds of the modules they are in."""
+        if all(e.kind is ExternKind.KCONFIG for e in self._parts.spec.externs):
+            return {}, []
+        from skelgen.runtime.externs import resolve  # noqa: PLC0415 - not for all
+
+        found = resolve(self._parts.spec, self._types)
+        return found.by_name, found.fd_array
 
     def _prepare_struct_ops(self) -> None:
         """Convert struct_ops variables to the kernel's types."""
         for name, ops in self._parts.struct_ops.items():
             if not ops.handle.autocreate:
                 continue
-            if self._btf is None:
+            if self._types.btf is None:
                 raise BpfError(f"struct_ops '{name}': the object has no BTF")
-            value = ops.convert(self._btf, self._kernel)
+            value = ops.convert(self._types.btf, self._types.kernel)
             self._operations[name] = value
             for callback in value.callbacks:
                 program = self._parts.programs.get(callback.program)
@@ -195,17 +194,6 @@ class _Load:
                 result.append(program)
         return result
 
-    def _relocator(self, programs: "list[Program]") -> CoreRelocator | None:
-        """Return what works CO-RE relocations out, if there are any."""
-        if self._btf is None or not any(p.spec.core_relos for p in programs):
-            return None
-        if self._parts.options.btf is None:
-            return CoreRelocator(self._btf, self._kernel.candidates)
-        from skelgen.runtime.btf_file import read_btf  # noqa: PLC0415 - rarely given
-
-        target = FileTypes(read_btf(self._parts.options.btf))
-        return CoreRelocator(self._btf, target.candidates)
-
     # -- in the kernel ---------------------------------------------------------
 
     def _load_btf(self) -> LoadedBtf:
@@ -236,7 +224,7 @@ class _Load:
                 ]
                 self._temporary.add(map_arena(made.fd.fileno(), made.request, images))
 
-    def _places(self, maker: MapMaker, symbols: Symbols) -> Places:
+    def _places(self, maker: MapMaker, symbols: "dict[str, Symbol]") -> Places:
         """Return where everything is that relocations name."""
         spec = self._parts.spec
         maps: dict[str, MapPlace] = {}
@@ -249,7 +237,7 @@ class _Load:
                 arenas = [m.name for m in spec.maps if m.type == MapType.ARENA]
                 sections[data.section] = maps[arenas[0]]
         externs = tuple(extern.name for extern in spec.externs)
-        return Places(maps, sections, symbols.by_name, externs)
+        return Places(maps, sections, symbols, externs)
 
     def _hand_over(
         self,

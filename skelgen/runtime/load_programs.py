@@ -2,34 +2,24 @@
 
 import errno
 import sys
-from struct import Struct, iter_unpack
+from struct import Struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from skelgen.btf.errors import BtfParseError
-from skelgen.model.attach import Usdt
+from skelgen.model.attach import Tracing, TracingMulti, Usdt
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.model.spec import JumpTable, ProgramSpec
-from skelgen.runtime import attach_btf, core_patch, prog_load, syscalls, verifier
-from skelgen.runtime.attach_btf import AttachTarget
+from skelgen.runtime import prog_load, syscalls
 from skelgen.runtime.bytecode import Bytecode
-from skelgen.runtime.core_reloc import CoreRelo, CoreRelocator
-from skelgen.runtime.core_types import SpecError
-from skelgen.runtime.errors import (
-    BpfError,
-    BpfOSError,
-    CoreRelocationError,
-    NotSupportedError,
-    StateError,
-)
-from skelgen.runtime.kconfig import kernel_version
+from skelgen.runtime.errors import BpfOSError, NotSupportedError, StateError
 from skelgen.runtime.log import debug
 from skelgen.runtime.relocate import Places, relocate
 
 if TYPE_CHECKING:
-    from skelgen.btf.parse import Btf
     from skelgen.model.spec import Span
+    from skelgen.runtime.attach_btf import AttachTarget
     from skelgen.runtime.btf_load import LoadedBtf
-    from skelgen.runtime.kernel_btf import KernelTypes
+    from skelgen.runtime.core_reloc import CoreRelo
+    from skelgen.runtime.load_types import LoadTypes
     from skelgen.runtime.parts import Parts
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.undo import Undo
@@ -55,24 +45,17 @@ class ProgramLoader:
         parts: "Parts",
         undo: "Undo",
         temporary: "Undo",
-        kernel: "KernelTypes",
-        btf: "Btf | None",
-        relocator: CoreRelocator | None,
+        types: "LoadTypes",
     ) -> None:
         self._parts = parts
         self._undo = undo
         self._temporary = temporary
-        self._kernel = kernel
-        self._btf = btf
-        self._relocator = relocator
+        self._types = types
         self._codes: dict[str, Bytecode] = {}
         self._poisoned: dict[str, dict[int, CoreRelo]] = {}
-        self._kern_version = 0
 
     def _bytes(self, span: "Span | None") -> bytes:
         return b"" if span is None else bytes(self._parts.spec.view(span))
-
-    # -- CO-RE -----------------------------------------------------------------
 
     def relocate_core(self, program: "Program") -> None:
         """Copy a program's instructions and fit them to the target's types.
@@ -82,38 +65,15 @@ class ProgramLoader:
         spec = program.spec
         code = Bytecode(self._parts.spec.view(spec.insns), sys.byteorder)
         self._codes[program.name] = code
-        poisoned = self._poisoned[program.name] = {}
-        for relo in self._core_relos(spec):
-            relocator = self._relocator
-            if relocator is None:
-                raise BpfError(
-                    f"program '{program.name}': has CO-RE relocations, and the object"
-                    " no BTF"
-                )
-            try:
-                if core_patch.patch(code, relo.insn, relocator.value(relo)):
-                    poisoned[relo.insn] = relo
-            except SpecError as error:
-                access = relocator.access(relo)
-                raise CoreRelocationError(
-                    f"{program.name} insn {relo.insn}: {access}: {error}",
-                    program=program.name,
-                    insn=relo.insn,
-                    access=access,
-                ) from error
+        if spec.core_relos is not None:
+            from skelgen.runtime.core_program import (  # noqa: PLC0415 - not for all
+                relocate_core,
+            )
 
-    def _core_relos(self, spec: ProgramSpec) -> list[CoreRelo]:
-        btf = self._btf
-        relos: list[CoreRelo] = []
-        try:
-            for insn, type_id, access, kind in iter_unpack(
-                "=4I", self._bytes(spec.core_relos)
-            ):
-                text = "" if btf is None else btf.string(access)
-                relos.append(CoreRelo(insn, type_id, text, kind))
-        except BtfParseError as error:
-            raise BpfError(f"program '{spec.name}': CO-RE records: {error}") from error
-        return relos
+            records = self._parts.spec.view(spec.core_relos)
+            self._poisoned[program.name] = relocate_core(
+                program.name, records, code, self._types
+            )
 
     # -- loading ---------------------------------------------------------------
 
@@ -123,7 +83,7 @@ class ProgramLoader:
         places: Places,
         btf: "LoadedBtf",
         fd_array: list[int],
-        target: AttachTarget | None,
+        target: "AttachTarget | None",
         token_fd: int,
     ) -> Loaded:
         """Load one program. Raises :class:`VerifierError` and its like."""
@@ -145,14 +105,14 @@ class ProgramLoader:
             "name": program.name,
             "attach_type": program.attach_type,
             "flags": program.flags,
-            "kern_version": self._version(),
+            "kern_version": self._kern_version(program),
             "log_level": program.log_level or self._parts.options.log_level,
             "prog_btf_fd": 0,
             "func_info": b"",
             "line_info": b"",
-            "attach_btf_id": target.btf_id,
-            "attach_prog_fd": target.prog_fd,
-            "attach_btf_obj_fd": target.btf_obj_fd,
+            "attach_btf_id": target.btf_id if target else 0,
+            "attach_prog_fd": target.prog_fd if target else 0,
+            "attach_btf_obj_fd": target.btf_obj_fd if target else 0,
             "fd_array": fd_array,
             "token_fd": token_fd,
             "what": program.what,
@@ -168,7 +128,10 @@ class ProgramLoader:
                 request, optional_attach_type=spec.attach_type_optional
             )
         except prog_load.Refused as refused:
-            error = self._explain(program, refused)
+            from skelgen.runtime.explain import explain  # noqa: PLC0415 - a failure
+
+            poisoned = self._poisoned.get(program.name, {})
+            error = explain(self._parts, self._types, program, refused, poisoned)
             if btf.refusal:
                 error.add_note(
                     f"the kernel did not take the object's BTF: {btf.refusal}"
@@ -179,20 +142,31 @@ class ProgramLoader:
         debug("program '%s': loaded, fd %d", program.name, fd)
         return loaded
 
-    def _version(self) -> int:
-        if not self._kern_version:
-            self._kern_version = self._parts.spec.kern_version or kernel_version()
-        return self._kern_version
+    def _kern_version(self, program: "Program") -> int:
+        """Return the version that kernels before 5.0 want of kprobes to match."""
+        written = self._parts.spec.kern_version
+        if written or program.type != ProgType.KPROBE:
+            return written or 0
+        from skelgen.runtime.kconfig import kernel_version  # noqa: PLC0415 - kprobes
 
-    def _target(self, program: "Program") -> AttachTarget:
+        return kernel_version()
+
+    def _target(self, program: "Program") -> "AttachTarget | None":
         if isinstance(program.spec.attach, Usdt):
             from skelgen.runtime import features  # noqa: PLC0415 - USDT alone
 
             if features.UPROBE_MULTI_LINK.supported():
                 program.attach_type = AttachType.TRACE_UPROBE_MULTI
-        if attach_btf.has_target(program):
-            return attach_btf.find_target(program, self._kernel)
-        return AttachTarget()
+        if (
+            isinstance(program.spec.attach, Tracing | TracingMulti)
+            or program.attach_target is not None
+        ):
+            from skelgen.runtime.attach_btf import (  # noqa: PLC0415 - not for all
+                find_target,
+            )
+
+            return find_target(program, self._types)
+        return None
 
     def _jump_tables(
         self, spec: ProgramSpec, token_fd: int
@@ -233,61 +207,6 @@ class ProgramLoader:
             syscalls.map_update(fd, index.to_bytes(4, sys.byteorder), value, what=what)
         syscalls.map_freeze(fd, what=what)
         return fd
-
-    # -- explaining ------------------------------------------------------------
-
-    def _explain(self, program: "Program", refused: prog_load.Refused) -> BpfError:
-        """Return the error that says most about a refused program."""
-        error, log = refused.error, refused.log
-        if not log.strip():
-            return prog_load.without_log(error, program.what, program.type)
-        marker = verifier.find_marker(log)
-        reason = None if marker is None else self._reason(program, marker)
-        insn = verifier.failing_insn(log)
-        source = None
-        if insn is not None and self._btf is not None:
-            info = self._bytes(program.spec.line_info)
-            source = verifier.source_line(info, self._btf, insn)
-        verdict = verifier.verifier_error(
-            error.errno or 0, program.name, log, source, reason
-        )
-        if marker is not None and verifier.is_poison(marker.number):
-            relo = self._poisoned[program.name].get(marker.insn)
-            if relo is not None and self._relocator is not None:
-                access = self._relocator.access(relo)
-                missing = CoreRelocationError(
-                    f"{program.name} insn {relo.insn}: {reason}",
-                    program=program.name,
-                    insn=relo.insn,
-                    access=access,
-                )
-                if source is not None:
-                    missing.add_note(f"at {source}")
-                missing.__cause__ = verdict
-                return missing
-        return verdict
-
-    def _reason(self, program: "Program", marker: verifier.Marker) -> str | None:
-        """Return what a helper that does not exist stands for."""
-        if verifier.is_poison(marker.number):
-            relo = self._poisoned[program.name].get(marker.insn)
-            if relo is None or self._relocator is None:
-                return "a CO-RE relocation has no answer in the target's BTF"
-            access = self._relocator.access(relo)
-            where = "the BTF file" if self._parts.options.btf else "kernel BTF"
-            return f"{access} not in {where}"
-        number = verifier.missing_extern(marker.number)
-        externs = self._parts.spec.externs
-        if number is not None and number < len(externs):
-            return (
-                f"kernel function '{externs[number].name}' is called, and this kernel"
-                " does not have it"
-            )
-        number = verifier.missing_map(marker.number)
-        names = list(self._parts.handles())
-        if number is not None and number < len(names):
-            return f"map '{names[number]}' is used, and was not made"
-        return None
 
 
 def check_type(program: "Program") -> None:

@@ -6,7 +6,7 @@ verifier refuses it where the program can reach it, and its number tells what it
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from skelgen.model.spec import (
     ExternLoad,
@@ -25,7 +25,9 @@ from skelgen.runtime.bytecode import (
     Bytecode,
 )
 from skelgen.runtime.errors import BpfError
-from skelgen.runtime.externs import Symbol
+
+if TYPE_CHECKING:
+    from skelgen.runtime.externs import Symbol
 
 POISON_MAP = 2001000000
 """Helper that a reference to a map which was not made calls, plus its index."""
@@ -49,7 +51,7 @@ class Places(NamedTuple):
 
     maps: dict[str, MapPlace]
     sections: dict[str, MapPlace]
-    symbols: dict[str, Symbol]
+    symbols: "dict[str, Symbol]"
     externs: tuple[str, ...]
     """Names in order, for the marker of a missing function."""
 
@@ -93,7 +95,7 @@ def _relocate_map(
         code.set_ldimm64(insn, PSEUDO_MAP_VALUE, place.fd, place.base + offset)
 
 
-def _load_symbol(code: Bytecode, insn: int, symbol: Symbol) -> None:
+def _load_symbol(code: Bytecode, insn: int, symbol: "Symbol") -> None:
     if symbol.btf_id:
         code.set_ldimm64(insn, PSEUDO_BTF_ID, symbol.btf_id, symbol.module_fd)
     else:  # a plain constant, 0 for what is missing

@@ -12,8 +12,11 @@ from skelgen.btf.types import Kind
 from skelgen.model.spec import ExternKind, ExternSpec, ObjectSpec
 from skelgen.runtime import externs, kernel_btf, syscalls
 from skelgen.runtime.errors import ExternError
-from skelgen.runtime.externs import Symbol, resolve
+from skelgen.runtime.externs import Symbol, Symbols
+from skelgen.runtime.externs import resolve as resolve_with
 from skelgen.runtime.kernel_btf import KernelTypes, ModuleBtf
+from skelgen.runtime.load_types import LoadTypes
+from skelgen.runtime.object import Object
 from tests.harness.fake_kernel import FakeKernel
 
 KALLSYMS = b"""\
@@ -76,6 +79,28 @@ def local_btf() -> Btf:
     b.add_func("other", b.add_func_proto(int_id), 2)  # 6, of another type
     b.add_volatile(int_id)  # 7
     return Btf(b.bytes())
+
+
+class Given(LoadTypes):
+    """Types of an object and of a kernel, both made here."""
+
+    __slots__ = ("_given",)
+
+    def __init__(self, local: Btf | None, kernel: KernelTypes) -> None:
+        super().__init__(Object(spec())._parts)
+        self._given = local, kernel
+
+    @property
+    def btf(self) -> Btf | None:
+        return self._given[0]
+
+    @property
+    def kernel(self) -> KernelTypes:
+        return self._given[1]
+
+
+def resolve(wanted: ObjectSpec, local: Btf | None, kernel: KernelTypes) -> Symbols:
+    return resolve_with(wanted, Given(local, kernel))
 
 
 def spec(*wanted: ExternSpec) -> ObjectSpec:

@@ -13,9 +13,9 @@ from skelgen.btf.build import BtfBuilder
 from skelgen.btf.kernel import KernelBtf
 from skelgen.btf.types import Kind
 from skelgen.runtime import btf_cache, btf_file, kernel_btf
-from skelgen.runtime.btf_file import BtfSourceError, read_btf
+from skelgen.runtime.btf_file import BtfSourceError, FileTypes, read_btf
 from skelgen.runtime.errors import BpfOSError, KernelBtfError
-from skelgen.runtime.kernel_btf import FileTypes, KernelTypes
+from skelgen.runtime.kernel_btf import KernelTypes
 from tests.harness.fake_kernel import Call, FakeKernel
 
 

@@ -479,7 +479,7 @@ def test_a_relocation_that_makes_no_sense(
 
 def test_core_without_btf(kernel: FakeKernel) -> None:
     spec = one_program(LDX + RETURN_0, core=bytes(16))
-    with Object(spec) as obj, pytest.raises(BpfError, match="the object no BTF"):
+    with Object(spec) as obj, pytest.raises(BpfError, match="the object has no BTF"):
         obj.load()
     assert not kernel.calls
 

@@ -1,0 +1,66 @@
+"""CO-RE of one program: its records, one after another, put into its instructions."""
+
+from struct import iter_unpack
+from typing import TYPE_CHECKING
+
+from skelgen.btf.errors import BtfParseError
+from skelgen.runtime.core_patch import patch
+from skelgen.runtime.core_reloc import CoreRelo, CoreRelocator
+from skelgen.runtime.core_types import SpecError
+from skelgen.runtime.errors import BpfError, CoreRelocationError
+
+if TYPE_CHECKING:
+    from skelgen.runtime.bytecode import Bytecode
+    from skelgen.runtime.load_types import LoadTypes
+
+
+def relocate_core(
+    program: str, records: memoryview, code: "Bytecode", types: "LoadTypes"
+) -> dict[int, CoreRelo]:
+    """Fit instructions to the target's types; return what had to be poisoned.
+
+    ``records`` are ``struct bpf_core_relo``, whose offsets count instructions.
+    Raises :class:`CoreRelocationError`.
+    """
+    relocator = types.relocator
+    if relocator is None:
+        raise BpfError(
+            f"program '{program}': has CO-RE relocations, and the object has no BTF"
+        )
+    poisoned: dict[int, CoreRelo] = {}
+    for relo in _read(program, records, types):
+        try:
+            if patch(code, relo.insn, relocator.value(relo)):
+                poisoned[relo.insn] = relo
+        except SpecError as error:
+            raise missing(program, relo, relocator, str(error)) from error
+    return poisoned
+
+
+def _read(program: str, records: memoryview, types: "LoadTypes") -> list[CoreRelo]:
+    btf = types.btf
+    relos: list[CoreRelo] = []
+    try:
+        for insn, type_id, access, kind in iter_unpack("=4I", records):
+            text = "" if btf is None else btf.string(access)
+            relos.append(CoreRelo(insn, type_id, text, kind))
+    except BtfParseError as error:
+        raise BpfError(f"program '{program}': CO-RE records: {error}") from error
+    return relos
+
+
+def missing(
+    program: str, relo: CoreRelo, relocator: CoreRelocator, why: str
+) -> CoreRelocationError:
+    """Return the error about a relocation; ``why`` goes on after what it asks for."""
+    access = relocator.access(relo)
+    return CoreRelocationError(
+        f"{program} insn {relo.insn}: {access}{_joint(why)}{why}",
+        program=program,
+        insn=relo.insn,
+        access=access,
+    )
+
+
+def _joint(why: str) -> str:
+    return " " if why.startswith("not in ") else ": "
