@@ -19,7 +19,7 @@ def main(skeleton: Path) -> None:
         subprocess.run([*generate, str(skeleton), "-o", str(module)], check=True)
         path = f"import sys; sys.path[:0] = [{folder!r}]; "
         empty, runtime, whole, ctypes = _interleaved(
-            path,
+            path + "pass",
             path + "import skelgen.runtime",
             path + "import imported_skel",
             path + "import ctypes, typing, enum",

@@ -5,6 +5,7 @@ measured in the same run, with their ratio and what we aim at. Wants bpftool, cc
 libbpf-dev, as ``make test`` installs them.
 """
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main(names: list[str]) -> None:
     """Compile the examples and fixtures, then run what was asked for."""
+    # As at a user's: modules are compiled once, not in every process.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder:
         sources = [*ROOT.glob("examples/*/*.bpf.c"), *ROOT.glob("tests/data/*.bpf.c")]
         objects = [_compile(source, folder) for source in sorted(sources)]
