@@ -14,6 +14,7 @@ SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
 
 .PHONY: help demo test lint types imports pytest examples clean
 .DELETE_ON_ERROR:
+.SECONDARY:
 # One thing after the other, so that what is printed can be read.
 .NOTPARALLEL:
 

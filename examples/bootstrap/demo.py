@@ -75,4 +75,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except BpfError as error:
-        sys.exit(f"demo: {error}\ndemo: tracing needs root: sudo make demo")
+        notes = getattr(error, "__notes__", ())
+        sys.exit("\n  ".join((f"demo: {error}", *notes, "sudo make demo")))

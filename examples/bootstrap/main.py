@@ -44,4 +44,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         pass
     except BpfError as error:
-        sys.exit(f"bootstrap: {error}")
+        # The notes say what to do: which capability is missing, say.
+        sys.exit("\n  ".join((f"bootstrap: {error}", *getattr(error, "__notes__", ()))))

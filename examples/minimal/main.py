@@ -23,4 +23,5 @@ if __name__ == "__main__":
     try:
         main()
     except BpfError as error:
-        sys.exit(f"minimal: {error}")
+        # The notes say what to do: which capability is missing, say.
+        sys.exit("\n  ".join((f"minimal: {error}", *getattr(error, "__notes__", ()))))

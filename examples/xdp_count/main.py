@@ -46,7 +46,7 @@ def main() -> None:
     """Attach, send, and print what was counted."""
     with XdpCount.open_and_load() as skel:
         enter_new_network()
-        skel.progs.count.attach("receiver")
+        skel.links.count = skel.progs.count.attach("receiver")
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
             sender.bind(("sender", 0))
             for _, protocol, count in PROTOCOLS:
@@ -65,4 +65,5 @@ if __name__ == "__main__":
     try:
         main()
     except (BpfError, OSError) as error:
-        sys.exit(f"xdp_count: {error}")
+        # The notes say what to do: which capability is missing, say.
+        sys.exit("\n  ".join((f"xdp_count: {error}", *getattr(error, "__notes__", ()))))
