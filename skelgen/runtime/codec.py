@@ -287,7 +287,7 @@ class FloatCodec(Codec[float]):
 class BytesCodec(Codec[bytes]):
     """Bytes: exactly so many, or a C string in an array of ``char``."""
 
-    __slots__ = ("cstring",)
+    __slots__ = ("_struct", "cstring")
 
     def __init__(self, size: int, *, cstring: bool) -> None:
         text = f"at most {size} bytes" if cstring else f"exactly {size} bytes"
@@ -295,6 +295,7 @@ class BytesCodec(Codec[bytes]):
         super().__init__(
             text, size, (ctypes.c_char if cstring else ctypes.c_uint8) * size
         )
+        self._struct = _struct.Struct(f"{size}s")
         self.cstring = cstring
         """Whether it is read up to the first NUL and may be shorter when written."""
 
@@ -321,9 +322,7 @@ class BytesCodec(Codec[bytes]):
 
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> bytes:
         """Return the value at an offset of a buffer."""
-        data = bytes(memoryview(buffer).cast("B")[offset : offset + self.size])
-        if len(data) != self.size:
-            raise ValueError(f"buffer ends after {len(data)} of {self.size} bytes")
+        data: bytes = self._struct.unpack_from(buffer, offset)[0]
         return data.partition(b"\0")[0] if self.cstring else data
 
 

@@ -178,7 +178,7 @@ def test_attach_again_and_a_link_of_the_users_own(make_skeleton: MakeSkeleton) -
     minimal: Any = make_skeleton("ringbuf").Ringbuf
     with minimal.open_and_load() as skel:
         links: Any = skel.links
-        assert links.on_getppid is None
+        assert skel.links.on_getppid is None
         skel.attach()
         first: Any = links.on_getppid
         assert not first.destroyed
@@ -186,7 +186,7 @@ def test_attach_again_and_a_link_of_the_users_own(make_skeleton: MakeSkeleton) -
         assert links.on_getppid is first
         skel.detach()
         assert first.destroyed
-        assert links.on_getppid is None
+        assert skel.links.on_getppid is None
         own: Any = skel.progs.on_getppid.attach()
         links.on_getppid = own
         skel.attach()
@@ -195,7 +195,7 @@ def test_attach_again_and_a_link_of_the_users_own(make_skeleton: MakeSkeleton) -
         with pytest.raises(AttributeError):
             links.on_getpid = own
     assert own.destroyed
-    assert links.on_getppid is None
+    assert skel.links.on_getppid is None
 
 
 def test_typed_records_arrive(make_skeleton: MakeSkeleton) -> None:
