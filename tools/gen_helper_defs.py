@@ -30,7 +30,8 @@ DOCS = ROOT / "tools" / "helper_docs.txt"
 HEADER = ROOT / "skelgen" / "include" / "bpf" / "bpf_helper_defs.h"
 
 # Signatures as the kernel's own comments write them, for helpers that are newer than
-# Debian's 6.1 header, and those that have changed since.
+# Debian's 6.1 header, and those that have changed since. Sizes and offsets of a dynptr
+# are 64 bits wide from 6.19 on; they stay 32 here, which every kernel takes.
 NEWER = {
     "cgrp_storage_get": "void *bpf_cgrp_storage_get(struct bpf_map *map, "
     "struct cgroup *cgroup, void *value, u64 flags)",
@@ -38,6 +39,9 @@ NEWER = {
     "struct cgroup *cgroup)",
     "d_path": "long bpf_d_path(const struct path *path, char *buf, u32 sz)",
     "redirect_map": "long bpf_redirect_map(struct bpf_map *map, u64 key, u64 flags)",
+    "kptr_xchg": "void *bpf_kptr_xchg(void *dst, void *ptr)",
+    "dynptr_from_mem": "long bpf_dynptr_from_mem(void *data, u32 size, u64 flags, "
+    "struct bpf_dynptr *ptr)",
     "dynptr_read": "long bpf_dynptr_read(void *dst, u32 len, "
     "const struct bpf_dynptr *src, u32 offset, u64 flags)",
     "dynptr_write": "long bpf_dynptr_write(const struct bpf_dynptr *dst, u32 offset, "

@@ -102,10 +102,20 @@
 /* ---- Work queues, exceptions ---------------------------------------------------------- */
 
 /* The function (map, key, value) that a struct bpf_wq runs, in a context that may
- * sleep (6.10)
+ * sleep (6.10). The kfunc has one argument more, for the verifier, before 7.0.
  */
-#define bpf_wq_set_callback(wq, callback, flags) \
-	bpf_wq_set_callback_impl(wq, callback, flags, NULL)
+#define bpf_wq_set_callback(wq, callback, flags)                             \
+	({                                                                   \
+		extern int bpf_wq_set_callback_impl(                         \
+			struct bpf_wq *queue, int (*run)(void *, int *, void *), \
+			unsigned int options, void *aux) __weak __ksym;      \
+		extern int bpf_wq_set_callback(                              \
+			struct bpf_wq *queue, int (*run)(void *, int *, void *), \
+			unsigned int options) __weak __ksym;                 \
+		bpf_ksym_exists(bpf_wq_set_callback_impl) ?                  \
+			bpf_wq_set_callback_impl(wq, callback, flags, NULL) : \
+			bpf_wq_set_callback(wq, callback, flags);            \
+	})
 
 /* End the program, all of its functions, if this does not hold; `result` is what it
  * returns (6.7)

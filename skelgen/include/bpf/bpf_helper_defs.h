@@ -650,7 +650,7 @@ static long (*const bpf_skb_set_tstamp)(struct __sk_buff *skb, __u64 tstamp, __u
 static long (*const bpf_ima_file_hash)(struct file *file, void *dst, __u32 size) = (void *)193;
 
 /* Put a kernel pointer into a map value and take out the old one (or NULL), which is then the program's to release. */
-static void *(*const bpf_kptr_xchg)(void *map_value, void *ptr) = (void *)194;
+static void *(*const bpf_kptr_xchg)(void *dst, void *ptr) = (void *)194;
 
 /* The value of a key on one CPU, NULL if there is none. */
 static void *(*const bpf_map_lookup_percpu_elem)(void *map, const void *key, __u32 cpu) = (void *)195;

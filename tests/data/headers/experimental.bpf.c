@@ -33,9 +33,6 @@ extern int bpf_list_push_back_impl(struct bpf_list_head *head, struct bpf_list_n
 extern int bpf_rbtree_add_impl(struct bpf_rb_root *root, struct bpf_rb_node *node,
 			       bool (*less)(struct bpf_rb_node *, const struct bpf_rb_node *),
 			       void *meta, __u64 off) __weak __ksym;
-extern int bpf_wq_set_callback_impl(struct bpf_wq *wq,
-				    int (*callback)(void *, int *, void *),
-				    unsigned int flags, void *aux) __weak __ksym;
 extern void bpf_throw(__u64 cookie) __weak __ksym;
 
 struct item {
