@@ -1,4 +1,4 @@
-// Kernel functions: one called, one weak and missing, one whose address is tested (Linux 6.7).
+// Kernel functions: called, weak, and one whose address is tested (Linux 6.7).
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -8,7 +8,6 @@ struct task_struct {
 
 extern struct task_struct *bpf_task_from_pid(int pid) __ksym;
 extern void bpf_task_release(struct task_struct *task) __ksym;
-extern int skelgen_no_such_kfunc(int a) __ksym __weak;
 extern void bpf_rcu_read_lock(void) __ksym __weak;
 extern void bpf_rcu_read_unlock(void) __ksym __weak;
 
@@ -22,8 +21,6 @@ int look(void *ctx)
 	found = task != 0;
 	if (task)
 		bpf_task_release(task);
-	if (skelgen_no_such_kfunc)
-		found = skelgen_no_such_kfunc(1);
 	if (bpf_rcu_read_lock && bpf_rcu_read_unlock) {
 		bpf_rcu_read_lock();
 		bpf_rcu_read_unlock();

@@ -33,7 +33,7 @@ static void string(const char *name, const char *text)
 
 static int fail(const char *what, int error, int status)
 {
-	fprintf(stderr, "oracle: %s: %s\n", what, strerror(-error));
+	fprintf(stderr, "oracle: %s: %d (%s)\n", what, -error, strerror(-error));
 	return status;
 }
 
