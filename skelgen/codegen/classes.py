@@ -58,7 +58,9 @@ class StructClass:
             for member in self.members
             if member.place not in {Place.FLEXIBLE, Place.TEXT}
         ]
-        items = ("self", "*", *parameters) if parameters else ("self",)
+        taken = any(member.name == "self" for member in self.members)
+        this = ("_self", "/") if taken else ("self",)
+        items = (*this, "*", *parameters) if parameters else this
         return Group("def __init__", items)
 
     @property
@@ -121,8 +123,15 @@ def struct_class(
 
 
 def names_used(layout: Layout) -> set[str]:
-    """Return every word in the annotations and codecs of a struct."""
-    used: set[str] = set()
+    """Return the names that the body of a struct looks up, which no member may hide.
+
+    Types of Python itself are not among them: :func:`_unshadowed` sees to those.
+    """
+    used = {"TYPE_CHECKING", "builtins"}
+    for entry in layout.entries:
+        used |= words(flat(entry.items[1]))
     for member in layout.members:
-        used |= words(member.annotation) | words(flat(member.shape.codec))
+        used |= words(member.annotation) | words(member.shape.parameter)
+        if member.place is not Place.FIELD:
+            used |= words(flat(member.shape.codec)) | {"rt"}
     return used - _BUILTINS

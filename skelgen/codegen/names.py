@@ -35,7 +35,7 @@ MODULE_NAMES = frozenset(
         "rt",
     }
 )
-"""What a generated module imports: classes may not hide it."""
+"""What a generated module imports: no class may have such a name."""
 
 STRUCT_NAMES = frozenset(
     {
@@ -49,7 +49,6 @@ STRUCT_NAMES = frozenset(
         "_layout_",
         "_objects",
         "_pack_",
-        "self",
         # methods of every ctypes class
         "from_address",
         "from_buffer",

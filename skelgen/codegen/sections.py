@@ -7,7 +7,7 @@ from skelgen.btf.decl import declaration
 from skelgen.btf.layout import section_vars
 from skelgen.btf.parse import Btf
 from skelgen.codegen.layout import Group, flat
-from skelgen.codegen.names import MODULE_NAMES, Scope, camel, checked
+from skelgen.codegen.names import Scope, camel, checked
 from skelgen.codegen.shapes import Shape
 from skelgen.codegen.text import code, literal, words
 from skelgen.codegen.types import Context, TypeTable
@@ -20,6 +20,7 @@ _ACCESS = {
     DataKind.BSS: "readable and writable at any time",
     DataKind.KCONFIG: "the kernel's configuration, known after ``load()``",
 }
+_RUNTIME = frozenset({"rt"})
 _STATIC = 0
 """``BTF_VAR_STATIC``."""
 
@@ -95,11 +96,11 @@ def section_view(
     table: TypeTable,
 ) -> SectionView:
     """Return how a section looks in a module; ``names``: its attribute, its class."""
-    views = _globals(data, found, MODULE_NAMES, btf, table)
+    views = _globals(data, found, _RUNTIME, btf, table)
     used = {word for view in views for word in words(flat(view.expr.items[0]))}
     hidden = used & {view.attribute for view in views}
     if hidden:  # a global may not hide a class that the section uses
-        views = _globals(data, found, MODULE_NAMES | hidden, btf, table)
+        views = _globals(data, found, _RUNTIME | hidden, btf, table)
     doc = f"{code(data.section)}: {_ACCESS[data.kind]}."
     return SectionView(*names, literal(data.section), doc, views, data.kind)
 

@@ -119,7 +119,7 @@ class Layout:
     it makes the names of hidden members unique all over the outermost struct, where
     ctypes shows them."""
     members: list[Member] = field(default_factory=list[Member])
-    entries: list[Expr] = field(default_factory=list[Expr])
+    entries: list[Group] = field(default_factory=list[Group])
     """Of ``_fields_``."""
     anonymous: list[str] = field(default_factory=list[str])
     """Names in ``_anonymous_``."""

@@ -12,7 +12,7 @@ WIDTH = 88
 
 _LONGEST_DOC = 400
 _outside = re.compile(r"[^ -~]|\\")
-_word = re.compile(r"\w+")
+_word = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _plain = re.compile(r"[ !#-\[\]-~]*").fullmatch
 
 
@@ -56,7 +56,10 @@ def code(text: str) -> str:
 
 
 def words(text: str) -> "set[str]":
-    """Return the words of an expression or annotation."""
+    """Return the names that an expression or annotation looks up.
+
+    In ``rt.array(rt.U32, 4)`` that is ``rt``.
+    """
     return set(_word.findall(text))
 
 

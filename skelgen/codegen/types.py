@@ -31,7 +31,6 @@ from skelgen.codegen.shapes import Shape
 from skelgen.codegen.structs import Layout
 from skelgen.errors import BtfError, NamingError
 
-_RESERVED = STRUCT_NAMES | MODULE_NAMES
 _MOST_ANONYMOUS = 4096
 """Anonymous members in one module: a limit for BTF that nests without end."""
 
@@ -163,10 +162,10 @@ class TypeTable:
     def _struct(
         self, type_: bt.Struct | bt.Union, name: str, owner: str, doc: str
     ) -> Shape:
-        layout = self._layout(type_, name, owner, _RESERVED)
+        layout = self._layout(type_, name, owner, STRUCT_NAMES)
         hidden = names_used(layout) & {member.name for member in layout.members}
-        if hidden:  # a member may not hide a class that the struct uses
-            layout = self._layout(type_, name, owner, _RESERVED | hidden)
+        if hidden:
+            layout = self._layout(type_, name, owner, STRUCT_NAMES | hidden)
         definition = struct_class(name, doc, layout)
         self._claim(owner, definition)
         return shapes.aggregate(name, type_.size, layout.align)

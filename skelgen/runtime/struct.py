@@ -142,7 +142,7 @@ class _Checked:
     __slots__ = ()
     __owner__ = None
 
-    def __init__(self, **members: Any) -> None:
+    def __init__(self, /, **members: Any) -> None:
         super().__init__()
         for name, value in members.items():
             if name not in _members(type(self)):

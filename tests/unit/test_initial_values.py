@@ -208,7 +208,7 @@ def test_packed(opened: Opened) -> None:
     assert (bits.a, bits.b, bits.c) == (5, 1000, 19)
     assert (data.one, data.aligned_int, data.two, data.after_gap) == (1, 20, 2, 21)
     assert (bss.bss_one, bss.bss_aligned, bss.bss_two) == (0, 0, 0)
-    holds.array_[1].d = (1 << 64) - 1
+    holds.array[1].d = (1 << 64) - 1
     assert skel.data.holds_packed.tail == 0
 
 
@@ -261,14 +261,14 @@ def test_keywords(opened: Opened) -> None:
     data, bss = skel.data, skel.bss
     assert (data.class_, data.def_, data.match, data.type) == (1, 2, 3, 4)
     assert (bss.is_, bss.raise_) == (0, 0)
-    assert (data.print, data.rt_, data.ctypes_, data._spec) == (5, 9, 10, 11)
+    assert (data.print, data.rt_, data.ctypes, data._spec) == (5, 9, 10, 11)
     assert (data._single, data.MixedCase, data.A1_) == (8, 12, 13)
     assert not hasattr(data, "__private")
     assert not hasattr(data, "__dunder__")
     assert data.yield_ == module.Yield.await_ == 7
     assert skel.rodata.pass_ == 14
-    value = module.Def(from_=1, class_=2, self_=3, None_=4)
-    assert (value.from_, value.class_, value.self_) == (1, 2, 3)
+    value = module.Def(from_=1, class_=2, self=3, None_=4)
+    assert (value.from_, value.class_, value.self) == (1, 2, 3)
     assert skel.maps.import_.name == "import"
     assert skel.progs.del_.name == "del"
 
@@ -283,7 +283,7 @@ def test_sections(opened: Opened) -> None:
     assert (skel.data_stats.stats.hits, skel.data_stats.stats.bytes) == (1, 2)
     skel, _ = opened("sections_bss")
     assert (skel.bss.plain, skel.bss_x.in_x) == (0, 0)
-    assert [*skel.bss_counters.array_] == [0, 0, 0]
+    assert [*skel.bss_counters.array] == [0, 0, 0]
     assert not hasattr(skel, "bss_static")
 
 
