@@ -62,7 +62,7 @@ def _skip(btf: "Btf", type_id: int, kinds: frozenset[Kind]) -> int:
             return current
         current = btf.ref(current)
     raise BtfParseError(
-        f"btf: type {type_id} is a typedef or modifier of itself, or of too many"
+        f"btf: type {type_id} is a typedef or modifier of itself, or of too many types"
     )
 
 
@@ -70,7 +70,8 @@ def size_of(btf: "Btf", type_id: int, pointer_size: int = POINTER_SIZE) -> int:
     """Return ``sizeof`` of a type, or of a variable's type, in bytes.
 
     Raises :class:`BtfParseError` for what has no size (``void``, functions, structs
-    that are not defined), for what consists of itself, or of too many and for more than 4 GB.
+    that are not defined), for what consists of itself, for chains of more than
+    :data:`MAX_CHAIN` types and for more than 4 GB.
     """
     nelems = 1
     current = type_id
@@ -98,7 +99,9 @@ def size_of(btf: "Btf", type_id: int, pointer_size: int = POINTER_SIZE) -> int:
             break
         return size * nelems
     else:
-        raise BtfParseError(f"btf: type {type_id} consists of itself, or of too many")
+        raise BtfParseError(
+            f"btf: type {type_id} consists of itself, or of too many types"
+        )
     raise BtfParseError(f"btf: type {type_id} is larger than 4 GB")
 
 
@@ -128,7 +131,7 @@ def _align_of(btf: "Btf", type_id: int, pointer_size: int, depth: int) -> int:
                 f"btf: type {type_id} has no alignment:"
                 f" type {current} is a {btf.kind(current).name}"
             )
-    raise BtfParseError(f"btf: type {type_id} consists of itself, or of too many")
+    raise BtfParseError(f"btf: type {type_id} consists of itself, or of too many types")
 
 
 def _struct_align(
