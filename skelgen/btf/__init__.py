@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.build import BtfBuilder as BtfBuilder
-    from skelgen.btf.verify import check as check
     from skelgen.btf.decl import declaration as declaration
     from skelgen.btf.decl import type_name as type_name
     from skelgen.btf.dump_c import definition as definition
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from skelgen.btf.resolve import (
         skip_mods_and_typedefs as skip_mods_and_typedefs,
     )
+    from skelgen.btf.verify import check as check
 
 _HOME = {
     "Btf": "parse",
