@@ -48,7 +48,7 @@ REASONS = (
     (r"___bpf_(reg_cnt|treg_cnt|union_arg|ctx_arg|ctx_decl)\d*", "part of BPF_PROG2"),
     (r"___bpf_mvb", "part of the byte swaps"),
     (r"__CORE_BITFIELD_PROBE_READ", "part of BPF_CORE_READ_BITFIELD_PROBED"),
-    (r"___bpf_typeof1", "part of ___bpf_typeof, which is there"),
+    (r"___bpf_typeof1?|___bpf_field_ref\d?", "part of the bpf_core_* questions"),
 )  # fmt: skip
 
 

@@ -53,49 +53,39 @@ enum bpf_enum_value_kind {
  * not taken may use what this kernel lacks. Of a thing that is not there, size,
  * id and value are 0.
  */
-#ifdef __clang__
-#define ___bpf_typeof(type) ((typeof(type) *)0)
-#define ___bpf_field_ref1(field) (field)
-#define ___bpf_field_ref2(type, field) (___bpf_typeof(type)->field)
-#define ___bpf_enumerator(type, value) *(typeof(type) *)value
-#else /* gcc's builtins want a variable of the type, and the address of the member */
-#define ___bpf_typeof(type) ___bpf_typeof_as(type, ___bpf_apply(___bpf_type_, __COUNTER__))
-#define ___bpf_typeof_as(type, variable) ({ extern typeof(type) *variable; variable; })
-#define ___bpf_field_ref1(field) (&(field))
-#define ___bpf_field_ref2(type, field) (&(___bpf_typeof(type)->field))
-#define ___bpf_enumerator(type, value) ___bpf_typeof(type), value
-#endif
-#define ___bpf_field_ref(args...) \
-	___bpf_apply(___bpf_field_ref, ___bpf_narg(args))(args)
+#define ___bpf_some(type) (*(typeof(type) *)0) /* to ask about, never to look at */
+#define ___bpf_member1(member) (member)
+#define ___bpf_member2(type, member) (___bpf_some(type).member)
+#define ___bpf_ask_member(question, member...)                               \
+	__builtin_preserve_field_info(                                       \
+		___bpf_apply(___bpf_member, ___bpf_narg(member))(member), question)
+#define ___bpf_ask_type(question, type) \
+	__builtin_preserve_type_info(___bpf_some(type), question)
+#define ___bpf_ask_enumerator(question, type, enumerator) \
+	__builtin_preserve_enum_value(*(typeof(type) *)enumerator, question)
 
-#define bpf_core_field_exists(field...) \
-	__builtin_preserve_field_info(___bpf_field_ref(field), BPF_FIELD_EXISTS)
-#define bpf_core_field_size(field...) /* bytes */ \
-	__builtin_preserve_field_info(___bpf_field_ref(field), BPF_FIELD_BYTE_SIZE)
-#define bpf_core_field_offset(field...) /* bytes from the start of the type */ \
-	__builtin_preserve_field_info(___bpf_field_ref(field), BPF_FIELD_BYTE_OFFSET)
+#define bpf_core_field_exists(field...) ___bpf_ask_member(BPF_FIELD_EXISTS, field)
+/* both in bytes, the offset from the start of the type */
+#define bpf_core_field_size(field...) ___bpf_ask_member(BPF_FIELD_BYTE_SIZE, field)
+#define bpf_core_field_offset(field...) ___bpf_ask_member(BPF_FIELD_BYTE_OFFSET, field)
 
-#define bpf_core_type_exists(type) \
-	__builtin_preserve_type_info(*___bpf_typeof(type), BPF_TYPE_EXISTS)
-#define bpf_core_type_size(type) /* bytes */ \
-	__builtin_preserve_type_info(*___bpf_typeof(type), BPF_TYPE_SIZE)
+#define bpf_core_type_exists(type) ___bpf_ask_type(BPF_TYPE_EXISTS, type)
+#define bpf_core_type_size(type) ___bpf_ask_type(BPF_TYPE_SIZE, type) /* bytes */
 /* members and their types as in the program, not just the name: clang 15, and a
  * loader that knows the question (libbpf 1.0)
  */
-#define bpf_core_type_matches(type) \
-	__builtin_preserve_type_info(*___bpf_typeof(type), BPF_TYPE_MATCHES)
+#define bpf_core_type_matches(type) ___bpf_ask_type(BPF_TYPE_MATCHES, type)
 
-#define bpf_core_type_id_local(type) /* in the program's own BTF */ \
-	__builtin_btf_type_id(*___bpf_typeof(type), BPF_TYPE_ID_LOCAL)
-#define bpf_core_type_id_kernel(type) /* in the kernel's or a module's BTF */ \
-	__builtin_btf_type_id(*___bpf_typeof(type), BPF_TYPE_ID_TARGET)
+/* in the program's own BTF, and in the kernel's or a module's */
+#define bpf_core_type_id_local(type) \
+	__builtin_btf_type_id(___bpf_some(type), BPF_TYPE_ID_LOCAL)
+#define bpf_core_type_id_kernel(type) \
+	__builtin_btf_type_id(___bpf_some(type), BPF_TYPE_ID_TARGET)
 
-#define bpf_core_enum_value_exists(enum_type, enumerator)                    \
-	__builtin_preserve_enum_value(___bpf_enumerator(enum_type, enumerator), \
-				      BPF_ENUMVAL_EXISTS)
-#define bpf_core_enum_value(enum_type, enumerator) /* 64 bits */             \
-	__builtin_preserve_enum_value(___bpf_enumerator(enum_type, enumerator), \
-				      BPF_ENUMVAL_VALUE)
+#define bpf_core_enum_value_exists(enum_type, enumerator) \
+	___bpf_ask_enumerator(BPF_ENUMVAL_EXISTS, enum_type, enumerator)
+#define bpf_core_enum_value(enum_type, enumerator) /* 64 bits */ \
+	___bpf_ask_enumerator(BPF_ENUMVAL_VALUE, enum_type, enumerator)
 
 /* ---- Reading one thing -----------------------------------------------------
  *
@@ -164,7 +154,7 @@ extern void *bpf_rdonly_cast(const void *obj, unsigned int btf_id)
 /* The type of an expression, without const where the compiler can take it off: a
  * constant member is read into a variable.
  */
-#if defined(__clang__) ? __clang_major__ >= 19 : __GNUC__ >= 14
+#if __clang_major__ >= 19
 #define ___unqualified(x) __typeof_unqual__(x)
 #else
 #define ___unqualified(x) typeof(x)

@@ -3,7 +3,7 @@
  * What nearly every BPF program includes: sections, map definitions, compiler
  * attributes, the kernel's helper functions, printing, loops over open-coded
  * iterators. Names and meaning are libbpf's, so programs written for its
- * headers compile with these; the text is skelgen's own.
+ * headers compile with these; the text is skelgen's own. For clang, 14 or newer.
  *
  * Include <linux/bpf.h> or "vmlinux.h" first: the types __u8 to __s64 and the
  * kernel's enumerations come from there. Nothing else is needed.
@@ -46,15 +46,11 @@ enum libbpf_pin_type {
  * On an extern declaration it has no effect, and the warning about that is of
  * no use to anyone.
  */
-#ifdef __clang__
 #define SEC(name)                                                            \
-	_Pragma("GCC diagnostic push")                                     \
-	_Pragma("GCC diagnostic ignored \"-Wignored-attributes\"")         \
+	_Pragma("GCC diagnostic push")                                       \
+	_Pragma("GCC diagnostic ignored \"-Wignored-attributes\"")           \
 	__attribute__((section(name), used))                                 \
 	_Pragma("GCC diagnostic pop")
-#else
-#define SEC(name) __attribute__((section(name), used)) /* gcc: no pragma here */
-#endif
 
 /* extern variables that the loader fills: kernel configuration (CONFIG_*,
  * LINUX_KERNEL_VERSION, ...) and kernel symbols, typed or not
@@ -87,16 +83,12 @@ enum libbpf_tristate {
 /* Is this __weak __ksym there? Makes sure at build time that it is __weak: of
  * one that is not, the compiler takes for granted that it is.
  */
-#ifdef __clang__
 #define bpf_ksym_exists(sym)                                                 \
 	({                                                                   \
 		_Static_assert(!__builtin_constant_p(!!(sym)),               \
 			       #sym ": declare it __weak to ask for it");    \
 		!!(sym);                                                     \
 	})
-#else
-#define bpf_ksym_exists(sym) (!!(sym))
-#endif
 
 /* ---- Tags for the verifier ----------------------------------------------- */
 

@@ -452,18 +452,20 @@ struct pt_regs;
 
 /* ---- Programs with arguments ---------------------------------------------------- */
 
-/* A program `name`, of a context alone, that calls its body, and the head of that
- * body. What is left of the macro is its result type and SEC(). `args` are the
- * values for the body, each a u64, taken for whatever type the body declares.
+/* A program `name`, of a context alone, whose result is that of `call`, and the head
+ * of its body ____name(), which `call` calls. What is left of the macro is its result
+ * type and SEC(). `before` is what else to declare. The values for the body are u64,
+ * taken for whatever type it declares.
  */
-#define ___bpf_program(name, context, args, params...)                       \
+#define ___bpf_program(name, context, before, call, params...)               \
 	name(context *ctx);                                                  \
+	before                                                               \
 	static __always_inline typeof(name(0)) ____##name(context *ctx, ##params); \
 	typeof(name(0)) name(context *ctx)                                   \
 	{                                                                    \
 		_Pragma("GCC diagnostic push")                               \
 		_Pragma("GCC diagnostic ignored \"-Wint-conversion\"")       \
-		return ____##name args;                                      \
+		return call;                                                 \
 		_Pragma("GCC diagnostic pop")                                \
 	}                                                                    \
 	static __always_inline typeof(name(0)) ____##name(context *ctx, ##params)
@@ -484,15 +486,15 @@ struct pt_regs;
  * fmod_ret, lsm, tp_btf, raw_tp, iter, struct_ops.
  */
 #define BPF_PROG(name, args...) \
-	___bpf_program(name, unsigned long long, (___bpf_ctx_cast(args)), ##args)
+	___bpf_program(name, unsigned long long, , ____##name(___bpf_ctx_cast(args)), ##args)
 
 /* kprobe: up to as many arguments as the architecture passes in registers */
 #define BPF_KPROBE(name, args...) \
-	___bpf_program(name, struct pt_regs, (___bpf_kprobe_args(args)), ##args)
+	___bpf_program(name, struct pt_regs, , ____##name(___bpf_kprobe_args(args)), ##args)
 
 /* kretprobe: the result, if wanted; the arguments are gone by then */
 #define BPF_KRETPROBE(name, args...) \
-	___bpf_program(name, struct pt_regs, (___bpf_kretprobe_args(args)), ##args)
+	___bpf_program(name, struct pt_regs, , ____##name(___bpf_kretprobe_args(args)), ##args)
 
 #define BPF_UPROBE(name, args...) BPF_KPROBE(name, ##args)
 #define BPF_URETPROBE(name, args...) BPF_KRETPROBE(name, ##args)
@@ -503,24 +505,18 @@ struct pt_regs;
  * Needs "bpf_core_read.h".
  */
 #define BPF_KSYSCALL(name, args...)                                          \
-	name(struct pt_regs *ctx);                                           \
-	extern _Bool LINUX_HAS_SYSCALL_WRAPPER __kconfig;                    \
-	static __always_inline typeof(name(0)) ____##name(struct pt_regs *ctx, ##args); \
-	typeof(name(0)) name(struct pt_regs *ctx)                            \
-	{                                                                    \
+	___bpf_program(name, struct pt_regs,                                 \
+		       extern _Bool LINUX_HAS_SYSCALL_WRAPPER __kconfig;,    \
+		       ___bpf_syscall(____##name, ##args), ##args)
+#define ___bpf_syscall(body, args...)                                        \
+	({                                                                   \
 		struct pt_regs *regs __attribute__((unused)) = ctx;          \
                                                                              \
 		if (LINUX_HAS_SYSCALL_WRAPPER)                               \
 			regs = (struct pt_regs *)PT_REGS_PARM1(ctx);         \
-		_Pragma("GCC diagnostic push")                               \
-		_Pragma("GCC diagnostic ignored \"-Wint-conversion\"")       \
-		if (LINUX_HAS_SYSCALL_WRAPPER)                               \
-			return ____##name(___bpf_syswrap_args(args));        \
-		else                                                         \
-			return ____##name(___bpf_syscall_args(args));        \
-		_Pragma("GCC diagnostic pop")                                \
-	}                                                                    \
-	static __always_inline typeof(name(0)) ____##name(struct pt_regs *ctx, ##args)
+		LINUX_HAS_SYSCALL_WRAPPER ? body(___bpf_syswrap_args(args)) : \
+					    body(___bpf_syscall_args(args)); \
+	})
 #define BPF_KPROBE_SYSCALL BPF_KSYSCALL
 
 /* ---- Programs with arguments passed as structures ---------------------------------
@@ -611,14 +607,9 @@ struct pt_regs;
 	___bpf_apply(___bpf_pairs, ___bpf_narg2(args))(___bpf_declare, args)
 
 #define BPF_PROG2(name, args...)                                             \
-	name(unsigned long long *ctx);                                       \
-	static __always_inline typeof(name(0))                               \
-	____##name(unsigned long long *ctx ___bpf_ctx_decl(args));           \
-	typeof(name(0)) name(unsigned long long *ctx)                        \
-	{                                                                    \
-		return ____##name(ctx ___bpf_ctx_arg(args));                 \
-	}                                                                    \
-	static __always_inline typeof(name(0))                               \
-	____##name(unsigned long long *ctx ___bpf_ctx_decl(args))
+	___bpf_spread(___bpf_program, name, unsigned long long, ,            \
+		      ____##name(ctx ___bpf_ctx_arg(args)) ___bpf_ctx_decl(args))
+/* f() of arguments that become apparent only when they are expanded */
+#define ___bpf_spread(f, args...) f(args)
 
 #endif

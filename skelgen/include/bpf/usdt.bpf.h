@@ -242,6 +242,6 @@ __weak __hidden long bpf_usdt_cookie(struct pt_regs *ctx)
 
 /* Up to twelve arguments, as integers or pointers; 0 for one that cannot be had. */
 #define BPF_USDT(name, args...) \
-	___bpf_program(name, struct pt_regs, (___bpf_usdt_args(args)), ##args)
+	___bpf_program(name, struct pt_regs, , ____##name(___bpf_usdt_args(args)), ##args)
 
 #endif
