@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 BODY_LIMIT = 60
 """Characters of the body of an anonymous type that are still shown."""
 
-_MAX_STEPS = 50_000
+_MAX_STEPS = 20_000
 _MAX_CHAIN = 256
 _QUALIFIERS = {Const: "const", Volatile: "volatile", Restrict: "restrict"}
 

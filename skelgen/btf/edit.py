@@ -1,7 +1,6 @@
 """BTF changed in place: type numbers and string offsets stay what they were."""
 
 from builtins import bytes as _bytes  # a method is called bytes
-from struct import error as struct_error
 from struct import pack_into, unpack_from
 from typing import TYPE_CHECKING
 
@@ -62,10 +61,9 @@ class BtfEditor(BtfBuilder):
         return int(word)
 
     def _set_word(self, position: int, value: int) -> None:
-        try:
-            pack_into(self._prefix + "I", self._types, position, value)
-        except struct_error:
-            raise ValueError(f"{value} does not fit 32 bits") from None
+        if not 0 <= value <= 0xFFFFFFFF:
+            raise ValueError(f"{value} does not fit 32 bits")
+        pack_into(self._prefix + "I", self._types, position, value)
 
     def _position(self, type_id: int) -> int:
         index = type_id - (self._next_id - len(self._positions))

@@ -32,8 +32,8 @@ from skelgen.btf.types import (
 )
 from tests.harness.sources import Source, compiled
 
-WITHOUT_BTF = {"no_btf", "empty"}
-"""Fixtures that are compiled without BTF, or with nothing to describe."""
+WITHOUT_BTF = {"no_btf"}
+"""Fixtures that are compiled without BTF on purpose."""
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")
 
