@@ -35,7 +35,7 @@ types: $(VENV)/.test examples
 	for e in $(EXAMPLES); do \
 		(cd examples/$$e && MYPYPATH=$(CURDIR) ../../$(BIN)/mypy --strict *.py) || exit 1; \
 	done
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 imports: $(VENV)/.test
 	$(BIN)/lint-imports
