@@ -313,7 +313,7 @@ def pin(fd: int, path: str, what: str) -> None:
             raise os_error(
                 errno.ENOENT,
                 f"cannot be pinned at '{path}': directory '{parent}' does not exist;"
-                f" make it with 'mkdir {parent}', or choose another with"
+                f" make it with 'mkdir -p {parent}', or choose another with"
                 " open(pin_root=...)",
                 command="BPF_OBJ_PIN",
                 what=what,

@@ -328,7 +328,7 @@ def test_a_pin_path_that_is_not_there(kernel: FakeKernel, tmp_path: Path) -> Non
         obj.load()
     assert str(caught.value) == (
         f"map 'kept': BPF_OBJ_PIN: cannot be pinned at '{tmp_path}/nowhere/kept':"
-        f" directory '{tmp_path}/nowhere' does not exist; make it with 'mkdir"
+        f" directory '{tmp_path}/nowhere' does not exist; make it with 'mkdir -p"
         f" {tmp_path}/nowhere', or choose another with open(pin_root=...)"
     )
     assert not kernel.open
