@@ -197,6 +197,6 @@ class Scope:
         """
         other = self._owners.setdefault(name, owner)
         if other is not owner:
-            by = "twice" if other == owner else f"by {other} too"
+            by = "twice" if other == owner else f"by {other}"
             raise NamingError(f"{owner}: '{name}' in {self._where} is taken {by}")
         return name
