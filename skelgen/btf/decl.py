@@ -181,7 +181,9 @@ class _OneLine:
             )
         else:
             text = ", ".join(constant.name for constant in found.values[:BODY_LIMIT])
-        return f"{{ {text} }}" if 0 < len(text) <= BODY_LIMIT else "{ ... }"
+        if not text:
+            return "{}"
+        return f"{{ {text} }}" if len(text) <= BODY_LIMIT else "{ ... }"
 
 
 def declaration(btf: "Btf", type_id: int, name: str = "") -> str:

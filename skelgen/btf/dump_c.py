@@ -42,8 +42,10 @@ class DefinitionWriter:
         """
         found = self.btf.type(type_id)
         if isinstance(found, Struct | Union | Enum | Enum64):
-            name = f" {found.name}" if found.name else ""
-            return f"{keyword(found)}{name} {self._body(found, 0)};"
+            head = f"{keyword(found)} {found.name}".rstrip()
+            if isinstance(found, Enum | Enum64) and not found.values:
+                return f"{head};"  # declared alone
+            return f"{head} {self._body(found, 0)};"
         if isinstance(found, Fwd):
             return f"{'union' if found.union else 'struct'} {found.name};"
         if isinstance(found, Typedef):

@@ -100,7 +100,7 @@ def _constant(enum: Enum | Enum64, value: int) -> int:
     return value
 
 
-def _details(found: Type) -> dict[str, Any]:  # noqa: PLR0911 - one a kind
+def _details(found: Type) -> dict[str, Any]:  # noqa: C901, PLR0911 (a case a kind)
     match found:
         case Int():
             flags = (found.signed, "SIGNED"), (found.char, "CHAR"), (found.bool, "BOOL")

@@ -1,5 +1,7 @@
 """BTF edited in place: numbers and string offsets stay what they were."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from skelgen.btf.build import BtfBuilder
@@ -22,6 +24,9 @@ from skelgen.btf.types import (
 )
 from tests.harness.btf import btf_of, every_kind
 from tests.harness.sources import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BYTEORDERS = ("little", "big")
 
@@ -50,7 +55,9 @@ def test_changes(byteorder: str) -> None:
     assert after.type(28) == Datasec(
         28, ".data.x", 64, (VarSecinfo(26, 8, 40), VarSecinfo(26, 4, 4))
     )
-    assert after.type(7) == before.type(7)._replace(size=40)  # type: ignore[call-arg] # a struct
+    struct = before.type(7)
+    assert isinstance(struct, Struct)
+    assert after.type(7) == struct._replace(size=40)
     assert after.type(26) == Var(26, "v", 17, 0)
     assert after.type(23) == Func(23, "f", 21, 2)
     assert after.type(5) == Ptr(5, 1)
@@ -133,7 +140,7 @@ def test_kinds_are_replaced_for_old_kernels() -> None:
 def test_changes_that_a_type_does_not_allow() -> None:
     editor = BtfEditor(every_kind().bytes())
     before = editor.bytes()
-    for change, text in (
+    changes: tuple[tuple[Callable[[], None], str], ...] = (
         (lambda: editor.set_size(5, 8), "type 5 is a PTR, which states no size"),
         (lambda: editor.set_type(7, 1), "type 7 is a STRUCT, which has no such type"),
         (lambda: editor.set_type(6, 1), "type 6 is a ARRAY"),
@@ -145,7 +152,8 @@ def test_changes_that_a_type_does_not_allow() -> None:
         (lambda: editor.set_size(0, 8), "no type 0 to edit"),
         (lambda: editor.set_size(36, 8), "no type 36 to edit"),
         (lambda: editor.set_size(7, 1 << 32), "does not fit 32 bits"),
-    ):
+    )
+    for change, text in changes:
         with pytest.raises(ValueError, match=text):
             change()
     assert editor.bytes() == before

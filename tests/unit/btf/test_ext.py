@@ -89,7 +89,7 @@ def test_short_and_long_headers() -> None:
 def test_no_records() -> None:
     empty = struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, *(0,) * 6)
     found = BtfExt(empty)
-    assert found.func_info == found.line_info == found.core_relo == ()
+    assert (found.func_info, found.line_info, found.core_relo) == ((), (), ())
 
 
 @pytest.mark.parametrize("byteorder", BYTEORDERS)

@@ -26,6 +26,7 @@ from tests.harness.btf import (
     needs_bpftool,
     needs_kernel_btf,
 )
+from tests.harness.sources import ROOT
 
 BYTEORDERS = ("little", "big")
 
@@ -33,8 +34,8 @@ BYTEORDERS = ("little", "big")
 def map_vmlinux() -> mmap.mmap:
     """Map the kernel's BTF as the runtime does."""
     fd = os.open(VMLINUX, os.O_RDONLY)
+    size = os.fstat(fd).st_size
     try:
-        size = os.fstat(fd).st_size
         return mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
     except OSError:  # before Linux 6.16 it can only be read
         anonymous = mmap.mmap(-1, size)
@@ -329,15 +330,15 @@ def test_split_btf_without_its_base_is_refused() -> None:
 def test_import_stays_light() -> None:
     """The runtime imports this in every process."""
     code = (
-        "import sys, skelgen.btf.parse, skelgen.btf.kernel;"
+        "import sys; sys.path[:0] = ['.']; import skelgen.btf.kernel;"
         "print(*(m for m in sys.argv[1:] if m in sys.modules))"
     )
     heavy = ("re", "dataclasses", "inspect", "logging", "contextlib", "json")
     ours = ("skelgen.btf.types", "skelgen.btf.decode", "skelgen.btf.build")
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", "import sys; sys.path[:0] = ['.'];" + code]
-        + list(heavy + ours),
+        [sys.executable, "-I", "-S", "-c", code, *heavy, *ours],
         capture_output=True,
+        cwd=ROOT,
         text=True,
         check=True,
     )

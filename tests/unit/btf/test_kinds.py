@@ -1,6 +1,7 @@
 """Every kind, in both byte orders: what goes in comes out, as bpftool sees it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,7 @@ from skelgen.btf.types import (
     Ptr,
     Restrict,
     Struct,
+    Type,
     Typedef,
     TypeTag,
     Union,
@@ -46,9 +48,12 @@ from tests.harness.btf import (
 )
 from tests.harness.sources import Source
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 BYTEORDERS = ("little", "big")
 
-EXPECTED = [
+EXPECTED: list[Type] = [
     Void(0, ""),
     Int(1, "int", 4, True, False, False, 32),
     Int(2, "char", 1, False, True, False, 8),
@@ -228,14 +233,15 @@ def test_builder_and_reader_agree(
 
 def test_builder_refuses_what_does_not_fit() -> None:
     builder = BtfBuilder()
-    for add in (
+    changes: tuple[Callable[[], int], ...] = (
         lambda: builder.add_ptr(1 << 32),
         lambda: builder.add_ptr(-1),
         lambda: builder.add_struct("s", 4, [("a", 1, 1 << 24, 1)]),
         lambda: builder.add_func("f", 1, -1),
         lambda: builder.add_func("f", 1, 1 << 24),
         lambda: builder.add_typedef("nul\0", 1),
-    ):
+    )
+    for add in changes:
         with pytest.raises(ValueError, match=r"fit|many|NUL"):
             add()
     with pytest.raises(KeyError):
