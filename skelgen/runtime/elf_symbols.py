@@ -133,7 +133,9 @@ class ElfSymbols:
                 for name, symbol in self._symbols(table, None):
                     if symbol.offset not in seen:
                         seen.add(symbol.offset)
-                        yield symbol._replace(name=name.partition(b"@")[0].decode())
+                        yield symbol._replace(
+                            name=name.partition(b"@")[0].decode(errors="replace")
+                        )
 
     def _tables(self, kind: int) -> list[_Section]:
         size = self._form.symbol.size
@@ -159,7 +161,7 @@ class ElfSymbols:
             plain, _, tail = text.partition(b"@")
             if plain != name:
                 continue
-            if version and tail and tail.lstrip(b"@").decode() != version:
+            if version and tail and tail.lstrip(b"@") != version.encode():
                 continue
             exact[symbol.offset] = symbol._replace(name=name.decode())
             if not tail or tail.startswith(b"@"):
