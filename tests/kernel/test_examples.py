@@ -1,0 +1,104 @@
+"""The examples, and the one in the README, run and print what they promise."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skelgen
+from tests.harness import sources
+from tests.harness.sources import ROOT
+
+
+def run(script: Path, **environ: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script],
+        cwd=script.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def built(name: str, folder: Path) -> Path:
+    """Copy an example and generate its skeleton beside it."""
+    for script in (sources.EXAMPLES / name).glob("*.py"):
+        if not script.name.endswith("_skel.py"):
+            shutil.copy(script, folder)
+    records = tuple(sources.records_of(name).items())
+    path = sources.compiled(sources.find(name))
+    text = skelgen.generate(path, records=records)
+    (folder / f"{name}_skel.py").write_text(text, "utf-8")
+    return folder
+
+
+def test_minimal(tmp_path: Path) -> None:
+    printed = run(built("minimal", tmp_path) / "main.py")
+    assert printed == "the kernel saw 5 calls of getppid()\n"
+
+
+@pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip (package iproute2)")
+def test_xdp_count(tmp_path: Path) -> None:
+    printed = run(built("xdp_count", tmp_path) / "main.py")
+    rows = [line.split()[:3] for line in printed.splitlines()]
+    assert rows == [
+        ["PROTOCOL", "PACKETS", "BYTES"],
+        ["icmp", "3", "180"],
+        ["tcp", "5", "300"],
+        ["udp", "7", "420"],
+    ]
+
+
+def test_bootstrap_demo(tmp_path: Path) -> None:
+    printed = run(built("bootstrap", tmp_path) / "demo.py")
+    lines = printed.splitlines()
+    assert len(lines) >= 22
+    assert sum(line.startswith("exec ") for line in lines) == 16
+    assert sum(line.startswith("exit ") for line in lines) == 16
+    assert re.search(r"^exit +sh +\d+ +\d+ +exit code 13 ", printed, re.MULTILINE)
+    assert re.search(r"^exit +sh +\d+ +\d+ +killed by signal 9 ", printed, re.MULTILINE)
+    assert lines[-1].startswith("demo: 32 events of 16 processes")
+
+
+def test_demo_without_root(tmp_path: Path) -> None:
+    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    done = subprocess.run(
+        [*drop, sys.executable, built("bootstrap", tmp_path) / "demo.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "demo: BTF of object 'bootstrap': BPF_BTF_LOAD: operation not permitted (EPERM)",
+        "  this process lacks CAP_BPF: run as root or grant it",
+        *done.stderr.splitlines()[2:-1],  # sysctls, as they are here
+        "  sudo make demo",
+    ]
+
+
+def test_readme(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (program,) = re.findall(r"```c\n(.*?)```", readme, re.DOTALL)
+    (script,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    source, output = tmp_path / "count.bpf.c", tmp_path / "count.bpf.o"
+    source.write_text(program, "utf-8")
+    (tmp_path / "main.py").write_text(script, "utf-8")
+    tool = ROOT / "tools" / "compile_bpf.py"
+    command = [sys.executable, tool, source, output]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, check=True, env=environment)
+    text = skelgen.generate(output)
+    (tmp_path / "count_skel.py").write_text(text, "utf-8")
+    assert run(tmp_path / "main.py") == "1\n"
