@@ -1,5 +1,8 @@
 # make demo    build the bootstrap example and watch it trace processes (as root)
 # make test    every check: style, types, imports, tests with coverage
+# make test-kernels    the kernel tests on Debian's 6.1 and 6.12, under QEMU (KERNELS=6.1)
+# make fuzz    20,000 mutated objects through the generator (OBJECTS=1000)
+# make bench    tables of times against bpftool, libbpf and plain ctypes
 # make examples, make lint, make types, make pytest    the parts of it
 #
 # Each sets up what it needs, once: a virtual environment in .venv, and Debian
@@ -12,7 +15,7 @@ BIN := $(VENV)/bin
 EXAMPLES := minimal bootstrap xdp_count
 SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
 
-.PHONY: help demo test lint types imports pytest examples clean
+.PHONY: help demo test lint types imports pytest test-kernels fuzz bench examples clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 # One thing after the other, so that what is printed can be read.
@@ -42,6 +45,19 @@ imports: $(VENV)/.test
 
 pytest: $(VENV)/.test examples
 	$(BIN)/pytest --cov --cov-report=term $(PYTEST)
+
+test-kernels: $(VENV)/.test
+	tools/need.sh 'make test-kernels' qemu-system-x86 kmod
+	$(BIN)/pip install --quiet --disable-pip-version-check virtme-ng
+	$(BIN)/python tests/vm/run.py $(KERNELS) $(if $(PYTEST),-- $(PYTEST))
+
+OBJECTS := 20000
+
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz.run $(OBJECTS)
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/run.py $(BENCH)
 
 examples: $(SKELETONS)
 
