@@ -194,11 +194,7 @@ class MapHandle(Defined):
         except OSError:
             if not os.path.isdir(parent):
                 raise
-        try:
-            syscalls.obj_pin(fd, where, what=f"map '{self.name}'")
-        except PermissionError as error:
-            error.add_note(f"'{parent}' has to be on a bpffs, e.g. /sys/fs/bpf")
-            raise
+        syscalls.obj_pin(fd, where, what=f"map '{self.name}'")
         self._pinned.append(where)
 
     def unpin(self, path: str | os.PathLike[str] | None = None) -> None:

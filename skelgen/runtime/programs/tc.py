@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from skelgen.model.enums import AttachType
+from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime import features, syscalls
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
@@ -48,6 +48,10 @@ class TcProgram(Program):
         """
         prog_fd = self.fd()
         what = f"{self.what} on interface '{interface}'"
+        if self.type == ProgType.SCHED_ACT:
+            raise self.attach_error(
+                'actions belong to a filter of tc(8); SEC("tcx/ingress") can be attached'
+            )
         attach_type = self._hook(direction)
         index = interface_index(self, interface)
         flags, relative_fd, relative_id = ordering(

@@ -11,6 +11,8 @@ from skelgen.runtime.programs.target import interface_index
 # XDP_FLAGS_* of linux/if_link.h
 _MODES: Final = {"generic": 1 << 1, "native": 1 << 2, "offload": 1 << 3}
 
+_OF_MAPS: Final = frozenset((AttachType.XDP_DEVMAP, AttachType.XDP_CPUMAP))
+
 
 class XdpProgram(Program):
     """``SEC("xdp")``: type ``XDP``, Linux 4.8."""
@@ -31,6 +33,11 @@ class XdpProgram(Program):
         """
         what = f"{self.what} on interface '{interface}'"
         prog_fd = self.fd()
+        if self.attach_type in _OF_MAPS:
+            raise self.attach_error(
+                f'SEC("{self.spec.section}") is for programs that a devmap or cpumap '
+                "runs; put its fd into an element"
+            )
         index = interface_index(self, interface)
         flags = 0 if mode is None else _MODES[mode]
         fd = syscalls.link_create(

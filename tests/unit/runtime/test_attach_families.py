@@ -270,6 +270,14 @@ def test_tc_asks_for_the_direction(kernel: FakeKernel) -> None:
     assert kernel.named("LINK_CREATE")[1].u32(8) == AttachType.NETKIT_PRIMARY
 
 
+def test_programs_that_interfaces_do_not_run(kernel: FakeKernel) -> None:
+    with pytest.raises(AttachError, match="a devmap or cpumap runs"):
+        loaded("xdp/cpumap", XdpProgram).attach(7)
+    with pytest.raises(AttachError, match=r"belong to a filter of tc\(8\)"):
+        loaded("action", TcProgram).attach(7, direction="ingress")
+    assert kernel.names() == ["PROG_LOAD"] * 2
+
+
 def test_before_tcx_it_is_said(kernel: FakeKernel) -> None:
     features.TCX.assume(False)
     program = loaded("tcx/egress", TcProgram)
