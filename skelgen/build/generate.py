@@ -90,7 +90,8 @@ def generate(data: bytes, source: str, path: str, options: Options) -> str:
     spec = read(data, source, path, options.name)
     try:
         return _generate(data, spec, options)
-    except ObjectError:
+    except ObjectError as error:
+        error.path = path
         raise
     except BtfParseError as error:
         raise BtfError(f"{path}: {error}") from error
@@ -125,4 +126,9 @@ def _with_dwarf(data: bytes, missing: tuple[str, ...], btf: Btf | None) -> Btf:
 
     if btf is None:
         raise ConfigError(f"type '{missing[0]}': the object has no BTF to begin with")
-    return Btf(dwarf.struct_from_dwarf(data, missing, btf))
+    try:
+        return Btf(dwarf.struct_from_dwarf(data, missing, btf))
+    except ObjectError as error:
+        if not error.message.startswith("type "):
+            error.message = f"type '{missing[0]}': not in BTF; {error.message}"
+        raise
