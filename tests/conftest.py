@@ -2,14 +2,25 @@
 
 import importlib.util
 import itertools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
 import pytest
 
 from tests.harness import sources
+
+# A busy machine is slow, which says nothing about the code under test.
+hypothesis.settings.register_profile(
+    "skelgen",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize=os.environ.get("CI") == "true",
+)
+hypothesis.settings.load_profile("skelgen")
 
 CompileBpf = Callable[..., Path]
 MakeSkeleton = Callable[..., ModuleType]
