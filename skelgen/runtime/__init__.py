@@ -124,7 +124,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.struct_ops import StructOpsMap
     from skelgen.runtime.syscalls import Fd, TestRun
     from skelgen.runtime.syscalls.info import BtfInfo, MapInfo, ProgInfo
-    from skelgen.runtime.syscalls.link_info import LinkInfo
+    from skelgen.runtime.syscalls.info_link import LinkInfo
 
 __all__ = (
     "ABI",
@@ -318,7 +318,7 @@ _HOMES = {
     "skelgen.runtime.struct_ops": ("StructOpsMap"),
     "skelgen.runtime.syscalls": ("Fd TestRun"),
     "skelgen.runtime.syscalls.info": ("BtfInfo MapInfo ProgInfo"),
-    "skelgen.runtime.syscalls.link_info": ("LinkInfo"),
+    "skelgen.runtime.syscalls.info_link": ("LinkInfo"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -109,7 +109,7 @@ if TYPE_CHECKING:
         prog_info,
         prog_insns,
     )
-    from skelgen.runtime.syscalls.link_info import LinkInfo, link_info
+    from skelgen.runtime.syscalls.info_link import LinkInfo, link_info
     from skelgen.runtime.syscalls.mounts import (
         FSCONFIG_CMD_CREATE,
         FSCONFIG_SET_STRING,
@@ -241,8 +241,8 @@ _LATE: Final = {
     "obj_get_info": "info",
     "prog_info": "info",
     "prog_insns": "info",
-    "LinkInfo": "link_info",
-    "link_info": "link_info",
+    "LinkInfo": "info_link",
+    "link_info": "info_link",
     "FSCONFIG_CMD_CREATE": "mounts",
     "FSCONFIG_SET_STRING": "mounts",
     "fsconfig": "mounts",

@@ -299,3 +299,17 @@ def test_memory_is_mapped_and_unmapped() -> None:
         syscalls.mmap(0, size, syscalls.PROT_READ, syscalls.MAP_SHARED, 99)
     with pytest.raises(OSError, match="munmap: invalid argument"):
         syscalls.munmap(1, size)
+
+
+def test_no_module_hides_a_function_of_its_name() -> None:
+    import importlib
+    import pkgutil
+
+    from skelgen.runtime import links, programs
+
+    for package in (syscalls, programs, links):
+        found = {module.name for module in pkgutil.iter_modules(package.__path__)}
+        for name in found:
+            importlib.import_module(f"{package.__name__}.{name}")
+        assert not found & set(package.__all__)
+    assert callable(syscalls.link_info)
