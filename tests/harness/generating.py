@@ -93,9 +93,8 @@ def generated(
 def loaded(text: str) -> ModuleType:
     """Return a module's text as a module."""
     module = ModuleType(f"skelgen_generated_{next(_number)}")
-    exec(
-        compile(text, module.__name__, "exec", dont_inherit=True), module.__dict__
-    )  # noqa: S102 (what is under test)
+    code = compile(text, module.__name__, "exec", dont_inherit=True)
+    exec(code, module.__dict__)  # noqa: S102 (what is under test)
     return module
 
 
