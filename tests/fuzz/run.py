@@ -1,7 +1,7 @@
 """Generate modules from mutated objects: a module as expected, or one error.
 
 Usage: ``python -m tests.fuzz.run [OBJECTS [FIRST_SEED]]``, 20,000 from seed 0 by
-default (``make fuzz``). Each object has 5 s and 500 MB. Prints the seeds that failed
+default (``make fuzz``). Each object has 5 s of processor and 500 MB. Prints the seeds that failed
 and returns a failure if there are any; ``python -m tests.fuzz.run 1 SEED`` repeats one.
 """
 
@@ -35,6 +35,7 @@ class Result(NamedTuple):
     verdict: str
     """``module``, the name of a SkelgenError, or a sentence about what is wrong."""
     seconds: float
+    """Of processor, so that a busy machine does not matter."""
 
     @property
     def failed(self) -> bool:
