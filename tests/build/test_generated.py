@@ -12,6 +12,8 @@ from pathlib import Path
 
 import black
 import pytest
+from black.mode import TargetVersion
+from black.report import NothingChanged
 
 import skelgen
 from skelgen.errors import SkelgenError
@@ -117,10 +119,10 @@ def test_import_without_third_parties(modules: Path) -> None:
 
 def test_black_leaves_it_alone(bpf_source: sources.Source) -> None:
     text = generate(bpf_source)
-    mode = black.Mode(target_versions={black.TargetVersion.PY311})
+    mode = black.Mode(target_versions={TargetVersion.PY311})
     try:
         black.format_file_contents(text, fast=False, mode=mode)
-    except black.NothingChanged:
+    except NothingChanged:
         return
     pytest.fail("black would change it")
 

@@ -73,7 +73,7 @@ def test_bootstrap_demo(tmp_path: Path) -> None:
 def test_demo_without_root(tmp_path: Path) -> None:
     drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
     done = subprocess.run(
-        [*drop, sys.executable, built("bootstrap", tmp_path) / "demo.py"],
+        [*drop, sys.executable, str(built("bootstrap", tmp_path) / "demo.py")],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -96,7 +96,7 @@ def test_readme(tmp_path: Path) -> None:
     source.write_text(program, "utf-8")
     (tmp_path / "main.py").write_text(script, "utf-8")
     tool = ROOT / "tools" / "compile_bpf.py"
-    command = [sys.executable, tool, source, output]
+    command: list[str | Path] = [sys.executable, tool, source, output]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(command, check=True, env=environment)
     text = skelgen.generate(output)

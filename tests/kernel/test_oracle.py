@@ -204,12 +204,12 @@ def test_kernel_holds_the_same(oracle: Oracle, bpf_source: sources.Source) -> No
         obj.load()
         ours = program_facts(obj)
         for facts in (*ours, *theirs["programs"]):
-            for source, program, fact in OTHERWISE:
-                if (source, program) == (bpf_source.name, facts["name"]):
+            for name, program, fact in OTHERWISE:
+                if (name, program) == (bpf_source.name, facts["name"]):
                     facts[fact] = "not compared"
         assert ours == theirs["programs"]
-        for fact in theirs["maps"]:
-            del fact["name"]  # libbpf's own; the kernel's is compared
+        for definition in theirs["maps"]:
+            del definition["name"]  # libbpf's own; the kernel's is compared
         assert map_facts(obj) == theirs["maps"]
 
 
