@@ -3,9 +3,9 @@
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 from skelgen.build.generate import Options, generate
 from skelgen.errors import ConfigError, ObjectError
@@ -22,13 +22,12 @@ class Outcome(Enum):
     UNCHANGED = "unchanged"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One object and the module to make of it."""
 
     source: Path
     output: Path
-    options: Options = field(default_factory=Options)
+    options: Options = Options()
 
 
 def output_path(source: Path, folder: Path | None = None) -> Path:

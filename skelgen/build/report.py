@@ -6,7 +6,7 @@ from skelgen.btf.decl import declaration, type_name
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.layout import section_vars
 from skelgen.btf.parse import Btf
-from skelgen.codegen.text import doc
+from skelgen.codegen.text import count, doc
 from skelgen.errors import BtfError
 from skelgen.model import attach
 from skelgen.model.enums import AttachType, MapType, ProgType
@@ -242,11 +242,11 @@ def _map_row(row: Table) -> tuple[str, ...]:
 
 def _program_row(spec: ProgramSpec) -> tuple[str, ...]:
     type_ = _name(ProgType, spec.type)
-    count = _count(spec.insns.size // 8, "instruction")
+    size = count(spec.insns.size // 8, "instruction")
     section = f'SEC("{spec.section}")'
     target = _target(spec.attach)
     load = "" if spec.autoload else "not loaded by itself"
-    return spec.name, section, type_, target, count, load
+    return spec.name, section, type_, target, size, load
 
 
 def _target(where: attach.Attach) -> str:
@@ -269,6 +269,4 @@ def _extern_row(row: Table) -> tuple[str, ...]:
 
 
 def _count(number: Json, unit: str) -> str:
-    if number == 1:
-        return f"1 {unit}"
-    return f"{number} {unit.removesuffix('y') + 'ie' if unit == 'entry' else unit}s"
+    return count(number if isinstance(number, int) else 0, unit)

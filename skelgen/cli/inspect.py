@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from skelgen.build import driver, report
+from skelgen.build import driver
 from skelgen.build.generate import read
 from skelgen.cli.errors import BAD_INPUT, show
 from skelgen.errors import SkelgenError
@@ -21,6 +21,8 @@ def inspect(object_: Path, *, as_json: bool) -> None:
     Maps with key, value and size; programs with section, type and where they attach;
     globals with C declaration, offset and size; externs; struct_ops.
     """
+    from skelgen.build import report  # noqa: PLC0415 - not for every command
+
     try:
         data = driver.read_source(object_)
         spec = read(data, object_.name, str(object_))

@@ -1,17 +1,16 @@
 """The classes of a generated module that stand for C types."""
 
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from skelgen.codegen.layout import Expr, Group, flat, strings
 from skelgen.codegen.structs import Layout, Member, Place
-from skelgen.codegen.text import words
+from skelgen.codegen.text import count, words
 
 _BUILTINS = frozenset({"bool", "bytes", "float", "int"})
 
 
-@dataclass(frozen=True, slots=True)
-class EnumClass:
+class EnumClass(NamedTuple):
     """An ``enum.IntEnum`` of a generated module."""
 
     name: str
@@ -22,8 +21,7 @@ class EnumClass:
     public: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class StructClass:
+class StructClass(NamedTuple):
     """An ``rt.Struct`` or ``rt.Union`` of a generated module."""
 
     name: str
@@ -90,8 +88,7 @@ def _unshadowed(members: list[Member]) -> tuple[Member, ...]:
         return pattern.sub(r"builtins.\1", annotation)
 
     return tuple(
-        replace(
-            member,
+        member._replace(
             shape=member.shape._replace(
                 annotation=qualified(member.shape.annotation),
                 parameter=qualified(member.shape.parameter),
@@ -108,11 +105,10 @@ def struct_class(
 
     ``doc`` is how its docstring begins.
     """
-    size = "1 byte" if layout.size == 1 else f"{layout.size} bytes"
     return StructClass(
         name,
         "rt.Union" if layout.is_union else "rt.Struct",
-        f"{doc}, {size}.",
+        f"{doc}, {count(layout.size, 'byte')}.",
         layout.size,
         () if anonymous else _unshadowed(layout.members),
         tuple(layout.entries),

@@ -1,6 +1,6 @@
 """Which class of the runtime a map gets, with which codecs, and how it is described."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from skelgen.btf.decl import type_name
 from skelgen.btf.parse import Btf
@@ -8,7 +8,7 @@ from skelgen.codegen import shapes
 from skelgen.codegen.layout import Expr, Group
 from skelgen.codegen.names import camel
 from skelgen.codegen.shapes import Shape
-from skelgen.codegen.text import code
+from skelgen.codegen.text import code, count
 from skelgen.codegen.types import Context, TypeTable
 from skelgen.errors import BtfError
 from skelgen.model.enums import MapType
@@ -49,8 +49,7 @@ RECORD_MAPS = frozenset({MapType.RINGBUF})
 """Maps that ``--record`` can type."""
 
 
-@dataclass(frozen=True, slots=True)
-class MapView:
+class MapView(NamedTuple):
     """A map of a generated module."""
 
     attribute: str
@@ -71,7 +70,7 @@ def map_view(
 ) -> MapView:
     """Return how a map looks in a module.
 
-    ``record`` is what ``--record`` says of it: shape, and type in C.
+    ``record`` is what ``--record`` says of it: shape, and description.
     """
     key = _side(spec, spec.key_type_id, spec.key_size, "key", btf, table)
     value = _side(spec, spec.value_type_id, spec.value_size, "value", btf, table)
@@ -83,7 +82,7 @@ def map_view(
     return MapView(
         attribute,
         expr,
-        _describe(spec, key, value, record),
+        _describe(spec, key[1], value[1], record[1] if record else None),
         spec,
         record[0] if record else None,
     )
@@ -120,7 +119,7 @@ def _side(
     btf: Btf | None,
     table: TypeTable | None,
 ) -> tuple[Shape, str]:
-    """Return the shape of a map's key or value, and its type in C."""
+    """Return the shape of a map's key or value, and how it is described."""
     if type_id and btf is not None and table is not None:
         where = Context(
             f"map '{spec.name}' {side}",
@@ -128,40 +127,28 @@ def _side(
             camel(spec.name) + camel(side),
         )
         shape = table.shape(type_id, where)
-        if shape.size == size:
-            return shape, type_name(btf, type_id)
-        if spec.type != MapType.RINGBUF:
+        if shape.size != size and spec.type != MapType.RINGBUF:
             raise BtfError(f"{where.what}: {size} bytes, but its type has {shape.size}")
-        return shape, type_name(btf, type_id)
+        return shape, code(type_name(btf, type_id))
     kinds = _INDEX_KEY if side == "key" else _FD_VALUE
     if spec.type in kinds and size == 4:
-        return shapes.scalar(4, signed=False), "__u32"
-    return shapes.raw(size, ""), f"{size} bytes"
+        return shapes.scalar(4, signed=False), "``__u32``"
+    return shapes.raw(size, ""), count(size, "byte")
 
 
-def _describe(
-    spec: MapSpec,
-    key: tuple[Shape, str],
-    value: tuple[Shape, str],
-    record: tuple[Shape, str] | None,
-) -> str:
+def _describe(spec: MapSpec, key: str, value: str, record: str | None) -> str:
     text = f"``{type_text(spec.type)}``"
-    if spec.type == MapType.RINGBUF:
-        if record:
-            text += f" of {_type(spec.value_type_id, record[1], known=True)}"
-        return f"{text}, {spec.max_entries} bytes{_pinned(spec)}."
-    if spec.type in _INDEXED:
-        text += f" of {_type(spec.value_type_id, value[1])}"
-    elif spec.key_size and spec.value_size:
-        key_text = _type(spec.key_type_id, key[1])
-        text += f", {key_text} to {_type(spec.value_type_id, value[1])}"
-    elif spec.value_size:
-        text += f" of {_type(spec.value_type_id, value[1])}"
     if spec.inner is not None:
-        text += f" of ``{type_text(spec.inner.type)}``"
+        value = f"``{type_text(spec.inner.type)}``"
+    if spec.type == MapType.RINGBUF:
+        text += f" of {record}" if record else ""
+        return f"{text}, {count(spec.max_entries, 'byte')}{_pinned(spec)}."
+    if spec.type in _INDEXED or (spec.value_size and not spec.key_size):
+        text += f" of {value}"
+    elif spec.key_size and spec.value_size:
+        text += f", {key} to {value}"
     if spec.max_entries:
-        entries = "entry" if spec.max_entries == 1 else "entries"
-        text += f", {spec.max_entries} {entries}"
+        text += f", {count(spec.max_entries, 'entry')}"
     return f"{text}{_pinned(spec)}."
 
 
@@ -171,10 +158,6 @@ def type_text(type_: int) -> str:
         return f"BPF_MAP_TYPE_{MapType(type_).name}"
     except ValueError:
         return f"map type {type_}"
-
-
-def _type(type_id: int, text: str, *, known: bool = False) -> str:
-    return code(text) if type_id or known else text
 
 
 def _pinned(spec: MapSpec) -> str:

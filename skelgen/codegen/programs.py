@@ -3,7 +3,7 @@
 ``skelgen.runtime.programs`` has the same table; a test compares them.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from skelgen.codegen.layout import Group
 from skelgen.codegen.text import code
@@ -44,8 +44,7 @@ _BY_TYPE: dict[int, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramView:
+class ProgramView(NamedTuple):
     """A program, or a struct_ops variable, of a generated module."""
 
     attribute: str

@@ -11,8 +11,7 @@ import base64
 import functools
 import importlib
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import jinja2
 
@@ -46,8 +45,7 @@ _IMAGE: Final = (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What stands above a module; plain text of one line each."""
 
     version: str

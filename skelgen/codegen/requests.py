@@ -1,10 +1,9 @@
 """What a user asks for beside what the object needs: ``--type`` and ``--record``."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
-from skelgen.errors import ConfigError
 
 _KINDS: dict[str, tuple[Kind, ...]] = {
     "struct": (Kind.STRUCT,),
@@ -14,21 +13,13 @@ _KINDS: dict[str, tuple[Kind, ...]] = {
 _NAMED = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.TYPEDEF)
 
 
-@dataclass(frozen=True, slots=True)
-class Requests:
+class Requests(NamedTuple):
     """Types and records that a user names."""
 
     types: tuple[str, ...] = ()
     """``event``, ``struct event``, ``event_t``."""
     records: tuple[tuple[str, str], ...] = ()
     """Pairs of ring buffer and type."""
-
-    def __post_init__(self) -> None:
-        seen: set[str] = set()
-        for name, _ in self.records:
-            if name in seen:
-                raise ConfigError(f"record '{name}': given twice")
-            seen.add(name)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """The data sections of an object, and the globals in them."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from skelgen.btf.decl import declaration
@@ -34,8 +33,7 @@ class Variable(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class GlobalView:
+class GlobalView(NamedTuple):
     """A global variable of a generated module."""
 
     attribute: str
@@ -45,8 +43,7 @@ class GlobalView:
     shape: Shape
 
 
-@dataclass(frozen=True, slots=True)
-class SectionView:
+class SectionView(NamedTuple):
     """A data section of a generated module."""
 
     attribute: str

@@ -7,8 +7,8 @@ descriptor over it. Members whose names start with ``__`` get no attribute, and 
 gap too.
 """
 
-from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from typing import NamedTuple
 
 from skelgen.codegen.layout import Expr, Group
 from skelgen.codegen.shapes import CHAR, Shape
@@ -31,8 +31,7 @@ class Place(Enum):
     """``rt.FlexibleBytes``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One attribute of a struct."""
 
     name: str
@@ -101,37 +100,56 @@ class Member:
 
     def shifted(self, offset: int) -> "Member":
         """Return the member as it looks from a struct that begins earlier."""
-        return replace(self, bit_offset=self.bit_offset + 8 * offset)
+        return self._replace(bit_offset=self.bit_offset + 8 * offset)
 
 
-@dataclass(slots=True)
 class Layout:
-    """The body of a struct or union, filled member by member in BTF's order."""
+    """The body of a struct or union, filled member by member in BTF's order.
 
-    what: str
-    """For messages: ``struct 'event'``."""
-    size: int
-    is_union: bool
-    base: int = 0
-    """Where it begins in the outermost struct, if anonymous."""
-    number: str = ""
-    """Which anonymous member it is: ``0.1`` for the second in the first. With ``base``
-    it makes the names of hidden members unique all over the outermost struct, where
-    ctypes shows them."""
-    members: list[Member] = field(default_factory=list[Member])
-    entries: list[Group] = field(default_factory=list[Group])
-    """Of ``_fields_``."""
-    anonymous: list[str] = field(default_factory=list[str])
-    """Names in ``_anonymous_``."""
-    offsets: list[int] = field(default_factory=list[int])
-    """Of the entries that are not hidden."""
-    packed: bool = False
-    """Whether ``_pack_`` is needed for C's offsets."""
-    align: int = 1
-    unnamed: int = 0
-    """Anonymous structs and unions in it, as far as seen."""
-    _cursor: int = 0
-    """End of the last entry; of the largest one in a union."""
+    ``what`` is its name in messages. An anonymous one has a ``base``, where it begins
+    in the outermost struct, and a ``number``, which member it is: ``0.1`` for the
+    second in the first. The two make names of hidden members unique all over the
+    outermost struct, where ctypes shows them.
+    """
+
+    __slots__ = (
+        "_cursor",
+        "align",
+        "anonymous",
+        "base",
+        "entries",
+        "is_union",
+        "members",
+        "number",
+        "offsets",
+        "packed",
+        "size",
+        "unnamed",
+        "what",
+    )
+
+    def __init__(
+        self, what: str, size: int, *, is_union: bool, base: int = 0, number: str = ""
+    ) -> None:
+        self.what = what
+        self.size = size
+        self.is_union = is_union
+        self.base = base
+        self.number = number
+        self.members: list[Member] = []
+        self.entries: list[Group] = []
+        """Of ``_fields_``."""
+        self.anonymous: list[str] = []
+        """Names in ``_anonymous_``."""
+        self.offsets: list[int] = []
+        """Of the entries that are not hidden."""
+        self.packed = False
+        """Whether ``_pack_`` is needed for C's offsets."""
+        self.align = 1
+        self.unnamed = 0
+        """Anonymous structs and unions in it, as far as seen."""
+        self._cursor = 0
+        # end of the last entry; of the largest one in a union
 
     def place(self, name: str, declaration: str, bit_offset: int, shape: Shape) -> None:
         """Add a member that is no bit-field and has a name."""
@@ -184,7 +202,7 @@ class Layout:
             return True
         for member in members:  # off its alignment, or over another member
             how = Place.MEMBER if member.place is Place.FIELD else member.place
-            self.members.append(replace(member.shifted(start), place=how))
+            self.members.append(member.shifted(start)._replace(place=how))
         return False
 
     def finish(self) -> None:

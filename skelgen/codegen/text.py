@@ -55,6 +55,13 @@ def code(text: str) -> str:
     return f"``{safe}``"
 
 
+def count(number: int, unit: str) -> str:
+    """Return ``1 byte``, ``2 bytes``, ``3 entries``."""
+    if number != 1:
+        unit = f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s"
+    return f"{number} {unit}"
+
+
 def words(text: str) -> "set[str]":
     """Return the names that an expression or annotation looks up.
 

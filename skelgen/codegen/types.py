@@ -180,7 +180,7 @@ class TypeTable:
         number: str = "",
     ) -> Layout:
         is_union = isinstance(type_, bt.Union)
-        layout = Layout(owner, type_.size, is_union, base, number)
+        layout = Layout(owner, type_.size, is_union=is_union, base=base, number=number)
         scope = Scope(owner, reserved, sunder=True)
         for index, member in enumerate(type_.members):
             if not member.name:

@@ -3,7 +3,7 @@
 Templates hold layout only; nothing is looked up or chosen there.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from skelgen.btf.decl import type_name
 from skelgen.btf.parse import Btf
@@ -23,7 +23,7 @@ from skelgen.codegen.programs import ProgramView, program_view, struct_ops_view
 from skelgen.codegen.requests import Requests, bare, find_type
 from skelgen.codegen.sections import SectionView, section_view, variables
 from skelgen.codegen.shapes import Shape
-from skelgen.codegen.text import doc
+from skelgen.codegen.text import code, doc
 from skelgen.codegen.types import Context, TypeTable
 from skelgen.codegen.usage import usage
 from skelgen.errors import BtfError, ConfigError, NamingError
@@ -44,8 +44,7 @@ _CLASSES = (
 """Attributes of the skeleton, and how the names of their classes end."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleView:
+class ModuleView(NamedTuple):
     """A whole module, but for its header and the blob."""
 
     name: str
@@ -220,6 +219,8 @@ class _Builder:
             if spec is None:
                 there = ", ".join(sorted(known)) or "none"
                 raise ConfigError(f"record '{name}': no such map; there are: {there}")
+            if name in records:
+                raise ConfigError(f"record '{name}': given twice")
             if spec.type not in RECORD_MAPS:
                 raise ConfigError(
                     f"record '{name}': the map is a {type_text(spec.type)},"
@@ -229,14 +230,14 @@ class _Builder:
         return records
 
     def _requested(self, name: str) -> tuple[Shape, str]:
-        """Return a type that the user named, and what C calls it."""
+        """Return a type that the user named, and what C calls it, for docstrings."""
         type_id = find_type(self.btf, name)
         if type_id is None or self.btf is None or self.table is None:
             raise ConfigError(f"type '{name}': neither BTF nor DWARF defines it")
         shape = self.table.shape(
             type_id, Context(f"type '{name}'", f"type ``{name}``", camel(bare(name)))
         )
-        return shape, type_name(self.btf, type_id)
+        return shape, code(type_name(self.btf, type_id))
 
     def _programs(self, scope: Scope) -> tuple[ProgramView, ...]:
         named = [(spec, scope.add(spec.name, "program")) for spec in self.spec.programs]

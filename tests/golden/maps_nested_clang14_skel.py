@@ -40,18 +40,18 @@ class MapsNestedClang14Maps:
         self.outer_array: Final = rt.GenericMap(
             obj.map("outer_array"), key=rt.U32, value=rt.U32
         )
-        """``BPF_MAP_TYPE_ARRAY_OF_MAPS``, ``__u32`` to __u32 of ``BPF_MAP_TYPE_ARRAY``,
-        4 entries.
+        """``BPF_MAP_TYPE_ARRAY_OF_MAPS``, ``__u32`` to ``BPF_MAP_TYPE_ARRAY``, 4
+        entries.
         """
         self.outer_hash: Final = rt.GenericMap(
             obj.map("outer_hash"), key=rt.Bytes(8), value=rt.U32
         )
-        """``BPF_MAP_TYPE_HASH_OF_MAPS``, 8 bytes to __u32 of ``BPF_MAP_TYPE_HASH``, 8
+        """``BPF_MAP_TYPE_HASH_OF_MAPS``, 8 bytes to ``BPF_MAP_TYPE_HASH``, 8
         entries.
         """
         self.rings: Final = rt.GenericMap(obj.map("rings"), key=rt.U32, value=rt.U32)
-        """``BPF_MAP_TYPE_ARRAY_OF_MAPS``, ``__u32`` to __u32 of
-        ``BPF_MAP_TYPE_RINGBUF``, 2 entries.
+        """``BPF_MAP_TYPE_ARRAY_OF_MAPS``, ``__u32`` to ``BPF_MAP_TYPE_RINGBUF``, 2
+        entries.
         """
 
 

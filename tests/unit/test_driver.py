@@ -139,7 +139,7 @@ def test_two_objects_for_one_module() -> None:
 
 
 def test_several_objects_and_a_file() -> None:
-    with pytest.raises(ConfigError, match="one.py: no such folder"):
+    with pytest.raises(ConfigError, match=r"one\.py: no such folder"):
         driver.jobs([Path("x.o"), Path("y.o")], Path("one.py"), Options())
 
 

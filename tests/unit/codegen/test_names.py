@@ -75,11 +75,11 @@ def test_sections_by_their_full_name(section: str, wanted: str | None) -> None:
         "x\0",
         'a"""\nimport os\n',
         "x = 1; y",
-        "ａ",  # NFKC makes an "a" of it
+        "ａ",  # noqa: RUF001 (NFKC makes an "a" of it)
     ],
 )
 def test_only_ascii_identifiers_pass(name: str) -> None:
-    with pytest.raises(NamingError, match="^map .*: not a C identifier$"):
+    with pytest.raises(NamingError, match=r"^map .*: not a C identifier$"):
         checked(name, "map")
 
 

@@ -1,0 +1,395 @@
+"""The command line: what it writes, prints and returns."""
+
+import json
+import os
+import pty
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import skelgen
+from skelgen.cli import main
+from tests.harness import sources
+from tests.harness.sources import ROOT
+
+CompileBpf = Callable[..., Path]
+
+
+@pytest.fixture
+def folder(
+    compile_bpf: CompileBpf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Return the current folder: ringbuf.bpf.o, maps_plain.bpf.o, and bad.o."""
+    for name in ("ringbuf", "maps_plain"):
+        path = compile_bpf(name)
+        (tmp_path / f"{name}.bpf.o").write_bytes(path.read_bytes())
+    (tmp_path / "bad.o").write_bytes(b"no object")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments, prog_name="skelgen")
+
+
+def process(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "skelgen", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# -- writing -------------------------------------------------------------------
+
+
+def test_beside_the_object(folder: Path) -> None:
+    result = run("ringbuf.bpf.o")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "wrote ringbuf_skel.py\n"
+    written = (folder / "ringbuf_skel.py").read_text("utf-8")
+    assert written == skelgen.generate("ringbuf.bpf.o")
+    assert run("ringbuf.bpf.o").stderr == "ringbuf_skel.py is up to date\n"
+
+
+def test_the_word_generate_is_optional(folder: Path) -> None:
+    assert run("generate", "ringbuf.bpf.o", "-o", "-").stdout == (
+        run("-o", "-", "ringbuf.bpf.o").stdout
+    )
+
+
+def test_to_a_file(folder: Path) -> None:
+    (folder / "app").mkdir()
+    result = run("ringbuf.bpf.o", "-o", "app/trace.py", "--name", "trace")
+    assert (result.exit_code, result.stderr) == (0, "wrote app/trace.py\n")
+    assert "class Trace(rt.Skeleton):" in (folder / "app/trace.py").read_text("utf-8")
+
+
+def test_to_standard_output(folder: Path) -> None:
+    result = run("ringbuf.bpf.o", "-o", "-")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == skelgen.generate("ringbuf.bpf.o")
+    assert not list(folder.glob("*.py"))
+
+
+def test_several_to_a_folder(folder: Path) -> None:
+    (folder / "app").mkdir()
+    result = run("ringbuf.bpf.o", "maps_plain.bpf.o", "-o", "app")
+    assert result.stderr.splitlines() == [
+        "wrote app/ringbuf_skel.py",
+        "wrote app/maps_plain_skel.py",
+        "2 objects: 2 written, 0 up to date",
+    ]
+    again = run("ringbuf.bpf.o", "maps_plain.bpf.o", "-o", "app")
+    assert again.stderr == "2 objects: 0 written, 2 up to date\n"
+
+
+def test_quiet(folder: Path) -> None:
+    result = run("-q", "ringbuf.bpf.o", "maps_plain.bpf.o")
+    assert (result.exit_code, result.output) == (0, "")
+    assert (folder / "maps_plain_skel.py").exists()
+
+
+def test_types_and_records(folder: Path) -> None:
+    result = run(
+        "ringbuf.bpf.o", "-r", "rb=struct event", "--type", "enum kind", "-o", "-"
+    )
+    assert result.exit_code == 0
+    assert "record=rt.struct(Event)" in result.stdout
+    assert "class Kind(enum.IntEnum):" in result.stdout
+    assert (
+        "# Regenerate with: skelgen ringbuf.bpf.o --type 'enum kind'"
+        " --record 'rb=struct event'\n"
+    ) in result.stdout
+
+
+# -- check and diff ------------------------------------------------------------
+
+
+def test_check(folder: Path) -> None:
+    missing = run("--check", "ringbuf.bpf.o")
+    assert (missing.exit_code, missing.stdout) == (1, "")
+    assert missing.stderr == "ringbuf_skel.py is missing\n"
+    assert not (folder / "ringbuf_skel.py").exists()
+    run("ringbuf.bpf.o")
+    assert run("--check", "ringbuf.bpf.o").exit_code == 0
+    differs = run("--check", "ringbuf.bpf.o", "--record", "rb=event")
+    assert differs.exit_code == 1
+    assert differs.stderr == "ringbuf_skel.py is not up to date\n"
+    quiet = run("--check", "-q", "ringbuf.bpf.o", "--record", "rb=event")
+    assert (quiet.exit_code, quiet.output) == (1, "")
+
+
+def test_diff(folder: Path) -> None:
+    new = run("--diff", "ringbuf.bpf.o")
+    assert new.exit_code == 0
+    assert new.stdout.startswith("--- /dev/null\n+++ ringbuf_skel.py\n@@ ")
+    run("ringbuf.bpf.o")
+    same = run("--diff", "ringbuf.bpf.o")
+    assert (same.exit_code, same.output) == (0, "")
+    differs = run("--diff", "--check", "ringbuf.bpf.o", "--record", "rb=event")
+    assert differs.exit_code == 1
+    assert '-        self.rb: Final = rt.RingBuf(obj.map("rb"), record=None)\n' in (
+        differs.stdout
+    )
+    assert "record=None" in (folder / "ringbuf_skel.py").read_text("utf-8")
+
+
+# -- what goes wrong -----------------------------------------------------------
+
+
+def test_no_object(folder: Path) -> None:
+    result = run("none.o")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "skelgen: error: none.o: No such file or directory\n"
+
+
+def test_the_others_are_written(folder: Path) -> None:
+    result = run("bad.o", "ringbuf.bpf.o")
+    assert result.exit_code == 2
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("skelgen: error: bad.o: ")
+    assert lines[1:] == [
+        "wrote ringbuf_skel.py",
+        "2 objects: 1 written, 0 up to date, 1 failed",
+    ]
+
+
+def test_a_bad_object_beats_a_difference(folder: Path) -> None:
+    assert run("--check", "bad.o", "ringbuf.bpf.o").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--name", "9x", "ringbuf.bpf.o"), "skelgen: error: name '9x': not a C"),
+        (("--record", "rb", "ringbuf.bpf.o"), "'rb' is not of the form MAP=TYPE"),
+        (("--record", "=event", "ringbuf.bpf.o"), "is not of the form MAP=TYPE"),
+        (("--name", "x", "a.o", "b.o"), "--name is for one object"),
+        (("-o", "-", "a.o", "b.o"), "-o - is for one object"),
+        (("-o", "-", "--check", "a.o"), "-o - is for one object"),
+        (("a.o", "a.bpf.o"), "a.bpf.o: a_skel.py is made from a.o already"),
+        (("-o", "x.py", "a.o", "b.o"), "x.py: no such folder"),
+        (("--nonsense",), "No such option"),
+        (("--quiet",), "Missing argument 'OBJ.o...'"),
+        (("-o", "no/x.py", "ringbuf.bpf.o"), "no/x.py: cannot write it: No such file"),
+        (("inspect",), "Missing argument 'OBJ.o'"),
+        (("inspect", "bad.o"), "skelgen: error: bad.o: "),
+    ],
+)
+def test_usage(folder: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_bad_fixtures(bad_source: sources.Source) -> None:
+    result = run(str(sources.compiled(bad_source)), "-o", "-")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("skelgen: error: ")
+    assert result.stderr.count("\n") == 1
+
+
+# -- help ----------------------------------------------------------------------
+
+
+def test_help() -> None:
+    for arguments in (("--help",), ("-h",)):
+        result = run(*arguments)
+        assert result.exit_code == 0
+        for part in (
+            "Usage: skelgen [OPTIONS] OBJ.o...\n       skelgen inspect [--json] OBJ.o\n",
+            "-r, --record MAP=TYPE",
+            "  inspect  Show maps",
+            "skelgen trace.bpf.o --record rb=event",
+            'eval "$(_SKELGEN_COMPLETE=bash_source skelgen)"',
+            "Exit status: 0 all well",
+        ):
+            assert part in result.output
+        assert max(map(len, result.output.splitlines())) <= 88
+    bare = run()
+    assert bare.exit_code == 2
+    assert bare.output == run("--help").output
+
+
+def test_help_of_commands() -> None:
+    assert "Usage: skelgen inspect [OPTIONS] OBJ.o" in run("inspect", "--help").output
+    assert "--check" in run("generate", "--help").output
+
+
+def test_version() -> None:
+    assert run("--version").output == f"skelgen, version {skelgen.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "wanted"),
+    [
+        ("skelgen ", 1, {"plain,inspect", "file,"}),
+        ("skelgen --rec", 1, {"plain,--record"}),
+        ("skelgen x.o --ch", 2, {"plain,--check"}),
+        ("skelgen x.o ring", 2, {"file,ring"}),
+        ("skelgen inspect --j", 2, {"plain,--json"}),
+        ("skelgen inspect ring", 2, {"file,ring"}),
+    ],
+)
+def test_completion(words: str, number: int, wanted: set[str]) -> None:
+    environ = {
+        "_SKELGEN_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(number),
+    }
+    result = CliRunner().invoke(main, env=environ, prog_name="skelgen")
+    assert wanted <= set(result.output.splitlines())
+
+
+# -- inspect -------------------------------------------------------------------
+
+
+def test_inspect(folder: Path) -> None:
+    result = run("inspect", "ringbuf.bpf.o")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = [line for line in result.stdout.splitlines() if line]
+    assert lines[0].startswith("ringbuf.bpf.o: little-endian, license 'GPL', ")
+    assert lines[1:] == [
+        "maps",
+        "  rb  RINGBUF    65536 bytes",
+        "programs",
+        (
+            '  on_getppid  SEC("tp/syscalls/sys_enter_getppid")  TRACEPOINT'
+            "  syscalls:sys_enter_getppid  43 instructions"
+        ),
+        ".rodata, 4 bytes of zeros",
+        "  +0  const volatile int only_pid  4 bytes",
+        ".bss, 16 bytes of zeros",
+        "  +0  __u64 lost  8 bytes",
+        "  +8  __u64 sent  8 bytes",
+    ]
+
+
+def test_inspect_json(folder: Path) -> None:
+    table = json.loads(run("inspect", "--json", "ringbuf.bpf.o").stdout)
+    assert table["name"] == "ringbuf"
+    assert table["maps"] == [
+        {
+            "name": "rb",
+            "type": "RINGBUF",
+            "key": None,
+            "key_size": 0,
+            "value": None,
+            "value_size": 0,
+            "max_entries": 65536,
+            "flags": 0,
+            "map_extra": 0,
+            "numa_node": None,
+            "pinned": False,
+            "inner": None,
+            "values": {},
+        }
+    ]
+    (program,) = table["programs"]
+    assert program["attach"] == {
+        "family": "Tracepoint",
+        "category": "syscalls",
+        "event": "sys_enter_getppid",
+    }
+    assert table["data"][1]["variables"][1] == {
+        "name": "sent",
+        "declaration": "__u64 sent",
+        "offset": 8,
+        "size": 8,
+        "static": False,
+    }
+
+
+def test_inspect_everything(bpf_source: sources.Source) -> None:
+    path = str(sources.compiled(bpf_source))
+    text = run("inspect", path)
+    assert (text.exit_code, text.stderr) == (0, "")
+    table = json.loads(run("inspect", path, "--json").stdout)
+    for part in ("maps", "programs", "struct_ops"):
+        for row in table[part]:
+            assert row["name"] in text.stdout
+    for section in table["data"]:
+        assert section["section"] in text.stdout
+        for var in section["variables"]:
+            assert var["name"] in text.stdout
+    for extern in table["externs"]:
+        assert extern["name"] in text.stdout
+
+
+# -- real processes ------------------------------------------------------------
+
+
+def test_exit_statuses(folder: Path) -> None:
+    statuses = [
+        process(*arguments, cwd=folder).returncode
+        for arguments in (
+            ("--check", "ringbuf.bpf.o"),
+            ("ringbuf.bpf.o",),
+            ("--check", "ringbuf.bpf.o"),
+            ("bad.o",),
+            ("--nonsense",),
+            ("--version",),
+        )
+    ]
+    assert statuses == [1, 0, 0, 2, 2, 0]
+
+
+def test_the_same_module_from_a_process(folder: Path) -> None:
+    done = process("ringbuf.bpf.o", "-o", "-", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == skelgen.generate("ringbuf.bpf.o")
+
+
+def test_a_closed_pipe(folder: Path) -> None:
+    command = f"'{sys.executable}' -m skelgen ringbuf.bpf.o -o - | head -1"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("# @generated")
+    assert "Traceback" not in done.stderr
+
+
+def test_progress_on_a_terminal(folder: Path) -> None:
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "skelgen", "ringbuf.bpf.o", "maps_plain.bpf.o"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=theirs,
+        check=True,
+    )
+    os.close(theirs)
+    text = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "[1/2] ringbuf.bpf.o\r" in text
+    assert "\r\x1b[K[2/2] maps_plain.bpf.o\r" in text
+    assert text.endswith("2 objects: 2 written, 0 up to date\r\n")
+
+
+def test_a_read_only_folder_says_so(folder: Path) -> None:
+    if os.geteuid() == 0:
+        target = Path("/proc/skel.py")
+        message = "cannot write it: No such file or directory"
+    else:
+        folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+        target = folder / "skel.py"
+        message = "cannot write it: Permission denied"
+    done = process("ringbuf.bpf.o", "-o", str(target), cwd=folder)
+    folder.chmod(stat.S_IRWXU)
+    assert done.returncode == 2
+    assert done.stderr == f"skelgen: error: {target}: {message}\n"
