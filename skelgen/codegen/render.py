@@ -8,12 +8,16 @@ because of a long name or number. What it makes of them is then what counts.
 """
 
 import base64
+import contextlib
 import functools
 import importlib
 import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import jinja2
+import jinja2.bccache
 
 from skelgen.codegen.layout import lay_out
 from skelgen.codegen.text import WIDTH, docstring
@@ -113,12 +117,30 @@ def _blob(image: bytes) -> str:
     return _BLOB.format(lines="\n".join(lines))
 
 
+class _Compiled(jinja2.FileSystemBytecodeCache):
+    """Compiled templates, kept where Python keeps compiled modules.
+
+    Compiling them takes as long as generating ten modules. They are checked against
+    the template's text, and Python's and Jinja's version, when they are read.
+    """
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        """Write one, if this user may and Python would."""
+        if sys.dont_write_bytecode:
+            return
+        with contextlib.suppress(OSError):
+            Path(self.directory).mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
 @functools.cache
 def _environment() -> jinja2.Environment:
     # a package of its own, which lies beside this one in the source tree
     templates = importlib.import_module("skelgen.templates")
+    folder = Path(templates.__path__[0])
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(list(templates.__path__)),
+        loader=jinja2.FileSystemLoader(folder),
+        bytecode_cache=_Compiled(str(folder / "__pycache__"), "%s.jinja"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

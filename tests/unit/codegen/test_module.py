@@ -1,13 +1,19 @@
 """Whole modules: what they say, that they are black's, that no object gets code in."""
 
 import ast
+import subprocess
 import sys
+from pathlib import Path
 
+import jinja2
+import jinja2.bccache
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from skelgen import templates
 from skelgen.btf.build import BtfBuilder
+from skelgen.codegen import render
 from skelgen.codegen.render import ABI, Header, blackened
 from skelgen.errors import ConfigError, NamingError, SkelgenError
 from skelgen.model import attach
@@ -32,6 +38,7 @@ from tests.harness.generating import (
     program,
     with_globals,
 )
+from tests.harness.sources import ROOT
 
 HOSTILE = [
     'x"""\nimport os\nos.system("id")\n"""',
@@ -470,12 +477,44 @@ def test_long_names_go_through_black() -> None:
     loaded(text)
 
 
-def test_black_is_not_even_imported_for_others(tmp_path: object) -> None:
-    import subprocess
-
+def test_black_is_not_even_imported_for_others() -> None:
     code = (
         "import sys; from tests.harness.generating import *;"
         " generated(blueprint()); sys.exit('black' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=".")
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_compiled_templates_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, writes: bool
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", not writes)
+    monkeypatch.setattr(templates, "__path__", [str(tmp_path)])
+    for path in (ROOT / "templates").glob("*.j2"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    wanted = generated(blueprint())
+    for _ in range(2):  # the second time, they are there
+        render._environment.cache_clear()
+        try:
+            assert generated(blueprint()) == wanted
+        finally:
+            render._environment.cache_clear()
+        assert bool(list(tmp_path.glob("__pycache__/*.jinja"))) is writes
+    (tmp_path / "spec.py.j2").write_text("# other\n", "utf-8")
+    assert generated(blueprint()).partition("# other")[2].strip().startswith("# Prog")
+    render._environment.cache_clear()
+
+
+def test_compiled_templates_that_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    cache = render._Compiled(str(tmp_path / "no" / "folder"))
+    environment = jinja2.Environment(bytecode_cache=cache, autoescape=True)
+    assert environment.from_string("{{ 1 + 1 }}").render() == "2"
+    bucket = jinja2.bccache.Bucket(environment, "key", "checksum")
+    bucket.code = compile("1", "x", "eval")
+    cache.dump_bytecode(bucket)
+    assert not list(tmp_path.iterdir())
