@@ -110,12 +110,20 @@ class RingBuf(Map, Generic[R]):
     # -- inside ----------------------------------------------------------------
 
     def _open(self) -> RingMemory:
-        fd = self.fd()  # raises before load and after destroy
+        self.fd()  # raises before load and after destroy
         memory = self._memory
         if memory is None:
-            memory = RingMemory(fd, self.max_entries, f"map '{self.name}'")
-            self._handle.track(memory)
-            self._memory = memory
+            handle = self._handle
+            # another thread may destroy the object now, or be here too
+            with handle.use() as fd, handle.lock:
+                memory = self._memory
+                if memory is None:
+                    memory = RingMemory(fd, self.max_entries, f"map '{self.name}'")
+                    handle.track(memory)
+                    self._memory = memory
+            if handle.state == "destroyed":
+                memory.close()  # it may have come too late to be closed with the rest
+                self.fd()
         return memory
 
     def _fill(self, limit: int | None) -> bool:
