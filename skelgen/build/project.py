@@ -76,10 +76,7 @@ def build_one(root: Path, place: Place, skeleton: SkeletonConfig) -> Result:
     made_by = _made_by(skeleton)
     if record.holds(root, made_by, output):
         return Result(skeleton, output, Outcome.FRESH)
-    data, inputs, warnings = _object(root, skeleton)
-    text = generate(
-        data, Path(skeleton.source).name, str(root / skeleton.source), options(skeleton)
-    )
+    text, inputs, warnings = _module(root, skeleton)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -101,16 +98,8 @@ def is_fresh(root: Path, place: Place, skeleton: SkeletonConfig) -> bool:
     record = _Record(place.records / f"{skeleton.module}.json")
     if record.holds(root, _made_by(skeleton), output):
         return True
-    data, _, _ = _object(root, skeleton)
-    text = generate(
-        data, Path(skeleton.source).name, str(root / skeleton.source), options(skeleton)
-    )
+    text, _, _ = _module(root, skeleton)
     return driver.current(output) == text
-
-
-def options(skeleton: SkeletonConfig) -> Options:
-    """Return what the generator is told. Raises ConfigError."""
-    return Options.of(skeleton.name, skeleton.types, skeleton.records)
 
 
 def sources(config: ProjectConfig) -> tuple[str, ...]:
@@ -130,6 +119,14 @@ def sources(config: ProjectConfig) -> tuple[str, ...]:
                 found = sorted((root / folder).rglob("*.h"))
                 files += [path.relative_to(root).as_posix() for path in found]
     return tuple(dict.fromkeys(files))
+
+
+def _module(root: Path, skeleton: SkeletonConfig) -> tuple[str, list[Path], str]:
+    """Return the module of a skeleton, the files it came from, and warnings."""
+    options = Options.of(skeleton.name, skeleton.types, skeleton.records)
+    data, inputs, warnings = _object(root, skeleton)
+    source = root / skeleton.source
+    return generate(data, source.name, str(source), options), inputs, warnings
 
 
 def _object(root: Path, skeleton: SkeletonConfig) -> tuple[bytes, list[Path], str]:
