@@ -3,17 +3,19 @@
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 import skelgen
-from skelgen.cli import main
+from skelgen.cli import group, main
 from tests.harness import sources
 from tests.harness.sources import ROOT
 
@@ -207,18 +209,29 @@ def test_help() -> None:
         result = run(*arguments)
         assert result.exit_code == 0
         for part in (
-            "Usage: skelgen [OPTIONS] OBJ.o...\n       skelgen inspect [--json] OBJ.o\n",
-            "-r, --record MAP=TYPE",
-            "  inspect  Show maps",
+            "Usage: skelgen [OPTIONS] OBJ.o...\n       skelgen COMMAND [ARGS]...\n",
             "skelgen trace.bpf.o --record rb=event",
             'eval "$(_SKELGEN_COMPLETE=bash_source skelgen)"',
             "Exit status: 0 all well",
         ):
             assert part in result.output
-        assert max(map(len, result.output.splitlines())) <= 88
     bare = run()
     assert bare.exit_code == 2
     assert bare.output == run("--help").output
+
+
+def test_help_is_one_screen() -> None:
+    lines = run("--help").output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 50
+
+
+def test_help_has_one_line_a_command() -> None:
+    output = run("--help").output
+    for name, command in group.walk(main):
+        if not isinstance(command, click.Group):
+            assert re.search(rf"^  {name}  .*\S", output, re.MULTILINE), name
+            assert command.short_help, name
 
 
 def test_help_of_commands() -> None:

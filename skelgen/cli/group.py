@@ -1,0 +1,84 @@
+"""The group behind ``skelgen``: a default command, and a help that lists the others."""
+
+from collections.abc import Iterator
+
+import click
+from click.shell_completion import CompletionItem
+
+_SUMMARY = 60
+"""Letters of a command's one line in the help."""
+
+
+class DefaultGroup(click.Group):
+    """A group that is its first command, unless another one is named.
+
+    The help lists the commands in the order they were added, which is the order a
+    newcomer meets them; a command that is a group shows its own commands.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name of the default command before arguments that name none."""
+        own = {*self.commands, *ctx.help_option_names, "--version"}
+        if args and args[0] not in own:
+            args = [self._default_name, *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands, in the order they were added."""
+        del ctx
+        return list(self.commands)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show both forms: the default command without its name, and the others."""
+        pieces = self._default.collect_usage_pieces(ctx)
+        formatter.write_usage(ctx.command_path, " ".join(pieces))
+        formatter.write_usage(
+            ctx.command_path, "COMMAND [ARGS]...", prefix=" " * len("Usage: ")
+        )
+
+    def format_options(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """List the commands, and the group's own options: each has its own help."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(_SUMMARY))
+                    for name, command in walk(self)
+                    if not isinstance(command, click.Group)
+                ]
+            )
+        records = [param.get_help_record(ctx) for param in self.get_params(ctx)]
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in records if record])
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete commands, options and files of the default command."""
+        items = super().shell_complete(ctx, incomplete)
+        items += self._default.shell_complete(ctx, incomplete)
+        if not incomplete.startswith("-"):
+            items.append(CompletionItem(incomplete, type="file"))
+        return items
+
+    @property
+    def _default_name(self) -> str:
+        return next(iter(self.commands))
+
+    @property
+    def _default(self) -> click.Command:
+        return self.commands[self._default_name]
+
+
+def walk(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield every command under ``group`` with the words that call it.
+
+    A group comes before its own commands: ``btf``, ``btf dump``.
+    """
+    for name, command in group.commands.items():
+        if command.hidden:
+            continue
+        yield f"{prefix}{name}", command
+        if isinstance(command, click.Group):
+            yield from walk(command, f"{prefix}{name} ")
