@@ -1,8 +1,8 @@
 """CO-RE: writing a relocation's value into its instruction."""
 
+from skelgen.btf.core.reloc import Value
+from skelgen.btf.core.types import SpecError
 from skelgen.runtime.bytecode import LDIMM64, Bytecode, Insn
-from skelgen.runtime.core_reloc import Value
-from skelgen.runtime.core_types import SpecError
 
 POISON = 0xBAD2310
 """195896080, "bad relo": helper that a failed relocation calls, as in libbpf."""

@@ -3,10 +3,10 @@
 from struct import iter_unpack
 from typing import TYPE_CHECKING
 
+from skelgen.btf.core.reloc import CoreRelo, CoreRelocator
+from skelgen.btf.core.types import SpecError
 from skelgen.btf.errors import BtfParseError
 from skelgen.runtime.core_patch import patch
-from skelgen.runtime.core_reloc import CoreRelo, CoreRelocator
-from skelgen.runtime.core_types import SpecError
 from skelgen.runtime.errors import BpfError, CoreRelocationError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from skelgen.runtime import prog_load, verifier
 from skelgen.runtime.core_program import missing
 
 if TYPE_CHECKING:
-    from skelgen.runtime.core_reloc import CoreRelo
+    from skelgen.btf.core.reloc import CoreRelo
     from skelgen.runtime.errors import BpfError, SourceLine
     from skelgen.runtime.load_types import LoadTypes
     from skelgen.runtime.parts import Parts

@@ -7,12 +7,12 @@ may be missing: an address of 0, a call that the verifier removes as dead code.
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from skelgen.btf.core.types import SpecError, types_compatible
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.names import essential_name
 from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.types import Kind
 from skelgen.model.spec import ExternKind, ExternSpec, ObjectSpec
-from skelgen.runtime.core_types import SpecError, types_compatible
 from skelgen.runtime.errors import ExternError
 from skelgen.runtime.log import debug
 

@@ -15,10 +15,10 @@ from skelgen.runtime.log import debug
 from skelgen.runtime.relocate import Places, relocate
 
 if TYPE_CHECKING:
+    from skelgen.btf.core.reloc import CoreRelo
     from skelgen.model.spec import Span
     from skelgen.runtime.attach_btf import AttachTarget
     from skelgen.runtime.btf_load import LoadedBtf
-    from skelgen.runtime.core_reloc import CoreRelo
     from skelgen.runtime.load_types import LoadTypes
     from skelgen.runtime.parts import Parts
     from skelgen.runtime.programs.base import Program

@@ -7,8 +7,8 @@ any: the kernel gets its BTF as bytes.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from skelgen.btf.core.reloc import CoreRelocator
     from skelgen.btf.parse import Btf
-    from skelgen.runtime.core_reloc import CoreRelocator
     from skelgen.runtime.kernel_btf import KernelTypes
     from skelgen.runtime.parts import Parts
 
@@ -49,7 +49,7 @@ class LoadTypes:
     def relocator(self) -> "CoreRelocator | None":
         """What works CO-RE relocations out; ``None`` for an object without BTF."""
         if self._relocator is None and self.btf is not None:
-            from skelgen.runtime.core_reloc import (  # noqa: PLC0415 - see the module
+            from skelgen.btf.core.reloc import (  # noqa: PLC0415 - see the module
                 CoreRelocator,
             )
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from skelgen.btf.core.reloc import Value
+from skelgen.btf.core.types import SpecError
 from skelgen.runtime.bytecode import Bytecode, Insn
 from skelgen.runtime.core_patch import POISON, patch
-from skelgen.runtime.core_reloc import Value
-from skelgen.runtime.core_types import SpecError
 
 MOV_IMM = 0xB7  # ALU64
 MOV32_IMM = 0xB4  # ALU

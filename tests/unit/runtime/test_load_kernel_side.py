@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from skelgen.btf.build import BtfBuilder
+from skelgen.btf.core.spec import ReloKind
 from skelgen.btf.kernel import KernelBtf
 from skelgen.btf.types import Kind
 from skelgen.model.attach import Attach, Manual, Tracing, TracingMulti, Usdt
@@ -28,7 +29,6 @@ from skelgen.model.spec import (
 )
 from skelgen.runtime import features, kernel_btf, prog_load
 from skelgen.runtime.core_patch import POISON
-from skelgen.runtime.core_spec import ReloKind
 from skelgen.runtime.errors import (
     AttachError,
     BpfError,

@@ -6,12 +6,12 @@ from typing import Literal
 import pytest
 
 from skelgen.btf.build import BtfBuilder
+from skelgen.btf.core.reloc import CoreRelo, CoreRelocator, Value
+from skelgen.btf.core.spec import ReloKind
+from skelgen.btf.core.types import SpecError, kinds_compatible
 from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
-from skelgen.runtime.core_reloc import CoreRelo, CoreRelocator, Value
-from skelgen.runtime.core_spec import ReloKind
-from skelgen.runtime.core_types import SpecError, kinds_compatible
 
 Fill = Callable[[BtfBuilder], int]
 

@@ -8,16 +8,16 @@ and as the names that count; :func:`match` walks the same names on another type.
 from enum import IntEnum
 from typing import NamedTuple
 
-from skelgen.btf.names import essential_name
-from skelgen.btf.parse import Btf
-from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
-from skelgen.btf.types import Array, Enum, Enum64, Struct, Union
-from skelgen.runtime.core_types import (
+from skelgen.btf.core.types import (
     SpecError,
     fields_compatible,
     types_compatible,
     types_match,
 )
+from skelgen.btf.names import essential_name
+from skelgen.btf.parse import Btf
+from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
+from skelgen.btf.types import Array, Enum, Enum64, Struct, Union
 
 _MAX_LEN = 64
 """``BPF_CORE_SPEC_MAX_LEN``: parts of an access string."""

@@ -5,16 +5,16 @@ from collections.abc import Callable
 import pytest
 
 from skelgen.btf.build import BtfBuilder
-from skelgen.btf.names import essential_name
-from skelgen.btf.parse import Btf
-from skelgen.btf.types import Kind
-from skelgen.runtime.core_types import (
+from skelgen.btf.core.types import (
     SpecError,
     fields_compatible,
     kinds_compatible,
     types_compatible,
     types_match,
 )
+from skelgen.btf.names import essential_name
+from skelgen.btf.parse import Btf
+from skelgen.btf.types import Kind
 
 Make = Callable[[BtfBuilder], int]
 

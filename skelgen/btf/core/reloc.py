@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+from skelgen.btf.core.spec import ReloKind, Spec, match, parse
+from skelgen.btf.core.types import SpecError
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array, Enum, Enum64, Int, Kind, Ptr, Struct, Union
-from skelgen.runtime.core_spec import ReloKind, Spec, match, parse
-from skelgen.runtime.core_types import SpecError
 
 Candidates: TypeAlias = Callable[[str, Kind], list[tuple[Btf, int]]]
 """Finds the target's types of an essential name and a compatible kind."""
