@@ -8,34 +8,19 @@ reads nothing of the machine it runs on.
 
 import importlib.util
 import os
-import platform
 import shlex
 import shutil
 import subprocess
-import sys
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from skelgen.errors import CompileError
+from skelgen.targets import Target, this_machine
 
 INCLUDE = Path(__file__).with_name("include")
 """Our BPF-side headers: ``#include <bpf/bpf_helpers.h>`` finds them here."""
-
-TARGET_ARCHS: Mapping[str, str] = {
-    "x86_64": "x86",
-    "i686": "x86",
-    "aarch64": "arm64",
-    "armv7l": "arm",
-    "riscv64": "riscv",
-    "s390x": "s390",
-    "ppc64le": "powerpc",
-    "ppc64": "powerpc",
-    "mips64": "mips",
-    "loongarch64": "loongarch",
-}
-"""``uname -m`` to the ``x`` of ``-D__TARGET_ARCH_x``, which ``PT_REGS`` code needs."""
 
 # Folders of UAPI headers in the ziglang wheel, by the same ``x``.
 _ZIG_ARCH_INCLUDE = {
@@ -66,12 +51,16 @@ class Compiler:
     root: Path | None = None
     """Folder of the ziglang package, whose headers it uses."""
 
-    def system_flags(self, arch: str) -> tuple[str, ...]:
-        """Return the flags that give it its headers for ``__TARGET_ARCH_<arch>``."""
+    def system_flags(self, arch: str | None) -> tuple[str, ...]:
+        """Return the flags that give it its headers for ``__TARGET_ARCH_<arch>``.
+
+        Without one, UAPI headers of x86: code that asks for no architecture reads
+        nothing in them that differs.
+        """
         if self.root is not None:
             uapi = self.root / "lib" / "libc" / "include"
             folders = [self.root / "lib" / "include"]
-            folders += [uapi / _ZIG_ARCH_INCLUDE.get(arch, "x86-linux-any")]
+            folders += [uapi / _ZIG_ARCH_INCLUDE.get(arch or "x86", "x86-linux-any")]
             folders += [uapi / "any-linux-any"]
             flags = ["-nostdinc"]
             for folder in folders:
@@ -89,10 +78,8 @@ class Compiler:
 class CompileOptions:
     """What a user can choose about a compilation."""
 
-    byteorder: str = sys.byteorder
-    """``"little"`` or ``"big"``: the byte order of the machine that loads it."""
-    arch: str | None = None
-    """``x`` of ``__TARGET_ARCH_x``; ``None`` for this machine's."""
+    target: Target = field(default_factory=this_machine)
+    """The machine that loads it."""
     cpu: str = "v3"
     """BPF instruction set: v1 to v4; v3 wants Linux 5.1."""
     includes: tuple[str, ...] = ()
@@ -123,12 +110,6 @@ def find_compiler(environ: Mapping[str, str] | None = None) -> Compiler:
     raise CompileError(_MISSING)
 
 
-def host_arch() -> str:
-    """Return the ``x`` of ``__TARGET_ARCH_x`` for this machine."""
-    machine = platform.machine()
-    return TARGET_ARCHS.get(machine, machine)
-
-
 def command(
     compiler: Compiler,
     source: Path,
@@ -139,18 +120,19 @@ def command(
     cwd: Path | None = None,
 ) -> tuple[str, ...]:
     """Return the command that compiles ``source`` to the object ``output``."""
-    arch = options.arch or host_arch()
+    target = options.target
     words = [*compiler.command]
-    words += ["-target", "bpfel" if options.byteorder == "little" else "bpfeb"]
+    words += ["-target", "bpfel" if target.byteorder == "little" else "bpfeb"]
     words += ["-O2", "-g", f"-mcpu={options.cpu}", "-Wall", "-fno-stack-protector"]
-    words += [f"-D__TARGET_ARCH_{arch}"]
+    if target.arch is not None:
+        words += [f"-D__TARGET_ARCH_{target.arch}"]
     # Absolute paths of this machine stay out of BTF and DWARF.
     words += [f"-ffile-prefix-map={INCLUDE}=skelgen/include"]
     words += [f"-ffile-prefix-map={cwd or Path.cwd()}=.", "-fdebug-compilation-dir=."]
     for folder in options.includes:
         words += ["-I", folder]
     words += ["-isystem", str(INCLUDE)]
-    words += compiler.system_flags(arch)
+    words += compiler.system_flags(target.arch)
     if depfile is not None:
         words += ["-MD", "-MF", str(depfile), "-MT", "object"]
     words += options.cflags

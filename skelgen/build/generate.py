@@ -81,14 +81,34 @@ def read(data: bytes, source: str, path: str, name: str | None = None) -> Object
     )
 
 
+class Image(NamedTuple):
+    """An object file, and which machines it was compiled for."""
+
+    data: bytes
+    targets: tuple[str, ...] = ()
+    """Names of targets, see :mod:`skelgen.targets`; none for the only one."""
+
+
 def generate(data: bytes, source: str, path: str, options: Options) -> str:
     """Return the module of an object; arguments as of :func:`read`.
 
     Raises SkelgenError, with the path in its message.
     """
-    spec = read(data, source, path, options.name)
+    return generate_images((Image(data),), source, path, options)
+
+
+def generate_images(
+    images: Sequence[Image], source: str, path: str, options: Options
+) -> str:
+    """Return the module of an object that was compiled for several machines.
+
+    Equal images are kept once. Raises SkelgenError, with the path in its message;
+    BtfError when maps, programs, globals or types differ between images.
+    """
+    kept = _distinct(images)
+    specs = [read(image.data, source, path, options.name) for image in kept]
     try:
-        return _generate(data, spec, options)
+        return _generate(kept, specs, options)
     except ObjectError as error:
         error.path = path
         raise
@@ -98,25 +118,50 @@ def generate(data: bytes, source: str, path: str, options: Options) -> str:
         raise type(error)(f"{path}: {error}") from error
 
 
-def _generate(data: bytes, spec: ObjectSpec, options: Options) -> str:
+def _distinct(images: Sequence[Image]) -> list[Image]:
+    """Put the targets of equal images together; one image serves every machine."""
+    merged: dict[bytes, tuple[str, ...]] = {}
+    for image in images:
+        merged[image.data] = merged.get(image.data, ()) + image.targets
+    if len(merged) == 1:
+        return [Image(images[0].data)]
+    return [Image(data, targets) for data, targets in merged.items()]
+
+
+def _generate(
+    images: Sequence[Image], specs: Sequence[ObjectSpec], options: Options
+) -> str:
     from skelgen.codegen.render import (  # noqa: PLC0415 - jinja2 is slow to import
         Header,
         render,
     )
+    from skelgen.codegen.view import Compiled  # noqa: PLC0415 - likewise
 
     requests = Requests(options.types, options.records)
-    btf = None if spec.btf is None else Btf(spec.view(spec.btf))
-    missing = missing_types(btf, requests)
-    if missing:
-        btf = _with_dwarf(data, missing, btf)
-    words = ("skelgen", spec.source, *options.arguments())
+    objects: list[Compiled] = []
+    for image, spec in zip(images, specs, strict=True):
+        btf = None if spec.btf is None else Btf(spec.view(spec.btf))
+        missing = missing_types(btf, requests)
+        if missing:
+            btf = _with_dwarf(image.data, missing, btf)
+        objects.append(Compiled(spec, btf, image.targets))
+    source = specs[0].source
+    targets = [word for image in images for name in image.targets
+               for word in ("--target", name)]
+    words = ("skelgen", source, *options.arguments(), *targets)
     header = Header(
         version=skelgen.__version__,
-        source=doc(spec.source),
+        source=doc(source),
         command=doc(" ".join(shlex.quote(word) for word in words)),
-        digest=hashlib.sha256(data).hexdigest(),
+        inputs=tuple(map(_digest, images)),
     )
-    return render(spec, btf, requests, header)
+    return render(objects, requests, header)
+
+
+def _digest(image: Image) -> str:
+    """Return the digest of an object, and which machines it is for."""
+    digest = f"sha256:{hashlib.sha256(image.data).hexdigest()}"
+    return f"{digest} for {', '.join(image.targets)}" if image.targets else digest
 
 
 def _with_dwarf(data: bytes, missing: tuple[str, ...], btf: Btf | None) -> Btf:

@@ -25,6 +25,7 @@ from skelgen.build import driver
 from skelgen.build.config import ProjectConfig, SkeletonConfig
 from skelgen.build.generate import Options, generate
 from skelgen.errors import ConfigError, ObjectError
+from skelgen.targets import this_machine
 
 
 class Outcome(Enum):
@@ -190,7 +191,7 @@ def _made_by(skeleton: SkeletonConfig) -> str:
     parts = [skelgen.__version__, _generator(), repr(skeleton)]
     if skeleton.is_c:
         compiler = clang.find_compiler()
-        parts += [*compiler.command, _stamp(compiler.command[0]), clang.host_arch()]
+        parts += [*compiler.command, _stamp(compiler.command[0]), this_machine().name]
     return _digest("\0".join(parts).encode())
 
 

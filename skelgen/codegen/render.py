@@ -21,14 +21,14 @@ import jinja2.bccache
 
 from skelgen.codegen.layout import lay_out
 from skelgen.codegen.text import WIDTH, docstring
-from skelgen.codegen.view import ModuleView, module_view
+from skelgen.codegen.view import ModuleView, module_views
+from skelgen.errors import BtfError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from skelgen.btf.parse import Btf
     from skelgen.codegen.requests import Requests
-    from skelgen.model.spec import ObjectSpec
+    from skelgen.codegen.view import Compiled, ImageView
 
 ABI = 1
 """What a generated module asks of the runtime: the ``ABI`` there, or an older one."""
@@ -38,14 +38,15 @@ _BETWEEN = "\n\n\n"
 _unbreakable = re.compile(r""" *(?:\"{3}.*|(?:\w+=)?(?:"[^"]*"|'[^']*'),)""").fullmatch
 """A docstring; a string that has a line for itself already."""
 _BLOB_WIDTH = 80
-_BLOB = """
+_BLOBS = """
 
 # Program instructions, data section images and BTF, concatenated.
 # fmt: off
-_IMAGE: Final = (
+{blobs}# fmt: on
+"""
+_BLOB = """{name}: Final = (
 {lines}
 )
-# fmt: on
 """
 
 
@@ -58,19 +59,38 @@ class Header(NamedTuple):
     """Base name of the object."""
     command: str
     """How to make the module again."""
-    digest: str
-    """SHA-256 of the object, in hexadecimal."""
+    inputs: tuple[str, ...]
+    """Digest of each object, and the machines it is for."""
 
 
-def render(
-    spec: "ObjectSpec", btf: "Btf | None", requests: "Requests", header: Header
-) -> str:
-    """Return the module of an object.
+def render(objects: "Sequence[Compiled]", requests: "Requests", header: Header) -> str:
+    """Return the module of an object, compiled once or for several machines.
 
     Raises NamingError, BtfError and ConfigError.
     """
-    module = module_view(spec, btf, requests)
-    return settled(draft(module, header)) + _blob(spec.image)
+    modules = module_views(objects, requests)
+    text = draft(modules[0], header)
+    for other, module in zip(objects[1:], modules[1:], strict=True):
+        if draft(module, header) != text:
+            raise _differing(text, draft(module, header), objects[0], other)
+    return settled(text) + _blobs(modules[0].images)
+
+
+def _differing(
+    text: str, other_text: str, one: "Compiled", other: "Compiled"
+) -> BtfError:
+    """Return the error for images that one class cannot stand for."""
+    pairs = zip(text.splitlines(), other_text.splitlines(), strict=False)
+    line, other_line = next(
+        (pair for pair in pairs if pair[0] != pair[1]), ("the end", "more")
+    )
+    return BtfError(
+        f"what programs see differs between machines:\n"
+        f"  {one.targets[0]}: {line.strip()}\n"
+        f"  {other.targets[0]}: {other_line.strip()}\n"
+        "one module holds several machines only when maps, programs, globals and types"
+        " are the same; write a module for each"
+    )
 
 
 def draft(module: ModuleView, header: Header) -> str:
@@ -109,12 +129,16 @@ def blackened(text: str) -> str:
     return black.format_str(text, mode=mode)
 
 
-def _blob(image: bytes) -> str:
-    """Return the assignment of the image, which black is told to leave alone."""
-    text = base64.b64encode(image).decode()
+def _blobs(images: "Sequence[ImageView]") -> str:
+    """Return the assignments of the images, which black is told to leave alone."""
+    return _BLOBS.format(blobs="".join(map(_blob, images)))
+
+
+def _blob(image: "ImageView") -> str:
+    text = base64.b64encode(image.spec.image).decode()
     starts = range(0, len(text), _BLOB_WIDTH) if text else (0,)
     lines = [f'    "{text[start : start + _BLOB_WIDTH]}"' for start in starts]
-    return _BLOB.format(lines="\n".join(lines))
+    return _BLOB.format(name=image.constant, lines="\n".join(lines))
 
 
 class _Compiled(jinja2.FileSystemBytecodeCache):

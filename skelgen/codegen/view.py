@@ -3,6 +3,7 @@
 Templates hold layout only; nothing is looked up or chosen there.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from skelgen.btf.decl import type_name
@@ -23,7 +24,7 @@ from skelgen.codegen.programs import ProgramView, program_view, struct_ops_view
 from skelgen.codegen.requests import Requests, bare, find_type
 from skelgen.codegen.sections import SectionView, section_view, variables
 from skelgen.codegen.shapes import Shape
-from skelgen.codegen.text import code, doc
+from skelgen.codegen.text import code, doc, literal
 from skelgen.codegen.types import Context, TypeTable
 from skelgen.codegen.usage import usage
 from skelgen.errors import BtfError, ConfigError, NamingError
@@ -44,8 +45,43 @@ _CLASSES = (
 """Attributes of the skeleton, and how the names of their classes end."""
 
 
+class ImageView(NamedTuple):
+    """The blueprint of the object for some machines."""
+
+    targets: tuple[str, ...]
+    """Machines, or ``bpfel`` and ``bpfeb``; none when it is the only image."""
+    spec: ObjectSpec
+
+    @property
+    def function(self) -> str:
+        """Name of the function that builds the blueprint."""
+        return "_spec" + self._suffix
+
+    @property
+    def constant(self) -> str:
+        """Name of the constant that holds the bytes."""
+        return "_IMAGE" + self._suffix.upper()
+
+    @property
+    def blueprint(self) -> Expr:
+        """What the function returns."""
+        return blueprint(
+            self.spec, f"rt.decode({self.constant}, size={len(self.spec.image)})"
+        )
+
+    @property
+    def doc(self) -> str:
+        """What the function's docstring says."""
+        machines = f" for {', '.join(self.targets)}" if self.targets else ""
+        return f"Blueprint of the object{machines}: everything that goes to the kernel."
+
+    @property
+    def _suffix(self) -> str:
+        return f"_{self.targets[0]}" if self.targets else ""
+
+
 class ModuleView(NamedTuple):
-    """A whole module, but for its header and the blob."""
+    """A whole module, but for its header and the blobs."""
 
     name: str
     """The object's."""
@@ -60,8 +96,8 @@ class ModuleView(NamedTuple):
     programs: tuple[ProgramView, ...]
     struct_ops: tuple[ProgramView, ...]
     sections: tuple[SectionView, ...]
-    spec: Expr
-    """The blueprint."""
+    images: tuple[ImageView, ...]
+    """The blueprints: one, or one for each kind of machine."""
     uses: frozenset[str]
     """Modules that have to be imported, ``TYPE_CHECKING`` and ``Sequence``."""
 
@@ -74,6 +110,16 @@ class ModuleView(NamedTuple):
     def typing(self) -> str:
         """What comes from ``typing``."""
         return "TYPE_CHECKING, Final" if "TYPE_CHECKING" in self.uses else "Final"
+
+    @property
+    def chosen(self) -> Group:
+        """The choice between several images."""
+        pairs = [
+            f"{target}={image.function}"
+            for image in self.images
+            for target in image.targets
+        ]
+        return Group("rt.image_for_machine", (literal(self.name), *pairs))
 
     @property
     def own_slots(self) -> Group:
@@ -133,13 +179,28 @@ class ModuleView(NamedTuple):
         return strings("__slots__", self.links)
 
 
-def module_view(spec: ObjectSpec, btf: Btf | None, requests: Requests) -> ModuleView:
-    """Return what the templates write for an object.
+class Compiled(NamedTuple):
+    """An object as it was compiled for some machines."""
 
-    ``btf`` is the object's, or that with what DWARF knows appended. Raises
-    NamingError, BtfError and ConfigError.
+    spec: ObjectSpec
+    btf: Btf | None
+    """The object's, or that with what DWARF knows appended."""
+    targets: tuple[str, ...] = ()
+    """Machines, or ``bpfel`` and ``bpfeb``; none when it is the only one."""
+
+
+def module_views(
+    objects: Sequence[Compiled], requests: Requests
+) -> tuple[ModuleView, ...]:
+    """Return what the templates write for an object, once for each of its images.
+
+    All hold every image; nothing else may differ between them. Raises NamingError,
+    BtfError and ConfigError.
     """
-    return _Builder(spec, btf, requests).build()
+    images = tuple(ImageView(item.targets, item.spec) for item in objects)
+    return tuple(
+        _Builder(item.spec, item.btf, requests).build(images) for item in objects
+    )
 
 
 class _Builder:
@@ -156,7 +217,7 @@ class _Builder:
             self.prefix += "_"
         self.own: list[str] = []
 
-    def build(self) -> ModuleView:
+    def build(self, images: tuple[ImageView, ...]) -> ModuleView:
         spec = self.spec
         self._own("")
         if _any_visible(spec.maps):
@@ -187,7 +248,7 @@ class _Builder:
             programs=programs,
             struct_ops=struct_ops,
             sections=sections,
-            spec=blueprint(spec, f"rt.decode(_IMAGE, size={len(spec.image)})"),
+            images=images,
             uses=_uses(classes),
         )
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         Span,
         StructOpsSpec,
     )
-    from skelgen.runtime.abi import ABI, decode, require_abi
+    from skelgen.runtime.abi import ABI, decode, image_for_machine, require_abi
     from skelgen.runtime.array import Array, array_type
     from skelgen.runtime.codec import (
         BOOL,
@@ -253,6 +253,7 @@ __all__ = (
     "check_layout",
     "decode",
     "enum",
+    "image_for_machine",
     "poll",
     "possible_cpus",
     "require_abi",
@@ -271,7 +272,7 @@ _HOMES = {
         "KconfigType KfuncCall MapFd MapSpec MapValue ObjectSpec Pinning "
         "ProgramSpec Span StructOpsSpec"
     ),
-    "skelgen.runtime.abi": ("ABI decode require_abi"),
+    "skelgen.runtime.abi": ("ABI decode image_for_machine require_abi"),
     "skelgen.runtime.array": ("Array array_type"),
     "skelgen.runtime.codec": (
         "BOOL Bytes CString Codec F32 F64 I8 I16 I32 I64 I128 U8 U16 U32 U64 "

@@ -1,8 +1,15 @@
 """What generated modules and the runtime agree on."""
 
-from typing import Final
+import os
+import sys
+from typing import TYPE_CHECKING, Final
 
-from skelgen.runtime.errors import AbiError
+from skelgen.runtime.errors import AbiError, BpfError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skelgen.model.spec import ObjectSpec
 
 ABI: Final = 1
 """What this runtime offers; it loads what was generated for any lower number too."""
@@ -37,3 +44,25 @@ def decode(text: str, *, size: int) -> bytes:
             " generate the module again"
         )
     return data
+
+
+def image_for_machine(
+    name: str, /, **images: "Callable[[], ObjectSpec]"
+) -> "ObjectSpec":
+    """Return the blueprint that was compiled for this machine.
+
+    ``images`` builds one for each machine by its name (``uname -m``: ``x86_64``,
+    ``aarch64``), or by byte order: ``bpfel`` and ``bpfeb`` serve every little-endian
+    and big-endian machine without an image of its own. Raises BpfError when none
+    fits.
+    """
+    machine = os.uname().machine
+    image = images.get(machine) or images.get(
+        "bpfel" if sys.byteorder == "little" else "bpfeb"
+    )
+    if image is None:
+        raise BpfError(
+            f"object '{name}': built for {', '.join(images)}, and this machine is"
+            f" {machine}; add it to the targets of the skeleton and build it again"
+        )
+    return image()

@@ -7,6 +7,7 @@ import pytest
 
 from skelgen import clang
 from skelgen.errors import CompileError
+from skelgen.targets import TARGETS
 
 GOOD = """
 int counter;
@@ -58,16 +59,16 @@ def test_a_variable_that_names_nothing_is_an_error():
         clang.find_compiler({"SKELGEN_CLANG": "/no/such", "PATH": "/bin"})
 
 
-@pytest.mark.parametrize("byteorder", ["little", "big"])
-def test_an_object_of_either_byte_order(tmp_path, byteorder):
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_an_object_of_every_target(tmp_path, target):
     source = tmp_path / "x.bpf.c"
     source.write_text(GOOD)
     output = tmp_path / "x.bpf.o"
-    options = clang.CompileOptions(byteorder=byteorder)
+    options = clang.CompileOptions(target=target)
     clang.compile_object(source, output, options=options)
     header = output.read_bytes()[:20]
-    assert header[5] == (1 if byteorder == "little" else 2)
-    assert int.from_bytes(header[18:20], byteorder) == 247
+    assert header[5] == (1 if target.byteorder == "little" else 2)
+    assert int.from_bytes(header[18:20], target.byteorder) == 247
 
 
 def test_the_object_does_not_depend_on_the_folder(tmp_path):

@@ -8,6 +8,7 @@ from skelgen.btf.build import BtfBuilder
 from skelgen.btf.parse import Btf
 from skelgen.codegen.render import Header, render
 from skelgen.codegen.requests import Requests
+from skelgen.codegen.view import Compiled
 from skelgen.model.attach import Attach, Manual
 from skelgen.model.enums import ProgType
 from skelgen.model.image import ImageBuilder
@@ -22,7 +23,7 @@ from skelgen.model.spec import (
     StructOpsSpec,
 )
 
-HEADER = Header("0.0", "demo.bpf.o", "skelgen demo.bpf.o", "0" * 64)
+HEADER = Header("0.0", "demo.bpf.o", "skelgen demo.bpf.o", ("sha256:" + "0" * 64,))
 _number = itertools.count()
 
 
@@ -87,7 +88,7 @@ def generated(
 ) -> str:
     """Return the module of an object."""
     btf = None if spec.btf is None else Btf(spec.view(spec.btf))
-    return render(spec, btf, Requests(types, records), header)
+    return render([Compiled(spec, btf)], Requests(types, records), header)
 
 
 def loaded(text: str) -> ModuleType:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from skelgen import clang
+from skelgen.targets import Target, this_machine
 from tests.harness import relocations, sources
 
 LIBBPF = Path("/usr/include/bpf")
@@ -60,8 +61,7 @@ def build(
         source,
         output,
         options=clang.CompileOptions(
-            byteorder=byteorder,
-            arch=arch,
+            target=Target("test", byteorder, arch or this_machine().arch),
             includes=() if include is None else (str(include),),
             cflags=(f"-I{HEADERS}", *cflags),
         ),

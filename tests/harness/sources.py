@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from skelgen import clang
+from skelgen.targets import this_machine
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -106,7 +107,8 @@ def compiled(source: Source, byteorder: str = "little") -> Path:
 
     Several processes may ask for the same object at once.
     """
-    options = clang.CompileOptions(byteorder=byteorder, cflags=source.cflags)
+    target = this_machine()._replace(byteorder=byteorder)
+    options = clang.CompileOptions(target=target, cflags=source.cflags)
     digest = hashlib.sha256(_environment())
     digest.update(repr(options).encode() + source.path.read_bytes())
     folder = CACHE / digest.hexdigest()[:20]

@@ -123,7 +123,7 @@ def test_text_that_is_no_name(text: str) -> None:
             program("q", text, attach.Tracepoint(text, text))._replace(autoload=False),
         ),
     )
-    header = Header("0.0", "x", "skelgen x", "0")
+    header = Header("0.0", "x", "skelgen x", ("0",))
     made = generated(spec, header=header)
     check(made)
     assert loaded(made).Demo.spec() == spec

@@ -1,0 +1,62 @@
+"""The machines that an object can be compiled for."""
+
+import platform
+import sys
+from typing import NamedTuple
+
+from skelgen.errors import ConfigError
+
+
+class Target(NamedTuple):
+    """A kind of machine, as a build names it."""
+
+    name: str
+    """``uname -m`` of the machines, or ``bpfel`` or ``bpfeb`` for all of a byte order."""
+    byteorder: str
+    """``"little"`` or ``"big"``."""
+    arch: str | None
+    """``x`` of ``-D__TARGET_ARCH_x``, which ``PT_REGS`` code needs; ``None`` for code
+    that has none of it."""
+
+
+_ARCHS = {
+    "x86_64": "x86",
+    "i686": "x86",
+    "aarch64": "arm64",
+    "armv7l": "arm",
+    "riscv64": "riscv",
+    "s390x": "s390",
+    "ppc64le": "powerpc",
+    "ppc64": "powerpc",
+    "mips64": "mips",
+    "loongarch64": "loongarch",
+}
+_BIG_ENDIAN = frozenset({"s390x", "ppc64", "mips64"})
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("bpfel", "little", None),
+        Target("bpfeb", "big", None),
+        *(
+            Target(name, "big" if name in _BIG_ENDIAN else "little", arch)
+            for name, arch in _ARCHS.items()
+        ),
+    )
+}
+"""Every target by its name."""
+
+
+def find_target(name: str) -> Target:
+    """Return a target. Raises ConfigError, listing them, when there is no such one."""
+    target = TARGETS.get(name)
+    if target is None:
+        raise ConfigError(f"target '{name}': unknown; known are {', '.join(TARGETS)}")
+    return target
+
+
+def this_machine() -> Target:
+    """Return the target that this machine is."""
+    machine = platform.machine()
+    known = TARGETS.get(machine)
+    return known or Target(machine, sys.byteorder, machine)
