@@ -10,10 +10,10 @@ import os
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+from skelgen.btf.elf import elf_section
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kernel import KernelBtf
 from skelgen.runtime import btf_cache
-from skelgen.runtime.btf_file import elf_section
 from skelgen.runtime.errors import BpfOSError, KernelBtfError
 from skelgen.runtime.log import debug
 
