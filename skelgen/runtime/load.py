@@ -274,3 +274,5 @@ class _Load:
             if program.name in loaded:
                 done = loaded[program.name]
                 program.adopt(done.fd, done.log)
+            else:
+                program.skip()

@@ -60,6 +60,7 @@ class Program:
         "_log",
         "_log_level",
         "_pins",
+        "_skipped",
         "_target_module",
         "_target_program",
         "_type",
@@ -100,6 +101,7 @@ class Program:
         self._target_program: Program | int | None = None
         self._fd: syscalls.Fd | None = None
         self._closed = False
+        self._skipped = False
         self._pins: list[str] = []
 
     @property
@@ -113,6 +115,12 @@ class Program:
         """Take over the fd of the loaded program (the loader's part)."""
         self._fd = fd
         self._log = log
+        self._autoload = True  # of struct_ops, whatever it was before: a variable asks
+
+    def skip(self) -> None:
+        """Note that the object was loaded without it (the loader's part)."""
+        self._skipped = True
+        self._autoload = False
 
     def close(self) -> None:
         """Close the fd, for good (the part of the object's ``destroy()``)."""
@@ -124,9 +132,10 @@ class Program:
         """Raise :class:`StateError` when it is too late to set something."""
         if self._closed:
             raise ClosedError(f"{self.what}: destroyed already")
-        if self._fd is not None:
+        if self._fd is not None or self._skipped:
+            how = "its object was loaded without it" if self._skipped else "loaded"
             raise StateError(
-                f"{self.what}: loaded already; set {thing} between open() and load()"
+                f"{self.what}: {how} already; set {thing} between open() and load()"
             )
 
     # -- target in BTF ---------------------------------------------------------

@@ -132,6 +132,9 @@ def test_what_is_off_is_left_out(kernel: FakeKernel, obj: Object) -> None:
     assert len(kernel.named("MAP_CREATE")) == 2
     with pytest.raises(StateError, match="its autoload is off"):
         obj.programs["first"].fd()
+    with pytest.raises(StateError, match="was loaded without it already; set autoload"):
+        obj.programs["first"].autoload = True
+    assert not obj.programs["first"].autoload
     with pytest.raises(StateError, match="its autocreate is off"):
         obj.map("counts").fd()
 
