@@ -117,14 +117,15 @@ def difference(old: str | None, new: str, path: Path) -> str:
     return "".join(lines)
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file in one step: whoever reads it sees the old text or the new one.
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file in one step: whoever reads it sees the old content or the new one.
 
     The mode of an existing file is kept, a symbolic link followed. Raises ConfigError.
     """
     target = Path(os.path.realpath(path))
+    data = content.encode("ascii") if isinstance(content, str) else content
     try:
-        _replace(target, text.encode("ascii"))
+        _replace(target, data)
     except OSError as error:
         raise _cannot("write", path, error) from error
 

@@ -3,6 +3,7 @@
 import click
 
 import skelgen
+from skelgen.cli.btf import btf
 from skelgen.cli.generate import generate
 from skelgen.cli.group import DefaultGroup
 from skelgen.cli.inspect import inspect
@@ -42,5 +43,5 @@ def main() -> None:
 
 # The first one is what skelgen does when no command is named; the help lists them
 # in this order, which is the order in which a newcomer needs them.
-for _command in (generate, inspect):
+for _command in (generate, inspect, btf):
     main.add_command(_command)

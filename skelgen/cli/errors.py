@@ -13,3 +13,8 @@ def show(error: SkelgenError) -> None:
     click.echo(f"skelgen: error: {error}", err=True)
     for note in getattr(error, "__notes__", ()):
         click.echo(f"  {note}", err=True)
+
+
+def warn(text: str) -> None:
+    """Print a warning to standard error."""
+    click.echo(f"skelgen: warning: {text}", err=True)

@@ -70,15 +70,15 @@ class Step(NamedTuple):
 class Spec:
     """A walk through a type, from its root to a field."""
 
-    __slots__ = ("bit_offset", "btf", "depth", "kind", "root_id", "steps")
+    __slots__ = ("bit_offset", "btf", "kind", "path", "root_id", "steps")
 
     def __init__(self, btf: Btf, root_id: int, kind: ReloKind) -> None:
         self.btf = btf
         self.root_id = root_id
         self.kind = kind
         self.steps: list[Step] = []
-        self.depth = 0
-        """Parts walked, those through anonymous members among them."""
+        self.path: list[int] = []
+        """Number of each part walked, those of anonymous members among them."""
         self.bit_offset = 0
 
     @property
@@ -95,11 +95,11 @@ class Spec:
                 parts.append(f"[{step.number}]")
         return "".join(parts)
 
-    def enter(self, bits: int) -> None:
+    def enter(self, index: int, bits: int) -> None:
         """Note another part walked."""
-        if self.depth == _MAX_LEN:
+        if len(self.path) == _MAX_LEN:
             raise SpecError("access nests too deeply")
-        self.depth += 1
+        self.path.append(index)
         self.bit_offset += bits
 
 
@@ -112,7 +112,7 @@ def parse(btf: Btf, type_id: int, access: str, kind: ReloKind) -> Spec:
         return spec
     parts = _numbers(access)
     current = skip_mods_and_typedefs(btf, type_id)
-    spec.enter(0)
+    spec.enter(parts[0], 0)
     if kind.on_enumerator:
         enum = btf.type(current)
         if not isinstance(enum, Enum | Enum64):
@@ -147,7 +147,7 @@ def _enter_local(spec: Spec, type_id: int, index: int) -> int:
         if index >= len(type_.members):
             raise SpecError(f"type '{type_.name}' has no member number {index}")
         member = type_.members[index]
-        spec.enter(member.bit_offset)
+        spec.enter(index, member.bit_offset)
         if member.name:
             spec.steps.append(Step(type_id, index, member.name))
         return member.type_id
@@ -160,7 +160,7 @@ def _enter_local(spec: Spec, type_id: int, index: int) -> int:
 
 def _enter_element(spec: Spec, array: Array, index: int) -> int:
     element = skip_mods_and_typedefs(spec.btf, array.type_id)
-    spec.enter(index * size_of(spec.btf, element) * 8)
+    spec.enter(index, index * size_of(spec.btf, element) * 8)
     spec.steps.append(Step(element, index))
     return element
 
@@ -216,7 +216,7 @@ def _match_enumerator(local: Spec, spec: Spec) -> bool:
 def _match_root(spec: Spec, type_id: int, index: int) -> int:
     type_id = skip_mods_and_typedefs(spec.btf, type_id)
     # the size counts for &p[n] alone, and a forward declaration has none
-    spec.enter(index * size_of(spec.btf, type_id) * 8 if index else 0)
+    spec.enter(index, index * size_of(spec.btf, type_id) * 8 if index else 0)
     spec.steps.append(Step(type_id, index))
     return type_id
 
@@ -244,14 +244,15 @@ def _match_member(local_btf: Btf, step: Step, spec: Spec, type_id: int) -> int |
                 local_btf, ours.members[step.number].type_id, spec.btf, member.type_id
             ):
                 return None
-            spec.enter(member.bit_offset)
+            spec.enter(index, member.bit_offset)
             spec.steps.append(Step(type_id, index, member.name))
             return member.type_id
         if not member.name:
-            before = spec.depth, spec.bit_offset
-            spec.enter(member.bit_offset)
+            before = len(spec.path), spec.bit_offset
+            spec.enter(index, member.bit_offset)
             found = _match_member(local_btf, step, spec, member.type_id)
             if found is not None:
                 return found
-            spec.depth, spec.bit_offset = before
+            length, spec.bit_offset = before
+            del spec.path[length:]
     return None

@@ -1,0 +1,13 @@
+"""``skelgen btf``: what can be done with type information alone."""
+
+import click
+
+from skelgen.cli.btf_min import min_
+
+
+@click.group(short_help="Work with BTF, the types of kernels and objects.")
+def btf() -> None:
+    """Work with BTF, the type format of kernels and objects."""
+
+
+btf.add_command(min_)
