@@ -177,7 +177,7 @@ class _Copy:
         self._put(12, type_size + 16, strings + 16, string_size + len(name) + 1)
 
     def drop_layout(self) -> None:
-        """Leave out the section that describes kinds (Linux 7.0), if it is there."""
+        """Leave out the section that describes kinds (Linux 7.1), if it is there."""
         length, types, type_size, strings = self._words(4, 4)
         end = types + type_size
         if strings > end:

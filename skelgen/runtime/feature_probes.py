@@ -1,20 +1,21 @@
 """The trials behind :mod:`skelgen.runtime.features`.
 
 Each makes the smallest object that needs the feature and looks how the kernel takes
-it. ``token_fd`` is a BPF token to make it with, or 0.
+it. ``token_fd`` is a BPF token to make it with, or 0. What cannot be told is ``None``
+or :class:`Unclear`, which says why.
 """
 
 import errno
 import struct
-from typing import Final
+from typing import Any, Final
 
-from skelgen.model.enums import AttachType, MapType, ProgType
+from skelgen.model.enums import AttachType, Command, MapType, ProgType
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfOSError
-from skelgen.runtime.syscalls.numbers import MACHINE
+from skelgen.runtime.errors import BpfOSError, describe
+from skelgen.runtime.syscalls.numbers import MACHINE, NR_BPF
 
 # errnos that say nothing about the feature
-_UNCLEAR: Final = frozenset(
+UNCLEAR: Final = frozenset(
     (
         errno.EPERM,
         errno.ENOMEM,
@@ -27,43 +28,45 @@ _UNCLEAR: Final = frozenset(
 
 _F_MMAPABLE: Final = 1 << 10
 _R0_IS_0: Final = struct.pack("=BBhi", 0xB7, 0, 0, 0)
-_EXIT: Final = struct.pack("=BBhi", 0x95, 0, 0, 0)
-_RETURN_0: Final = _R0_IS_0 + _EXIT
+EXIT: Final = struct.pack("=BBhi", 0x95, 0, 0, 0)
+RETURN_0: Final = _R0_IS_0 + EXIT
 
 
-def _call(helper: int) -> bytes:
+class Unclear(Exception):  # noqa: N818 - an outcome, for the one caller
+    """The kernel refused for a reason that has nothing to do with the feature."""
+
+
+def call_insn(helper: int) -> bytes:
+    """Return the call of a helper."""
     return struct.pack("=BBhi", 0x85, 0, 0, helper)
 
 
-def _regs(dst: int, src: int) -> int:
+def regs(dst: int, src: int) -> int:
     """Return the register byte, whose nibbles swap with the byte order."""
     little = struct.pack("=H", 1)[0] == 1
     return src << 4 | dst if little else dst << 4 | src
 
 
-def _no(error: BpfOSError) -> bool | None:
-    return None if error.errno in _UNCLEAR else False
+def no(error: BpfOSError) -> bool:
+    """Return False for an errno that means it. Raises :class:`Unclear`."""
+    if error.errno in UNCLEAR:
+        raise Unclear(str(error.strerror)) from error
+    return False
 
 
-def _program(
+def program(
     insns: bytes,
     token_fd: int,
     prog_type: int = ProgType.SOCKET_FILTER,
-    *,
-    name: str = "",
-    attach_type: int = 0,
+    **more: Any,  # noqa: ANN401 - arguments of syscalls.prog_load
 ) -> bool | None:
+    """Try to load a program; ``more`` goes to :func:`syscalls.prog_load`."""
     try:
         fd = syscalls.prog_load(
-            type=prog_type,
-            insns=insns,
-            license="GPL",
-            name=name,
-            attach_type=attach_type,
-            token_fd=token_fd,
+            type=prog_type, insns=insns, license="GPL", token_fd=token_fd, **more
         )
     except BpfOSError as error:
-        return _no(error)
+        return no(error)
     syscalls.close(fd)
     return True
 
@@ -84,18 +87,18 @@ def _array(token_fd: int, value_size: int = 32, flags: int = 0) -> int:
 
 def prog_name(token_fd: int) -> bool | None:
     """4.15, commit cb4d2b3f03d8 ("bpf: Add name, load_time, uid ... to prog")."""
-    return _program(_RETURN_0, token_fd, name="skelgen_probe")
+    return program(RETURN_0, token_fd, name="skelgen_probe")
 
 
 def global_data(token_fd: int) -> bool | None:
     """5.2, commit d8eca5bbb2be ("bpf: implement lookup-free direct value access")."""
     try:
         fd = _array(token_fd)
-    except BpfOSError:
-        return None
+    except BpfOSError as error:
+        raise Unclear(str(error)) from error
     with syscalls.Fd(fd):
-        load = struct.pack("=BBhiBBhi", 0x18, _regs(1, 2), 0, fd, 0, 0, 0, 0)
-        return _program(load + _RETURN_0, token_fd)
+        load = struct.pack("=BBhiBBhi", 0x18, regs(1, 2), 0, fd, 0, 0, 0, 0)
+        return program(load + RETURN_0, token_fd)
 
 
 def array_mmap(token_fd: int) -> bool | None:
@@ -103,15 +106,15 @@ def array_mmap(token_fd: int) -> bool | None:
     try:
         fd = _array(token_fd, flags=_F_MMAPABLE)
     except BpfOSError as error:
-        return _no(error)
+        return no(error)
     syscalls.close(fd)
     return True
 
 
 def expected_attach_type(token_fd: int) -> bool | None:
     """4.17, commit 5e43f899b03a ("bpf: Check attach type at prog load time")."""
-    return _program(
-        _RETURN_0,
+    return program(
+        RETURN_0,
         token_fd,
         ProgType.CGROUP_SOCK,
         attach_type=AttachType.CGROUP_INET_SOCK_CREATE,
@@ -121,12 +124,12 @@ def expected_attach_type(token_fd: int) -> bool | None:
 def probe_read_kernel(token_fd: int) -> bool | None:
     """5.5, commit 6ae08ae3dea2 ("bpf: Add probe_read_{user, kernel} ... helpers")."""
     arguments = (
-        struct.pack("=BBhi", 0xBF, _regs(1, 10), 0, 0)  # r1 = r10
-        + struct.pack("=BBhi", 0x07, _regs(1, 0), 0, -8)  # r1 += -8
-        + struct.pack("=BBhi", 0xB7, _regs(2, 0), 0, 8)  # r2 = 8
-        + struct.pack("=BBhi", 0xB7, _regs(3, 0), 0, 0)  # r3 = 0
+        struct.pack("=BBhi", 0xBF, regs(1, 10), 0, 0)  # r1 = r10
+        + struct.pack("=BBhi", 0x07, regs(1, 0), 0, -8)  # r1 += -8
+        + struct.pack("=BBhi", 0xB7, regs(2, 0), 0, 8)  # r2 = 8
+        + struct.pack("=BBhi", 0xB7, regs(3, 0), 0, 0)  # r3 = 0
     )
-    return _program(arguments + _call(113) + _EXIT, token_fd, ProgType.TRACEPOINT)
+    return program(arguments + call_insn(113) + EXIT, token_fd, ProgType.TRACEPOINT)
 
 
 def prog_bind_map(token_fd: int) -> bool | None:
@@ -135,122 +138,75 @@ def prog_bind_map(token_fd: int) -> bool | None:
         with syscalls.Fd(_array(token_fd)) as array:
             prog = syscalls.prog_load(
                 type=ProgType.SOCKET_FILTER,
-                insns=_RETURN_0,
+                insns=RETURN_0,
                 license="GPL",
                 token_fd=token_fd,
             )
             with syscalls.Fd(prog):
                 syscalls.prog_bind_map(prog, array.fileno())
     except BpfOSError as error:
-        return _no(error)
+        return no(error)
     return True
 
 
 def memcg_account(token_fd: int) -> bool | None:
     """5.11: came with helper bpf_ktime_get_coarse_ns, which can be tried."""
-    return _program(_call(160) + _EXIT, token_fd)
+    return program(call_insn(160) + EXIT, token_fd)
 
 
 def bpf_cookie(token_fd: int) -> bool | None:
     """5.15, commit 7adfc6c9b315 ("bpf: Add bpf_get_attach_cookie() BPF helper")."""
-    return _program(_call(174) + _EXIT, token_fd, ProgType.TRACEPOINT)
+    return program(call_insn(174) + EXIT, token_fd, ProgType.TRACEPOINT)
 
 
-# -- BTF -----------------------------------------------------------------------
-
-_STRINGS: Final = b"\0int\0x\0.data\0?.data\0"
-_NAME_INT: Final = 1
-_NAME_X: Final = 5
-_NAME_DATA: Final = 7
-_NAME_QMARK: Final = 13
-_INT: Final = (_NAME_INT, 1 << 24, 4, 1 << 24 | 32)  # [1] int, signed
+_F_COMMON_ATTRS: Final = 1 << 16
+_COMMON_ATTRS_SIZE: Final = 20
 
 
-def _info(kind: int, vlen: int = 0) -> int:
-    return kind << 24 | vlen
-
-
-def _btf(token_fd: int, *types: int) -> bool | None:
-    try:
-        fd = _load_btf(token_fd, *types)
-    except BpfOSError as error:
-        return _no(error)
-    syscalls.close(fd)
-    return True
-
-
-def _load_btf(token_fd: int, *types: int) -> int:
-    body = struct.pack(f"={len(types)}I", *(number & 0xFFFFFFFF for number in types))
-    head = struct.pack(
-        "=HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(body), len(body), len(_STRINGS)
+def common_attrs(token_fd: int) -> bool | None:  # noqa: ARG001 (nothing is made)
+    """7.2: a second argument to every command, for the log of more than programs."""
+    command = Command.PROG_LOAD | _F_COMMON_ATTRS
+    attr = bytearray(8)
+    address = syscalls.Memory().write(attr)
+    result, error = syscalls.call(
+        NR_BPF, command, address, len(attr), 0, _COMMON_ATTRS_SIZE
     )
-    return syscalls.btf_load(head + body + _STRINGS, token_fd=token_fd)
+    if result >= 0:
+        syscalls.close(result)
+    elif error in UNCLEAR:
+        raise Unclear(describe(error))
+    return error == errno.EFAULT  # it wanted to read the argument, which is nowhere
 
 
-def btf(token_fd: int) -> bool | None:
-    """4.18, commit 69b693f0aefa ("bpf: btf: Introduce BPF Type Format (BTF)")."""
-    return _btf(token_fd, *_INT)
+def ldimm64_full_range(token_fd: int) -> bool | None:
+    """7.0, commit 12a1fe6e12db ("bpf/verifier: Do not limit maximum direct offset ...").
 
-
-def _func(token_fd: int, linkage: int) -> bool | None:
-    proto = (0, _info(13, 1), 0, _NAME_X, 1)  # [2] void (*)(int x)
-    return _btf(token_fd, *_INT, *proto, _NAME_X, _info(12, linkage), 2)
-
-
-def btf_func(token_fd: int) -> bool | None:
-    """5.0, commit 2667a2626f4d ("bpf: btf: Add BTF_KIND_FUNC ...")."""
-    return _func(token_fd, 0)
-
-
-def btf_global_func(token_fd: int) -> bool | None:
-    """5.6, commit 51c39bb1d5d1 ("bpf: Introduce function-by-function verification")."""
-    return _func(token_fd, 1)
-
-
-def _datasec(token_fd: int, name: int) -> bool | None:
-    variable = (_NAME_X, _info(14), 1, 0)  # [2] static int x
-    return _btf(token_fd, *_INT, *variable, name, _info(15, 1), 4, 2, 0, 4)
-
-
-def btf_datasec(token_fd: int) -> bool | None:
-    """5.2, commit f063c889c9e4 ("bpf: kernel side support for BTF Var and DataSec")."""
-    return _datasec(token_fd, _NAME_DATA)
-
-
-def btf_qmark_datasec(token_fd: int) -> bool | None:
-    """6.9, commit bd70a8fb7ca4 ("bpf: Allow all printable characters in ... name")."""
-    return _datasec(token_fd, _NAME_QMARK)
-
-
-def btf_float(token_fd: int) -> bool | None:
-    """5.13, commit b1828f0b0482 ("bpf: Add BTF_KIND_FLOAT support")."""
-    return _btf(token_fd, _NAME_X, _info(16), 4)
-
-
-def btf_decl_tag(token_fd: int) -> bool | None:
-    """5.16, commit b5ea834dde6b ("bpf: Support for new btf kind BTF_KIND_TAG")."""
-    variable = (_NAME_X, _info(14), 1, 0)
-    return _btf(token_fd, *_INT, *variable, _NAME_X, _info(17), 2, -1)
-
-
-def btf_type_tag(token_fd: int) -> bool | None:
-    """5.17, commit 8c42d2fa4eeb ("bpf: Support BTF_KIND_TYPE_TAG ...")."""
-    return _btf(token_fd, *_INT, _NAME_X, _info(18), 1, 0, _info(2), 2)
-
-
-def btf_enum64(token_fd: int) -> bool | None:
-    """6.0, commit 6089fb325cf7 ("bpf: Add btf enum64 support")."""
-    return _btf(token_fd, _NAME_X, _info(19), 8)
-
-
-def module_btf(token_fd: int) -> bool | None:
-    """5.11, commit 5329722057d4 ("bpf: Assign ID to vmlinux BTF and return extra")."""
+    No array is so large: what matters is which check says so.
+    """
+    log = bytearray(1 << 12)
     try:
-        with syscalls.Fd(_load_btf(token_fd, *_INT)) as fd:
-            syscalls.btf_info(fd.fileno())
+        with syscalls.Fd(_array(token_fd)) as array:
+            load = struct.pack(
+                "=BBhiBBhi", 0x18, regs(1, 2), 0, array.fileno(), 0, 0, 0, 1 << 30
+            )
+            syscalls.close(
+                syscalls.prog_load(
+                    type=ProgType.SOCKET_FILTER,
+                    insns=load + RETURN_0,
+                    license="GPL",
+                    log_level=1,
+                    log_buf=log,
+                    token_fd=token_fd,
+                )
+            )
     except BpfOSError as error:
-        return _no(error)
-    return True
+        error.__traceback__ = None  # it keeps the log's buffer
+        if b"invalid access to map value pointer" in log:
+            return True
+        if b"direct value offset of" in log:
+            return False
+        return no(error)
+    return None
 
 
 # -- links ---------------------------------------------------------------------
@@ -260,7 +216,7 @@ def _link_errno(prog_type: int, attach_type: int, tails: list[bytes]) -> list[in
     """Return the errno of each of some links that cannot be made."""
     prog = syscalls.prog_load(
         type=prog_type,
-        insns=_RETURN_0,
+        insns=RETURN_0,
         license="GPL",
         attach_type=0 if attach_type == AttachType.PERF_EVENT else attach_type,
     )
@@ -282,9 +238,7 @@ def link_create(token_fd: int) -> bool | None:  # noqa: ARG001 (knows no token)
     try:
         syscalls.link_create(0xFFFFFFFF, 0, AttachType.CGROUP_INET_INGRESS)
     except BpfOSError as error:
-        if error.errno in _UNCLEAR:
-            return None
-        return error.errno == errno.EBADF  # it looked for the program
+        return error.errno == errno.EBADF or no(error)  # it looked for the program
     return True
 
 
@@ -292,13 +246,13 @@ def tcx(token_fd: int) -> bool | None:
     """6.6, commit e420bed02507 ("bpf: Add fd-based tcx multi-prog infra ...")."""
     try:
         prog = syscalls.prog_load(
-            type=ProgType.SCHED_CLS, insns=_RETURN_0, license="GPL", token_fd=token_fd
+            type=ProgType.SCHED_CLS, insns=RETURN_0, license="GPL", token_fd=token_fd
         )
         with syscalls.Fd(prog):
             # an interface of that index cannot be: ENODEV where the hook is known
             syscalls.link_create(prog, 0x7FFFFFFF, AttachType.TCX_INGRESS)
     except BpfOSError as error:
-        return True if error.errno == errno.ENODEV else _no(error)
+        return True if error.errno == errno.ENODEV else no(error)
     return None
 
 
@@ -307,9 +261,9 @@ def perf_link(token_fd: int) -> bool | None:  # noqa: ARG001 (attaching knows no
     try:
         (error,) = _link_errno(ProgType.TRACEPOINT, AttachType.PERF_EVENT, [b""])
     except BpfOSError as failed:
-        return _no(failed)
-    if error in _UNCLEAR:
-        return None
+        return no(failed)
+    if error in UNCLEAR:
+        raise Unclear(describe(error))
     return error == errno.EBADF  # it looked for the perf event
 
 
@@ -328,9 +282,9 @@ def uprobe_multi_link(token_fd: int) -> bool | None:  # noqa: ARG001 (as above)
     try:
         errnos = _link_errno(ProgType.KPROBE, multi, [first, second])
     except BpfOSError as failed:
-        return _no(failed)
+        return no(failed)
     if errno.EPERM in errnos:
-        return None
+        raise Unclear(describe(errno.EPERM))
     return errnos == [errno.EBADF, errno.EINVAL]
 
 
@@ -361,6 +315,19 @@ def pmu_number(pmu: str, attribute: str) -> int | None:
         return None
     digits = text.rpartition(":")[2].partition("-")[0]
     return int(digits) if digits.isdigit() else None
+
+
+_NR_UPROBE: Final = 336  # x86-64 alone
+
+
+def uprobe_syscall(token_fd: int) -> bool | None:  # noqa: ARG001 (nothing is made)
+    """6.18 (x86-64), commit 56101b69c919 ("uprobes/x86: Add uprobe syscall ...").
+
+    From elsewhere than a trampoline of the kernel it says ``ENXIO``.
+    """
+    if MACHINE != "x86_64":
+        return False
+    return syscalls.call(_NR_UPROBE)[1] == errno.ENXIO
 
 
 SYSCALL_PREFIX: Final = {

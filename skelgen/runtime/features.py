@@ -6,17 +6,42 @@ feature is written down for error messages only. An answer is ``True``, ``False`
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from skelgen.runtime import btf_probes, log
 from skelgen.runtime import feature_probes as probes
-from skelgen.runtime import log
 from skelgen.runtime.errors import NotSupportedError
+
+if TYPE_CHECKING:
+    from skelgen.model.enums import AttachType, MapType, ProgType
+
+
+class Answer(NamedTuple):
+    """Whether this kernel has something. True only for a yes."""
+
+    supported: bool | None
+    """``None`` when it cannot be told."""
+    reason: str = ""
+    """What the kernel said instead of a yes, e.g. ``operation not permitted
+    (EPERM)``; for a kfunc that is there, the BTF it is in."""
+    since: str = ""
+    """First mainline kernel that has it, e.g. ``5.8``; empty when that is newer than
+    this skelgen."""
+
+    def __bool__(self) -> bool:
+        return self.supported is True
+
+    def __str__(self) -> str:
+        return _WORDS[self.supported]
+
+
+_WORDS: Final = {True: "yes", False: "no", None: "could not tell"}
 
 
 class Feature:
     """One thing that some kernels can do and others cannot."""
 
-    __slots__ = ("_answer", "_known", "_probe", "_running", "name", "since")
+    __slots__ = ("_answer", "_known", "_probe", "_reason", "_running", "name", "since")
 
     def __init__(
         self, name: str, since: str, probe: Callable[[int], bool | None]
@@ -27,6 +52,7 @@ class Feature:
         """First mainline kernel that has it, e.g. ``5.15``."""
         self._probe: Final = probe
         self._answer: bool | None = None
+        self._reason = ""
         self._known = False
         self._running = False
 
@@ -37,19 +63,30 @@ class Feature:
         tried, every time.
         """
         if token_fd:
-            return self._probe(token_fd)
+            return self._try(token_fd)[0]
         if self._known:
             return self._answer
         if self._running:  # a probe that failed asks why, which asks here again
             return None
         self._running = True
         try:
-            self._answer = self._probe(0)
+            self._answer, self._reason = self._try(0)
         finally:
             self._running = False
         self._known = True
         log.debug("feature %s: %s", self.name, self._answer)
         return self._answer
+
+    def _try(self, token_fd: int) -> tuple[bool | None, str]:
+        try:
+            return self._probe(token_fd), ""
+        except probes.Unclear as unclear:
+            return None, str(unclear)
+
+    def answer(self) -> Answer:
+        """Return the same with its reason and the kernel that had it first."""
+        supported = self.supported()
+        return Answer(supported, self._reason, self.since)
 
     def require(self, what: str) -> None:
         """Raise :class:`NotSupportedError` about ``what`` if the kernel lacks it."""
@@ -63,7 +100,7 @@ class Feature:
 
     def assume(self, answer: bool | None) -> None:  # noqa: FBT001 (it is the answer)
         """Take an answer as found out, e.g. in a test of a fallback."""
-        self._answer = answer
+        self._answer, self._reason = answer, ""
         self._known = True
 
     def forget(self) -> None:
@@ -88,20 +125,20 @@ MEMCG_ACCOUNT: Final = Feature(
     "accounting of BPF memory by control group", "5.11", probes.memcg_account
 )
 
-BTF: Final = Feature("BTF", "4.18", probes.btf)
-BTF_FUNC: Final = Feature("BTF of functions", "5.0", probes.btf_func)
+BTF: Final = Feature("BTF", "4.18", btf_probes.btf)
+BTF_FUNC: Final = Feature("BTF of functions", "5.0", btf_probes.btf_func)
 BTF_GLOBAL_FUNC: Final = Feature(
-    "BTF of global functions", "5.6", probes.btf_global_func
+    "BTF of global functions", "5.6", btf_probes.btf_global_func
 )
-BTF_DATASEC: Final = Feature("BTF of data sections", "5.2", probes.btf_datasec)
-BTF_FLOAT: Final = Feature("BTF floats", "5.13", probes.btf_float)
-BTF_DECL_TAG: Final = Feature("BTF declaration tags", "5.16", probes.btf_decl_tag)
-BTF_TYPE_TAG: Final = Feature("BTF type tags", "5.17", probes.btf_type_tag)
-BTF_ENUM64: Final = Feature("BTF 64-bit enumerations", "6.0", probes.btf_enum64)
+BTF_DATASEC: Final = Feature("BTF of data sections", "5.2", btf_probes.btf_datasec)
+BTF_FLOAT: Final = Feature("BTF floats", "5.13", btf_probes.btf_float)
+BTF_DECL_TAG: Final = Feature("BTF declaration tags", "5.16", btf_probes.btf_decl_tag)
+BTF_TYPE_TAG: Final = Feature("BTF type tags", "5.17", btf_probes.btf_type_tag)
+BTF_ENUM64: Final = Feature("BTF 64-bit enumerations", "6.0", btf_probes.btf_enum64)
 BTF_QMARK_DATASEC: Final = Feature(
-    "BTF data sections named with '?'", "6.9", probes.btf_qmark_datasec
+    "BTF data sections named with '?'", "6.9", btf_probes.btf_qmark_datasec
 )
-MODULE_BTF: Final = Feature("BTF of kernel modules", "5.11", probes.module_btf)
+MODULE_BTF: Final = Feature("BTF of kernel modules", "5.11", btf_probes.module_btf)
 
 LINK_CREATE: Final = Feature("BPF links", "5.7", probes.link_create)
 TCX: Final = Feature("tcx links", "6.6", probes.tcx)
@@ -120,6 +157,21 @@ SYSCALL_WRAPPER: Final = Feature(
     "wrappers around system calls", "4.17", probes.syscall_wrapper
 )
 
+ARG_CTX_TAG: Final = Feature("tag arg:ctx of arguments", "6.8", btf_probes.arg_ctx_tag)
+"""Where it is missing, the argument's type in BTF has to say that it is a context."""
+BTF_LAYOUT: Final = Feature(
+    "BTF that describes its kinds", "7.1", btf_probes.btf_layout
+)
+"""The loader gives no kernel that section unless the object has it already."""
+LDIMM64_FULL_RANGE: Final = Feature(
+    "addresses at any offset of a map", "7.0", probes.ldimm64_full_range
+)
+"""libbpf puts the globals of an arena at its end with it; here they are at its start,
+which every kernel takes."""
+UPROBE_SYSCALL: Final = Feature("fast uprobes", "6.18", probes.uprobe_syscall)
+"""The kernel makes a uprobe on a ``nop`` of 5 bytes cheap by itself."""
+COMMON_ATTRS: Final = Feature("logs of all BPF commands", "7.2", probes.common_attrs)
+
 _memlock_done = False
 
 
@@ -132,7 +184,7 @@ def bump_memlock() -> None:
     if _memlock_done:
         return
     _memlock_done = True
-    if MEMCG_ACCOUNT.supported() is not False:
+    if MEMCG_ACCOUNT.supported():
         return
     import resource  # noqa: PLC0415 (old kernels only)
 
@@ -141,3 +193,68 @@ def bump_memlock() -> None:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, unlimited)
     except (OSError, ValueError) as error:
         log.debug("cannot lift RLIMIT_MEMLOCK: %s", error)
+
+
+# -- types, helpers, kfuncs ----------------------------------------------------
+
+
+def named() -> dict[str, Feature]:
+    """Return the features above by the names of their constants."""
+    return {
+        name: value for name, value in globals().items() if isinstance(value, Feature)
+    }
+
+
+def map_type(which: "MapType | int | str") -> Answer:
+    """Return whether the kernel has a type of map: ``MapType.RINGBUF``, ``"ringbuf"``.
+
+    Makes one. Raises :class:`ValueError` for a name that is no type.
+    """
+    from skelgen.runtime import kernel_features  # noqa: PLC0415 - rarely asked
+
+    return kernel_features.map_type(which)
+
+
+def program_type(which: "ProgType | int | str") -> Answer:
+    """Return whether the kernel has a type of program: ``"xdp"``; loads one.
+
+    Raises :class:`ValueError` for a name that is no type.
+    """
+    from skelgen.runtime import kernel_features  # noqa: PLC0415 - rarely asked
+
+    return kernel_features.program_type(which)
+
+
+def attach_type(which: "AttachType | int | str") -> Answer:
+    """Return whether programs can be attached so: ``"tcx_ingress"``.
+
+    To cgroups, network namespaces, interfaces and socket maps by any way, else by a
+    BPF link. Raises :class:`ValueError` for a name that is no type.
+    """
+    from skelgen.runtime import kernel_features  # noqa: PLC0415 - rarely asked
+
+    return kernel_features.attach_type(which)
+
+
+def helper(which: int | str, program: "ProgType | int | str") -> Answer:
+    """Return whether programs of a type may call a helper: ``"bpf_ringbuf_output"``.
+
+    Loads a program that calls it. It cannot be told for types ``LSM``, ``EXT`` and
+    ``STRUCT_OPS``, where it depends on the target; for ``TRACING`` it is told of raw
+    tracepoints. Raises :class:`ValueError` for a name that is none.
+    """
+    from skelgen.runtime import kernel_features  # noqa: PLC0415 - rarely asked
+
+    return kernel_features.helper(which, program)
+
+
+def kfunc(name: str, program: "ProgType | int | str | None" = None) -> Answer:
+    """Return whether there is a kernel function for BPF programs, in any module.
+
+    With the type of a program, whether that may call it, as for :func:`helper`.
+    Without, whether kernel BTF has a function of that name, which it marks as a
+    kfunc where it marks any (Linux 6.10 built with pahole 1.26).
+    """
+    from skelgen.runtime import kernel_features  # noqa: PLC0415 - rarely asked
+
+    return kernel_features.kfunc(name, program)

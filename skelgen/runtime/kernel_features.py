@@ -1,0 +1,93 @@
+"""Types, helpers and kfuncs of this kernel, each tried once in a process.
+
+The functions of :mod:`skelgen.runtime.features` of the same names are the public ones.
+"""
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from skelgen.model import since
+from skelgen.model.enums import AttachType, MapType, ProgType
+from skelgen.model.helpers import helper_number
+from skelgen.runtime import call_probes, type_probes
+from skelgen.runtime.features import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from skelgen.runtime.type_probes import Verdict
+
+_E = TypeVar("_E", bound=IntEnum)
+
+_answers: Final[dict[tuple[str, "Hashable"], Answer]] = {}
+
+
+def _once(
+    kind: str, what: "Hashable", since_kernel: str, probe: "Callable[[], Verdict]"
+) -> Answer:
+    answer = _answers.get((kind, what))
+    if answer is None:
+        supported, reason = probe()
+        answer = Answer(supported, reason, since_kernel)
+        if supported is not None:  # what stood in the way may go
+            _answers[kind, what] = answer
+    return answer
+
+
+def forget() -> None:
+    """Try all again when asked the next time."""
+    _answers.clear()
+
+
+def number_of(which: int | str, enum: type[_E], prefix: str) -> int:
+    """Return the number of a constant, by its name in any case, prefixed or not.
+
+    Raises :class:`ValueError` for a name that the enumeration does not have.
+    """
+    if isinstance(which, int):
+        return int(which)
+    name = which.upper().removeprefix(prefix)
+    if name not in enum.__members__:
+        raise ValueError(f"'{which}' is no {enum.__name__}")
+    return int(enum[name])
+
+
+def map_type(which: MapType | int | str) -> Answer:
+    """Return whether the kernel has a type of map."""
+    number = number_of(which, MapType, "BPF_MAP_TYPE_")
+    first = since.map_type_since(number)
+    return _once("map", number, first, lambda: type_probes.map_type(number))
+
+
+def program_type(which: ProgType | int | str) -> Answer:
+    """Return whether the kernel has a type of program."""
+    number = number_of(which, ProgType, "BPF_PROG_TYPE_")
+    first = since.prog_type_since(number)
+    return _once("program", number, first, lambda: type_probes.prog_type(number))
+
+
+def attach_type(which: AttachType | int | str) -> Answer:
+    """Return whether programs can be attached so."""
+    number = number_of(which, AttachType, "BPF_")
+    first = since.attach_type_since(number)
+    return _once("attach", number, first, lambda: type_probes.attach_type(number))
+
+
+def helper(which: int | str, program: ProgType | int | str) -> Answer:
+    """Return whether programs of a type may call a helper."""
+    number = which if isinstance(which, int) else helper_number(which)
+    kind = number_of(program, ProgType, "BPF_PROG_TYPE_")
+    return _once(
+        "helper",
+        (number, kind),
+        since.helper_since(number),
+        lambda: call_probes.helper(number, kind),
+    )
+
+
+def kfunc(name: str, program: ProgType | int | str | None = None) -> Answer:
+    """Return whether there is a kernel function that BPF programs may call."""
+    kind = None
+    if program is not None:
+        kind = number_of(program, ProgType, "BPF_PROG_TYPE_")
+    return _once("kfunc", (name, kind), "", lambda: call_probes.kfunc(name, kind))

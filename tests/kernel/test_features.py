@@ -1,0 +1,145 @@
+"""What ``features`` says of the running kernel, beside what bpftool says of it."""
+
+import errno
+import functools
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from skelgen.model.enums import AttachType, MapType, ProgType
+from skelgen.model.helpers import HELPERS
+from skelgen.runtime import features, kernel_features, syscalls
+from skelgen.runtime.errors import BpfOSError
+
+# Debian's bpftool 7.1 answers no, for reasons of its own
+DIFFERENT = {
+    "tracing": "bpftool tries fentry, which a kernel may refuse (EPERM) while it has"
+    " raw tracepoints by BTF; tried with those here",
+    "ext": "refused with EPERM, which is no answer here",
+    "lsm": "refused with EPERM, which is no answer here",
+    "lirc_mode2": "",
+}
+
+
+SAYS_NO = (
+    "program of this type cannot use helper",  # Linux 6.8, "unknown func" before
+    "helper call is not allowed in probe",
+)
+
+
+@functools.cache
+def bpftool() -> dict[str, dict[str, object]]:
+    if shutil.which("bpftool") is None:
+        pytest.skip("needs bpftool")
+    done = subprocess.run(
+        ["bpftool", "feature", "probe", "full", "-j"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    found: dict[str, dict[str, object]] = json.loads(done.stdout)
+    return found
+
+
+def test_map_types_as_bpftool_says() -> None:
+    theirs = {
+        key.removeprefix("have_").removesuffix("_map_type"): value
+        for key, value in bpftool()["map_types"].items()
+    }
+    assert len(theirs) >= 31
+    ours = {name: features.map_type(name).supported for name in theirs}
+    assert ours == theirs
+
+
+def test_program_types_as_bpftool_says() -> None:
+    theirs = {
+        key.removeprefix("have_").removesuffix("_prog_type"): value
+        for key, value in bpftool()["program_types"].items()
+    }
+    assert len(theirs) >= 31
+    different = {}
+    for name, answer in theirs.items():
+        ours = features.program_type(name)
+        if ours.supported != answer:
+            different[name] = ours
+    assert different.keys() <= DIFFERENT.keys()
+    for name in ("ext", "lsm"):
+        if name in different:
+            assert different[name].supported is None
+            assert "EPERM" in different[name].reason
+
+
+def test_helpers_as_bpftool_says() -> None:
+    """Every helper in every program type that both know.
+
+    libbpf 1.1 does not know how the verifier says no since Linux 6.8, and so bpftool
+    7.1 takes that for a yes.
+    """
+    lists = bpftool()["helpers"]
+    known = {str(name) for names in lists.values() for name in _names(names)}
+    said_no = yes = 0
+    for key, names in lists.items():
+        kind = key.removesuffix("_available_helpers")
+        if kind in DIFFERENT or kind == "struct_ops":
+            continue  # bpftool says no to all of them
+        theirs = _names(names)
+        for name in known:
+            ours = features.helper(name, kind)
+            assert ours.supported is not None, (kind, name, ours)
+            if ours:
+                assert name in theirs, (kind, name)
+                yes += 1
+            elif name in theirs:
+                assert "program of this type cannot use helper" in ours.reason
+                said_no += 1
+    assert yes > 1000
+    assert known <= {f"bpf_{name}" for name in HELPERS}
+    if said_no:
+        assert not features.helper("bpf_xdp_adjust_head", "socket_filter")
+
+
+def _names(names: object) -> set[str]:
+    assert isinstance(names, list)
+    return set(names)
+
+
+def test_every_type_of_this_kernel_can_be_told() -> None:
+    """No answer is a guess: what is ``None`` was refused for lack of rights."""
+    for answer in (
+        *map(features.map_type, MapType),
+        *map(features.program_type, ProgType),
+        *map(features.attach_type, AttachType),
+    ):
+        if answer.supported is None:
+            assert "EPERM" in answer.reason
+        elif not answer:
+            assert answer.reason
+
+
+def test_kfuncs_by_what_may_call_them() -> None:
+    acquire = features.kfunc("bpf_task_acquire")
+    if acquire.supported is None:
+        pytest.skip(acquire.reason)
+    assert (acquire.supported, acquire.reason) == (True, "vmlinux")
+    assert features.kfunc("bpf_task_acquire", ProgType.TRACING)
+    assert not features.kfunc("bpf_task_acquire", "socket_filter")
+    function = features.kfunc("schedule", "tracing")  # of the kernel, and no kfunc
+    assert function.supported is False
+    assert "schedule" in function.reason
+    assert features.kfunc("no_such_function").supported is False
+    assert features.kfunc("bpf_task_acquire", "struct_ops").supported is None
+
+
+def test_trials_leave_nothing_attached() -> None:
+    """The fixture looks for leaks; here: a trial of XDP attaches nothing to lo."""
+    kernel_features.forget()
+    assert features.attach_type("xdp")
+    with pytest.raises(BpfOSError) as caught:
+        syscalls.prog_query(1, AttachType.XDP)
+    assert caught.value.errno == errno.EINVAL  # XDP has no such query
+    done = subprocess.run(
+        ["ip", "link", "show", "lo"], check=True, capture_output=True, text=True
+    )
+    assert "xdp" not in done.stdout
