@@ -67,11 +67,8 @@ examples/bootstrap/bootstrap_skel.py: SKELGEN_FLAGS := --record rb=event
 # A skeleton is made anew when its C file or the generator changes.
 GENERATOR := $(shell find skelgen templates -name '*.py' -not -path '*/runtime/*' -o -name '*.j2')
 
-examples/%_skel.py: examples/%.bpf.o $(GENERATOR)
+examples/%_skel.py: examples/%.bpf.c $(GENERATOR) $(wildcard skelgen/include/bpf/*.h) | $(VENV)/.demo
 	$(BIN)/skelgen --quiet $(SKELGEN_FLAGS) $< --output $@
-
-examples/%.bpf.o: examples/%.bpf.c $(wildcard skelgen/include/bpf/*.h) | $(VENV)/.demo
-	$(BIN)/python tools/compile_bpf.py $< $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -88,4 +85,4 @@ $(VENV)/.test: pyproject.toml tools/need.sh | $(VENV)/bin/python
 	@touch $(VENV)/.demo $@
 
 clean:
-	rm -rf $(SKELETONS) $(SKELETONS:_skel.py=.bpf.o) .cache .coverage
+	rm -rf $(SKELETONS) .cache .coverage

@@ -103,7 +103,7 @@ def _read(
         return source, base, base
     from pathlib import Path  # noqa: PLC0415 - see the module's docstring
 
-    from skelgen.build.driver import read_source  # noqa: PLC0415 - likewise
+    from skelgen.build.files import read_source  # noqa: PLC0415 - likewise
 
     path = Path(source)
     return read_source(path), source_name or path.name, str(path)

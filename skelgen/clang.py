@@ -87,6 +87,17 @@ class CompileOptions:
     cflags: tuple[str, ...] = ()
     """Flags at the end of the command, where they win."""
 
+    def arguments(self) -> tuple[str, ...]:
+        """Return them as arguments of the command line, the target aside.
+
+        Absolute folders are left out: they are of one machine, and a module is the
+        same on all of them.
+        """
+        words = [] if self.cpu == "v3" else ["--cpu", self.cpu]
+        for folder in self.includes:
+            words += [] if folder.startswith("/") else ["-I", folder]
+        return (*words, *(f"--cflag={flag}" for flag in self.cflags))
+
 
 def find_compiler(environ: Mapping[str, str] | None = None) -> Compiler:
     """Return the compiler to use.
@@ -119,7 +130,10 @@ def command(
     depfile: Path | None = None,
     cwd: Path | None = None,
 ) -> tuple[str, ...]:
-    """Return the command that compiles ``source`` to the object ``output``."""
+    """Return the command that compiles ``source`` to the object ``output``.
+
+    It runs in ``cwd``, and file names in BTF and DWARF are relative to that.
+    """
     target = options.target
     words = [*compiler.command]
     words += ["-target", "bpfel" if target.byteorder == "little" else "bpfeb"]
@@ -128,7 +142,8 @@ def command(
         words += [f"-D__TARGET_ARCH_{target.arch}"]
     # Absolute paths of this machine stay out of BTF and DWARF.
     words += [f"-ffile-prefix-map={INCLUDE}=skelgen/include"]
-    words += [f"-ffile-prefix-map={cwd or Path.cwd()}=.", "-fdebug-compilation-dir=."]
+    here = (cwd or Path()).resolve()
+    words += [f"-ffile-prefix-map={here}=.", "-fdebug-compilation-dir=."]
     for folder in options.includes:
         words += ["-I", folder]
     words += ["-isystem", str(INCLUDE)]
@@ -154,15 +169,22 @@ def compile_object(
     ``depfile`` receives the headers it read, as a make rule. ``output`` is written
     only when clang succeeds. Raises CompileError with clang's own text otherwise.
     """
-    compiler = compiler or find_compiler()
     words = command(
-        compiler,
+        compiler or find_compiler(),
         source,
         output,
         options=options or CompileOptions(),
         depfile=depfile,
         cwd=cwd,
     )
+    return run(words, source, cwd)
+
+
+def run(words: tuple[str, ...], source: Path, cwd: Path | None = None) -> str:
+    """Run what :func:`command` gave for ``source``; return what clang warned of.
+
+    Raises CompileError with clang's own text when it fails.
+    """
     try:
         # C and its flags are the user's own; no shell takes part.
         done = subprocess.run(  # noqa: S603
@@ -175,14 +197,15 @@ def compile_object(
         )
     except OSError as error:
         raise CompileError(
-            f"cannot run {compiler.command[0]}: {error.strerror}", command=words
+            f"cannot run {words[0]}: {error.strerror}", command=words
         ) from error
     if done.returncode != 0:
-        text = done.stderr.strip() or f"exit status {done.returncode}, nothing printed"
+        said = "" if done.stderr.strip() else f": exit status {done.returncode}"
         raise CompileError(
-            f"{source}: clang failed\n{_indent(text)}",
+            f"{source}: clang failed{said}",
             command=words,
             status=done.returncode,
+            output=done.stderr,
         )
     return done.stderr
 
@@ -195,7 +218,3 @@ def read_depfile(text: str) -> tuple[str, ...]:
     lexer.commenters = ""
     lexer.quotes = ""
     return tuple(dict.fromkeys(word.replace("$$", "$") for word in lexer))
-
-
-def _indent(text: str) -> str:
-    return "\n".join("  " + line for line in text.splitlines())

@@ -50,13 +50,25 @@ class ConfigError(SkelgenError, ValueError):
 
 
 class CompileError(SkelgenError):
-    """The C compiler is missing or failed."""
+    """The C compiler is missing or failed; as text with what it printed, indented."""
 
     def __init__(
-        self, message: str, *, command: tuple[str, ...] = (), status: int | None = None
+        self,
+        message: str,
+        *,
+        command: tuple[str, ...] = (),
+        status: int | None = None,
+        output: str = "",
     ) -> None:
         super().__init__(message)
+        self.message = message
         self.command = command
         """What was run."""
         self.status = status
         """Its exit status."""
+        self.output = output
+        """What it printed, as it is."""
+
+    def __str__(self) -> str:
+        lines = self.output.splitlines()
+        return "\n".join([self.message, *("  " + line for line in lines)])

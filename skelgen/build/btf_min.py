@@ -11,7 +11,7 @@ from skelgen.btf.errors import BtfParseError
 from skelgen.btf.ext import BtfExt
 from skelgen.btf.kernel import KernelBtf
 from skelgen.btf.parse import Btf
-from skelgen.build import driver
+from skelgen.build import files
 from skelgen.elf.reader import ElfFile
 from skelgen.errors import BtfError, ObjectError
 
@@ -64,7 +64,7 @@ def _read_source(path: Path) -> KernelBtf:
 
 
 def _add(minimizer: CoreMinimizer, path: Path) -> list[Unmet]:
-    data = driver.read_source(path)
+    data = files.read_source(path)
     try:
         elf = ElfFile(data)
         types, ext = elf.section(".BTF"), elf.section(".BTF.ext")

@@ -3,7 +3,9 @@
 ::
 
     [tool.skelgen]
-    includes = ["bpf/include"]          # of every skeleton; likewise cflags, cpu
+    includes = ["bpf/include"]          # of every skeleton; likewise cflags, cpu,
+                                        # targets
+    python-source = "lib"               # where packages are, if not in src or here
 
     [[tool.skelgen.skeletons]]
     source = "bpf/trace.bpf.c"          # or a compiled .bpf.o
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import cast
 
 from skelgen.errors import ConfigError
+from skelgen.targets import find_target
 
 _TABLE = "tool.skelgen"
 
@@ -38,6 +41,8 @@ class SkeletonConfig:
     includes: tuple[str, ...] = ()
     cflags: tuple[str, ...] = ()
     cpu: str = "v3"
+    targets: tuple[str, ...] = ()
+    """Machines to compile for, see :mod:`skelgen.targets`; none for this one."""
 
     @property
     def is_c(self) -> bool:
@@ -52,6 +57,8 @@ class ProjectConfig:
     root: Path
     """Folder of pyproject.toml."""
     skeletons: tuple[SkeletonConfig, ...] = ()
+    python_source: str | None = None
+    """Folder that module names start in; ``None`` for ``src`` or ``root``."""
 
 
 @dataclass(slots=True)
@@ -139,19 +146,25 @@ def parse(table: object, root: Path) -> ProjectConfig:
     if not isinstance(table, dict):
         raise ConfigError(f"{_TABLE}: must be a table")
     top = _Table(_TABLE, cast("dict[str, object]", table))
-    shared = _Shared(top.texts("includes"), top.texts("cflags"), top.text("cpu", "v3"))
+    shared = _Shared(
+        top.texts("includes"),
+        top.texts("cflags"),
+        top.text("cpu", "v3"),
+        _targets(_TABLE, top),
+    )
+    python_source = top.text("python-source")
     entries = top.take("skeletons")
     if not isinstance(entries, list) or not entries:
         raise ConfigError(
             f"{_TABLE}.skeletons: at least one [[{_TABLE}.skeletons]] table is wanted"
         )
-    top.finish("skeletons, includes, cflags, cpu")
+    top.finish("skeletons, includes, cflags, cpu, targets, python-source")
     skeletons = tuple(
         _skeleton(f"{_TABLE}.skeletons[{index}]", entry, shared, root)
         for index, entry in enumerate(cast("list[object]", entries))
     )
     _refuse_clashes(skeletons)
-    return ProjectConfig(root, skeletons)
+    return ProjectConfig(root, skeletons, python_source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +172,7 @@ class _Shared:
     includes: tuple[str, ...]
     cflags: tuple[str, ...]
     cpu: str | None
+    targets: tuple[str, ...]
 
 
 def _skeleton(where: str, entry: object, shared: _Shared, root: Path) -> SkeletonConfig:
@@ -174,9 +188,20 @@ def _skeleton(where: str, entry: object, shared: _Shared, root: Path) -> Skeleto
         includes=(*shared.includes, *table.texts("includes")),
         cflags=(*shared.cflags, *table.texts("cflags")),
         cpu=table.text("cpu", shared.cpu) or "v3",
+        targets=_targets(where, table) or shared.targets,
     )
-    table.finish("source, module, name, types, records, includes, cflags, cpu")
+    table.finish("source, module, name, types, records, includes, cflags, cpu, targets")
     return config
+
+
+def _targets(where: str, table: _Table) -> tuple[str, ...]:
+    names = table.texts("targets")
+    for name in names:
+        try:
+            find_target(name)
+        except ConfigError as error:
+            raise ConfigError(f"{where}.targets: {error}") from error
+    return names
 
 
 def _inside(where: str, source: str, root: Path) -> str:

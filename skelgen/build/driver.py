@@ -1,107 +1,240 @@
-"""Objects in, modules on disk: the one entry for the CLI and the build hooks."""
+"""From sources to modules on disk: the one entry for the CLI and the build hooks."""
 
+import dataclasses
 import os
-import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from skelgen.build.generate import Options, generate
-from skelgen.errors import ConfigError, ObjectError
+from skelgen.build.compile import compile_c
+from skelgen.build.files import current, read_source, write
+from skelgen.build.generate import Image, Options, generate_images
+from skelgen.build.record import Record, made_by
+from skelgen.clang import CompileOptions
+from skelgen.errors import ConfigError, SkelgenError
+from skelgen.targets import Target, this_machine
 
-_SUFFIXES = (".bpf.o", ".o")
-_MOST_BYTES = 256 << 20
-"""Objects are some hundred KB; this is no object, or a mistake."""
+T = TypeVar("T")
+
+_SUFFIXES = (".bpf.o", ".bpf.c", ".o", ".c")
 
 
 class Outcome(Enum):
     """What became of a module."""
 
     WRITTEN = "written"
-    UNCHANGED = "unchanged"
+    UNCHANGED = "up to date"
 
 
 class Job(NamedTuple):
-    """One object and the module to make of it."""
+    """One source, an object or a C file, and the module to make of it."""
 
     source: Path
     output: Path
     options: Options = Options()
+    compile: CompileOptions = CompileOptions()
+    """How a C file is compiled, the target aside; folders are relative to ``root``."""
+    targets: tuple[Target, ...] = ()
+    """What a C file is compiled for; none for this machine."""
+    root: Path | None = None
+    """Folder of the project that ``source`` is relative to; ``None`` for a lone file,
+    which is compiled in its own folder."""
+    record: Path | None = None
+    """Where to remember what the module was made from."""
+    keep_object: bool = False
+    """Whether the object of a C file is wanted too, beside it."""
+
+    @property
+    def is_c(self) -> bool:
+        """Whether the source has to be compiled."""
+        return self.source.suffix == ".c"
+
+    @property
+    def path(self) -> Path:
+        """The source, from the current folder."""
+        return self.source if self.root is None else self.root / self.source
+
+
+class Made(NamedTuple):
+    """A module that was made, and what it took."""
+
+    text: str
+    inputs: tuple[Path, ...]
+    """The files it was made from."""
+    started: int
+    """When, in the file system's nanoseconds."""
+    commands: tuple[tuple[str, ...], ...] = ()
+    """What was run."""
+    warnings: str = ""
+    """What the compiler warned of, as it prints it."""
+
+
+class Result(NamedTuple):
+    """What became of a job."""
+
+    job: Job
+    outcome: Outcome
+    made: Made | None = None
+    """``None`` where the record told that there is nothing to do."""
+    old: str | None = None
+    """What was in the file before; ``None`` for no file, or where nobody looked."""
 
 
 def output_path(source: Path, folder: Path | None = None) -> Path:
-    """Return where a module goes: ``x.bpf.o`` becomes ``x_skel.py`` beside it.
+    """Return where a module goes: ``x.bpf.c`` becomes ``x_skel.py`` beside it.
 
     ``folder`` is another place for it.
     """
-    name = source.name
-    for suffix in _SUFFIXES:
-        if name.endswith(suffix) and name != suffix:
-            name = name.removesuffix(suffix)
-            break
+    stem = _stem(source)
     # what is imported has to be an identifier, like the object's own name
-    stem = "".join(char if char.isascii() and char.isalnum() else "_" for char in name)
+    stem = "".join(char if char.isascii() and char.isalnum() else "_" for char in stem)
     return (folder or source.parent) / f"{stem}_skel.py"
 
 
-def jobs(
-    sources: Sequence[Path], output: Path | None, options: Options
-) -> tuple[Job, ...]:
-    """Return what to make of some objects.
+def _stem(source: Path) -> str:
+    for suffix in _SUFFIXES:
+        if source.name.endswith(suffix) and source.name != suffix:
+            return source.name.removesuffix(suffix)
+    return source.name
 
-    ``output`` is a file, for one object, or an existing folder. Raises ConfigError.
+
+def jobs(
+    sources: Sequence[Path], output: Path | None, like: Job
+) -> tuple[Job, ...]:
+    """Return what to make of some files, with the options of the job ``like``.
+
+    ``output`` is a file, for one source, or an existing folder. Raises ConfigError.
     """
     if output is not None and not output.is_dir():
         if len(sources) > 1:
             raise ConfigError(f"{output}: no such folder, to write several modules to")
-        return (Job(sources[0], output, options),)
+        return (_lone(sources[0], output, like),)
     made: dict[Path, Path] = {}
     for source in sources:
         target = output_path(source, output)
         other = made.setdefault(target, source)
         if other is not source:
             raise ConfigError(f"{source}: {target} is made from {other} already")
-    return tuple(Job(source, target, options) for target, source in made.items())
+    return tuple(_lone(source, target, like) for target, source in made.items())
 
 
-def read_source(path: Path) -> bytes:
-    """Return the contents of an object file. Raises ObjectError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise ObjectError(error.strerror or str(error), path=str(path)) from error
-    if len(data) > _MOST_BYTES:
-        raise ObjectError(
-            f"more than {_MOST_BYTES >> 20} MB, this is no BPF object", path=str(path)
+def _lone(source: Path, output: Path, like: Job) -> Job:
+    """Return the job for one file, which is compiled in its own folder."""
+    folders = [
+        folder if folder.startswith("/") else os.path.relpath(folder, source.parent)
+        for folder in like.compile.includes
+    ]
+    options = dataclasses.replace(like.compile, includes=tuple(folders))
+    return like._replace(source=source, output=output, compile=options)
+
+
+def each(
+    do: Callable[[Job], T], jobs: Sequence[Job]
+) -> Iterator[tuple[Job, T | SkelgenError]]:
+    """Do something with every job; yield the results, in order, and errors as such.
+
+    As many at once as there are processors, when there is something to compile.
+    """
+
+    def attempt(job: Job) -> T | SkelgenError:
+        try:
+            return do(job)
+        except SkelgenError as error:
+            return error
+
+    workers = (os.cpu_count() or 1) if any(job.is_c for job in jobs) else 1
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            yield from zip(jobs, pool.map(attempt, jobs), strict=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def run(
+    job: Job, *, force: bool = False, dry: bool = False, color: bool = False
+) -> Result:
+    """Bring a job's module up to date on disk; nothing is left half-written.
+
+    ``force`` makes it anew whatever the record says. With ``dry``, nothing is written,
+    and the outcome is what it would be. ``color`` is for the compiler's texts. Raises
+    SkelgenError.
+    """
+    record = _record(job)
+    if record is not None and not force and record.holds(job.output):
+        return Result(job, Outcome.UNCHANGED)
+    made = make(job, color=color, write_object=job.keep_object and not dry)
+    old = current(job.output)
+    outcome = Outcome.UNCHANGED if old == made.text else Outcome.WRITTEN
+    if not dry:
+        if old != made.text:
+            _write(job, made.text)
+        if record is not None:
+            record.write(made.inputs, made.text, started=made.started)
+    return Result(job, outcome, made, old)
+
+
+def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
+    """Return a job's module, compiling what has to be compiled. Raises SkelgenError."""
+    path = str(job.path)
+    if not job.is_c:
+        data = read_source(job.path)
+        started = job.path.stat().st_mtime_ns
+        text = generate_images((Image(data),), job.source.name, path, job.options)
+        return Made(text, (job.path,), started)
+    targets = job.targets or (this_machine(),)
+    compiled = {
+        target: compile_c(
+            job.source if job.root is not None else Path(job.source.name),
+            dataclasses.replace(job.compile, target=target),
+            root=job.root if job.root is not None else job.source.parent,
+            color=color,
         )
-    return data
+        for target in targets
+    }
+    if write_object:
+        for target, one in compiled.items():
+            kind = "" if len(targets) == 1 else f".{target.name}"
+            write(job.path.with_name(f"{_stem(job.path)}{kind}.bpf.o"), one.data)
+    images = [Image(one.data, (target.name,)) for target, one in compiled.items()]
+    options = job.options._replace(command=_command(job))
+    return Made(
+        generate_images(images, job.source.name, path, options),
+        tuple({path: None for one in compiled.values() for path in one.inputs}),
+        min(one.started for one in compiled.values()),
+        tuple(one.command for one in compiled.values()),
+        "".join({one.warnings: None for one in compiled.values()}),
+    )
 
 
-def build(job: Job) -> str:
-    """Return the text of a job's module. Raises SkelgenError."""
-    data = read_source(job.source)
-    return generate(data, job.source.name, str(job.source), job.options)
+def _command(job: Job) -> tuple[str, ...]:
+    """Return what makes a C file's module again."""
+    if job.root is not None:
+        return ("skelgen", "build")
+    targets = [word for target in job.targets for word in ("--target", target.name)]
+    words = (*job.options.arguments(), *job.compile.arguments(), *targets)
+    return ("skelgen", job.source.name, *words)
 
 
-def current(path: Path) -> str | None:
-    """Return what is in an output file now; ``None`` if there is no such file."""
-    try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
-    except FileNotFoundError:
+def _record(job: Job) -> Record | None:
+    if job.record is None:
         return None
-    except OSError as error:
-        raise _cannot("read", path, error) from error
+    # where it stands on this machine changes nothing
+    job_itself = job._replace(output=Path(), root=None, record=None)
+    digest = made_by(repr(job_itself), compiled=job.is_c)
+    return Record(job.record, job.root or Path(), digest)
 
 
-def run(job: Job) -> Outcome:
-    """Bring a job's module up to date on disk. Raises SkelgenError."""
-    text = build(job)
-    if current(job.output) == text:
-        return Outcome.UNCHANGED
+def _write(job: Job, text: str) -> None:
+    if job.root is not None:
+        try:
+            job.output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{job.output.parent}: cannot make the folder: {error.strerror}"
+            ) from error
     write(job.output, text)
-    return Outcome.WRITTEN
 
 
 def difference(old: str | None, new: str, path: Path) -> str:
@@ -115,42 +248,3 @@ def difference(old: str | None, new: str, path: Path) -> str:
         str(path),
     )
     return "".join(lines)
-
-
-def write(path: Path, content: str | bytes) -> None:
-    """Write a file in one step: whoever reads it sees the old content or the new one.
-
-    The mode of an existing file is kept, a symbolic link followed. Raises ConfigError.
-    """
-    target = Path(os.path.realpath(path))
-    data = content.encode("ascii") if isinstance(content, str) else content
-    try:
-        _replace(target, data)
-    except OSError as error:
-        raise _cannot("write", path, error) from error
-
-
-def _replace(target: Path, data: bytes) -> None:
-    try:
-        status = target.stat()
-    except FileNotFoundError:
-        status = None
-    if status is not None and not stat.S_ISREG(status.st_mode):
-        target.write_bytes(data)  # a pipe or device, like /dev/stdout
-        return
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    fd = os.open(temporary, flags, 0o666)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            if status is not None:
-                os.fchmod(fd, stat.S_IMODE(status.st_mode))
-            file.write(data)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _cannot(verb: str, path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"{path}: cannot {verb} it: {error.strerror or error}")

@@ -28,6 +28,8 @@ class Options(NamedTuple):
     """C types to emit beside those in use."""
     records: tuple[tuple[str, str], ...] = ()
     """Pairs of ring buffer and C type of its records."""
+    command: tuple[str, ...] = ()
+    """What makes the module again; none for skelgen with these options."""
 
     @classmethod
     def of(
@@ -148,7 +150,7 @@ def _generate(
     source = specs[0].source
     targets = [word for image in images for name in image.targets
                for word in ("--target", name)]
-    words = ("skelgen", source, *options.arguments(), *targets)
+    words = options.command or ("skelgen", source, *options.arguments(), *targets)
     header = Header(
         version=skelgen.__version__,
         source=doc(source),

@@ -12,7 +12,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.plugin import hookimpl
 
 from skelgen.build import project
-from skelgen.build.config import SkeletonConfig, read_pyproject
+from skelgen.build.config import read_pyproject
+from skelgen.errors import SkelgenError
 
 
 class SkelgenBuildHook(BuildHookInterface[Any]):
@@ -22,7 +23,12 @@ class SkelgenBuildHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build before the wheel is packed; an sdist carries sources as they are."""
-        root = Path(self.root)
+        try:
+            self._initialize(Path(self.root), version, build_data)
+        except SkelgenError as error:
+            self.app.abort(f"skelgen: {error}")
+
+    def _initialize(self, root: Path, version: str, build_data: dict[str, Any]) -> None:
         config = read_pyproject(root / "pyproject.toml")
         if config is None:
             self.app.display_warning("skelgen: pyproject.toml has no [tool.skelgen]")
@@ -32,19 +38,18 @@ class SkelgenBuildHook(BuildHookInterface[Any]):
                 build_data["force_include"][str(root / name)] = name
             return
         if version == "editable":
-            records = root / "build" / "skelgen" / "editable"
-            place = project.Place(lambda skeleton: in_tree(root, skeleton), records)
+            place = project.in_tree(config)
         else:
             self._folder = tempfile.TemporaryDirectory(prefix="skelgen-")
             made = Path(self._folder.name)
-            place = project.Place(lambda skeleton: made / _path(skeleton), made)
+            place = project.in_folder(made, made)
+            for skeleton in config.skeletons:
+                inside = project.module_path(skeleton).as_posix()
+                build_data["force_include"][str(made / inside)] = inside
         for result in project.build(config, place):
-            self.app.display_info(f"skelgen: {result.outcome.value}: {result.output}")
-            if result.warnings:
-                self.app.display_warning(result.warnings)
-            if version != "editable":
-                inside = _path(result.skeleton).as_posix()
-                build_data["force_include"][str(result.output)] = inside
+            self.app.display_info(f"skelgen: {result.outcome.value}: {result.job.output}")
+            if result.made is not None and result.made.warnings:
+                self.app.display_warning(result.made.warnings)
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove what was built for the wheel, once it is packed."""
@@ -52,18 +57,6 @@ class SkelgenBuildHook(BuildHookInterface[Any]):
         folder = getattr(self, "_folder", None)
         if folder is not None:
             folder.cleanup()
-
-
-def in_tree(root: Path, skeleton: SkeletonConfig) -> Path:
-    """Return where a module goes in the tree: its package is in ``src``, or not."""
-    path = _path(skeleton)
-    src = root / "src"
-    package = path.parts[0] if len(path.parts) > 1 else path.name
-    return (src if (src / package).exists() else root) / path
-
-
-def _path(skeleton: SkeletonConfig) -> Path:
-    return Path(*skeleton.module.split(".")).with_suffix(".py")
 
 
 @hookimpl

@@ -3,11 +3,12 @@
 Setuptools calls :func:`finalize` in every build of an environment that has skelgen.
 Where pyproject.toml has ``[tool.skelgen]``, a sub-command ``build_bpf`` is put at the
 end of ``build``, behind ``build_py``, which would copy a stale module over a fresh
-one. Nothing heavy is imported and nothing raised for a project that has no skeletons.
+one. Nothing heavy is imported and nothing raised here: what is wrong is said when the
+command runs, where setuptools prints an error as one line.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 import setuptools
 
@@ -22,17 +23,23 @@ _ATTRIBUTE = "skelgen_project"
 
 def finalize(dist: setuptools.Distribution) -> None:
     """Add ``build_bpf`` to a distribution whose pyproject.toml asks for skeletons."""
+    if hasattr(dist, _ATTRIBUTE):
+        return
     path = Path(dist.src_root or ".", "pyproject.toml")
-    if getattr(dist, _ATTRIBUTE, None) is not None or not path.is_file():
+    try:
+        if b"skelgen" not in path.read_bytes():
+            return
+    except OSError:
         return
     from skelgen.build.config import read_pyproject  # noqa: PLC0415  # tomllib
 
     try:
         config = read_pyproject(path)
     except SkelgenError as error:
-        raise _setup_error(error) from error
-    if config is not None:
-        _add(dist, config)
+        _add(dist, error)
+    else:
+        if config is not None:
+            _add(dist, config)
 
 
 def keyword(dist: setuptools.Distribution, attribute: str, value: object) -> None:
@@ -40,14 +47,13 @@ def keyword(dist: setuptools.Distribution, attribute: str, value: object) -> Non
     from skelgen.build.config import parse  # noqa: PLC0415
 
     try:
-        config = parse({"skeletons": value}, Path(dist.src_root or "."))
+        _add(dist, parse({"skeletons": value}, Path(dist.src_root or ".")))
     except SkelgenError as error:
         text = str(error).replace("tool.skelgen.skeletons", attribute)
-        raise _setup_error(SkelgenError(text)) from error
-    _add(dist, config)
+        _add(dist, SkelgenError(text))
 
 
-def _add(dist: setuptools.Distribution, config: "ProjectConfig") -> None:
+def _add(dist: setuptools.Distribution, config: "ProjectConfig | SkelgenError") -> None:
     setattr(dist, _ATTRIBUTE, config)
     command = dist.get_command_class("build")
 
@@ -72,20 +78,24 @@ class build_bpf(setuptools.Command):  # noqa: N801  # a command's name
         self.build_temp: str | None = None
 
     def finalize_options(self) -> None:
-        """Take the folders of ``build``."""
+        """Take the folders of ``build``, and the project."""
         self.set_undefined_options(
             "build", ("build_lib", "build_lib"), ("build_temp", "build_temp")
         )
+        config: ProjectConfig | SkelgenError = getattr(self.distribution, _ATTRIBUTE)
+        if isinstance(config, SkelgenError):
+            raise _setup_error(config) from config
+        self.config = config
 
     def run(self) -> None:
         """Bring every module up to date."""
         from skelgen.build import project  # noqa: PLC0415  # heavy
 
         try:
-            for result in project.build(self._config(), self._place()):
-                self.announce(f"{result.outcome.value}: {result.output}", level=2)
-                if result.warnings:
-                    self.warn(result.warnings)
+            for result in project.build(self.config, self._place()):
+                self.announce(f"{result.outcome.value}: {result.job.output}", level=2)
+                if result.made is not None and result.made.warnings:
+                    self.warn(result.made.warnings)
         except SkelgenError as error:
             raise _setup_error(error) from error
 
@@ -93,39 +103,38 @@ class build_bpf(setuptools.Command):  # noqa: N801  # a command's name
         """Return what an sdist needs: sources, and headers of the project."""
         from skelgen.build import project  # noqa: PLC0415
 
-        return list(project.sources(self._config()))
+        return list(project.sources(self.config))
 
     def get_outputs(self) -> list[str]:
         """Return the modules, as they are installed."""
-        return [str(self._in_wheel(skeleton)) for skeleton in self._config().skeletons]
+        return [str(self._in_wheel(skeleton)) for skeleton in self.config.skeletons]
 
     def get_output_mapping(self) -> dict[str, str]:
         """Return where an editable install finds each module."""
         if not self.editable_mode:
             return {}
+        output = self._place().output
         return {
-            str(self._in_wheel(skeleton)): str(self._in_tree(skeleton))
-            for skeleton in self._config().skeletons
+            str(self._in_wheel(skeleton)): str(output(skeleton))
+            for skeleton in self.config.skeletons
         }
 
-    def _config(self) -> "ProjectConfig":
-        return cast("ProjectConfig", getattr(self.distribution, _ATTRIBUTE))
-
     def _place(self) -> "Place":
-        from skelgen.build.project import Place  # noqa: PLC0415
+        from skelgen.build import project  # noqa: PLC0415
 
-        where = self._in_tree if self.editable_mode else self._in_wheel
-        kind = "editable" if self.editable_mode else "wheel"
-        return Place(where, Path(str(self.build_temp), "skelgen", kind))
+        if self.editable_mode:
+            build_py = self.get_finalized_command("build_py")
+            return project.in_tree(
+                self.config, lambda package: Path(build_py.get_package_dir(package))
+            )
+        return project.in_folder(
+            Path(str(self.build_lib)), Path(str(self.build_temp), "skelgen")
+        )
 
     def _in_wheel(self, skeleton: "SkeletonConfig") -> Path:
-        return Path(str(self.build_lib), *skeleton.module.split(".")).with_suffix(".py")
+        from skelgen.build import project  # noqa: PLC0415
 
-    def _in_tree(self, skeleton: "SkeletonConfig") -> Path:
-        package, _, name = skeleton.module.rpartition(".")
-        build_py = self.get_finalized_command("build_py")
-        folder = build_py.get_package_dir(package)
-        return Path(str(folder), f"{name}.py")
+        return Path(str(self.build_lib), project.module_path(skeleton))
 
 
 def _setup_error(error: SkelgenError) -> Exception:

@@ -4,18 +4,20 @@ import click
 
 import skelgen
 from skelgen.cli.btf import btf
-from skelgen.cli.generate import generate
+from skelgen.cli.build import build
 from skelgen.cli.group import DefaultGroup
 from skelgen.cli.inspect import inspect
 
 _EPILOG = """\b
 Examples:
-  skelgen trace.bpf.o                    write trace_skel.py beside it
-  skelgen trace.bpf.o -o app/trace.py    write it there
-  skelgen bpf/*.bpf.o -o app             several, into a folder
-  skelgen trace.bpf.o --record rb=event  ring buffer rb carries struct event
-  skelgen trace.bpf.o --check            is it up to date? (for CI)
-  skelgen generate --help                every option of these
+  skelgen trace.bpf.c                    compile it; trace_skel.py beside it
+  skelgen trace.bpf.o                    the same from an object
+  skelgen trace.bpf.c -o app/trace.py    write it there
+  skelgen bpf/*.bpf.c -o app             several, into a folder
+  skelgen trace.bpf.c --record rb=event  ring buffer rb carries struct event
+  skelgen build                          what pyproject.toml lists, if changed
+  skelgen build --check                  is it up to date? (for CI)
+  skelgen build --help                   every option of these
 
 \b
 Shell completion, for .bashrc (.zshrc: zsh_source; fish: fish_source):
@@ -34,7 +36,7 @@ Exit status: 0 all well; 1 --check found a difference; 2 bad input or usage.
 )
 @click.version_option(skelgen.__version__, prog_name="skelgen")
 def main() -> None:
-    """Write a typed Python module for each compiled BPF object.
+    """Write a typed Python module for each BPF program, C file or object.
 
     The module embeds the bytecode, and needs nothing but Python and skelgen to run:
     maps, programs, globals and events under their names in C, with types.
@@ -43,5 +45,5 @@ def main() -> None:
 
 # The first one is what skelgen does when no command is named; the help lists them
 # in this order, which is the order in which a newcomer needs them.
-for _command in (generate, inspect, btf):
+for _command in (build, inspect, btf):
     main.add_command(_command)

@@ -65,12 +65,12 @@ def min_(objects: tuple[Path, ...], output: Path, source: Path, *, quiet: bool) 
     A relocation that nothing in SOURCE answers is a warning: a program may ask first,
     with bpf_core_field_exists(), and do without.
     """
-    from skelgen.build import btf_min, driver  # noqa: PLC0415 - not for every command
+    from skelgen.build import btf_min, files  # noqa: PLC0415 - not for every command
 
     try:
         made = btf_min.minimize(source, objects)
         if output != _STDOUT:
-            driver.write(output, made.data)
+            files.write(output, made.data)
     except SkelgenError as error:
         show(error)
         sys.exit(BAD_INPUT)

@@ -1,16 +1,28 @@
 """How errors reach the terminal."""
 
+import shlex
+
 import click
 
-from skelgen.errors import SkelgenError
+from skelgen.errors import CompileError, SkelgenError
 
 BAD_INPUT = 2
 """Exit status for bad input and usage; click's own, too."""
 
 
-def show(error: SkelgenError) -> None:
-    """Print an error, and the hints that came with it, to standard error."""
-    click.echo(f"skelgen: error: {error}", err=True)
+def show(error: SkelgenError, *, verbose: bool = False) -> None:
+    """Print an error, and the hints that came with it, to standard error.
+
+    What a compiler printed comes first and as it is, for people and editors that know
+    it; ``verbose`` adds the command.
+    """
+    text = str(error)
+    if isinstance(error, CompileError):
+        if verbose and error.command:
+            click.echo(shlex.join(error.command), err=True)
+        click.echo(error.output, err=True, nl=False)
+        text = error.message
+    click.echo(f"skelgen: error: {text}", err=True)
     for note in getattr(error, "__notes__", ()):
         click.echo(f"  {note}", err=True)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from skelgen.build import driver
+from skelgen.build.files import read_source
 from skelgen.build.generate import read
 from skelgen.cli.errors import BAD_INPUT, show
 from skelgen.errors import SkelgenError
@@ -24,7 +24,7 @@ def inspect(object_: Path, *, as_json: bool) -> None:
     from skelgen.build import report  # noqa: PLC0415 - not for every command
 
     try:
-        data = driver.read_source(object_)
+        data = read_source(object_)
         spec = read(data, object_.name, str(object_))
         if as_json:
             text = json.dumps(report.report(spec), indent=2) + "\n"

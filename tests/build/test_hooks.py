@@ -130,19 +130,16 @@ def test_a_header_rebuilds_what_includes_it_and_nothing_else(tmp_path):
     folder = project(tmp_path, SETUPTOOLS + TABLE)
     config = read_pyproject(folder / "pyproject.toml")
     assert config is not None
-    place = projects.Place(
-        lambda skeleton: tmp_path / f"{skeleton.module}.py", tmp_path / "records"
-    )
+    place = projects.in_folder(tmp_path / "made", tmp_path / "records")
 
-    def outcomes() -> list[str]:
-        return [result.outcome.value for result in projects.build(config, place)]
+    def compiled() -> list[bool]:
+        return [result.made is not None for result in projects.build(config, place)]
 
-    assert outcomes() == ["built", "built"]
-    assert outcomes() == ["up to date", "up to date"]
+    assert compiled() == [True, True]
+    assert compiled() == [False, False]
     (folder / "bpf/include/shared.h").write_text("#define STEP 3\n")
-    assert not projects.is_fresh(folder, place, config.skeletons[0])
-    assert outcomes() == ["built", "up to date"]
-    (tmp_path / "mytool.other_skel.py").write_text("edited by hand\n")
-    assert outcomes() == ["up to date", "built"]
+    assert compiled() == [True, False]
+    (tmp_path / "made/mytool/other_skel.py").write_text("edited by hand\n")
+    assert compiled() == [False, True]
     (tmp_path / "records" / "mytool.trace_skel.json").write_text("{broken")
-    assert outcomes() == ["built", "up to date"]
+    assert compiled() == [True, False]

@@ -62,8 +62,8 @@ def test_beside_the_object(folder: Path) -> None:
     assert run("ringbuf.bpf.o").stderr == "ringbuf_skel.py is up to date\n"
 
 
-def test_the_word_generate_is_optional(folder: Path) -> None:
-    assert run("generate", "ringbuf.bpf.o", "-o", "-").stdout == (
+def test_the_word_build_is_optional(folder: Path) -> None:
+    assert run("build", "ringbuf.bpf.o", "-o", "-").stdout == (
         run("-o", "-", "ringbuf.bpf.o").stdout
     )
 
@@ -88,10 +88,10 @@ def test_several_to_a_folder(folder: Path) -> None:
     assert result.stderr.splitlines() == [
         "wrote app/ringbuf_skel.py",
         "wrote app/maps_plain_skel.py",
-        "2 objects: 2 written, 0 up to date",
+        "2 modules: 2 written, 0 up to date",
     ]
     again = run("ringbuf.bpf.o", "maps_plain.bpf.o", "-o", "app")
-    assert again.stderr == "2 objects: 0 written, 2 up to date\n"
+    assert again.stderr == "2 modules: 0 written, 2 up to date\n"
 
 
 def test_quiet(folder: Path) -> None:
@@ -161,7 +161,7 @@ def test_the_others_are_written(folder: Path) -> None:
     assert lines[0].startswith("skelgen: error: bad.o: ")
     assert lines[1:] == [
         "wrote ringbuf_skel.py",
-        "2 objects: 1 written, 0 up to date, 1 failed",
+        "2 modules: 1 written, 0 up to date, 1 failed",
     ]
 
 
@@ -175,13 +175,19 @@ def test_a_bad_object_beats_a_difference(folder: Path) -> None:
         (("--name", "9x", "ringbuf.bpf.o"), "skelgen: error: name '9x': not a C"),
         (("--record", "rb", "ringbuf.bpf.o"), "'rb' is not of the form MAP=TYPE"),
         (("--record", "=event", "ringbuf.bpf.o"), "is not of the form MAP=TYPE"),
-        (("--name", "x", "a.o", "b.o"), "--name is for one object"),
-        (("-o", "-", "a.o", "b.o"), "-o - is for one object"),
-        (("-o", "-", "--check", "a.o"), "-o - is for one object"),
+        (("--name", "x", "a.o", "b.o"), "--name is for one file"),
+        (("-o", "-", "a.o", "b.o"), "-o - is for one file"),
+        (("-o", "-", "--check", "a.o"), "-o - is for one file"),
         (("a.o", "a.bpf.o"), "a.bpf.o: a_skel.py is made from a.o already"),
         (("-o", "x.py", "a.o", "b.o"), "x.py: no such folder"),
         (("--nonsense",), "No such option"),
-        (("--quiet",), "Missing argument 'OBJ.o...'"),
+        (("--quiet",), "no pyproject.toml with [tool.skelgen] in "),
+        (("--name", "x"), "--name is for files, and none is named; a project says"),
+        (("--force", "ringbuf.bpf.o"), "--force is for a project; files are named"),
+        (("--project", ".", "x.o"), "--project is for a project; files are named"),
+        (("--project", "."), "pyproject.toml: No such file or directory"),
+        (("--target", "vax", "x.c"), "target 'vax': unknown; known are bpfel, bpfeb"),
+        (("none.bpf.c",), "skelgen: error: none.bpf.c: no such file\n"),
         (("-o", "no/x.py", "ringbuf.bpf.o"), "no/x.py: cannot write it: No such file"),
         (("inspect",), "Missing argument 'OBJ.o'"),
         (("inspect", "bad.o"), "skelgen: error: bad.o: "),
@@ -209,8 +215,8 @@ def test_help() -> None:
         result = run(*arguments)
         assert result.exit_code == 0
         for part in (
-            "Usage: skelgen [OPTIONS] OBJ.o...\n       skelgen COMMAND [ARGS]...\n",
-            "skelgen trace.bpf.o --record rb=event",
+            "Usage: skelgen [OPTIONS] [FILE...]\n       skelgen COMMAND [ARGS]...\n",
+            "skelgen trace.bpf.c --record rb=event",
             'eval "$(_SKELGEN_COMPLETE=bash_source skelgen)"',
             "Exit status: 0 all well",
         ):
@@ -236,7 +242,7 @@ def test_help_has_one_line_a_command() -> None:
 
 def test_help_of_commands() -> None:
     assert "Usage: skelgen inspect [OPTIONS] OBJ.o" in run("inspect", "--help").output
-    assert "--check" in run("generate", "--help").output
+    assert "--check" in run("build", "--help").output
 
 
 def test_version() -> None:
@@ -391,7 +397,7 @@ def test_progress_on_a_terminal(folder: Path) -> None:
     os.close(ours)
     assert "[1/2] ringbuf.bpf.o\r" in text
     assert "\r\x1b[K[2/2] maps_plain.bpf.o\r" in text
-    assert text.endswith("2 objects: 2 written, 0 up to date\r\n")
+    assert text.endswith("2 modules: 2 written, 0 up to date\r\n")
 
 
 def test_a_read_only_folder_says_so(folder: Path) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 import skelgen
-from skelgen.build import driver
+from skelgen.build import driver, files
 from skelgen.build.driver import Job, Outcome, output_path
-from skelgen.build.generate import Options
 from skelgen.errors import ConfigError, NamingError, ObjectError
 from tests.harness import sources
 
 CompileBpf = Callable[..., Path]
+LIKE = Job(Path(), Path())
 
 
 @pytest.fixture
@@ -30,6 +30,8 @@ def obj(compile_bpf: CompileBpf, tmp_path: Path) -> Path:
     [
         ("x.bpf.o", "x_skel.py"),
         ("x.o", "x_skel.py"),
+        ("x.bpf.c", "x_skel.py"),
+        ("x.c", "x_skel.py"),
         ("x", "x_skel.py"),
         ("a/b/x.bpf.o", "a/b/x_skel.py"),
         ("my-prog.v2.bpf.o", "my_prog_v2_skel.py"),
@@ -43,12 +45,12 @@ def test_where_a_module_goes(source: str, wanted: str) -> None:
 
 def test_run_writes_once(obj: Path) -> None:
     job = Job(obj, output_path(obj))
-    assert driver.run(job) is Outcome.WRITTEN
+    assert driver.run(job).outcome is Outcome.WRITTEN
     before = job.output.stat()
-    assert driver.run(job) is Outcome.UNCHANGED
+    assert driver.run(job).outcome is Outcome.UNCHANGED
     assert job.output.stat().st_mtime_ns == before.st_mtime_ns
     job.output.write_text("old", "utf-8")
-    assert driver.run(job) is Outcome.WRITTEN
+    assert driver.run(job).outcome is Outcome.WRITTEN
     assert job.output.read_text("utf-8") == skelgen.generate(obj)
     assert sorted(path.name for path in obj.parent.iterdir()) == [
         "ringbuf.bpf.o",
@@ -60,7 +62,7 @@ def test_mode_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "x.py"
     path.write_text("old", "utf-8")
     path.chmod(0o751)
-    driver.write(path, "new")
+    files.write(path, "new")
     assert path.read_text("utf-8") == "new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o751
 
@@ -68,7 +70,7 @@ def test_mode_is_kept(tmp_path: Path) -> None:
 def test_a_new_file_follows_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        driver.write(tmp_path / "x.py", "new")
+        files.write(tmp_path / "x.py", "new")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "x.py").stat().st_mode) == 0o640
@@ -80,7 +82,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     target.write_text("old", "utf-8")
     link = tmp_path / "link.py"
     link.symlink_to(target)
-    driver.write(link, "new")
+    files.write(link, "new")
     assert link.is_symlink()
     assert target.read_text("utf-8") == "new"
 
@@ -90,7 +92,7 @@ def test_a_device_is_written_to(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        driver.write(fifo, "text")
+        files.write(fifo, "text")
         assert os.read(reader, 10) == b"text"
     finally:
         os.close(reader)
@@ -108,7 +110,7 @@ def test_a_failed_write_leaves_the_old_file(
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(ConfigError) as caught:
-        driver.write(path, "new")
+        files.write(path, "new")
     assert str(caught.value) == f"{path}: cannot write it: No space left on device"
     assert path.read_text("utf-8") == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.py"]
@@ -116,17 +118,17 @@ def test_a_failed_write_leaves_the_old_file(
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot write it: No such file or directory"):
-        driver.write(tmp_path / "no" / "x.py", "new")
+        files.write(tmp_path / "no" / "x.py", "new")
 
 
 def test_jobs_for_a_folder(tmp_path: Path) -> None:
     sources = [Path("a/x.bpf.o"), Path("b/y.o")]
-    jobs = driver.jobs(sources, tmp_path, Options())
+    jobs = driver.jobs(sources, tmp_path, LIKE)
     assert [job.output for job in jobs] == [
         tmp_path / "x_skel.py",
         tmp_path / "y_skel.py",
     ]
-    assert [job.output for job in driver.jobs(sources, None, Options())] == [
+    assert [job.output for job in driver.jobs(sources, None, LIKE)] == [
         Path("a/x_skel.py"),
         Path("b/y_skel.py"),
     ]
@@ -134,13 +136,13 @@ def test_jobs_for_a_folder(tmp_path: Path) -> None:
 
 def test_two_objects_for_one_module() -> None:
     with pytest.raises(ConfigError) as caught:
-        driver.jobs([Path("x.o"), Path("x.bpf.o")], None, Options())
+        driver.jobs([Path("x.o"), Path("x.bpf.o")], None, LIKE)
     assert str(caught.value) == "x.bpf.o: x_skel.py is made from x.o already"
 
 
 def test_several_objects_and_a_file() -> None:
     with pytest.raises(ConfigError, match=r"one\.py: no such folder"):
-        driver.jobs([Path("x.o"), Path("y.o")], Path("one.py"), Options())
+        driver.jobs([Path("x.o"), Path("y.o")], Path("one.py"), LIKE)
 
 
 def test_no_object(tmp_path: Path) -> None:
@@ -152,11 +154,11 @@ def test_no_object(tmp_path: Path) -> None:
 
 
 def test_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "_MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(files, "_MOST_BYTES", 1 << 20)
     path = tmp_path / "x.o"
     path.write_bytes(bytes((1 << 20) + 1))
     with pytest.raises(ObjectError, match="more than 1 MB, this is no BPF object"):
-        driver.read_source(path)
+        files.read_source(path)
 
 
 # -- the functions of the package ----------------------------------------------

@@ -1,0 +1,68 @@
+"""From a C file to the bytes of its object, and what became of them on the way."""
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from skelgen import clang
+from skelgen.errors import CompileError, ObjectError
+
+
+class Compiled(NamedTuple):
+    """An object that was compiled."""
+
+    data: bytes
+    inputs: tuple[Path, ...]
+    """The files that went in: the source and its headers."""
+    warnings: str
+    """What clang warned of, as it prints it."""
+    command: tuple[str, ...]
+    """What was run."""
+    started: int
+    """When, in the file system's nanoseconds: a younger input may have been missed."""
+
+
+def compile_c(
+    source: Path,
+    options: clang.CompileOptions,
+    *,
+    root: Path,
+    color: bool = False,
+) -> Compiled:
+    """Compile one C file for one target.
+
+    ``source``, include folders and file names in debug information are relative to
+    ``root``: the object does not depend on where skelgen was called.
+
+    Raises ObjectError where there is no such file, CompileError otherwise; both, like
+    warnings, name files as they are seen from the current folder.
+    """
+    if not (root / source).is_file():
+        raise ObjectError("no such file", path=str(root / source))
+    # clang has to run in ``root``, or else it does not find the lines of C for BTF.
+    flags = ["-fdiagnostics-absolute-paths"]
+    flags += ["-fcolor-diagnostics"] if color else []
+    options = dataclasses.replace(options, cflags=(*flags, *options.cflags))
+    with tempfile.TemporaryDirectory(prefix="skelgen-") as folder:
+        started = Path(folder).stat().st_mtime_ns
+        output, depfile = Path(folder, "object.o"), Path(folder, "object.d")
+        compiler = clang.find_compiler()
+        words = clang.command(
+            compiler, source, output, options=options, depfile=depfile, cwd=root
+        )
+        try:
+            warnings = clang.run(words, root / source, root)
+        except CompileError as error:
+            error.output = _from_here(error.output)
+            raise
+        named = clang.read_depfile(depfile.read_text(encoding="utf-8"))
+        inputs = tuple(root / name for name in named)
+        return Compiled(
+            output.read_bytes(), inputs, _from_here(warnings), words, started
+        )
+
+
+def _from_here(text: str) -> str:
+    """Name files in the current folder relative to it."""
+    return text.replace(f"{Path.cwd()}/", "")

@@ -1,0 +1,323 @@
+"""``skelgen [build] [FILE...]``: compile C files, write modules."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from skelgen.build import driver, project
+from skelgen.build.config import read_pyproject
+from skelgen.build.driver import Job, Outcome, Result
+from skelgen.build.generate import Options
+from skelgen.clang import CompileOptions
+from skelgen.cli.errors import BAD_INPUT, show
+from skelgen.errors import ConfigError, SkelgenError
+from skelgen.targets import find_target
+
+_DIFFERS = 1
+_STDOUT = Path("-")
+_FOR_PROJECTS = {"folder", "force"}
+_FOR_BOTH = {"files", "check", "diff", "verbose", "quiet"}
+
+
+class _Record(click.ParamType["tuple[str, str]"]):
+    """``MAP=TYPE``."""
+
+    name = "MAP=TYPE"
+
+    def convert(
+        self,
+        value: str | tuple[str, str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        map_, equals, type_ = value.partition("=")
+        if not (map_ and equals and type_):
+            self.fail(
+                f"'{value}' is not of the form MAP=TYPE, like rb=event", param, ctx
+            )
+        return map_, type_
+
+
+@click.command(short_help="Build the project, or the files named (the default).")
+@click.argument("files", nargs=-1, metavar="[FILE...]", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="File or folder to write to; - for standard output."
+    " Default: x.bpf.c becomes x_skel.py beside it.",
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the object and its skeleton. Default: from the file name.",
+)
+@click.option(
+    "-t",
+    "--type",
+    "types",
+    metavar="TYPE",
+    multiple=True,
+    help="Emit this C type too, like event or 'struct event': from BTF, else from"
+    " DWARF. Repeatable.",
+)
+@click.option(
+    "-r",
+    "--record",
+    "records",
+    type=_Record(),
+    multiple=True,
+    help="What the ring buffer MAP carries: the C type of its records. Repeatable.",
+)
+@click.option(
+    "-I",
+    "--include",
+    "includes",
+    metavar="FOLDER",
+    multiple=True,
+    help="Where to look for headers, before skelgen's own. Repeatable.",
+)
+@click.option(
+    "-D",
+    "--define",
+    "defines",
+    metavar="NAME[=VALUE]",
+    multiple=True,
+    help="Define a C macro. Repeatable.",
+)
+@click.option(
+    "--cflag",
+    "cflags",
+    metavar="FLAG",
+    multiple=True,
+    help="Hand FLAG to the compiler: --cflag=-Wextra. Repeatable.",
+)
+@click.option(
+    "--cpu",
+    metavar="VERSION",
+    default="v3",
+    help="BPF instruction set: v1 to v4. Default: v3, since Linux 5.1.",
+)
+@click.option(
+    "--target",
+    "targets",
+    metavar="NAME",
+    multiple=True,
+    help="Compile for this machine (x86_64, aarch64, ...) or byte order (bpfel, bpfeb)."
+    " Repeatable: the module picks. Default: this machine.",
+)
+@click.option(
+    "--keep-object", is_flag=True, help="Leave the object beside the C file too."
+)
+@click.option(
+    "--project",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Folder of the project's pyproject.toml. Default: here, or the next above.",
+)
+@click.option("--force", is_flag=True, help="Build all of the project, changed or not.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit with status 1 if a module is not up to date.",
+)
+@click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show what is run, and what is up to date."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@click.pass_context
+def build(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    output: Path | None,
+    name: str | None,
+    types: tuple[str, ...],
+    records: tuple[tuple[str, str], ...],
+    includes: tuple[str, ...],
+    defines: tuple[str, ...],
+    cflags: tuple[str, ...],
+    cpu: str,
+    targets: tuple[str, ...],
+    folder: Path | None,
+    *,
+    keep_object: bool,
+    force: bool,
+    check: bool,
+    diff: bool,
+    verbose: bool,
+    quiet: bool,
+) -> None:
+    """Write a typed Python module for each BPF program.
+
+    Of a project: each skeleton that [tool.skelgen] in its pyproject.toml lists, where
+    something changed. Of the files named, otherwise: C files, which are compiled, and
+    compiled objects.
+    """
+    _refuse_strays(ctx, files)
+    if name is not None and len(files) > 1:
+        raise click.UsageError("--name is for one file")
+    if output == _STDOUT and (len(files) > 1 or check or diff):
+        raise click.UsageError("-o - is for one file, without --check and --diff")
+    try:
+        if files:
+            flags = (*(f"-D{macro}" for macro in defines), *cflags)
+            like = Job(
+                files[0],
+                _STDOUT,
+                Options.of(name, types, records),
+                CompileOptions(cpu=cpu, includes=includes, cflags=flags),
+                tuple(map(find_target, targets)),
+                keep_object=keep_object,
+            )
+            jobs = driver.jobs(files, output, like)
+        else:
+            jobs = _project(folder)
+    except SkelgenError as error:
+        show(error)
+        sys.exit(BAD_INPUT)
+    run = _Run(jobs, check=check, diff=diff, verbose=verbose, quiet=quiet)
+    run.all(force=force)
+
+
+def _refuse_strays(ctx: click.Context, files: tuple[Path, ...]) -> None:
+    """Refuse options that would change nothing."""
+    for param in ctx.command.params:
+        source = ctx.get_parameter_source(param.name or "")
+        if source is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        option = param.opts[-1]
+        if param.name in _FOR_BOTH:
+            continue
+        if files and param.name in _FOR_PROJECTS:
+            raise click.UsageError(f"{option} is for a project; files are named here")
+        if not files and param.name not in _FOR_PROJECTS:
+            raise click.UsageError(
+                f"{option} is for files, and none is named; a project says it in"
+                " [tool.skelgen]"
+            )
+
+
+def _project(folder: Path | None) -> tuple[Job, ...]:
+    if folder is None:
+        config = project.find(Path.cwd())
+    else:
+        path = folder / "pyproject.toml"
+        found = read_pyproject(path)
+        if found is None:
+            raise ConfigError(f"{path}: no [tool.skelgen]")
+        config = found
+    return project.jobs(config, project.in_tree(config))
+
+
+class _Run:
+    """The jobs of one call: what became of each, and the exit status."""
+
+    def __init__(
+        self,
+        jobs: tuple[Job, ...],
+        *,
+        check: bool,
+        diff: bool,
+        verbose: bool,
+        quiet: bool,
+    ) -> None:
+        self._jobs = jobs
+        self._total = len(jobs)
+        self._check = check
+        self._diff = diff
+        self._verbose = verbose
+        self._quiet = quiet
+        # On a terminal many jobs share one line; elsewhere each gets its own.
+        terminal = sys.stderr.isatty()
+        self._live = self._total > 1 and not quiet and terminal
+        self._color = terminal and not os.environ.get("NO_COLOR")
+        self._changed = 0
+        self._failed = 0
+
+    def all(self, *, force: bool) -> None:
+        """Do what was asked for, and leave with the exit status."""
+        if self._jobs[0].output == _STDOUT:
+            self._print(self._jobs[0])
+            return
+        dry = self._check or self._diff
+
+        def do(job: Job) -> Result:
+            return driver.run(job, force=force, dry=dry, color=self._color)
+
+        self._progress(0)
+        for number, (job, result) in enumerate(driver.each(do, self._jobs), 1):
+            self._clear()
+            if isinstance(result, SkelgenError):
+                self._failed += 1
+                show(result, verbose=self._verbose)
+            else:
+                self._one(job, result)
+            self._progress(number)
+        self._finish()
+
+    def _print(self, job: Job) -> None:
+        try:
+            made = driver.make(job, color=self._color, write_object=job.keep_object)
+        except SkelgenError as error:
+            show(error, verbose=self._verbose)
+            sys.exit(BAD_INPUT)
+        self._compiler(made)
+        click.echo(made.text, nl=False)
+
+    def _one(self, job: Job, result: Result) -> None:
+        if result.made is not None:
+            self._compiler(result.made)
+        if result.outcome is Outcome.UNCHANGED:
+            if self._verbose or (self._total == 1 and not (self._check or self._diff)):
+                self._say(f"{job.output} is up to date")
+            return
+        self._changed += 1
+        if self._diff and result.made is not None:
+            text = driver.difference(result.old, result.made.text, job.output)
+            click.echo(text, nl=False)
+        if self._check:
+            state = "is missing" if result.old is None else "is not up to date"
+            self._say(f"{job.output} {state}")
+        elif not self._diff:
+            self._say(f"wrote {job.output}")
+
+    def _compiler(self, made: driver.Made) -> None:
+        """Show what the compiler said, and how it was called."""
+        if self._verbose:
+            for command in made.commands:
+                self._say(shlex.join(command))
+        if made.warnings and not self._quiet:
+            click.echo(made.warnings, err=True, nl=False)
+
+    def _finish(self) -> None:
+        if self._total > 1:
+            same = self._total - self._changed - self._failed
+            verb = "to write" if self._check or self._diff else "written"
+            text = f"{self._total} modules: {self._changed} {verb}, {same} up to date"
+            self._say(text + (f", {self._failed} failed" if self._failed else ""))
+        if self._failed:
+            sys.exit(BAD_INPUT)
+        if self._check and self._changed:
+            sys.exit(_DIFFERS)
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            click.echo(text, err=True)
+
+    def _progress(self, done: int) -> None:
+        if self._live and done < self._total:
+            job = self._jobs[done]
+            text = f"\r\x1b[K[{done + 1}/{self._total}] {job.path}\r"
+            click.echo(text, err=True, nl=False)
+
+    def _clear(self) -> None:
+        if self._live:
+            click.echo("\r\x1b[K", err=True, nl=False)
