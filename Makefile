@@ -47,7 +47,7 @@ pytest: $(VENV)/.test examples
 	$(BIN)/pytest --cov --cov-report=term $(PYTEST)
 
 test-kernels: $(VENV)/.test
-	tools/need.sh 'make test-kernels' qemu-system-x86 kmod
+	tools/need.sh 'make test-kernels' qemu-system-x86 kmod busybox-static
 	$(BIN)/pip install --quiet --disable-pip-version-check virtme-ng
 	$(BIN)/python tests/vm/run.py $(KERNELS) $(if $(PYTEST),-- $(PYTEST))
 

@@ -64,6 +64,8 @@ def run(kernel: str, pytest: list[str]) -> int:
         f"cd {shlex.quote(str(ROOT))}\n"
         "mount -t bpf bpf /sys/fs/bpf 2>/dev/null\n"
         "ip link set lo up\n"
+        # where the kernel's configuration is looked for
+        f"mount --bind {image.parent} /boot\n"
         f"export SKELGEN_REQUIRE_KERNEL=1 SKELGEN_VM=1 HOME={out} PYTHONDONTWRITEBYTECODE=1\n"
         f"export PATH={shlex.quote(os.environ['PATH'])}:/usr/sbin:/sbin\n"
         f"{shlex.join(words)} > {out}/log 2>&1\n"
