@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.maps.hash import HashMap, PerCpuHashMap
     from skelgen.runtime.maps.percpu import possible_cpus
+    from skelgen.runtime.maps.struct_ops import StructOpsMap
     from skelgen.runtime.member import BitField, Flexible, FlexibleBytes, Member
     from skelgen.runtime.object import Object, State
     from skelgen.runtime.programs.base import Program
@@ -119,9 +120,9 @@ if TYPE_CHECKING:
     from skelgen.runtime.programs.xdp import XdpProgram
     from skelgen.runtime.ringbuf import RingBuf, poll
     from skelgen.runtime.section import Section
+    from skelgen.runtime.shadow import Operation, Shadow
     from skelgen.runtime.skeleton import Links, Skeleton
     from skelgen.runtime.struct import Struct, Union, check_layout
-    from skelgen.runtime.struct_ops import StructOpsMap
     from skelgen.runtime.syscalls import Fd, TestRun
     from skelgen.runtime.syscalls.info import BtfInfo, MapInfo, ProgInfo
     from skelgen.runtime.syscalls.info_link import LinkInfo
@@ -206,6 +207,7 @@ __all__ = (
     "NotSupportedError",
     "Object",
     "ObjectSpec",
+    "Operation",
     "PerCpuArrayMap",
     "PerCpuHashMap",
     "PerfEventProgram",
@@ -219,6 +221,7 @@ __all__ = (
     "RawTracepointProgram",
     "RingBuf",
     "Section",
+    "Shadow",
     "Skeleton",
     "SocketProgram",
     "SockmapProgram",
@@ -294,6 +297,7 @@ _HOMES = {
     "skelgen.runtime.maps.handle": ("MapHandle"),
     "skelgen.runtime.maps.hash": ("HashMap PerCpuHashMap"),
     "skelgen.runtime.maps.percpu": ("possible_cpus"),
+    "skelgen.runtime.maps.struct_ops": ("StructOpsMap"),
     "skelgen.runtime.member": ("BitField Flexible FlexibleBytes Member"),
     "skelgen.runtime.object": ("Object State"),
     "skelgen.runtime.programs.base": ("Program"),
@@ -314,9 +318,9 @@ _HOMES = {
     "skelgen.runtime.programs.xdp": ("XdpProgram"),
     "skelgen.runtime.ringbuf": ("RingBuf poll"),
     "skelgen.runtime.section": ("Section"),
+    "skelgen.runtime.shadow": ("Operation Shadow"),
     "skelgen.runtime.skeleton": ("Links Skeleton"),
     "skelgen.runtime.struct": ("Struct Union check_layout"),
-    "skelgen.runtime.struct_ops": ("StructOpsMap"),
     "skelgen.runtime.syscalls": ("Fd TestRun"),
     "skelgen.runtime.syscalls.info": ("BtfInfo MapInfo ProgInfo"),
     "skelgen.runtime.syscalls.info_link": ("LinkInfo"),

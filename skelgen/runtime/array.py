@@ -32,10 +32,17 @@ E = TypeVar("E")
 
 
 class Owner(Protocol):
-    """Memory that views point into: a data section."""
+    """Memory that views point into: a data section, a struct_ops variable."""
 
-    frozen: bool
-    name: str
+    @property
+    def frozen(self) -> bool:
+        """Whether writing is over."""
+        ...
+
+    @property
+    def what(self) -> str:
+        """How errors call it."""
+        ...
 
     def pull(self) -> None:
         """Bring the memory up to date before a view changes part of it."""
@@ -45,10 +52,10 @@ class Owner(Protocol):
 
 
 def owner_of(view: Any) -> Owner | None:
-    """Return the data section that a ctypes object points into, if any.
+    """Return the memory that a ctypes object points into, if it is an object's.
 
     Nested structs and arrays know the object they were read from; the outermost
-    knows its section.
+    knows its section or variable.
     """
     while (base := view._b_base_) is not None:
         view = base
@@ -57,11 +64,11 @@ def owner_of(view: Any) -> Owner | None:
 
 
 def begin(view: Any) -> Owner | None:
-    """Refuse a write into a frozen section; return the section to be told after."""
+    """Refuse a write into frozen memory; return the memory to be told after."""
     owner = owner_of(view)
     if owner is not None:
         if owner.frozen:
-            raise StateError(f"section '{owner.name}': read-only; assign before load()")
+            raise StateError(f"{owner.what}: read-only; assign before load()")
         owner.pull()
     return owner
 

@@ -154,7 +154,11 @@ class _Load:
                 continue
             if self._types.btf is None:
                 raise BpfError(f"struct_ops '{name}': the object has no BTF")
-            value = ops.convert(self._types.btf, self._types.kernel)
+            from skelgen.runtime.struct_ops import (  # noqa: PLC0415 - rare
+                kernel_value,
+            )
+
+            value = kernel_value(ops, self._types.btf, self._types.kernel)
             self._operations[name] = value
             for callback in value.callbacks:
                 program = self._parts.programs.get(callback.program)
@@ -172,11 +176,14 @@ class _Load:
                     )
 
     def _programs(self) -> "list[Program]":
-        """Return the programs to load; those of struct_ops if something uses them."""
+        """Return the programs to load; those of struct_ops if something uses them.
+
+        What the C file uses and user space took out is left out without a word.
+        """
         referenced = {
             program
             for ops in self._parts.struct_ops.values()
-            for program in ops.functions.values()
+            for program in (*dict(ops.spec.functions).values(), *ops.functions.values())
         }
         result: list[Program] = []
         for program in self._parts.programs.values():

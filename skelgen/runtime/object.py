@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from skelgen.runtime.links.base import Link
     from skelgen.runtime.maps.base import Map
     from skelgen.runtime.maps.handle import MapHandle
+    from skelgen.runtime.maps.struct_ops import StructOpsMap
     from skelgen.runtime.section import Section
-    from skelgen.runtime.struct_ops import StructOpsMap
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Program)
@@ -158,10 +158,12 @@ class Object:
     def _open_struct_ops(self) -> "dict[str, StructOpsMap]":
         if not self.spec.struct_ops:
             return {}
-        from skelgen.runtime.struct_ops import StructOpsMap  # noqa: PLC0415 - rare
+        from skelgen.runtime.maps.struct_ops import (  # noqa: PLC0415 - rare
+            StructOpsMap,
+        )
 
         return {
-            ops.name: StructOpsMap(ops, self.spec.view(ops.image))
+            ops.name: StructOpsMap(ops, self.spec.view(ops.image), self.programs)
             for ops in self.spec.struct_ops
         }
 
@@ -185,6 +187,9 @@ class Object:
 
     def _family(self, name: str) -> "Map":
         """Return a map as what its type is, with bytes for keys and values."""
+        ops = self._parts.struct_ops.get(name)
+        if ops is not None:
+            return ops
         from skelgen.runtime.maps import family  # noqa: PLC0415 - all families
 
         handle = self.map(name)

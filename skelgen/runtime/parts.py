@@ -16,8 +16,8 @@ from skelgen.runtime.section import Section
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from skelgen.runtime.maps.struct_ops import StructOpsMap
     from skelgen.runtime.programs.base import Program
-    from skelgen.runtime.struct_ops import StructOpsMap
 
 
 class Options(NamedTuple):

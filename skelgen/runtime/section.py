@@ -40,18 +40,23 @@ class SectionMemory(mmap.mmap):
     used = 0
     """Bytes of the section; the pages have more."""
 
+    @property
+    def what(self) -> str:
+        """How errors call it."""
+        return f"section '{self.name}'"
+
     def pull(self) -> None:
         """Read the map, where it is not mapped anyway."""
         if self.fd >= 0:
             value = bytearray(self.used)
-            syscalls.map_lookup(self.fd, _KEY, value, what=f"section '{self.name}'")
+            syscalls.map_lookup(self.fd, _KEY, value, what=self.what)
             self[: self.used] = bytes(value)
 
     def push(self) -> None:
         """Write the map, where it is not mapped anyway."""
         if self.fd >= 0:
             value = self[: self.used]
-            syscalls.map_update(self.fd, _KEY, value, what=f"section '{self.name}'")
+            syscalls.map_update(self.fd, _KEY, value, what=self.what)
 
 
 class Section:
@@ -210,7 +215,7 @@ def _map_over(memory: SectionMemory, fd: int) -> None:
     A mapping that fails may leave a hole where the old one was (kernels before 6.12
     unmap first), and views point there: so try elsewhere first.
     """
-    what = f"section '{memory.name}'"
+    what = memory.what
     size = len(memory)
     try:
         trial = syscalls.mmap(0, size, _READ_WRITE, syscalls.MAP_SHARED, fd, what=what)
@@ -234,7 +239,7 @@ def _map_private(memory: SectionMemory, image: bytes | None = None) -> None:
     if image is None:
         image = bytes(memory)
     fixed = syscalls.MAP_PRIVATE | syscalls.MAP_FIXED | syscalls.MAP_ANONYMOUS
-    what = f"section '{memory.name}'"
+    what = memory.what
     syscalls.mmap(_address(memory), len(memory), _READ_WRITE, fixed, what=what)
     memory[:] = image
     memory.mapped = False

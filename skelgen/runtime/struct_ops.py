@@ -1,4 +1,4 @@
-"""struct_ops: variables of the object that become operations of the kernel.
+"""struct_ops: variables of the object as operations of this kernel.
 
 The object declares ``struct tcp_congestion_ops`` as far as it needs it; the kernel
 takes a ``struct bpf_struct_ops_tcp_congestion_ops`` with its own struct inside, where
@@ -11,12 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from skelgen.btf.names import essential_name
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
 from skelgen.btf.types import FuncProto, Kind, Member, Ptr, Struct
-from skelgen.model.enums import MapType
-from skelgen.model.spec import MapSpec
 from skelgen.runtime.attach_btf import AttachTarget
-from skelgen.runtime.errors import BpfError, NotSupportedError, StateError
-from skelgen.runtime.log import debug
-from skelgen.runtime.maps.handle import MapHandle
+from skelgen.runtime.errors import BpfError, NotSupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,11 +20,10 @@ if TYPE_CHECKING:
     from skelgen.btf.parse import Btf
     from skelgen.model.spec import StructOpsSpec
     from skelgen.runtime.kernel_btf import KernelTypes
-    from skelgen.runtime.links.struct_ops import StructOpsLink
     from skelgen.runtime.load_programs import Loaded
+    from skelgen.runtime.maps.struct_ops import StructOpsMap
 
 _PREFIX: Final = "bpf_struct_ops_"
-BPF_F_LINK: Final = 1 << 13
 
 
 class Callback(NamedTuple):
@@ -104,16 +99,18 @@ class _Converter:
     def _error(self, message: str) -> BpfError:
         return BpfError(f"{self._what}: {message}")
 
-    def take(self, member: Member, image: bytearray, program: str | None) -> None:
+    def take(self, member: Member, image: bytes, program: str | None) -> None:
         """Carry a member of the object's struct over."""
         size = size_of(self._btf, member.type_id)
         start = member.bit_offset // 8
-        value = bytes(image[start : start + size])
+        value = image[start : start + size]
         if member.name not in self._members:
-            if any(value):
-                raise self._error(f"this kernel has no member '{member.name}'")
-            if program is not None:
-                debug("%s: this kernel has no '%s'", self._what, member.name)
+            if any(value) or program is not None:
+                none = "0" if program is None else "None"
+                raise self._error(
+                    f"this kernel has no member '{member.name}'; set it to {none}"
+                    " before load() to do without"
+                )
             return
         index, there = self._members[member.name]
         if member.bitfield_size or there.bitfield_size:
@@ -126,6 +123,8 @@ class _Converter:
                 f"member '{member.name}' is of another kind of type in this kernel"
             )
         offset = self._base + there.bit_offset // 8
+        if program is not None and not isinstance(theirs, Ptr):
+            raise self._error(f"member '{member.name}' is no function")
         if isinstance(theirs, Ptr):
             self._take_function(member.name, theirs, program, offset, index)
             return
@@ -147,64 +146,28 @@ class _Converter:
         self.callbacks.append(Callback(program, offset, index))
 
 
-class StructOpsMap:
-    """A struct_ops variable of an object, and the map that it becomes."""
+def kernel_value(ops: "StructOpsMap", btf: "Btf", kernel: "KernelTypes") -> KernelValue:
+    """Return a struct_ops variable as this kernel wants it.
 
-    __slots__ = ("autoattach", "functions", "handle", "image", "spec", "value")
-
-    def __init__(self, spec: "StructOpsSpec", image: memoryview) -> None:
-        self.spec: Final = spec
-        """The blueprint."""
-        self.handle: Final = MapHandle(
-            MapSpec(
-                spec.name,
-                MapType.STRUCT_OPS,
-                key_size=4,
-                max_entries=1,
-                flags=BPF_F_LINK if spec.link else 0,
-            ),
-            autocreate=spec.autocreate,
-        )
-        self.image: Final = bytearray(image)
-        """The variable's value, as the object declares it; settable before load."""
-        self.functions: Final[dict[str, str | None]] = dict(spec.functions)
-        """Program of each member, ``None`` for none; settable before load."""
-        self.autoattach = True
-        """Whether the object's ``attach()`` registers it."""
-        self.value: bytes | None = None
-        """What the kernel is given on attach; known after load."""
-
-    def convert(self, btf: "Btf", kernel: "KernelTypes") -> KernelValue:
-        """Return it as this kernel wants it.
-
-        Raises :class:`BpfError` where the kernel has no such operations or others.
-        """
-        struct = btf.type(self.spec.type_id)
-        if not isinstance(struct, Struct):
-            raise BpfError(f"struct_ops '{self.spec.name}': its type is no struct")
-        converter = _Converter(self.spec, btf, kernel)
-        for member in struct.members:
-            converter.take(member, self.image, self.functions.get(member.name))
-        return KernelValue(
-            bytes(converter.data),
-            tuple(converter.callbacks),
-            converter.type_id,
-            converter.value_type_id,
-            converter.module_fd,
-        )
-
-    def attach(self) -> "StructOpsLink":
-        """Register the operations in the kernel.
-
-        They stay registered as long as the link. Raises :class:`StateError` before
-        load, :class:`BpfOSError` where the kernel refuses, e.g. a name twice.
-        """
-        from skelgen.runtime.links.struct_ops import (  # noqa: PLC0415 - rare
-            attach_struct_ops,
-        )
-
-        fd = self.handle.fd()
-        what = f"struct_ops '{self.spec.name}'"
-        if self.value is None:
-            raise StateError(f"{what}: not loaded; call load() first")
-        return attach_struct_ops(fd, self.value, link=self.spec.link, what=what)
+    Raises :class:`BpfError` where the kernel has no such operations or others, or
+    something was set that the variable does not have.
+    """
+    spec = ops.spec
+    struct = btf.type(spec.type_id)
+    if not isinstance(struct, Struct):
+        raise BpfError(f"{ops.what}: its type is no struct")
+    converter = _Converter(spec, btf, kernel)
+    image = ops.read()
+    functions = dict(ops.functions)
+    for member in struct.members:
+        converter.take(member, image, functions.pop(member.name, None))
+    for name, program in functions.items():
+        if program is not None:
+            raise BpfError(f"{ops.what}: no member '{name}' to set a program to")
+    return KernelValue(
+        bytes(converter.data),
+        tuple(converter.callbacks),
+        converter.type_id,
+        converter.value_type_id,
+        converter.module_fd,
+    )

@@ -1,11 +1,14 @@
 """Struct_ops maps in use."""
 
 import errno
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfOSError, NotSupportedError
 from skelgen.runtime.links.base import Link
+
+if TYPE_CHECKING:
+    from skelgen.runtime.maps.struct_ops import StructOpsMap
 
 _KEY: Final = bytes(4)
 
@@ -24,9 +27,17 @@ class StructOpsLink(Link):
         """How errors call it."""
         return self._what
 
-    def update_map(self, map_fd: int, *, old_map_fd: int = 0) -> None:
-        """Put another map in place, with no gap (its value has been set before)."""
-        syscalls.link_update(self.fd(), map_fd, old_fd=old_map_fd, what=self._what)
+    def update_map(
+        self, ops: "StructOpsMap", *, old: "StructOpsMap | None" = None
+    ) -> None:
+        """Put another variable in place, with no gap: ``BPF_LINK_UPDATE``, Linux 6.4.
+
+        With ``old`` only if that is the one in place now.
+        """
+        fd = ops.fd()
+        set_value(fd, ops.loaded_value(), link=True, what=ops.what)
+        old_fd = 0 if old is None else old.fd()
+        syscalls.link_update(self.fd(), fd, old_fd=old_fd, what=self._what)
 
 
 class StructOpsRegistration(StructOpsLink):
@@ -40,8 +51,18 @@ class StructOpsRegistration(StructOpsLink):
     def pin(self, path: object) -> None:
         """Raise: it is no BPF link; pin the map instead."""
         del path
-        raise NotSupportedError(
-            'registered without a BPF link; pin the map, or use SEC(".struct_ops.link")',
+        raise self._no_link("pin the map")
+
+    def update_map(
+        self, ops: "StructOpsMap", *, old: "StructOpsMap | None" = None
+    ) -> None:
+        """Raise: it is no BPF link; destroy it, then attach the other variable."""
+        del ops, old
+        raise self._no_link("destroy it and attach the other one")
+
+    def _no_link(self, hint: str) -> NotSupportedError:
+        return NotSupportedError(
+            f'registered without a BPF link; {hint}, or use SEC(".struct_ops.link")',
             feature="BPF link",
             what=self._what,
         )
@@ -75,11 +96,16 @@ def attach_struct_ops(
     ``value`` is the kernel's structure with program fds in it; ``link`` says that
     the map was made with ``BPF_F_LINK``.
     """
+    set_value(map_fd, value, link=link, what=what)
+    if link:
+        return StructOpsLink(syscalls.link_create_struct_ops(map_fd, what=what), what)
+    return StructOpsRegistration(syscalls.dup(map_fd), what)
+
+
+def set_value(map_fd: int, value: bytes | bytearray, *, link: bool, what: str) -> None:
+    """Give a struct_ops map its value, which registers it where it has no link."""
     try:
         syscalls.map_update(map_fd, _KEY, value, what=what)
     except BpfOSError as error:
         if not link or error.errno != errno.EBUSY:  # EBUSY: it was set before
             raise
-    if link:
-        return StructOpsLink(syscalls.link_create_struct_ops(map_fd, what=what), what)
-    return StructOpsRegistration(syscalls.dup(map_fd), what)

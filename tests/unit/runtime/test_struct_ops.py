@@ -5,6 +5,7 @@ import errno
 import struct
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -128,6 +129,30 @@ def test_with_a_link(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert not kernel.open
 
 
+def test_one_in_place_of_another(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+    with opened(link=True, twice=True) as obj:
+        mine, other = obj.struct_ops["mine"], obj.struct_ops["other"]
+        obj.load()
+        link = mine.attach()
+        kernel.then("MAP_UPDATE_ELEM", None, -errno.EBUSY)
+        link.update_map(other)
+        link.update_map(mine, old=other)
+        updates = kernel.named("LINK_UPDATE")
+        assert [[u.u32(o) for o in (0, 4, 8, 12)] for u in updates] == [
+            [link.fd(), other.fd(), 0, 0],
+            [link.fd(), mine.fd(), 4, other.fd()],
+        ]
+        link.destroy()
+    with opened(twice=True) as obj:
+        obj.load()
+        registration = obj.struct_ops["mine"].attach()
+        with pytest.raises(NotSupportedError, match="destroy it and attach the other"):
+            registration.update_map(obj.struct_ops["other"])
+        registration.destroy()
+    assert not kernel.open
+
+
 def test_refused(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert vmlinux
     with opened() as obj:
@@ -151,14 +176,21 @@ def test_members_that_the_kernel_does_not_have(
         obj.load()
     with opened(value=bytes(24)) as obj:  # zero stands for nothing
         obj.load()
+    with opened() as obj:
+        obj.struct_ops["mine"].write(bytes(8), offset=8)
+        obj.load()
     monkeypatch.setattr(
         kernel_btf, "_vmlinux", kernel_with((("start", "fn"), ("flags", "u32")))
     )
-    kernel.calls.clear()
     with opened() as obj:
+        with pytest.raises(BpfError, match="'stop'; set it to None before load"):
+            obj.load()
+        kernel.calls.clear()
+        obj.struct_ops["mine"].set_program("stop", None)
         obj.load()
         assert len(kernel.named("PROG_LOAD")) == 1
         assert not obj.programs["end"].loaded
+        assert not obj.programs["end"].autoload
 
 
 @pytest.mark.parametrize(
@@ -196,7 +228,7 @@ def test_a_program_of_two_operations(kernel: FakeKernel, vmlinux: KernelBtf) -> 
         obj.load()  # both variables, each function in its place
         assert len(kernel.named("PROG_LOAD")) == 2
     with opened(twice=True) as obj:
-        obj.struct_ops["other"].functions["start"] = "end"
+        obj.struct_ops["other"].set_program("start", obj.programs["end"])
         with pytest.raises(
             BpfError, match="'end' is used for two different operations"
         ):
@@ -207,21 +239,78 @@ def test_a_program_of_two_operations(kernel: FakeKernel, vmlinux: KernelBtf) -> 
 def test_programs_that_are_none(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert vmlinux
     with opened() as obj:
-        obj.struct_ops["mine"].functions["start"] = "nothing"
-        with pytest.raises(BpfError, match="'nothing' is no struct_ops program"):
+        obj.programs["go"].type = ProgType.XDP
+        with pytest.raises(BpfError, match="'go' is no struct_ops program"):
             obj.load()
+    assert not kernel.open
+
+
+def test_members_that_are_no_functions(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+    for member, message in (
+        ("strat", "struct_ops 'mine': no member 'strat' to set a program to"),
+        ("flags", "struct_ops 'mine': member 'flags' is no function"),
+    ):
+        with opened() as obj:
+            obj.struct_ops["mine"].set_program(member, obj.programs["go"])
+            with pytest.raises(BpfError, match=message):
+                obj.load()
+    assert not kernel.open
+
+
+def test_what_cannot_be_set(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+    with opened() as obj, opened() as other:
+        ops = obj.struct_ops["mine"]
+        wrong: Any = "go"
+        with pytest.raises(TypeError, match=r"'start' must be a program .* got str 'go'"):
+            ops.set_program("start", wrong)
+        with pytest.raises(ValueError, match="a program of the same object"):
+            ops.set_program("start", other.programs["go"])
+        with pytest.raises(IndexError, match=r"bytes 20\.\.28 of 24"):
+            ops.write(bytes(8), offset=20)
+        with pytest.raises(IndexError, match="bytes 8..4 of 24"):
+            ops.read(8, -4)
+        assert dict(ops.functions) == {"start": "go", "stop": "end"}
+        obj.load()
+        for setting in (
+            lambda: ops.set_program("start", None),
+            lambda: ops.write(b"x"),
+        ):
+            with pytest.raises(StateError, match="'mine': read-only; assign before"):
+                setting()
+        assert ops.program("start") is obj.programs["go"]
+        assert ops.read(8, 4) == struct.pack("=I", 7)
+    assert not kernel.open
+
+
+def test_another_program_and_value(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+    assert vmlinux
+    values: list[bytes] = []
+    kernel.always("MAP_UPDATE_ELEM", lambda c: values.append(c.memory(16, 96)))
+    with opened(functions=(("start", "go"),)) as obj:
+        ops = obj.struct_ops["mine"]
+        ops.write(struct.pack("=I", 9), offset=8)
+        ops.set_program("start", None)
+        ops.set_program("stop", obj.programs["end"])
+        obj.load()
+        (load,) = kernel.named("PROG_LOAD")
+        assert load.u32(ATTACH_TYPE) == 2
+        obj.attach()
+        assert values == [struct.pack("=64xQQQI4x", 0, 0, obj.programs["end"].fd(), 9)]
+        assert not obj.programs["go"].autoload  # as libbpf leaves it
+        assert obj.maps["mine"] is ops
     assert not kernel.open
 
 
 def test_left_out(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert vmlinux
     with opened() as obj:
-        obj.struct_ops["mine"].handle.autocreate = False
+        obj.struct_ops["mine"].autocreate = False
         obj.load()
         assert not kernel.named("PROG_LOAD")
         assert obj.attach() == {}
-    with opened() as obj:
-        obj.struct_ops["mine"].functions["stop"] = None
+    with opened(functions=(("start", "go"),)) as obj:
         with pytest.raises(StateError, match="'end': no struct_ops variable uses it"):
             obj.load()
         obj.programs["end"].autoload = False

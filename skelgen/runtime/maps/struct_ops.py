@@ -1,0 +1,194 @@
+"""struct_ops maps: variables whose members are programs."""
+
+import ctypes
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from skelgen.model.enums import MapType
+from skelgen.model.spec import MapSpec
+from skelgen.runtime.errors import StateError
+from skelgen.runtime.maps.base import Map
+from skelgen.runtime.maps.handle import MapHandle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from _typeshed import ReadableBuffer
+
+    from skelgen.model.spec import StructOpsSpec
+    from skelgen.runtime.links.struct_ops import StructOpsLink
+    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.shadow import Shadow
+
+S = TypeVar("S", bound="Shadow")
+
+BPF_F_LINK: Final = 1 << 13
+
+
+class Image(bytearray):
+    """The value of a struct_ops variable, without its programs.
+
+    Shadows are views of it.
+    """
+
+    def __init__(self, ops: "StructOpsMap", data: memoryview) -> None:
+        super().__init__(data)
+        self.ops: Final = ops
+        """The variable."""
+
+    @property
+    def what(self) -> str:
+        """How errors call it."""
+        return self.ops.what
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the kernel has been given it."""
+        return self.ops.handle.state is not None
+
+    def pull(self) -> None:
+        """Do nothing: the kernel never changes it."""
+
+    def push(self) -> None:
+        """Do nothing: load reads it."""
+
+
+class StructOpsMap(Map):
+    """A struct_ops variable of an object, and the map that it becomes: Linux 5.6.
+
+    Its members are settable before load: through the shadow in a generated skeleton
+    (``skel.struct_ops.x``), or with :meth:`write` and :meth:`set_program`.
+    """
+
+    __slots__ = ("_functions", "_image", "_programs", "autoattach", "spec", "value")
+
+    def __init__(
+        self,
+        spec: "StructOpsSpec",
+        image: memoryview,
+        programs: "Mapping[str, Program]",
+    ) -> None:
+        super().__init__(
+            MapHandle(
+                MapSpec(
+                    spec.name,
+                    MapType.STRUCT_OPS,
+                    key_size=4,
+                    max_entries=1,
+                    flags=BPF_F_LINK if spec.link else 0,
+                ),
+                autocreate=spec.autocreate,
+            )
+        )
+        self.spec: Final = spec
+        """The blueprint."""
+        self._image: Final = Image(self, image)
+        self._programs: Final = programs
+        self._functions: dict[str, str | None] = dict(spec.functions)
+        self.autoattach = True
+        """Whether the object's ``attach()`` registers it."""
+        self.value: bytes | None = None
+        """What the kernel is given on attach; known after load."""
+
+    @property
+    def what(self) -> str:
+        """How errors call it."""
+        return f"struct_ops '{self.name}'"
+
+    # -- members ---------------------------------------------------------------
+
+    def read(self, offset: int = 0, size: int | None = None) -> bytes:
+        """Return bytes of the variable as the object declares it, by default all.
+
+        Function pointers are 0 in it; see :attr:`functions`.
+        """
+        end = len(self._image) if size is None else offset + size
+        self._check_range(offset, end)
+        return bytes(self._image[offset:end])
+
+    def write(self, data: "ReadableBuffer", offset: int = 0) -> None:
+        """Write bytes into the variable. Raises :class:`StateError` after load."""
+        self._check_open()
+        data = bytes(data)
+        self._check_range(offset, offset + len(data))
+        self._image[offset : offset + len(data)] = data
+
+    @property
+    def functions(self) -> "Mapping[str, str | None]":
+        """Program of each member that is a function, None for one that was cleared."""
+        return MappingProxyType(self._functions)
+
+    def program(self, member: str) -> "Program | None":
+        """Return the program that a member is set to, None for none."""
+        name = self._functions.get(member)
+        return None if name is None else self._programs[name]
+
+    def set_program(self, member: str, program: "Program | None") -> None:
+        """Set a function, or clear it with None. Raises :class:`StateError` after load.
+
+        Load looks whether there is such a member. A program that no variable uses in
+        the end is not loaded.
+        """
+        self._check_open()
+        self._functions[member] = (
+            None if program is None else self._own(member, program)
+        )
+
+    def _own(self, member: str, program: "Program") -> str:
+        """Return the name of a program of this object, or raise."""
+        from skelgen.runtime.programs.struct_ops import (  # noqa: PLC0415 - rare
+            StructOpsProgram,
+        )
+
+        text = f"{self.what}: member '{member}' must be"
+        if not isinstance(program, StructOpsProgram):
+            name = getattr(program, "what", repr(program))
+            raise TypeError(
+                f'{text} a program in SEC("struct_ops") or None, got'
+                f" {type(program).__name__} {name}"
+            )
+        if self._programs.get(program.name) is not program:
+            raise ValueError(f"{text} a program of the same object")
+        return program.name
+
+    def shadow(self, cls: type[S]) -> S:
+        """Return the variable as a generated class, whose members are its own."""
+        size = ctypes.sizeof(cls)
+        if size != len(self._image):
+            raise TypeError(
+                f"{self.what}: {len(self._image)} bytes, but {cls.__name__} has {size}"
+            )
+        view = cls.from_buffer(self._image)
+        object.__setattr__(view, "__owner__", self._image)
+        return view
+
+    def _check_open(self) -> None:
+        if self._image.frozen:
+            raise StateError(f"{self.what}: read-only; assign before load()")
+
+    def _check_range(self, start: int, end: int) -> None:
+        if not 0 <= start <= end <= len(self._image):
+            raise IndexError(f"{self.what}: bytes {start}..{end} of {len(self._image)}")
+
+    # -- in the kernel ---------------------------------------------------------
+
+    def attach(self) -> "StructOpsLink":
+        """Register the operations in the kernel.
+
+        They stay registered as long as the link. Raises :class:`StateError` before
+        load, :class:`BpfOSError` where the kernel refuses, e.g. a name twice.
+        """
+        from skelgen.runtime.links.struct_ops import (  # noqa: PLC0415 - rare
+            attach_struct_ops,
+        )
+
+        fd = self.fd()
+        return attach_struct_ops(
+            fd, self.loaded_value(), link=self.spec.link, what=self.what
+        )
+
+    def loaded_value(self) -> bytes:
+        """Return :attr:`value`, or raise :class:`StateError`."""
+        if self.value is None:
+            raise StateError(f"{self.what}: not loaded; call load() first")
+        return self.value
