@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from skelgen.codegen.layout import Expr, Group, flat, strings
 from skelgen.codegen.structs import Layout, Member, Place
-from skelgen.codegen.text import count, words
+from skelgen.codegen.text import code, count, words
 
 _BUILTINS = frozenset({"bool", "bytes", "float", "int"})
 
@@ -22,11 +22,11 @@ class EnumClass(NamedTuple):
 
 
 class StructClass(NamedTuple):
-    """An ``rt.Struct`` or ``rt.Union`` of a generated module."""
+    """An ``rt.Struct``, ``rt.Union`` or ``rt.Shadow`` of a generated module."""
 
     name: str
     base: str
-    """``rt.Struct`` or ``rt.Union``."""
+    """``rt.Struct``, ``rt.Union`` or ``rt.Shadow``."""
     doc: str
     size: int
     members: tuple[Member, ...]
@@ -47,6 +47,11 @@ class StructClass(NamedTuple):
     def anonymous_names(self) -> Group:
         """``_anonymous_``."""
         return strings("_anonymous_", self.anonymous)
+
+    @property
+    def constructed(self) -> bool:
+        """Whether users make some of their own, with members as arguments."""
+        return bool(self.members) and self.base != "rt.Shadow"
 
     @property
     def constructor(self) -> Group:
@@ -105,10 +110,17 @@ def struct_class(
 
     ``doc`` is how its docstring begins.
     """
+    base = "rt.Union" if layout.is_union else "rt.Struct"
+    doc = f"{doc}, {count(layout.size, 'byte')}"
+    if layout.is_shadow:
+        base = "rt.Shadow"
+        doc += ", settable before ``load()``"
+    if layout.left_out:
+        doc += f"; without {', '.join(map(code, layout.left_out))} (pointers to data)"
     return StructClass(
         name,
-        "rt.Union" if layout.is_union else "rt.Struct",
-        f"{doc}, {count(layout.size, 'byte')}.",
+        base,
+        f"{doc}.",
         layout.size,
         () if anonymous else _unshadowed(layout.members),
         tuple(layout.entries),

@@ -12,7 +12,7 @@ from skelgen.codegen.text import code, count
 from skelgen.codegen.types import Context, TypeTable
 from skelgen.errors import BtfError
 from skelgen.model.enums import MapType
-from skelgen.model.spec import MapSpec, Pinning
+from skelgen.model.spec import MapSpec, Pinning, StructOpsSpec
 
 _KEYED = {
     MapType.HASH: "HashMap",
@@ -86,6 +86,18 @@ def map_view(
         spec,
         record[0] if record else None,
     )
+
+
+def struct_ops_map_view(spec: StructOpsSpec, attribute: str) -> MapView:
+    """Return how the map of a struct_ops variable looks in a module."""
+    doc = f"``BPF_MAP_TYPE_STRUCT_OPS`` of {code(f'struct {spec.type_name}')}"
+    if spec.link:
+        doc += ", attached with a link"
+    if not spec.autocreate:
+        doc += ", not created unless ``autocreate`` is set"
+    expr = Group(f"self.{attribute}: Final = obj.struct_ops", (f'"{spec.name}"',), "[]")
+    map_ = MapSpec(spec.name, MapType.STRUCT_OPS)
+    return MapView(attribute, expr, f"{doc}.", map_)
 
 
 def _family(

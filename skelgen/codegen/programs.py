@@ -63,13 +63,12 @@ def program_view(spec: ProgramSpec, attribute: str) -> ProgramView:
     return ProgramView(attribute, expr, f"{doc}.")
 
 
-def struct_ops_view(spec: StructOpsSpec, attribute: str) -> ProgramView:
-    """Return how a struct_ops variable looks in a module."""
-    doc = code(f"struct {spec.type_name} {spec.name}")
-    if not spec.autocreate:
-        doc += ", not loaded unless ``handle.autocreate`` is set"
-    expr = Group(f"self.{attribute}: Final = obj.struct_ops", (f'"{spec.name}"',), "[]")
-    return ProgramView(attribute, expr, f"{doc}.")
+def struct_ops_view(spec: StructOpsSpec, attribute: str, cls: str) -> ProgramView:
+    """Return how a struct_ops variable looks in a module, whose shadow is a ``cls``."""
+    doc = f"{code(f'struct {spec.type_name} {spec.name}')}."
+    call = f'obj.struct_ops["{spec.name}"].shadow'
+    expr = Group(f"self.{attribute}: Final = {call}", (cls,))
+    return ProgramView(attribute, expr, doc)
 
 
 def program_class(spec: ProgramSpec) -> str:

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from skelgen.codegen.layout import Expr, Group
-from skelgen.codegen.shapes import CHAR, Shape
+from skelgen.codegen.shapes import CHAR, POINTER, Shape
 from skelgen.codegen.text import code
 from skelgen.errors import BtfError
 
@@ -29,6 +29,8 @@ class Place(Enum):
     """``rt.Flexible``."""
     TEXT = auto()
     """``rt.FlexibleBytes``."""
+    OPERATION = auto()
+    """``rt.Operation``."""
 
 
 class Member(NamedTuple):
@@ -47,6 +49,8 @@ class Member(NamedTuple):
     """Bits of a bit-field."""
     signed: bool = False
     """Whether a bit-field is signed."""
+    function: str = ""
+    """C name of an operation."""
 
     @property
     def offset(self) -> int:
@@ -77,6 +81,8 @@ class Member(NamedTuple):
             return Group(f"{self.name} = rt.FlexibleBytes", (offset,))
         if self.place is Place.FLEXIBLE:
             return Group(f"{self.name} = rt.Flexible", (self.shape.codec, offset))
+        if self.place is Place.OPERATION:
+            return Group(f"{self.name} = rt.Operation", (f'"{self.function}"', offset))
         items = [f"bit_offset={self.bit_offset}", f"width={self.width}"]
         if self.signed:
             items.append("signed=True")
@@ -92,7 +98,7 @@ class Member(NamedTuple):
             text += f", bit {first}" if first == last else f", bits {first} to {last}"
         elif self.place in {Place.FLEXIBLE, Place.TEXT}:
             text += ": what follows the struct in a record"
-        else:
+        elif self.place is not Place.OPERATION:
             text += self.shape.note
         if self.shape.enum:
             text += f"; compare with :class:`{self.shape.enum}`"
@@ -118,7 +124,9 @@ class Layout:
         "anonymous",
         "base",
         "entries",
+        "is_shadow",
         "is_union",
+        "left_out",
         "members",
         "number",
         "offsets",
@@ -134,6 +142,10 @@ class Layout:
         self.what = what
         self.size = size
         self.is_union = is_union
+        self.is_shadow = False
+        """Whether pointers to functions are programs, and other pointers left out."""
+        self.left_out: list[str] = []
+        """C names of those."""
         self.base = base
         self.number = number
         self.members: list[Member] = []
@@ -186,6 +198,15 @@ class Layout:
         self._start(declaration, bit_offset, 0)
         place = Place.TEXT if element is CHAR else Place.FLEXIBLE
         self.members.append(Member(name, declaration, place, bit_offset, element))
+
+    def place_operation(
+        self, name: str, declaration: str, bit_offset: int, function: str
+    ) -> None:
+        """Add a pointer to a function, which a program takes the place of."""
+        self._start(declaration, bit_offset, POINTER.size)
+        place = Place.OPERATION
+        member = Member(name, declaration, place, bit_offset, POINTER)
+        self.members.append(member._replace(function=function))
 
     def place_anonymous(self, bit_offset: int, shape: Shape, inner: "Layout") -> bool:
         """Add an anonymous struct or union; its members become this one's.

@@ -108,6 +108,21 @@ class TypeTable:
             raise BtfError(f"{where.what}: its type is larger than 4 GB")
         return shape
 
+    def shadow(self, type_id: int, prefix: str) -> str:
+        """Have a class made for struct_ops variables of a type, and return its name.
+
+        The name begins with ``prefix``: a plain struct of the type is another class.
+        """
+        type_ = self._btf.type(type_id)
+        if not isinstance(type_, bt.Struct):
+            raise BtfError(f"struct_ops: type {type_id} is no struct")
+        name = prefix + camel(checked(type_.name, "struct"))
+        owner = f"struct_ops type '{type_.name}'"
+        self._active.add(type_id)
+        self._struct(type_, name, owner, f"``struct {type_.name}``", is_shadow=True)
+        self._active.remove(type_id)
+        return name
+
     # -- classes ---------------------------------------------------------------
 
     def _once(
@@ -160,12 +175,19 @@ class TypeTable:
         return shapes.enumeration(shapes.scalar(type_.size, signed=signed), name)
 
     def _struct(
-        self, type_: bt.Struct | bt.Union, name: str, owner: str, doc: str
+        self,
+        type_: bt.Struct | bt.Union,
+        name: str,
+        owner: str,
+        doc: str,
+        *,
+        is_shadow: bool = False,
     ) -> Shape:
-        layout = self._layout(type_, name, owner, STRUCT_NAMES)
+        layout = self._layout(type_, name, owner, STRUCT_NAMES, is_shadow=is_shadow)
         hidden = names_used(layout) & {member.name for member in layout.members}
         if hidden:
-            layout = self._layout(type_, name, owner, STRUCT_NAMES | hidden)
+            reserved = STRUCT_NAMES | hidden
+            layout = self._layout(type_, name, owner, reserved, is_shadow=is_shadow)
         definition = struct_class(name, doc, layout)
         self._claim(owner, definition)
         return shapes.aggregate(name, type_.size, layout.align)
@@ -178,9 +200,12 @@ class TypeTable:
         reserved: frozenset[str],
         base: int = 0,
         number: str = "",
+        *,
+        is_shadow: bool = False,
     ) -> Layout:
         is_union = isinstance(type_, bt.Union)
         layout = Layout(owner, type_.size, is_union=is_union, base=base, number=number)
+        layout.is_shadow = is_shadow
         scope = Scope(owner, reserved, sunder=True)
         for index, member in enumerate(type_.members):
             if not member.name:
@@ -205,6 +230,11 @@ class TypeTable:
         last: bool,
     ) -> None:
         btf = self._btf
+        if layout.is_shadow:
+            pointer = _resolved(btf, member.type_id)
+            if isinstance(pointer, bt.Ptr):
+                self._operation(layout, name, member, pointer)
+                return
         what = f"{owner}, member '{member.name}'"
         where = Context(
             what,
@@ -229,6 +259,16 @@ class TypeTable:
             layout.place_flexible(name, declared, bit_offset, element)
         else:
             layout.place(name, declared, bit_offset, shape)
+
+    def _operation(
+        self, layout: Layout, name: str, member: bt.Member, pointer: bt.Ptr
+    ) -> None:
+        """Add a pointer of a struct_ops variable: a program, or nothing."""
+        if isinstance(_resolved(self._btf, pointer.type_id), bt.FuncProto):
+            declared = declaration(self._btf, member.type_id, member.name)
+            layout.place_operation(name, declared, member.bit_offset, member.name)
+        else:
+            layout.left_out.append(member.name)
 
     def _anonymous(
         self,

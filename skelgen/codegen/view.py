@@ -11,7 +11,13 @@ from skelgen.btf.parse import Btf
 from skelgen.codegen.blueprint import blueprint
 from skelgen.codegen.classes import EnumClass, StructClass
 from skelgen.codegen.layout import Expr, Group, strings
-from skelgen.codegen.maps import RECORD_MAPS, MapView, map_view, type_text
+from skelgen.codegen.maps import (
+    RECORD_MAPS,
+    MapView,
+    map_view,
+    struct_ops_map_view,
+    type_text,
+)
 from skelgen.codegen.names import (
     MODULE_NAMES,
     SKELETON_NAMES,
@@ -154,6 +160,14 @@ class ModuleView(NamedTuple):
         return tuple(view.attribute for view in (*self.programs, *self.struct_ops))
 
     @property
+    def link_types(self) -> tuple[tuple[str, str], ...]:
+        """The same, with the class of the link."""
+        return (
+            *((view.attribute, "rt.Link") for view in self.programs),
+            *((view.attribute, "rt.StructOpsLink") for view in self.struct_ops),
+        )
+
+    @property
     def rebinds_rt(self) -> bool:
         """Whether an attribute would hide the runtime from annotations beside it."""
         return "rt" in self.links
@@ -220,7 +234,7 @@ class _Builder:
     def build(self, images: tuple[ImageView, ...]) -> ModuleView:
         spec = self.spec
         self._own("")
-        if _any_visible(spec.maps):
+        if _any_visible(spec.maps) or _any_visible(spec.struct_ops):
             self._own("Maps")
         if _any_visible(spec.programs):
             self._own("Progs")
@@ -229,7 +243,8 @@ class _Builder:
         if _any_visible(spec.programs) or _any_visible(spec.struct_ops):
             self._own("Links")
         sections = self._sections(Scope("the skeleton", SKELETON_NAMES))
-        maps = self._maps()
+        scope = Scope("maps")
+        maps = self._maps(scope) + self._struct_ops_maps(scope)
         scope = Scope("links")  # a program and a struct_ops variable share it
         programs = self._programs(scope)
         struct_ops = self._struct_ops(scope)
@@ -260,8 +275,7 @@ class _Builder:
         self.own.append(name)
         return name
 
-    def _maps(self) -> tuple[MapView, ...]:
-        scope = Scope("maps")
+    def _maps(self, scope: Scope) -> tuple[MapView, ...]:
         records = self._records()
         views: list[MapView] = []
         for spec in self.spec.maps:
@@ -304,11 +318,20 @@ class _Builder:
         named = [(spec, scope.add(spec.name, "program")) for spec in self.spec.programs]
         return tuple(program_view(spec, name) for spec, name in named if name)
 
+    def _struct_ops_maps(self, scope: Scope) -> tuple[MapView, ...]:
+        named = [(ops, scope.add(ops.name, "map")) for ops in self.spec.struct_ops]
+        return tuple(struct_ops_map_view(ops, name) for ops, name in named if name)
+
     def _struct_ops(self, scope: Scope) -> tuple[ProgramView, ...]:
-        named = [
-            (spec, scope.add(spec.name, "struct_ops")) for spec in self.spec.struct_ops
-        ]
-        return tuple(struct_ops_view(spec, name) for spec, name in named if name)
+        views: list[ProgramView] = []
+        for ops in self.spec.struct_ops:
+            name = scope.add(ops.name, "struct_ops")
+            if name is not None:
+                if self.table is None:
+                    raise BtfError(f"struct_ops '{ops.name}': no type without BTF")
+                cls = self.table.shadow(ops.type_id, self.prefix)
+                views.append(struct_ops_view(ops, name, cls))
+        return tuple(views)
 
     def _sections(self, scope: Scope) -> tuple[SectionView, ...]:
         visible = [
@@ -348,9 +371,12 @@ def _uses(classes: tuple[EnumClass | StructClass, ...]) -> frozenset[str]:
             uses.add("enum")
             continue
         uses.add("ctypes")
-        for member in cls.members:
+        if cls.constructed:
             uses.add("TYPE_CHECKING")
-            annotations = member.annotation + member.shape.parameter
+        for member in cls.members:
+            annotations = member.annotation
+            if cls.constructed:
+                annotations += member.shape.parameter
             uses.update(
                 word for word in ("builtins", "Sequence") if word in annotations
             )

@@ -14,6 +14,7 @@ Usage::
 
 from __future__ import annotations
 
+import ctypes
 import functools
 from typing import Final
 
@@ -25,9 +26,48 @@ __all__ = (
     "StructOpsClang14",
     "StructOpsClang14Bss",
     "StructOpsClang14Links",
+    "StructOpsClang14Maps",
     "StructOpsClang14Progs",
     "StructOpsClang14StructOps",
+    "StructOpsClang14TcpCongestionOps",
 )
+
+
+class StructOpsClang14TcpCongestionOps(rt.Shadow):
+    """``struct tcp_congestion_ops``, 56 bytes, settable before ``load()``."""
+
+    ssthresh = rt.Operation("ssthresh", offset=0)
+    """``__u32 (*ssthresh)(struct sock *)`` at offset 0."""
+    cong_avoid = rt.Operation("cong_avoid", offset=8)
+    """``void (*cong_avoid)(struct sock *, __u32, __u32)`` at offset 8."""
+    set_state = rt.Operation("set_state", offset=16)
+    """``void (*set_state)(struct sock *, __u8)`` at offset 16."""
+    undo_cwnd = rt.Operation("undo_cwnd", offset=24)
+    """``__u32 (*undo_cwnd)(struct sock *)`` at offset 24."""
+    name: bytes
+    """``char name[16]`` at offset 32, cut at the first NUL."""
+    flags: int
+    """``__u32 flags`` at offset 48."""
+
+    _fields_ = [
+        ("0:32", ctypes.c_uint8 * 32),
+        ("name", ctypes.c_char * 16),
+        ("flags", ctypes.c_uint32),
+        ("52:56", ctypes.c_uint8 * 4),
+    ]
+
+
+rt.check_layout(StructOpsClang14TcpCongestionOps, size=56, offsets=(32, 48))
+
+
+class StructOpsClang14Maps:
+    """BPF maps, under their names in C."""
+
+    __slots__ = ("skelgen_cc",)
+
+    def __init__(self, obj: rt.Object) -> None:
+        self.skelgen_cc: Final = obj.struct_ops["skelgen_cc"]
+        """``BPF_MAP_TYPE_STRUCT_OPS`` of ``struct tcp_congestion_ops``."""
 
 
 class StructOpsClang14Progs:
@@ -51,12 +91,14 @@ class StructOpsClang14Progs:
 
 
 class StructOpsClang14StructOps:
-    """struct_ops variables, under their names in C."""
+    """struct_ops variables, under their names in C: what load() gives the kernel."""
 
     __slots__ = ("skelgen_cc",)
 
     def __init__(self, obj: rt.Object) -> None:
-        self.skelgen_cc: Final = obj.struct_ops["skelgen_cc"]
+        self.skelgen_cc: Final = obj.struct_ops["skelgen_cc"].shadow(
+            StructOpsClang14TcpCongestionOps
+        )
         """``struct tcp_congestion_ops skelgen_cc``."""
 
 
@@ -73,7 +115,7 @@ class StructOpsClang14Links(rt.Links):
     skelgen_ssthresh: rt.Link | None
     skelgen_cong_avoid: rt.Link | None
     skelgen_undo_cwnd: rt.Link | None
-    skelgen_cc: rt.Link | None
+    skelgen_cc: rt.StructOpsLink | None
 
 
 class StructOpsClang14Bss(rt.DataSection):
@@ -88,10 +130,11 @@ class StructOpsClang14Bss(rt.DataSection):
 class StructOpsClang14(rt.Skeleton):
     """The BPF object ``struct_ops_clang14``: open, load, attach, destroy."""
 
-    __slots__ = ("bss", "links", "progs", "struct_ops")
+    __slots__ = ("bss", "links", "maps", "progs", "struct_ops")
 
     def __init__(self, obj: rt.Object) -> None:
         super().__init__(obj)
+        self.maps: Final = StructOpsClang14Maps(obj)
         self.progs: Final = StructOpsClang14Progs(obj)
         self.struct_ops: Final = StructOpsClang14StructOps(obj)
         self.links: Final = StructOpsClang14Links(obj)

@@ -86,7 +86,7 @@ def test_everything() -> None:
         ),
         struct_ops=(
             StructOpsSpec(
-                "ops",
+                "__ops",  # no shadow: there is no BTF
                 ".struct_ops.link",
                 0,
                 "tcp_congestion_ops",
