@@ -263,13 +263,15 @@ def test_what_cannot_be_set(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     with opened() as obj, opened() as other:
         ops = obj.struct_ops["mine"]
         wrong: Any = "go"
-        with pytest.raises(TypeError, match=r"'start' must be a program .* got str 'go'"):
+        with pytest.raises(
+            TypeError, match=r"'start' must be a program .* got str 'go'"
+        ):
             ops.set_program("start", wrong)
         with pytest.raises(ValueError, match="a program of the same object"):
             ops.set_program("start", other.programs["go"])
         with pytest.raises(IndexError, match=r"bytes 20\.\.28 of 24"):
             ops.write(bytes(8), offset=20)
-        with pytest.raises(IndexError, match="bytes 8..4 of 24"):
+        with pytest.raises(IndexError, match=r"bytes 8\.\.4 of 24"):
             ops.read(8, -4)
         assert dict(ops.functions) == {"start": "go", "stop": "end"}
         obj.load()
