@@ -427,7 +427,7 @@ def test_struct_ops(compile_bpf: Compile) -> None:
 def test_struct_ops_with_a_link(compile_bpf: Compile) -> None:
     available = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
     with skelgen.open_object(compile_bpf("struct_ops_link")) as obj:
-        assert not obj.struct_ops["optional"].handle.autocreate
+        assert not obj.struct_ops["optional"].autocreate
         obj.load()
         obj.attach()
         assert "bpf_skelgen_lnk" in available.read_text()
@@ -435,18 +435,25 @@ def test_struct_ops_with_a_link(compile_bpf: Compile) -> None:
     assert "bpf_skelgen_lnk" not in available.read_text()
     with skelgen.open_object(compile_bpf("struct_ops_link")) as obj:
         ops = obj.struct_ops["linked"]
-        ops.functions["cong_avoid"] = "nothing"
-        with pytest.raises(BpfError, match="'nothing'"):
+        ops.set_program("cong_avoidance", obj.programs["link_cong_avoid"])
+        with pytest.raises(BpfError, match="no member 'cong_avoidance'"):
             obj.load()
+
+
+def test_struct_ops_that_no_kernel_has(compile_bpf: Compile) -> None:
+    with skelgen.open_object(compile_bpf("struct_ops_shadow")) as obj:
+        with pytest.raises(NotSupportedError, match="no operations of type 'struct sk"):
+            obj.load()
+        obj.maps["plain"].autocreate = False
+        obj.maps["linked"].autocreate = False
+        obj.load()
+        assert obj.programs["other"].loaded
+        assert not obj.programs["on_start"].loaded
 
 
 def test_struct_ops_programs_that_nothing_uses(compile_bpf: Compile) -> None:
     with skelgen.open_object(compile_bpf("struct_ops")) as obj:
-        obj.struct_ops["skelgen_cc"].functions["ssthresh"] = None
-        with pytest.raises(StateError, match="no struct_ops variable uses it"):
-            obj.load()
-        obj.struct_ops["skelgen_cc"].handle.autocreate = False
-        obj.programs["skelgen_ssthresh"].autoload = False
+        obj.struct_ops["skelgen_cc"].autocreate = False
         obj.load()
         assert obj.attach() == {}
         with pytest.raises(StateError, match="autocreate is off"):

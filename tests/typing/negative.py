@@ -5,6 +5,7 @@
 from globals_live_skel import GlobalsLive, Totals
 from positive import Data, Key
 from ringbuf_skel import Ringbuf
+from struct_ops_shadow_skel import StructOpsShadow, StructOpsShadowSkelgenOps
 
 from skelgen import runtime as rt
 
@@ -78,3 +79,23 @@ def wrong_skeletons(skel: GlobalsLive, other: Ringbuf) -> None:
         del number
     Totals(packtes=1)  # error
     Totals(packets="x")  # error
+
+
+def wrong_shadows(skel: StructOpsShadow) -> None:
+    plain = skel.struct_ops.plain
+    plain.flags = "x"  # error
+    plain.falgs = 1  # error
+    plain.name = "text"  # error
+    plain.limits = 5  # error
+    plain.limits.low = "x"  # error
+    plain.table = [1, 2]  # error
+    plain.start = skel.progs.other  # error
+    plain.start = "on_start"  # error
+    plain.strat = None  # error
+    plain.start.fd()  # error
+    plain.private  # error
+    skel.struct_ops.plian  # error
+    skel.struct_ops.plain = plain  # error
+    skel.maps.plain.autocreate = "no"  # error
+    skel.links.linked = skel.progs.other.attach(1)  # error
+    StructOpsShadowSkelgenOps(flags=1)  # error

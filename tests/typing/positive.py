@@ -1,6 +1,7 @@
 """What users write, and a type checker accepts. It also runs: see test_typing.py.
 
-The skeletons come from the fixtures ``globals_live``, ``ringbuf`` and ``maps_plain``.
+The skeletons come from the fixtures ``globals_live``, ``ringbuf`` and
+``struct_ops_shadow``.
 """
 
 # ruff: noqa: RUF012 (as generated)
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, assert_type
 
 from globals_live_skel import GlobalsLive, Totals
 from ringbuf_skel import Event, Ringbuf
+from struct_ops_shadow_skel import Limits, Mode, StructOpsShadow
 
 from skelgen import runtime as rt
 
@@ -151,12 +153,40 @@ def skeletons_are_typed() -> None:
         other.maps.rb.max_entries = 1 << 20
 
 
+def shadows_are_typed() -> None:
+    with StructOpsShadow.open() as skel:
+        plain = skel.struct_ops.plain
+        assert_type(plain.flags, int)
+        assert_type(plain.name, bytes)
+        assert_type(plain.enabled, bool)
+        assert_type(plain.limits, Limits)
+        assert_type(plain.table, rt.Array[int])
+        assert_type(plain.start, rt.StructOpsProgram | None)
+        plain.flags = 1
+        plain.name = b"another"
+        plain.mode = Mode.MODE_FAST
+        plain.limits = Limits(low=1, steps=[1, 2, 3, 4])
+        plain.limits.steps[0] += 1
+        plain.octets[:] = [1, 2, 3, 4]
+        plain.start = skel.progs.on_start_too
+        plain.yield_ = None
+        program = skel.struct_ops.linked.start
+        if program is not None:
+            assert_type(program.name, str)
+            assert program.name == "on_start"
+        skel.maps.optional.autocreate = True
+        skel.maps.plain.autoattach = False
+        assert_type(skel.maps.linked, rt.StructOpsMap)
+        assert_type(skel.links.linked, rt.StructOpsLink | None)
+
+
 def main() -> None:
     """Run what needs no map in the kernel."""
     spec = rt.DataSpec(".data", rt.DataKind.DATA, size=100, mmapable=True)
     section = rt.Section(spec)
     globals_are_typed(Data(section))
     skeletons_are_typed()
+    shadows_are_typed()
 
 
 if __name__ == "__main__":

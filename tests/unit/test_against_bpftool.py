@@ -19,8 +19,11 @@ TOO_OLD = {
     "sections_bss": "no .bss.x before libbpf 1.1.2, which is later than its own",
 }
 # What it shows otherwise, and why.
-NO_LINK_SECTIONS = {"struct_ops_link": ("linked", "optional")}
-"""Maps in ``.struct_ops.link``, which libbpf knows since 1.2."""
+NO_LINK_SECTIONS = {
+    "struct_ops_link": ("linked", "optional"),
+    "struct_ops_shadow": ("linked", "optional_linked", "optional"),
+}
+"""Maps in ``.struct_ops.link`` and the like, which libbpf knows since 1.2."""
 HIDDEN_SHOWN = {"linkage": {"hidden_by_attribute", "ro_hidden", "bss_hidden"}}
 """Hidden variables, which libbpf takes for static since 1.3."""
 

@@ -36,6 +36,7 @@ REFUSED = {
     "maps_arena": "no arenas and no __ulong before libbpf 1.4",
     "prog_freplace": "needs a program to replace",
     "prog_tracing": "no names of modules before libbpf 1.3",
+    "struct_ops_shadow": "the kernel operations are made up",
 }
 NEWER_SECTIONS = {
     "prog_cgroup_unix": "no unix sockets before libbpf 1.3",
