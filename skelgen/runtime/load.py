@@ -262,6 +262,10 @@ class _Load:
                 section._fill(config)  # noqa: SLF001 - the loader's part of it
             self._undo.add(section._disown)  # noqa: SLF001 - likewise
             fd = made.fd.fileno()
+            if made.reused and data.spec.readonly:
+                contents = bytearray(section.size)
+                syscalls.map_lookup(fd, bytes(4), contents, what=f"map '{name}'")
+                section._fill(contents)  # noqa: SLF001 - likewise
             section._adopt(fd, mmapable=made.mmapable)  # noqa: SLF001 - likewise
         for name, value in self._operations.items():
             parts.struct_ops[name].value = value.with_fds(loaded)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import DataKind
-from skelgen.runtime import map_create, syscalls
+from skelgen.runtime import map_create, map_reuse, pins, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.log import debug
 
@@ -78,29 +78,9 @@ class MapMaker:
     def _make_declared(self, name: str, handle: "MapHandle") -> None:
         wanted = map_create.request(handle, name)
         what = f"map '{name}'"
-        path = None if handle.pin_path is None else str(handle.pin_path)
-        if path is None:
+        if not self._find(name, handle, wanted, what):
             self._add(name, self._create(wanted, what), wanted)
-            return
-        fd = map_create.open_pinned(path, wanted, what)
-        if fd is not None:
-            self._add_reused(name, fd, wanted, path)
-            return
-        made = self._add(name, self._create(wanted, what), wanted)
-        try:
-            map_create.pin(made.fd.fileno(), path, what)
-        except BpfOSError as error:
-            # another process was faster
-            if error.errno != errno.EEXIST:
-                raise
-            fd = map_create.open_pinned(path, wanted, what)
-            if fd is None:
-                raise
-            made.fd.close()
-            self._add_reused(name, fd, wanted, path)
-            return
-        self._undo.add(lambda: os.unlink(path))
-        made.pinned = path
+            self._pin(name, handle, wanted, what)
 
     def _create(self, wanted: "MapRequest", what: str) -> int:
         return map_create.create(
@@ -113,9 +93,41 @@ class MapMaker:
         debug("map '%s': made, fd %d", name, fd)
         return made
 
-    def _add_reused(self, name: str, fd: int, wanted: "MapRequest", path: str) -> None:
+    # -- maps that exist -------------------------------------------------------
+
+    def _find(
+        self, name: str, handle: "MapHandle", wanted: "MapRequest", what: str
+    ) -> bool:
+        """Take a map that exists already; return whether there was one."""
+        fd = handle.reused_fd()
+        path = None
+        if fd is not None:
+            fd = syscalls.dup(fd)
+        elif handle.pin_path is not None:
+            path = os.fspath(handle.pin_path)
+            fd = map_reuse.open_pinned(path, wanted, what)
+        if fd is None:
+            return False
         made = self._add(name, fd, wanted)
         made.pinned, made.reused = path, True
+        return True
+
+    def _pin(
+        self, name: str, handle: "MapHandle", wanted: "MapRequest", what: str
+    ) -> None:
+        """Pin a new map where its definition says, or take the one that is there."""
+        if handle.pin_path is None:
+            return
+        path, made = os.fspath(handle.pin_path), self.made[name]
+        try:
+            directory = pins.pin(made.fd.fileno(), path, what)
+        except FileExistsError:  # another process was faster
+            if not self._find(name, handle, wanted, what):
+                raise
+            made.fd.close()
+            return
+        self._undo.add(lambda: pins.unpin(path, directory=directory))
+        made.pinned = path
 
     # -- data sections ---------------------------------------------------------
 
@@ -125,6 +137,8 @@ class MapMaker:
         if data.handle.value_size != section.size:
             raise BpfError(f"{what}: the size of a data section cannot be changed")
         wanted = map_create.request(data.handle, data.kernel_name)
+        if self._find(section.name, data.handle, wanted, what):
+            return
         fd = self._create_data(wanted, what)
         if fd is None:
             return
@@ -136,6 +150,7 @@ class MapMaker:
             syscalls.map_update(made.fd.fileno(), _KEY, bytes(image), what=what)
         if section.spec.readonly:
             syscalls.map_freeze(made.fd.fileno(), what=what)
+        self._pin(section.name, data.handle, fd[1], what)
 
     def _create_data(
         self, wanted: "MapRequest", what: str

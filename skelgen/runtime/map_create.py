@@ -1,19 +1,17 @@
-"""Making the maps of an object, or finding them where they are pinned."""
+"""Making maps: what the kernel is asked for, and again where it is too old."""
 
 import errno
 import mmap
-import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import DataKind, DataSpec, MapSpec
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfError, BpfOSError, os_error
+from skelgen.runtime.errors import BpfOSError, describe, os_error
 from skelgen.runtime.log import debug
 
 if TYPE_CHECKING:
     from skelgen.runtime.maps.handle import MapHandle
-    from skelgen.runtime.syscalls import MapInfo
 
 NAME_LENGTH: Final = 15
 """``BPF_OBJ_NAME_LEN`` without the NUL."""
@@ -53,6 +51,8 @@ class MapRequest(NamedTuple):
     flags: int
     name: str
     """The kernel's, 15 characters at most."""
+    declared: str = ""
+    """The name in C, for messages."""
     numa_node: int | None = None
     map_extra: int = 0
     ifindex: int = 0
@@ -117,6 +117,7 @@ def request(handle: "MapHandle", name: str) -> MapRequest:
             handle.max_entries,
             handle.flags,
             name[:NAME_LENGTH],
+            handle.name,
             numa_node,
             handle.map_extra,
             handle.ifindex,
@@ -138,6 +139,7 @@ def _inner_request(spec: MapSpec | None, outer: str) -> MapRequest | None:
             spec.max_entries,
             spec.flags,
             f"{outer}.inner"[:NAME_LENGTH],
+            f"{outer}.inner",
             spec.numa_node if spec.flags & BPF_F_NUMA_NODE else None,
             spec.map_extra,
             0,
@@ -224,98 +226,19 @@ def _create(
 
         if features.PROG_NAME.supported() is False:
             return attempt("", with_types=False)
-        first.add_note(describe(wanted))
-    raise first
+    raise _explained(first, wanted, what)
 
 
-def describe(wanted: MapRequest) -> str:
-    """Return the definition of a map in words."""
-    try:
-        kind = MapType(wanted.type).name
-    except ValueError:
-        kind = str(wanted.type)
-    return (
-        f"asked for: type {kind}, key_size {wanted.key_size}, value_size"
-        f" {wanted.value_size}, max_entries {wanted.max_entries}, flags"
-        f" {wanted.flags:#x}"
+def _explained(error: BpfOSError, wanted: MapRequest, what: str) -> BpfOSError:
+    """Return the error with what is known of its cause."""
+    from skelgen.runtime import map_limits  # noqa: PLC0415 - when something failed
+
+    number = error.errno or 0
+    reason = map_limits.reason(wanted, number)
+    if reason is None:
+        return error
+    result = os_error(
+        number, f"{describe(number)}: {reason}", command=error.command, what=what
     )
-
-
-# -- pins ----------------------------------------------------------------------
-
-
-def open_pinned(path: str, wanted: MapRequest, what: str) -> int | None:
-    """Return the fd of the map at a path, ``None`` where there is none.
-
-    Raises :class:`BpfError` when it is another map than wanted.
-    """
-    try:
-        fd = syscalls.obj_get(path, what=f"{what} at '{path}'")
-    except BpfOSError as error:
-        if error.errno == errno.ENOENT:
-            return None
-        raise
-    try:
-        differences = _differences(syscalls.map_info(fd, what=what), wanted)
-    except BaseException:
-        syscalls.close(fd)
-        raise
-    if differences:
-        syscalls.close(fd)
-        raise BpfError(
-            f"{what}: the map pinned at '{path}' is another:"
-            f" {', '.join(differences)}; remove the pin, or change the definition"
-        )
-    return fd
-
-
-def _differences(there: "MapInfo", wanted: MapRequest) -> list[str]:
-    flags = there.flags
-    if there.type in {MapType.DEVMAP, MapType.DEVMAP_HASH}:
-        flags &= ~BPF_F_RDONLY_PROG  # the kernel adds it
-    wanted_flags = wanted.flags
-    if wanted.numa_node is not None:
-        wanted_flags |= BPF_F_NUMA_NODE
-    pairs = (
-        ("type", int(there.type), wanted.type),
-        ("key_size", there.key_size, wanted.key_size),
-        ("value_size", there.value_size, wanted.value_size),
-        ("max_entries", there.max_entries, wanted.max_entries),
-        ("flags", flags, wanted_flags),
-        ("map_extra", there.map_extra, wanted.map_extra),
-    )
-    return [
-        f"{name} {_number(name, has)} there and {_number(name, wants)} here"
-        for name, has, wants in pairs
-        if has != wants
-    ]
-
-
-def _number(name: str, value: int) -> str:
-    if name == "type":
-        try:
-            return MapType(value).name
-        except ValueError:
-            return str(value)
-    return f"{value:#x}" if name in {"flags", "map_extra"} else str(value)
-
-
-def pin(fd: int, path: str, what: str) -> None:
-    """Pin a map that load has made.
-
-    Raises :class:`BpfOSError`, which says what the path lacks.
-    """
-    try:
-        syscalls.obj_pin(fd, path, what=what)
-    except BpfOSError as error:
-        parent = os.path.dirname(path)
-        if error.errno == errno.ENOENT and not os.path.isdir(parent):
-            raise os_error(
-                errno.ENOENT,
-                f"cannot be pinned at '{path}': directory '{parent}' does not exist;"
-                f" make it with 'mkdir -p {parent}', or choose another with"
-                " open(pin_root=...)",
-                command="BPF_OBJ_PIN",
-                what=what,
-            ) from error
-        raise
+    result.add_note(map_limits.definition(wanted))
+    return result

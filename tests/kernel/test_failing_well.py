@@ -41,16 +41,16 @@ def test_a_program_that_the_verifier_rejects(make_skeleton):
 def test_a_pin_path_whose_folder_is_missing(make_skeleton):
     skeleton = make_skeleton("maps_pinned").MapsPinned
     with (
-        skeleton.open(pin_root="/sys/fs/bpf/skelgen-nowhere") as skel,
+        skeleton.open(pin_root="/sys/fs/bpf/skelgen-nowhere/deep") as skel,
         pytest.raises(FileNotFoundError) as caught,
     ):
         skel.load()
     assert isinstance(caught.value, rt.BpfOSError)
     assert text(caught) == (
         "map 'skelgen_pinned': BPF_OBJ_PIN: cannot be pinned at "
-        "'/sys/fs/bpf/skelgen-nowhere/skelgen_pinned': directory "
+        "'/sys/fs/bpf/skelgen-nowhere/deep/skelgen_pinned': directory "
         "'/sys/fs/bpf/skelgen-nowhere' does not exist; make it with "
-        "'mkdir -p /sys/fs/bpf/skelgen-nowhere', or choose another with "
+        "'mkdir -p /sys/fs/bpf/skelgen-nowhere/deep', or choose another with "
         "open(pin_root=...)"
     )
 

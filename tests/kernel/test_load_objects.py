@@ -277,14 +277,17 @@ def test_another_map_is_pinned_there(
 def test_pin_paths_that_are_not_there(
     compile_bpf: Compile, bpffs: BpfFileSystem
 ) -> None:
+    """One directory is made, as libbpf does; two are not."""
     root = bpffs.path / "nowhere"
-    with skelgen.open_object(compile_bpf("maps_pinned"), pin_root=root) as obj:
+    path = compile_bpf("maps_pinned")
+    with skelgen.open_object(path, pin_root=root / "deep") as obj:
         with pytest.raises(FileNotFoundError) as caught:
             obj.load()
         assert f"directory '{root}' does not exist; make it with 'mkdir" in str(
             caught.value
         )
-        root.mkdir()
+        assert not root.exists()
+    with skelgen.open_object(path, pin_root=root) as obj:
         obj.load()
         obj.maps["skelgen_pinned"].unpin()
     root.rmdir()

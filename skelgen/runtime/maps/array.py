@@ -7,14 +7,10 @@ from typing import Final, SupportsIndex, TypeVar, overload
 
 from skelgen.runtime.codec import U32, Codec
 from skelgen.runtime.errors import BpfOSError
-from skelgen.runtime.maps.base import (
-    ElementMap,
-    SupportsFd,
-    SupportsFileno,
-    fd_of,
-)
+from skelgen.runtime.maps.base import ElementMap
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.maps.percpu import PerCpuCodec, per_cpu_bytes
+from skelgen.runtime.maps.target import SupportsFd, SupportsFileno, fd_of
 
 V = TypeVar("V")
 

@@ -2,8 +2,8 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec
@@ -14,6 +14,7 @@ from skelgen.runtime.maps.access import TypedAccess
 from skelgen.runtime.maps.handle import Defined, MapHandle, Setting
 
 if TYPE_CHECKING:
+    from skelgen.runtime.maps.target import SupportsFd, SupportsFileno
     from skelgen.runtime.syscalls import MapInfo
 
 K = TypeVar("K")
@@ -48,6 +49,8 @@ class Map(Defined):
     """Hash functions of a bloom filter, address of an arena (Linux 5.16)."""
     numa_node: Setting[int | None] = Setting(MapHandle.numa_node.codec)
     """NUMA node of the memory, None for any."""
+    ifindex: Setting[int] = Setting(MapHandle.ifindex.codec)
+    """Network interface to offload the map to, ``map_ifindex``; 0 for none."""
     inner: Setting[MapSpec | None] = Setting()
     """Template of the inner maps of a map-in-map."""
     pin_path: Setting[str | os.PathLike[str] | None] = Setting()
@@ -71,6 +74,16 @@ class Map(Defined):
     def __repr__(self) -> str:
         state = self._handle.state or "opened"
         return f"<{type(self).__name__} '{self.name}': {state}>"
+
+    def reuse(
+        self, other: "SupportsFd | SupportsFileno | int | str | os.PathLike[str] | None"
+    ) -> None:
+        """Have load use a map that exists: another object's, an fd, or a pin's path.
+
+        It has to be of this map's definition; BpfError says what differs. The object
+        keeps an fd of its own. ``None`` takes it back. StateError after load.
+        """
+        self._handle.reuse(other)
 
     def fd(self) -> int:
         """Return the file descriptor, which stays the object's."""
@@ -239,33 +252,3 @@ class ElementMap(Map, Generic[K, V]):
         """Yield keys with their values, read in batches."""
         for keys, values in self._elements():
             yield from zip(keys, values, strict=True)
-
-
-class SupportsFd(Protocol):
-    """A map, program or link."""
-
-    def fd(self) -> int:
-        """Return its fd."""
-        ...
-
-
-class SupportsFileno(Protocol):
-    """A file, socket or the like."""
-
-    def fileno(self) -> int:
-        """Return its fd."""
-        ...
-
-
-def fd_of(value: object) -> int:
-    """Return the fd of a map, program or file, or the number itself."""
-    if isinstance(value, int):
-        return value
-    method: Callable[[], int] | None = getattr(value, "fd", None)
-    method = method or getattr(value, "fileno", None)
-    if method is None:
-        raise TypeError(
-            f"must be a file descriptor or an object with one, "
-            f"got {type(value).__name__}"
-        )
-    return method()

@@ -7,13 +7,9 @@ from typing import TypeVar
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import Codec
 from skelgen.runtime.errors import BpfOSError
-from skelgen.runtime.maps.base import (
-    ElementMap,
-    SupportsFd,
-    SupportsFileno,
-    fd_of,
-)
+from skelgen.runtime.maps.base import ElementMap
 from skelgen.runtime.maps.handle import MapHandle
+from skelgen.runtime.maps.target import SupportsFd, SupportsFileno, fd_of
 
 K = TypeVar("K")
 V = TypeVar("V")

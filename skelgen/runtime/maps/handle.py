@@ -10,11 +10,13 @@ from skelgen.model.spec import MapSpec
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import U32, U64, checked
 from skelgen.runtime.errors import ClosedError, StateError
+from skelgen.runtime.maps.target import fd_of
 
 if TYPE_CHECKING:
     from typing import Self
 
     from skelgen.runtime.codec import Codec
+    from skelgen.runtime.maps.target import SupportsFd, SupportsFileno
     from skelgen.runtime.syscalls import MapInfo
 
 T = TypeVar("T")
@@ -69,6 +71,11 @@ class Setting(Generic[T]):
                 f"map '{handle.name}': {self.name} cannot change after load(); "
                 "assign before"
             )
+        if handle.reused_fd() is not None:
+            raise StateError(
+                f"map '{handle.name}': {self.name} is that of the map it reuses; "
+                "reuse(None) gives that up"
+            )
         if self.codec is not None and value is not None:
             checked(self.codec, value, f"map '{handle.name}': {self.name}")
         handle.definition[self.name] = value
@@ -82,6 +89,7 @@ class MapHandle(Defined):
         "_accesses",
         "_fd",
         "_pinned",
+        "_reused",
         "_users",
         "definition",
         "lock",
@@ -145,6 +153,7 @@ class MapHandle(Defined):
         self._accesses: list[_Closes] = []
         self._users: list[None] = []
         self._pinned: list[str] = []
+        self._reused: syscalls.Fd | None = None
 
     @property
     def handle(self) -> "MapHandle":
@@ -153,6 +162,41 @@ class MapHandle(Defined):
 
     def __repr__(self) -> str:
         return f"<map '{self.name}': {self.state or 'opened'}>"
+
+    def reuse(
+        self, other: "SupportsFd | SupportsFileno | int | str | os.PathLike[str] | None"
+    ) -> None:
+        """Have load use a map that exists in place of making one.
+
+        ``other`` is a map of another object, an fd, or the path of a pin; the object
+        keeps an fd of its own, so the other may be closed. The map has to be of this
+        definition (type, sizes, number of entries, flags, ``map_extra``), or
+        BpfError says what differs: set that before. The contents stay, also those of
+        a data section. ``None`` takes it back. Raises StateError after load.
+        """
+        from skelgen.runtime import map_create, map_reuse  # noqa: PLC0415 - rare
+
+        what = f"map '{self.name}'"
+        if self.state is not None:
+            raise StateError(f"{what}: reuse() comes before load()")
+        if self.type == MapType.STRUCT_OPS:
+            raise StateError(f"{what}: struct_ops maps cannot be reused")
+        fd = None
+        if isinstance(other, (str, os.PathLike)):
+            path = os.fspath(other)
+            fd = syscalls.Fd(syscalls.obj_get(path, what=f"{what} at '{path}'"))
+        elif other is not None:
+            fd = syscalls.Fd(syscalls.dup(fd_of(other)))
+        if fd is not None:
+            wanted = map_create.request(self, self.name)
+            try:
+                map_reuse.check_same(fd.fileno(), wanted, what)
+            except BaseException:
+                fd.close()
+                raise
+        before, self._reused = self._reused, fd
+        if before is not None:
+            before.close()
 
     # -- the map in the kernel -------------------------------------------------
 
@@ -184,17 +228,11 @@ class MapHandle(Defined):
         Makes the last directory when it is missing. Raises FileExistsError when
         something is there.
         """
+        from skelgen.runtime import pins  # noqa: PLC0415 - rare
+
         fd = self.fd()
         where = self._path(path)
-        parent = os.path.dirname(where)
-        try:
-            os.mkdir(parent, 0o700)
-        except FileExistsError:
-            pass
-        except OSError:
-            if not os.path.isdir(parent):
-                raise
-        syscalls.obj_pin(fd, where, what=f"map '{self.name}'")
+        pins.pin(fd, where, f"map '{self.name}'")
         self._pinned.append(where)
 
     def unpin(self, path: str | os.PathLike[str] | None = None) -> None:
@@ -227,6 +265,15 @@ class MapHandle(Defined):
 
     # -- for the loader --------------------------------------------------------
 
+    def reused_fd(self) -> int | None:
+        """Return the fd of the map to use in place of a new one."""
+        return None if self._reused is None else self._reused.fileno()
+
+    def _drop_reused(self) -> None:
+        reused, self._reused = self._reused, None
+        if reused is not None:
+            reused.close()
+
     def _define(self, **settings: object) -> None:
         """Change the definition at load, e.g. the size of a ring buffer."""
         self.definition.update(settings)
@@ -235,6 +282,7 @@ class MapHandle(Defined):
         """Own the map's fd from now on; ``pinned``: path it was found under."""
         self._fd = syscalls.Fd(fd)
         self.state = "loaded"
+        self._drop_reused()
         if pinned is not None:
             self._pinned.append(pinned)
 
@@ -245,6 +293,7 @@ class MapHandle(Defined):
     def _skip(self) -> None:
         """Note that load did not make the map."""
         self.state = "loaded"
+        self._drop_reused()
 
     def track(self, access: _Closes) -> None:
         """Close what works with the fd before it is closed itself."""
@@ -253,6 +302,7 @@ class MapHandle(Defined):
     def _close(self) -> None:
         """Close the fd. Idempotent."""
         self.state = "destroyed"
+        self._drop_reused()
         fd, self._fd = self._fd, None
         accesses, self._accesses = self._accesses, []
         for access in accesses:

@@ -238,12 +238,11 @@ class Program:
 
         The last directory of the path is made if it is missing.
         """
+        from skelgen.runtime import pins  # noqa: PLC0415 - rare
+
         fd = self.fd()
         place = os.fspath(path)
-        parent = os.path.dirname(place)
-        if parent and not os.path.isdir(parent):
-            os.mkdir(parent, 0o700)
-        syscalls.obj_pin(fd, place, what=self.what)
+        pins.pin(fd, place, self.what)
         self._pins.append(place)
 
     def unpin(self, path: str | os.PathLike[str] | None = None) -> None:

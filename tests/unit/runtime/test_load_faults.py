@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from skelgen.model.enums import MapType
-from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.runtime.errors import BpfError, BpfOSError, StateError
 from skelgen.runtime.object import Object, State
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.specs import rich_object
@@ -320,19 +320,195 @@ def test_another_process_pins_first(kernel: FakeKernel, tmp_path: Path) -> None:
     assert not kernel.open
 
 
-def test_a_pin_path_that_is_not_there(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_the_directory_of_a_pin_is_made(kernel: FakeKernel, tmp_path: Path) -> None:
+    """One level, as libbpf does; it goes with the pin when a later step fails."""
+    with_pins(kernel)
+    root = tmp_path / "mine"
+    kernel.always("PROG_LOAD", -errno.EIO)
+    with open_rich(root) as obj:
+        with pytest.raises(BpfOSError):
+            obj.load()
+        assert not root.exists()
+        kernel.always("PROG_LOAD", lambda _: None)
+        obj.load()
+        assert (root / "kept").exists()
+        assert root.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_directory_of_a_pin_that_others_use_too_stays(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
+    with_pins(kernel)
+    root = tmp_path / "mine"
+
+    def refuse(_: Call) -> int:
+        (root / "theirs").touch()
+        return -errno.EIO
+
+    kernel.always("PROG_LOAD", refuse)
+    with open_rich(root) as obj, pytest.raises(BpfOSError):
+        obj.load()
+    assert [path.name for path in root.iterdir()] == ["theirs"]
+
+
+def test_a_pin_path_two_levels_away(kernel: FakeKernel, tmp_path: Path) -> None:
     kernel.always("OBJ_GET", -errno.ENOENT)
-    kernel.always("OBJ_PIN", -errno.ENOENT)
-    obj = open_rich(tmp_path / "nowhere")
+    root = tmp_path / "nowhere" / "deep"
+    obj = open_rich(root)
     with pytest.raises(FileNotFoundError) as caught:
         obj.load()
     assert str(caught.value) == (
-        f"map 'kept': BPF_OBJ_PIN: cannot be pinned at '{tmp_path}/nowhere/kept':"
-        f" directory '{tmp_path}/nowhere' does not exist; make it with 'mkdir -p"
-        f" {tmp_path}/nowhere', or choose another with open(pin_root=...)"
+        f"map 'kept': BPF_OBJ_PIN: cannot be pinned at '{root}/kept': directory"
+        f" '{tmp_path}/nowhere' does not exist; make it with 'mkdir -p {root}', or"
+        " choose another with open(pin_root=...)"
     )
     assert not kernel.open
+    assert not kernel.named("OBJ_PIN")
     obj.destroy()
+
+
+def test_a_directory_that_cannot_be_made(
+    kernel: FakeKernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: str, mode: int) -> None:
+        del mode
+        raise PermissionError(errno.EACCES, "no")
+
+    kernel.always("OBJ_GET", -errno.ENOENT)
+    monkeypatch.setattr(os, "mkdir", refuse)
+    obj = open_rich(tmp_path / "nowhere")
+    with pytest.raises(PermissionError, match="its directory cannot be made"):
+        obj.load()
+    obj.destroy()
+
+
+def test_a_pin_that_fails_takes_its_directory_back(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
+    kernel.always("OBJ_GET", -errno.ENOENT)
+    kernel.always("OBJ_PIN", -errno.EPERM)
+    obj = open_rich(tmp_path / "mine")
+    with pytest.raises(PermissionError):
+        obj.load()
+    assert not (tmp_path / "mine").exists()
+    obj.destroy()
+
+
+# -- reuse ---------------------------------------------------------------------
+
+
+def test_a_map_is_reused(kernel: FakeKernel, tmp_path: Path) -> None:
+    """By fd: the object has one of its own, and no map is made."""
+    with_pins(kernel)
+    kernel.always("OBJ_GET_INFO_BY_FD", info_of(MapType.HASH, 4, 8, 16, 0))
+    with open_rich(tmp_path) as obj:
+        obj.maps["counts"].reuse(77)
+        obj.load()
+        made = {call.attr[28:44].rstrip(b"\0") for call in kernel.named("MAP_CREATE")}
+        assert b"counts" not in made
+        assert b"inner" in made
+        fd = obj.map("counts").fd()
+        assert fd != 77
+        assert fd in kernel.open
+        with pytest.raises(StateError, match=r"reuse\(\) comes before load"):
+            obj.maps["counts"].reuse(77)
+    assert not kernel.open
+
+
+def test_what_a_reused_map_has_otherwise(kernel: FakeKernel, tmp_path: Path) -> None:
+    kernel.always("OBJ_GET_INFO_BY_FD", info_of(MapType.LRU_HASH, 4, 16, 99, 1))
+    with open_rich(tmp_path) as obj:
+        with pytest.raises(BpfError) as caught:
+            obj.maps["counts"].reuse(77)
+        assert str(caught.value) == (
+            "map 'counts': the map to reuse is another: type LRU_HASH there and HASH"
+            " here, value_size 16 there and 8 here, max_entries 99 there and 16 here,"
+            " flags 0x1 there and 0x0 here; set what differs before reuse(), or change"
+            " the declaration"
+        )
+        assert not kernel.open
+        counts = obj.maps["counts"]
+        counts.type, counts.value_size = MapType.LRU_HASH, 16
+        counts.max_entries, counts.flags = 99, 1
+        counts.reuse(77)
+        with pytest.raises(
+            StateError, match="max_entries is that of the map it reuses"
+        ):
+            counts.max_entries = 5
+        counts.reuse(None)
+        counts.max_entries = 5
+    assert not kernel.open
+
+
+def test_a_reused_map_survives_a_failed_load(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
+    with_pins(kernel)
+    kernel.always("OBJ_GET_INFO_BY_FD", info_of(MapType.HASH, 4, 8, 16, 0))
+    kernel.always("PROG_LOAD", -errno.EIO)
+    with open_rich(tmp_path) as obj:
+        obj.maps["counts"].reuse(77)
+        with pytest.raises(BpfOSError):
+            obj.load()
+        assert len(kernel.open) == 1  # the object's own
+        kernel.always("PROG_LOAD", lambda _: None)
+        obj.load()
+    assert not kernel.open
+
+
+def test_a_reused_map_has_its_slots_already(kernel: FakeKernel, tmp_path: Path) -> None:
+    with_pins(kernel)
+    kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.HASH_OF_MAPS, 4, 4, 8, 0))
+    with open_rich(tmp_path) as obj:
+        obj.maps["outer"].reuse(77)
+        obj.load()
+        # .rodata, .kconfig and the program array, and no slot of outer
+        assert len(kernel.named("MAP_UPDATE_ELEM")) == 4
+
+
+def test_destroying_an_object_that_was_never_loaded(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
+    kernel.always("OBJ_GET_INFO_BY_FD", info_of(MapType.HASH, 4, 8, 16, 0))
+    paths: list[str] = []
+    kernel.always("OBJ_GET", lambda call: paths.append(call.text(0)))
+    with open_rich(tmp_path) as obj:
+        obj.maps["counts"].reuse(tmp_path / "a pin")
+        assert paths == [str(tmp_path / "a pin")]
+        assert len(kernel.open) == 1
+    assert not kernel.open
+
+
+def test_a_data_section_of_another_object(kernel: FakeKernel, tmp_path: Path) -> None:
+    """Its contents count, and are not written; also where it is read-only."""
+    with_pins(kernel)
+    kernel.always("MAP_LOOKUP_ELEM", fill(b"\x09" * 8))
+    kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.ARRAY, 4, 8, 1, 0x80))
+    with open_rich(tmp_path) as obj:
+        obj.maps[".rodata"].reuse(77)
+        obj.load()
+        assert obj.sections[".rodata"].read() == b"\x09" * 8
+        assert len(kernel.named("MAP_FREEZE")) == 1  # .kconfig
+    assert not kernel.open
+
+
+def fill(data: bytes) -> Callable[[Call], int]:
+    def look(call: Call) -> int:
+        ctypes.memmove(call.u64(16), data, len(data))
+        return 0
+
+    return look
+
+
+def test_a_data_section_is_pinned_as_any_map(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
+    with_pins(kernel)
+    with open_rich(tmp_path) as obj:
+        obj.maps[".bss"].pin_path = tmp_path / "globals"
+        obj.load()
+        assert (tmp_path / "globals").exists()
+        assert obj.map(".bss").pinned == (str(tmp_path / "globals"),)
 
 
 def test_a_pin_path_that_is_on_no_bpffs(kernel: FakeKernel, tmp_path: Path) -> None:

@@ -103,8 +103,9 @@ def test_an_inner_map_that_cannot_be_made(kernel: FakeKernel) -> None:
     inner = MapSpec("", MapType.ARRAY, 4, 4, 0)
     outer = MapSpec("o", MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner)
     kernel.always("MAP_CREATE", -22)
-    with pytest.raises(OSError, match="map 'o': inner map") as caught:
+    with pytest.raises(OSError, match="map 'o': inner map: BPF_MAP_CREATE") as caught:
         map_create.create(asked(outer), "map 'o'")
+    assert "max_entries is 0; set maps.o.inner.max_entries" in str(caught.value)
     assert any(
         "asked for: type ARRAY, key_size 4, value_size 4, max_entries 0" in note
         for note in caught.value.__notes__

@@ -1,0 +1,36 @@
+"""What has a file descriptor: maps, programs, links, files, sockets."""
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class SupportsFd(Protocol):
+    """A map, program or link."""
+
+    def fd(self) -> int:
+        """Return its fd."""
+        ...
+
+
+class SupportsFileno(Protocol):
+    """A file, socket or the like."""
+
+    def fileno(self) -> int:
+        """Return its fd."""
+        ...
+
+
+def fd_of(value: object) -> int:
+    """Return the fd of a map, program or file, or the number itself."""
+    if isinstance(value, int):
+        return value
+    method: Callable[[], int] | None = getattr(value, "fd", None)
+    method = method or getattr(value, "fileno", None)
+    if method is None:
+        raise TypeError(
+            f"must be a file descriptor or an object with one, "
+            f"got {type(value).__name__}"
+        )
+    return method()

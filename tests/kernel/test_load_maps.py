@@ -1,0 +1,263 @@
+"""Maps on the running kernel: every type, limits, reuse, pins, what is left out."""
+
+import errno
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import skelgen
+from skelgen.model.enums import MapType
+from skelgen.runtime import kconfig, map_create, syscalls
+from skelgen.runtime.errors import BpfError, BpfOSError, StateError, VerifierError
+from skelgen.runtime.map_create import MapRequest
+from skelgen.runtime.map_limits import SHAPES
+from tests.harness import sources
+from tests.harness.places import BpfFileSystem
+
+Compile = Callable[[str], Path]
+Make = Callable[[str], ModuleType]
+PACKET = bytes(64)
+T = MapType
+
+NO_FIXTURE = {
+    T.UNSPEC: "no type",
+    T.INSN_ARRAY: "made for jump tables alone; Linux 6.19",
+    T.RHASH: "in no released kernel when this was written",
+}
+
+
+def kernel_at_least(version: str) -> bool:
+    major, minor = (int(part) for part in version.split("."))
+    return kconfig.kernel_version() >= major << 16 | minor << 8
+
+
+# -- every type ------------------------------------------------------------------
+
+
+def test_every_type_of_map_is_made(compile_bpf: Compile) -> None:
+    """By loading the fixtures without their programs."""
+    made: set[int] = set()
+    fixtures = [n for n in sources.sources() if n.startswith(("maps_", "struct_ops"))]
+    for name in fixtures:
+        with skelgen.open_object(compile_bpf(name)) as obj:
+            for program in obj.programs.values():
+                program.autoload = program.type == 27  # those of struct_ops
+            for map_ in obj.maps.values():
+                shape = SHAPES[int(map_.type)]
+                map_.autocreate = kernel_at_least(shape.since)
+                map_.pin_path = None
+            obj.load()
+            for map_ in obj.maps.values():
+                if map_.autocreate:
+                    assert map_.info().type == map_.type
+                    made.add(map_.type)
+    known = set(T) - set(NO_FIXTURE)
+    new = {kind for kind in known if not kernel_at_least(SHAPES[kind].since)}
+    assert made == known - new
+
+
+# -- limits ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("numbers", "error", "text"),
+    [
+        ((T.HASH, 4, 4, 0), errno.EINVAL, "max_entries is 0; set maps.m.max_entries"),
+        ((T.ARRAY, 8, 4, 1), errno.EINVAL, "key_size is 8, and ARRAY wants 4"),
+        ((T.ARRAY, 4, 0, 1), errno.EINVAL, "value_size is 0, and ARRAY wants 1 or"),
+        ((T.HASH, 0, 4, 1), errno.EINVAL, "key_size is 0, and HASH wants 1 or more"),
+        ((T.QUEUE, 4, 4, 4), errno.EINVAL, "key_size is 4, and QUEUE wants 0"),
+        ((T.LPM_TRIE, 4, 4, 4, 1), errno.EINVAL, "LPM_TRIE wants 5..260"),
+        ((T.LPM_TRIE, 8, 4, 4), errno.EINVAL, "map_flags BPF_F_NO_PREALLOC"),
+        ((T.RINGBUF, 0, 0, 5000), errno.EINVAL, "a power of two of pages of"),
+        ((T.RINGBUF, 4, 0, 4096), errno.EINVAL, "RINGBUF wants 0"),
+        ((T.STACK_TRACE, 4, 12, 4), errno.EINVAL, "8 bytes a frame"),
+        ((T.XSKMAP, 4, 8, 4), errno.EINVAL, "value_size is 8, and XSKMAP wants 4"),
+        ((T.TASK_STORAGE, 4, 4, 0, 1), errno.EINVAL, "wants BTF types"),
+        ((T.HASH_OF_MAPS, 4, 4, 4), errno.EINVAL, "wants an inner map"),
+        ((T.LRU_HASH, 4, 4, 4, 1), 524, "LRU maps do not take BPF_F_NO_PREALLOC"),
+        ((T.PERCPU_HASH, 4, 40000, 1), errno.E2BIG, "at most 32768 bytes"),
+        ((T.HASH, 4, 1 << 22, 1), errno.E2BIG, "in one piece"),
+        ((T.HASH, 4, 4, 1 << 31), errno.E2BIG, "lower max_entries or value_size"),
+        ((T.CPUMAP, 4, 8, 1 << 20), errno.E2BIG, "more than the kernel's NR_CPUS"),
+        ((T.ARRAY, 4, 1 << 20, 1 << 20), errno.ENOMEM, "no memory for 1048576 entries"),
+    ],
+)
+def test_limits_are_explained(numbers: tuple[int, ...], error: int, text: str) -> None:
+    kind, key, value, entries, *flags = numbers
+    request = MapRequest(kind, key, value, entries, sum(flags), "m", "m")
+    with pytest.raises(BpfOSError) as caught:
+        map_create.create(request, "map 'm'")
+    assert caught.value.errno == error
+    assert str(caught.value).startswith("map 'm': BPF_MAP_CREATE: ")
+    assert text in str(caught.value)
+
+
+def test_what_the_rules_refuse_the_kernel_refuses_too() -> None:
+    """For each type one wrong size a time: no rule is stricter than this kernel."""
+    for kind, shape in SHAPES.items():
+        if kind in NO_FIXTURE or kind == T.STRUCT_OPS or shape.typed:
+            continue
+        if not kernel_at_least(shape.since):
+            continue
+        key, value = shape.key[0], shape.value[0]
+        entries = 4096 if shape.entries else 0
+        for wrong in (
+            MapRequest(kind, 3 if key else 4, value, entries, shape.flags, "m", "m"),
+            MapRequest(kind, key, 8 if not value else 0, entries, shape.flags, "m"),
+            MapRequest(kind, key, value, 0 if entries else 1, shape.flags, "m", "m"),
+        ):
+            if wrong.key_size in shape.key and wrong.key_size != key:
+                continue
+            with pytest.raises(BpfOSError):
+                map_create.create(wrong, f"map '{T(kind).name}'")
+
+
+# -- left out --------------------------------------------------------------------
+
+
+def test_a_map_that_is_not_made(make_skeleton: Make) -> None:
+    """Dead code may refer to it; live code is refused, and the map is named."""
+    skeleton = make_skeleton("maps_optional").MapsOptional
+    with skeleton.open() as skel:
+        skel.maps.details.autocreate = False
+        with pytest.raises(VerifierError, match="'details'") as caught:
+            skel.load()
+        assert caught.value.program == "always"
+        skel.progs.always.autoload = False
+        skel.load()
+        assert skel.progs.sometimes.test_run(PACKET).retval == 0
+        with pytest.raises(StateError, match="its autocreate is off"):
+            skel.maps.details.fd()
+    with skeleton.open() as skel:
+        skel.maps.details.autocreate = False
+        skel.rodata.detailed = True
+        skel.progs.always.autoload = False
+        with pytest.raises(VerifierError, match="'details'") as caught:
+            skel.load()
+        assert caught.value.program == "sometimes"
+
+
+def test_a_data_section_that_is_not_made(compile_bpf: Compile) -> None:
+    with skelgen.open_object(compile_bpf("maps_optional")) as obj:
+        obj.maps[".rodata"].autocreate = False
+        with pytest.raises(VerifierError, match=re.escape("'.rodata'")):
+            obj.load()
+        obj.programs["sometimes"].autoload = False
+        obj.load()
+        assert obj.programs["always"].test_run(PACKET).retval == 1
+
+
+# -- reuse -----------------------------------------------------------------------
+
+
+def test_two_objects_share_a_map(make_skeleton: Make, bpffs: BpfFileSystem) -> None:
+    skeleton = make_skeleton("maps_optional").MapsOptional
+    with skeleton.open_and_load() as first:
+        first.maps.details.pin(bpffs.path / "details")
+        number = first.maps.details.info().id
+        for other in (
+            first.maps.details,
+            first.maps.details.fd(),
+            bpffs.path / "details",
+            str(bpffs.path / "details"),
+        ):
+            with skeleton.open() as second:
+                second.maps.details.reuse(other)
+                second.load()
+                assert second.maps.details.info().id == number
+                assert second.maps.details.fd() != first.maps.details.fd()
+                second.progs.always.test_run(PACKET)
+        assert first.maps.details[0] == 4
+        first.maps.details.unpin()
+
+
+def test_the_first_owner_may_go(make_skeleton: Make) -> None:
+    skeleton = make_skeleton("maps_optional").MapsOptional
+    second = skeleton.open()
+    with skeleton.open_and_load() as first:
+        first.maps.details[0] = 41
+        second.maps.details.reuse(first.maps.details)
+    second.load()
+    second.progs.always.test_run(PACKET)
+    assert second.maps.details[0] == 42
+    second.destroy()
+
+
+def test_a_map_of_another_definition_is_not_reused(make_skeleton: Make) -> None:
+    skeleton = make_skeleton("maps_optional").MapsOptional
+    with skeleton.open() as first, skeleton.open() as second:
+        first.maps.details.max_entries = 3
+        first.load()
+        with pytest.raises(BpfError, match="max_entries 3 there and 1 here"):
+            second.maps.details.reuse(first.maps.details)
+        second.maps.details.max_entries = 3
+        second.maps.details.reuse(first.maps.details)
+        second.load()
+
+
+def test_globals_of_another_object(make_skeleton: Make) -> None:
+    """A data section is reused as any map: two programs with the same variables."""
+    skeleton = make_skeleton("globals_live").GlobalsLive
+    with skeleton.open_and_load() as first, skeleton.open() as second:
+        first.bss.totals.packets = 5
+        second.object.maps[".bss"].reuse(first.object.maps[".bss"])
+        second.bss.totals.packets = 77  # of the memory before load, which goes
+        second.load()
+        assert second.bss.totals.packets == 5
+        second.bss.totals.packets = 6
+        assert first.bss.totals.packets == 6
+
+
+def test_constants_of_another_object(make_skeleton: Make) -> None:
+    skeleton = make_skeleton("globals_live").GlobalsLive
+    with skeleton.open() as first, skeleton.open() as second:
+        first.rodata.increment = 7
+        first.load()
+        second.object.maps[".rodata"].reuse(first.object.maps[".rodata"])
+        second.load()
+        assert second.rodata.increment == 7
+
+
+def test_pinned_globals(make_skeleton: Make, bpffs: BpfFileSystem) -> None:
+    skeleton = make_skeleton("globals_live").GlobalsLive
+    for packets in range(3):
+        with skeleton.open() as skel:
+            skel.object.maps[".bss"].pin_path = bpffs.path / "mine" / "globals"
+            skel.load()
+            assert skel.bss.totals.packets == packets
+            skel.bss.totals.packets += 1
+    (bpffs.path / "mine" / "globals").unlink()
+
+
+# -- definitions -----------------------------------------------------------------
+
+
+def test_settings_reach_the_kernel(compile_bpf: Compile) -> None:
+    with skelgen.open_object(compile_bpf("maps_optional")) as obj:
+        details = obj.maps["details"]
+        details.type, details.flags = T.HASH, 1
+        details.max_entries, details.value_size = 33, 8
+        details.numa_node = 0
+        obj.load()
+        info = details.info()
+        assert (info.type, info.max_entries, info.value_size) == (T.HASH, 33, 8)
+        assert info.flags == 1 | 4
+
+
+def test_an_inner_map_of_ones_own(compile_bpf: Compile) -> None:
+    with skelgen.open_object(compile_bpf("maps_nested")) as obj:
+        outer = obj.maps["outer_hash"]
+        assert outer.inner is not None
+        outer.inner = outer.inner._replace(max_entries=3)
+        obj.load()
+        wanted = MapRequest(T.HASH, 4, 4, 3, 1, "inner")
+        fd = map_create.create(wanted, "map 'inner'")
+        try:
+            syscalls.map_update(outer.fd(), bytes(8), fd.to_bytes(4, sys.byteorder))
+        finally:
+            syscalls.close(fd)
