@@ -107,7 +107,10 @@ class _OneObject:
         return [(source, type_id) for type_id in source.candidates(name, kind)]
 
     def unmet(self) -> list[Unmet]:
-        return [one._replace(guarded=one.access in self._asked) for one in self._unmet]
+        return [
+            one._replace(guarded=one.why == _MISSING and one.access in self._asked)
+            for one in self._unmet
+        ]
 
     def add(self, relo: CoreRelo) -> None:
         """Keep what a relocation looks at. Raises :class:`SpecError` for nonsense."""
