@@ -5,6 +5,7 @@ import click
 import skelgen
 from skelgen.cli.btf import btf
 from skelgen.cli.build import build
+from skelgen.cli.features import features
 from skelgen.cli.group import DefaultGroup
 from skelgen.cli.init import init
 from skelgen.cli.inspect import inspect
@@ -46,5 +47,5 @@ def main() -> None:
 
 # The first one is what skelgen does when no command is named; the help lists them
 # in this order, which is the order in which a newcomer needs them.
-for _command in (build, init, inspect, btf):
+for _command in (build, init, inspect, features, btf):
     main.add_command(_command)

@@ -109,3 +109,19 @@ def _is_marked(btf: "KernelBtf", type_id: int) -> bool:
     return any(
         btf.ref(tag) == type_id for tag in btf.find_all("bpf_kfunc", Kind.DECL_TAG)
     )
+
+
+def marked_kfuncs() -> list[str]:
+    """Return the kfuncs that kernel BTF marks, by name; none before pahole 1.26.
+
+    Of vmlinux and of every module. Raises :class:`KernelBtfError`.
+    """
+    types = KernelTypes()
+    try:
+        found: set[str] = set()
+        for btf in (types.vmlinux, *(module.btf for module in types.modules())):
+            tags = btf.find_all("bpf_kfunc", Kind.DECL_TAG)
+            found |= {btf.name(btf.ref(tag)) for tag in tags}
+        return sorted(found)
+    finally:
+        types.close()

@@ -168,12 +168,9 @@ def common_attrs(token_fd: int) -> bool | None:  # noqa: ARG001 (nothing is made
     command = Command.PROG_LOAD | _F_COMMON_ATTRS
     attr = bytearray(8)
     address = syscalls.Memory().write(attr)
-    result, error = syscalls.call(
-        NR_BPF, command, address, len(attr), 0, _COMMON_ATTRS_SIZE
-    )
-    if result >= 0:
-        syscalls.close(result)
-    elif error in UNCLEAR:
+    # a program without instructions is never taken
+    _, error = syscalls.call(NR_BPF, command, address, len(attr), 0, _COMMON_ATTRS_SIZE)
+    if error in UNCLEAR:
         raise Unclear(describe(error))
     return error == errno.EFAULT  # it wanted to read the argument, which is nowhere
 
@@ -236,7 +233,9 @@ def _link_errno(prog_type: int, attach_type: int, tails: list[bytes]) -> list[in
 def link_create(token_fd: int) -> bool | None:  # noqa: ARG001 (knows no token)
     """5.7, commit af6eea57437a ("bpf: Implement bpf_link-based cgroup ... attach")."""
     try:
-        syscalls.link_create(0xFFFFFFFF, 0, AttachType.CGROUP_INET_INGRESS)
+        syscalls.close(
+            syscalls.link_create(0xFFFFFFFF, 0, AttachType.CGROUP_INET_INGRESS)
+        )
     except BpfOSError as error:
         return error.errno == errno.EBADF or no(error)  # it looked for the program
     return True
@@ -250,7 +249,8 @@ def tcx(token_fd: int) -> bool | None:
         )
         with syscalls.Fd(prog):
             # an interface of that index cannot be: ENODEV where the hook is known
-            syscalls.link_create(prog, 0x7FFFFFFF, AttachType.TCX_INGRESS)
+            link = syscalls.link_create(prog, 0x7FFFFFFF, AttachType.TCX_INGRESS)
+            syscalls.close(link)
     except BpfOSError as error:
         return True if error.errno == errno.ENODEV else no(error)
     return None

@@ -129,6 +129,15 @@ def _system_config() -> tuple[bytes, str]:
     return b"", f"any configuration, as '{boot}' and '/proc/config.gz' are not there"
 
 
+def options(names: Iterable[str]) -> dict[str, str | None] | None:
+    """Return what this kernel was configured with, ``None`` for what is not set.
+
+    Without a file that tells it there is no dictionary.
+    """
+    config, _ = _system_config()
+    return {name: _find(config, name) for name in names} if config else None
+
+
 def _virtual(extern: ExternSpec) -> bytes:
     name = extern.name
     if name == "LINUX_KERNEL_VERSION":

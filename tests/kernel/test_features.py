@@ -5,13 +5,19 @@ import functools
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+import skelgen
+from skelgen.cli import main
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import HELPERS
-from skelgen.runtime import features, kernel_features, syscalls
+from skelgen.runtime import features, kernel_features, syscalls, system
 from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.needs import needs
 
 # Debian's bpftool 7.1 answers no, for reasons of its own
 DIFFERENT = {
@@ -143,3 +149,55 @@ def test_trials_leave_nothing_attached() -> None:
         ["ip", "link", "show", "lo"], check=True, capture_output=True, text=True
     )
     assert "xdp" not in done.stdout
+
+
+# -- skelgen features ----------------------------------------------------------
+
+
+def test_the_system_as_bpftool_reads_it() -> None:
+    theirs = bpftool()["system_config"]
+    ours = system.read()
+    assert ours.unprivileged_bpf_disabled == theirs["unprivileged_bpf_disabled"]
+    assert ours.jit == theirs["bpf_jit_enable"]
+    assert ours.jit_harden == theirs["bpf_jit_harden"]
+    assert ours.config is not None
+    both = ours.config.keys() & theirs.keys()
+    assert len(both) > 10
+    assert {name: ours.config[name] for name in both} == {
+        name: theirs[name] for name in both
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("ringbuf", 0),
+        ("core_fields", 0),
+        ("maps_net", 0),
+        ("externs_kfuncs", 0),
+        ("externs_missing", 1),
+    ],
+)
+def test_an_object_checked_and_loaded(
+    compile_bpf: Callable[[str], Path], name: str, status: int
+) -> None:
+    """What is said without loading is what a load says."""
+    for options in ((), ("--load",)):
+        result = CliRunner().invoke(
+            main, ["features", str(compile_bpf(name)), *options], prog_name="skelgen"
+        )
+        assert result.exit_code == status, result.output
+    if status:
+        assert "kernel function" in result.output
+
+
+def test_needs_of_an_object_by_kind(compile_bpf: Callable[[str], Path]) -> None:
+    with skelgen.open_object(compile_bpf("prog_tracepoint")) as obj:
+        found = needs(obj)
+    kinds = {need.kind for need in found}
+    assert {"program type", "target"} <= kinds
+    with skelgen.open_object(compile_bpf("core_poisoned")) as obj:
+        found = needs(obj)
+    lacking = [n for n in found if n.kind == "kernel type"]
+    assert lacking
+    assert not any(need.missing for need in lacking)  # only if they are reached
