@@ -10,6 +10,18 @@ from skelgen.cli.group import DefaultGroup
 from skelgen.cli.init import init
 from skelgen.cli.inspect import inspect
 
+_HELP = """Write a typed Python module for each BPF program, C file or object.
+
+The module embeds the bytecode, and needs nothing but Python and skelgen to run:
+maps, programs, globals and events under their names in C, with types.
+
+\b
+First steps:
+  skelgen init mytool; cd mytool         a project: C, Python, a test
+  pip install -e .                       compiles and generates, as any build
+  sudo "$(command -v python)" -m mytool  into the kernel
+"""
+
 _EPILOG = """\b
 Examples:
   skelgen trace.bpf.c                    compile it; trace_skel.py beside it
@@ -32,17 +44,14 @@ Exit status: 0 all well; 1 --check found a difference; 2 bad input or usage.
 
 @click.group(
     cls=DefaultGroup,
+    help=_HELP,
     epilog=_EPILOG,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
 )
 @click.version_option(skelgen.__version__, prog_name="skelgen")
 def main() -> None:
-    """Write a typed Python module for each BPF program, C file or object.
-
-    The module embeds the bytecode, and needs nothing but Python and skelgen to run:
-    maps, programs, globals and events under their names in C, with types.
-    """
+    """Write modules, and all that goes with it."""
 
 
 # The first one is what skelgen does when no command is named; the help lists them

@@ -13,6 +13,7 @@ import pytest
 from tests.harness.sources import ROOT
 
 SHIPPED = ("skelgen", "templates")
+MAN_PAGE = "docs/man/skelgen.1"
 
 
 def in_tree() -> set[str]:
@@ -33,7 +34,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in SHIPPED:
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, work / name, ignore=ignore)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    (work / MAN_PAGE).parent.mkdir(parents=True)
+    for name in ("pyproject.toml", "README.md", "LICENSE", MAN_PAGE):
         shutil.copy(ROOT / name, work / name)
     script = (
         "from setuptools import build_meta as backend\n"
@@ -60,7 +62,9 @@ def test_wheel_has_every_file(built: Path) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert names == in_tree()
+    version = wheel.name.split("-")[1]
+    data = f"skelgen-{version}.data/data/share/man/man1/skelgen.1"
+    assert names == in_tree() | {data}
     assert "skelgen/py.typed" in names
     assert any(name.startswith("skelgen/templates/") for name in names)
 
@@ -71,4 +75,4 @@ def test_source_distribution_has_every_file(built: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     installed = {name.replace("templates/", "skelgen/templates/", 1) for name in names}
     assert in_tree() <= installed
-    assert {"README.md", "LICENSE", "pyproject.toml"} <= names
+    assert {"README.md", "LICENSE", "pyproject.toml", MAN_PAGE} <= names
