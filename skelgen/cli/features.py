@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from skelgen.build import driver
+from skelgen.build.files import read_source
 from skelgen.build.generate import read
 from skelgen.cli.errors import BAD_INPUT, show
 from skelgen.cli.feature_text import (
@@ -196,7 +196,7 @@ def _check(path: Path, *, as_json: bool, load: bool) -> None:
     from skelgen.runtime.object import Object  # noqa: PLC0415 - likewise
 
     try:
-        spec = read(driver.read_source(path), path.name, str(path))
+        spec = read(read_source(path), path.name, str(path))
     except SkelgenError as error:
         show(error)
         sys.exit(BAD_INPUT)
