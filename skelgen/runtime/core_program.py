@@ -7,7 +7,7 @@ from skelgen.btf.core.reloc import CoreRelo, CoreRelocator
 from skelgen.btf.core.types import SpecError
 from skelgen.btf.errors import BtfParseError
 from skelgen.runtime.core_patch import patch
-from skelgen.runtime.errors import BpfError, CoreRelocationError
+from skelgen.runtime.errors import BpfError, CoreRelocationError, KernelBtfError
 
 if TYPE_CHECKING:
     from skelgen.runtime.bytecode import Bytecode
@@ -20,7 +20,8 @@ def relocate_core(
     """Fit instructions to the target's types; return what had to be poisoned.
 
     ``records`` are ``struct bpf_core_relo``, whose offsets count instructions.
-    Raises :class:`CoreRelocationError`.
+    Raises :class:`CoreRelocationError`, and :class:`KernelBtfError` where the kernel
+    has no types and no others were given.
     """
     relocator = types.relocator
     if relocator is None:
@@ -34,6 +35,13 @@ def relocate_core(
                 poisoned[relo.insn] = relo
         except SpecError as error:
             raise missing(program, relo, relocator, str(error)) from error
+        except KernelBtfError as error:
+            error.add_note(
+                f"program '{program}' has CO-RE relocations, which need the kernel's"
+                " types; open(btf=...) takes them from a file, and 'skelgen btf min'"
+                " makes a small one"
+            )
+            raise
     return poisoned
 
 

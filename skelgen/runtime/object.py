@@ -76,7 +76,9 @@ class Object:
 
     ``name`` prefixes the kernel's names of data maps in place of the object's own.
     ``btf`` is a file (or bytes) with the types that CO-RE fits programs to, in place
-    of the running kernel's. Maps pinned by name are under ``pin_root``. ``kconfig``
+    of the running kernel's, as ``skelgen btf min`` makes them for kernels without BTF:
+    raw, or an ELF file with ``.BTF``. All else (fentry, iterators, kfuncs, ...) goes
+    by the kernel's own. Maps pinned by name are under ``pin_root``. ``kconfig``
     is text that goes before the kernel's configuration (``CONFIG_X=y``). ``token``
     is the path of a bpffs that delegates rights (Linux 6.9). ``log_level`` asks for
     the verifier's log of programs that are accepted: 1, 2 (more), 4 (statistics).

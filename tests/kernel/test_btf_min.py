@@ -9,7 +9,9 @@ import pytest
 import skelgen
 from skelgen.btf.parse import Btf
 from skelgen.build import btf_min
+from skelgen.runtime import kernel_btf
 from skelgen.runtime.bytecode import LDIMM64
+from skelgen.runtime.errors import KernelBtfError
 from skelgen.runtime.syscalls import prog_insns
 from tests.harness.btf import VMLINUX, needs_bpftool, needs_kernel_btf
 
@@ -69,6 +71,19 @@ def test_one_file_for_several_objects(compile_bpf: CompileBpf, tmp_path: Path) -
     btf = ours(tmp_path, *objects)
     for path in objects:
         assert tags(path, btf) == tags(path, None)
+
+
+def test_a_kernel_without_btf(
+    compile_bpf: CompileBpf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = compile_bpf("core_fields")
+    whole, btf = tags(path, None), ours(tmp_path, path)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", None)
+    monkeypatch.setattr(kernel_btf, "VMLINUX", "/nowhere/vmlinux")
+    monkeypatch.setattr(kernel_btf, "_ELF_PATHS", ())
+    with pytest.raises(KernelBtfError):
+        tags(path, None)
+    assert tags(path, btf) == whole
 
 
 def instructions(path: Path, btf: Path | None) -> list[bytes]:

@@ -34,6 +34,7 @@ from skelgen.runtime.errors import (
     BpfError,
     BpfOSError,
     CoreRelocationError,
+    KernelBtfError,
     NotSupportedError,
     StateError,
     VerifierError,
@@ -482,6 +483,42 @@ def test_core_without_btf(kernel: FakeKernel) -> None:
     with Object(spec) as obj, pytest.raises(BpfError, match="the object has no BTF"):
         obj.load()
     assert not kernel.calls
+
+
+@pytest.fixture
+def no_vmlinux(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away every place that the kernel's types could be read from."""
+    monkeypatch.setattr(kernel_btf, "_vmlinux", None)
+    monkeypatch.setattr(kernel_btf, "VMLINUX", "/nowhere/vmlinux")
+    monkeypatch.setattr(kernel_btf, "_ELF_PATHS", ())
+
+
+def test_a_kernel_without_btf(kernel: FakeKernel, no_vmlinux: None) -> None:
+    """What has no CO-RE relocations is loaded, with BTF of its own or without."""
+    with Object(one_program(LDX + RETURN_0)) as obj:
+        obj.load()
+    own = one_program(LDX + RETURN_0, maps=(HASH,), btf=local_task("pid"))
+    with Object(own) as obj:
+        obj.load()
+    assert len(kernel.named("BTF_LOAD")) == 1
+    assert len(kernel.named("PROG_LOAD")) == 2
+
+
+def test_core_on_a_kernel_without_btf(kernel: FakeKernel, no_vmlinux: None) -> None:
+    btf = local_task("pid")
+    spec = one_program(LDX + RETURN_0, core=relo(btf), btf=btf)
+    with Object(spec) as obj, pytest.raises(KernelBtfError) as caught:
+        obj.load()
+    assert "CONFIG_DEBUG_INFO_BTF" in str(caught.value)
+    (note,) = caught.value.__notes__
+    assert note.startswith("program 'prog' has CO-RE relocations")
+    assert "open(btf=...)" in note
+    assert "skelgen btf min" in note
+    assert not kernel.open
+    # given in a file, nothing else asks for the kernel's types
+    with Object(spec, btf=btf) as obj:
+        obj.load()
+    assert len(kernel.named("PROG_LOAD")) == 1
 
 
 def write_log(call: Call, text: str) -> None:
