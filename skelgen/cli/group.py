@@ -57,9 +57,15 @@ class DefaultGroup(click.Group):
     ) -> list[CompletionItem]:
         """Complete commands, options and files of the default command."""
         items = super().shell_complete(ctx, incomplete)
-        items += self._default.shell_complete(ctx, incomplete)
+        known = {item.value for item in items}
+        items += [
+            item
+            for item in self._default.shell_complete(ctx, incomplete)
+            if item.value not in known
+        ]
         if not incomplete.startswith("-"):
-            items.append(CompletionItem(incomplete, type="file"))
+            # first: bash forgets at a file what it had before
+            items.insert(0, CompletionItem(incomplete, type="file"))
         return items
 
     @property

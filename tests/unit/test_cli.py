@@ -249,27 +249,6 @@ def test_version() -> None:
     assert run("--version").output == f"skelgen, version {skelgen.__version__}\n"
 
 
-@pytest.mark.parametrize(
-    ("words", "number", "wanted"),
-    [
-        ("skelgen ", 1, {"plain,inspect", "file,"}),
-        ("skelgen --rec", 1, {"plain,--record"}),
-        ("skelgen x.o --ch", 2, {"plain,--check"}),
-        ("skelgen x.o ring", 2, {"file,ring"}),
-        ("skelgen inspect --j", 2, {"plain,--json"}),
-        ("skelgen inspect ring", 2, {"file,ring"}),
-    ],
-)
-def test_completion(words: str, number: int, wanted: set[str]) -> None:
-    environ = {
-        "_SKELGEN_COMPLETE": "bash_complete",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(number),
-    }
-    result = CliRunner().invoke(main, env=environ, prog_name="skelgen")
-    assert wanted <= set(result.output.splitlines())
-
-
 # -- inspect -------------------------------------------------------------------
 
 
