@@ -218,14 +218,6 @@ def test_tcx_programs_stand_where_they_are_told(
         link.destroy()
 
 
-def test_before_tcx_it_is_said(veth: NetworkNamespace, load: LoadProgram) -> None:
-    if features.TCX.supported():
-        pytest.skip("this kernel has tcx")
-    program = load("tc", TcProgram)
-    with pytest.raises(NotSupportedError, match="no tcx links"):
-        veth.call(program.attach, "veth1", direction="ingress")
-
-
 # -- control groups ------------------------------------------------------------
 
 CONNECT = (

@@ -1,4 +1,4 @@
-"""Programs attached with ``BPF_PROG_ATTACH``, without a BPF link."""
+"""Programs attached without a BPF link, for as long as nobody detaches them."""
 
 import os
 from typing import TYPE_CHECKING, Final
@@ -12,20 +12,19 @@ if TYPE_CHECKING:
     from skelgen.runtime.syscalls import LinkInfo
 
 
-class AttachedLink(Link):
+class StayingLink(Link):
     """A program that stays attached until someone detaches it.
 
     Unlike a BPF link it survives the process, if nobody destroys this object before
-    the end. Its fd is the target's: a cgroup, a map, a network namespace.
+    the end. Its fd is the one that it is detached through; this owns it.
     """
 
-    __slots__ = ("_attach_type", "_prog")
+    __slots__ = ("_prog",)
 
-    def __init__(self, target_fd: int, program: "Program", attach_type: int) -> None:
-        super().__init__(syscalls.dup(target_fd), program)
+    def __init__(self, fd: int, program: "Program") -> None:
+        super().__init__(fd, program)
         # its own, to detach with also when the object is destroyed first
         self._prog: Final = syscalls.Fd(syscalls.dup(program.fd()))
-        self._attach_type: Final = attach_type
 
     def info(self) -> "LinkInfo":
         """Raise: only BPF links have it."""
@@ -48,17 +47,16 @@ class AttachedLink(Link):
             what=self.what,
         )
 
+    def _take_off(self) -> None:
+        """Detach the program, with both fds still open."""
+        raise NotImplementedError
+
     def detach(self) -> None:
         """Detach the program."""
         if self._fd.closed:
             return
         with self._fd, self._prog:
-            syscalls.prog_detach(
-                self._prog.fileno(),
-                self._fd.fileno(),
-                self._attach_type,
-                what=self.what,
-            )
+            self._take_off()
 
     def destroy(self) -> None:
         """Detach the program, once; in a forked child only forget it."""
@@ -68,9 +66,30 @@ class AttachedLink(Link):
         self._prog.close()
 
     def __del__(self) -> None:
-        if not hasattr(self, "_attach_type"):  # the constructor did not come that far
+        if not hasattr(self, "_prog"):  # the constructor did not come that far
             return
         try:
             self.destroy()
         except Exception as error:  # noqa: BLE001 (nobody could catch it)
             log.debug("cannot detach: %s", error)
+
+
+class AttachedLink(StayingLink):
+    """A program attached with ``BPF_PROG_ATTACH`` to a cgroup, map or namespace.
+
+    Its fd is the target's.
+    """
+
+    __slots__ = ("_attach_type",)
+
+    def __init__(self, target_fd: int, program: "Program", attach_type: int) -> None:
+        self._attach_type: Final = attach_type
+        super().__init__(syscalls.dup(target_fd), program)
+
+    def _take_off(self) -> None:
+        syscalls.prog_detach(
+            self._prog.fileno(),
+            self._fd.fileno(),
+            self._attach_type,
+            what=self.what,
+        )

@@ -12,6 +12,10 @@ _DIRECTIONS: Final = {
     "ingress": AttachType.TCX_INGRESS,
     "egress": AttachType.TCX_EGRESS,
 }
+_PARENTS: Final[dict[int, int]] = {  # rtnetlink.INGRESS and EGRESS
+    AttachType.TCX_INGRESS: 0xFFFFFFF2,
+    AttachType.TCX_EGRESS: 0xFFFFFFF3,
+}
 _FROM_SECTION: Final = frozenset(
     (
         AttachType.TCX_INGRESS,
@@ -37,14 +41,22 @@ class TcProgram(Program):
         first: bool = False,
         last: bool = False,
         expected_revision: int = 0,
+        link: bool | None = None,
+        handle: int = 0,
+        priority: int = 0,
     ) -> Link:
-        """Attach to an interface, by name or index; tcx link, Linux 6.6.
+        """Attach to an interface, by name or index.
 
         ``direction`` is needed for ``SEC("tc")`` and overrules the section's. The
         place among other programs: ``before`` or ``after`` a program, a link or the
         kernel id of a program, or ``first`` or ``last`` of all; last by default.
         With ``expected_revision`` (see ``prog_query``) only if nobody changed the
         order since (``ESTALE``).
+
+        Through a tcx link (Linux 6.6); on older kernels, with ``link=False`` or when
+        ``handle`` or ``priority`` is given, as a direct-action filter of ``clsact``
+        (4.5): of several the lowest priority runs first, and the kernel chooses what
+        is 0. A filter stays after the process unless the link is destroyed.
         """
         prog_fd = self.fd()
         what = f"{self.what} on interface '{interface}'"
@@ -57,6 +69,19 @@ class TcProgram(Program):
         flags, relative_fd, relative_id = ordering(
             before, after, first=first, last=last, what=what
         )
+        if link is None:
+            link = not handle and not priority
+            # netkit has no filters to fall back on
+            if attach_type in _PARENTS and features.TCX.supported() is False:
+                link = False
+        if not link:
+            if flags or expected_revision or attach_type not in _PARENTS:
+                features.TCX.require(what)
+                raise ValueError(
+                    f"{what}: before, after, first, last and expected_revision are"
+                    " for tcx links, handle and priority for filters"
+                )
+            return self._filter(index, attach_type, handle, priority, what)
         features.TCX.require(what)
         fd = syscalls.link_create_ordered(
             prog_fd,
@@ -69,6 +94,18 @@ class TcProgram(Program):
             what=what,
         )
         return Link(fd, self)
+
+    def _filter(
+        self, index: int, attach_type: int, handle: int, priority: int, what: str
+    ) -> Link:
+        from skelgen.runtime.links.netlink import (  # noqa: PLC0415 - old kernels alone
+            TcFilterLink,
+        )
+
+        parent = _PARENTS[attach_type]
+        return TcFilterLink(
+            self, index, parent, handle=handle, priority=priority, what=what
+        )
 
     def _hook(self, direction: str | None) -> int:
         if direction is not None:

@@ -1,9 +1,11 @@
 """Programs that see packets first: XDP."""
 
+import errno
 from typing import Final, Literal
 
 from skelgen.model.enums import AttachType
-from skelgen.runtime import syscalls
+from skelgen.runtime import features, syscalls
+from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import interface_index
@@ -24,12 +26,15 @@ class XdpProgram(Program):
         interface: str | int,
         *,
         mode: Literal["generic", "native", "offload"] | None = None,
+        link: bool | None = None,
     ) -> Link:
-        """Attach to an interface, by name or index; BPF link, Linux 5.9.
+        """Attach to an interface, by name or index.
 
         ``mode``: ``native`` in the driver, ``generic`` after it, ``offload`` on the
-        card; ``None`` for native where the driver can, else generic. Raises
-        ``EBUSY`` when another link is there.
+        card; ``None`` for native where the driver can, else generic. Through a BPF
+        link (Linux 5.9); on older kernels, or with ``link=False``, through netlink,
+        where it stays after the process unless the link is destroyed. Raises
+        ``EBUSY`` when another program is there.
         """
         what = f"{self.what} on interface '{interface}'"
         prog_fd = self.fd()
@@ -40,7 +45,21 @@ class XdpProgram(Program):
             )
         index = interface_index(self, interface)
         flags = 0 if mode is None else _MODES[mode]
-        fd = syscalls.link_create(
-            prog_fd, index, AttachType.XDP, flags=flags, what=what
+        if link is not False:
+            try:
+                fd = syscalls.link_create(
+                    prog_fd, index, AttachType.XDP, flags=flags, what=what
+                )
+                return Link(fd, self)
+            except BpfOSError as error:
+                if link or error.errno != errno.EINVAL or _has_links():
+                    raise
+        from skelgen.runtime.links.netlink import (  # noqa: PLC0415 - old kernels alone
+            XdpNetlinkLink,
         )
-        return Link(fd, self)
+
+        return XdpNetlinkLink(self, index, flags, what)
+
+
+def _has_links() -> bool:
+    return features.attach_type(AttachType.XDP).supported is not False
