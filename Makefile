@@ -12,7 +12,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-EXAMPLES := minimal bootstrap xdp_count
+EXAMPLES := minimal bootstrap xdp_count tcp_congestion
 SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
 
 .PHONY: help demo test lint types imports pytest test-kernels fuzz bench examples clean

@@ -14,10 +14,10 @@ from tests.harness import sources
 from tests.harness.sources import ROOT
 
 
-def run(script: Path, **environ: str) -> str:
+def run(script: Path, *arguments: str, **environ: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
     done = subprocess.run(
-        [sys.executable, "-W", "error", script],
+        [sys.executable, "-W", "error", script, *arguments],
         cwd=script.parent,
         env=environment,
         capture_output=True,
@@ -59,6 +59,20 @@ def test_xdp_count(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip (package iproute2)")
+@pytest.mark.parametrize("arguments", [(), ("--unlimited",)])
+def test_tcp_congestion(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    printed = run(built("tcp_congestion", tmp_path) / "main.py", *arguments)
+    found = re.fullmatch(
+        r"1 connection, (\d+) segments acknowledged\nlargest window: (\d+) segments\n",
+        printed,
+    )
+    assert found is not None
+    acknowledged, largest = map(int, found.groups())
+    assert acknowledged >= (16 << 20) // 65536
+    assert largest > 20 if arguments else largest == 20
+
+
 def test_bootstrap_demo(tmp_path: Path) -> None:
     printed = run(built("bootstrap", tmp_path) / "demo.py")
     lines = printed.splitlines()
@@ -86,6 +100,14 @@ def test_demo_without_root(tmp_path: Path) -> None:
         *done.stderr.splitlines()[2:-1],  # sysctls, as they are here
         "  sudo make demo",
     ]
+
+
+def test_struct_ops_page(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "struct_ops.md").read_text("utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    folder = built("tcp_congestion", tmp_path)
+    (folder / "page.py").write_text(script, "utf-8")
+    assert run(folder / "page.py") == f"{b'bpf_mine'.ljust(16, bytes(1))!r}\n"
 
 
 def test_readme(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ TOO_OLD = {
     "prog_tcx": "SEC(tcx/ingress), libbpf 1.3",
     "struct_ops_link": ".struct_ops.link, libbpf 1.2",
     "struct_ops_shadow": ".struct_ops.link, libbpf 1.2",
+    "struct_ops_tcp": ".struct_ops.link, libbpf 1.2",
     "subprogs_exception": "exception callbacks, libbpf 1.4",
 }
 # What libbpf 1.1 makes otherwise than today's: fixture, program, fact.

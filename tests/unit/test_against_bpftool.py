@@ -21,6 +21,7 @@ TOO_OLD = {
 # What it shows otherwise, and why.
 NO_LINK_SECTIONS = {
     "struct_ops_link": ("linked", "optional"),
+    "struct_ops_tcp": ("one", "two"),
     "struct_ops_shadow": ("linked", "optional_linked", "optional"),
 }
 """Maps in ``.struct_ops.link`` and the like, which libbpf knows since 1.2."""

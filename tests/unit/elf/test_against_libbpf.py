@@ -47,7 +47,10 @@ NEWER_SECTIONS = {
 }
 """Programs whose type is not to be found in the section's name."""
 SKIPPED_CALLBACKS = {"subprogs_exception": "no exceptions before libbpf 1.4"}
-NO_LINK_SECTIONS = {"struct_ops_link": ".struct_ops.link since libbpf 1.2"}
+NO_LINK_SECTIONS = {
+    "struct_ops_link": ".struct_ops.link since libbpf 1.2",
+    "struct_ops_tcp": ".struct_ops.link since libbpf 1.2",
+}
 OTHER_BTF = {
     "linkage": "hidden variables are not static before libbpf 1.3",
     "sections_bss": "no .bss.x before libbpf 1.2",
