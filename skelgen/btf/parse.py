@@ -217,6 +217,11 @@ class Btf:
             return offsets[index], offsets[index + 1]
         return offsets[index], len(self.words)
 
+    @property
+    def positions(self) -> Words:
+        """First words in ``words`` of the types stored here."""
+        return self._offsets
+
     def offset(self, type_id: int) -> int:
         """Return the first byte of a type stored here, in the data."""
         return self._types_start + 4 * self.record(type_id)[0]
