@@ -96,9 +96,7 @@ class Layouts:
         return Layout(size, align)
 
 
-def members(
-    types: FlatTypes, type_id: int
-) -> "Iterator[tuple[int, int, int, int]]":
+def members(types: FlatTypes, type_id: int) -> "Iterator[tuple[int, int, int, int]]":
     """Yield name offset, type, bit offset and bit-field size of each member."""
     words = iter(types.payload(type_id, 3))
     if types.flag(type_id):

@@ -58,7 +58,16 @@ class CWriter:
     ones. Broken BTF is a :class:`BtfParseError`.
     """
 
-    __slots__ = ("_around", "_indent", "inlined", "layouts", "names", "taken", "types")
+    __slots__ = (
+        "_around",
+        "_indent",
+        "inlined",
+        "layouts",
+        "names",
+        "records",
+        "taken",
+        "types",
+    )
 
     def __init__(self, types: FlatTypes, *, indent: str = "\t") -> None:
         self.types = types
@@ -67,6 +76,8 @@ class CWriter:
         self.taken: dict[str, int] = {}
         self.inlined: list[int] = []
         """Enumerations without a name that are written out within others."""
+        self.records = 0
+        """How many structs and unions were written out."""
         self._indent = indent
         self._around: dict[int, tuple[str, str]] = {}
 
@@ -132,7 +143,9 @@ class CWriter:
         base = self._base(type_id, kind)
         if words:
             tags = [word for word in words if word.startswith("_")]
-            base = " ".join((*(word for word in words if word not in tags), base, *tags))
+            base = " ".join(
+                (*(word for word in words if word not in tags), base, *tags)
+            )
         return base + " ", ""
 
     def _modifier(self, type_id: int) -> str:
@@ -187,11 +200,16 @@ class CWriter:
             if not lines:
                 return self.head(type_id)  # declared alone
         else:
+            self.records += 1
             packed = self.layouts.of(type_id).packed
             lines = self._members(type_id, kind, packed=packed)
             attribute = "packed" if packed else ""
         body = "".join(f"{self._indent}{line}\n" for line in lines)
-        text = f"{self.head(type_id)} {{\n{body}}}" if body else f"{self.head(type_id)} {{}}"
+        text = (
+            f"{self.head(type_id)} {{\n{body}}}"
+            if body
+            else f"{self.head(type_id)} {{}}"
+        )
         if len(text) > _MOST_TEXT and "\n" in text:
             raise BtfParseError(f"btf: definition of type {type_id} is too long")
         return f"{text} __attribute__(({attribute}))" if attribute else text
@@ -205,10 +223,7 @@ class CWriter:
         at = 0  # bits that are laid out so far
         for name_offset, member, offset, width in members(types, type_id):
             layout = layout_of(member)
-            if (
-                is_struct
-                and natural_offset(at, width, layout, packed=packed) != offset
-            ):
+            if is_struct and natural_offset(at, width, layout, packed=packed) != offset:
                 lines += padding(at, offset)
             before, behind = around(member)
             if "\n" in before:
@@ -260,9 +275,7 @@ def numbered(name: str, taken: dict[str, int]) -> str:
     return f"{name}___{count}"
 
 
-def enumerator_words(
-    types: FlatTypes, type_id: int
-) -> tuple[list[int], list[int]]:
+def enumerator_words(types: FlatTypes, type_id: int) -> tuple[list[int], list[int]]:
     """Return name offsets and values of the constants of an enumeration."""
     if types.kind(type_id) == ENUM64:
         words = types.payload(type_id, 3)

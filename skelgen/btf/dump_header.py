@@ -24,6 +24,7 @@ from skelgen.btf.flat import (
     MODIFIERS,
     PTR,
     TYPEDEF,
+    VAR,
     FlatTypes,
 )
 
@@ -35,16 +36,18 @@ if TYPE_CHECKING:
 _HEAD: Final = """\
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
-
+"""
+_PUSH: Final = """\
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 #endif
 """
-_TAIL: Final = """\
+_POP: Final = """\
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX
 #pragma clang attribute pop
 #endif
-
+"""
+_TAIL: Final = """\
 #endif /* __VMLINUX_H__ */
 """
 _KFUNCS: Final = """\
@@ -55,15 +58,23 @@ _KFUNCS: Final = """\
 #ifndef __weak
 #define __weak __attribute__((weak))
 #endif
+#ifndef __bpf_fastcall
+#if __has_attribute(bpf_fastcall)
+#define __bpf_fastcall __attribute__((bpf_fastcall))
+#else
+#define __bpf_fastcall
+#endif
+#endif
 """
 _DEFINED: Final = frozenset({*TAGS, TYPEDEF, FWD})
 # what can be asked for in two ways; all else is the same either way
 _TWOFOLD: Final = COMPOSITES | MODIFIERS | {TYPEDEF}
 
 # Integers that C has no name for: the vectors of Arm's compilers, other languages'.
-_C_WORDS: Final = frozenset(
-    "_Bool __int128 char double float int long short signed unsigned".split()
-)
+_C_WORDS: Final = {
+    *("_Bool", "char", "short", "int", "long", "__int128", "signed", "unsigned"),
+    *("float", "double"),
+}
 _SIZED: Final = {1: "char", 2: "short", 4: "int", 8: "long long", 16: "__int128"}
 # Names that the compiler defines; its va_list for BPF is another one than the kernel's.
 _BUILTIN: Final = "__builtin_va_list"
@@ -72,6 +83,8 @@ _BUILTIN: Final = "__builtin_va_list"
 _NAMED: Final = 1
 _COMPLETE: Final = 2
 _OPEN: Final = 2
+
+_WHOLE: Final = 0xFFFFFFFF  # index of a tag that is no parameter's
 
 
 def header(btf: "Btf", roots: "Iterable[int] | None" = None) -> str:
@@ -105,27 +118,31 @@ class _Header:
     def text(self, roots: list[int] | None) -> str:
         tags = self._name_types()
         for type_id in tags if roots is None else roots:
-            if self._types.kind(type_id) != FUNC:
-                self._ask(type_id, _COMPLETE)
+            is_code = self._types.kind(type_id) in {FUNC, VAR}
+            self._ask(self._types.ref(type_id) if is_code else type_id, _COMPLETE)
         kfuncs = dict(self._kfuncs(roots))
         for type_id in kfuncs:
             self._ask(self._types.ref(type_id), _NAMED)
         if roots is None:
             self._loose_constants()
-        parts = [_HEAD, *_spaced(part for part in self._parts if part)]
+        parts = list(_spaced(part for part in self._parts if part))
+        if self._writer.records:
+            parts = [_PUSH, *parts, _POP]
         if kfuncs:
-            lines = sorted(map(self._prototype, kfuncs.items()), key=_function_name)
-            parts.append(f"{_KFUNCS}\n{''.join(lines)}#endif\n")
-        parts.append(_TAIL)
-        return "\n".join(parts)
+            parts.append(f"{_KFUNCS}\n{self._prototypes(kfuncs)}#endif\n")
+        return "\n".join((_HEAD, *parts, _TAIL))
 
     # Names
 
     def _name_types(self) -> list[int]:
-        """Number names that are there twice; return what can be written, sorted."""
-        types, taken = self._types, self._writer.taken
-        taken[_BUILTIN] = 1
+        """Give names, and return the types to write, sorted."""
+        types, names = self._types, self._writer.names
+        idents: dict[str, int] = self._writer.taken
+        idents[_BUILTIN] = 1
         tags: dict[str, int] = {}
+        heads: dict[str, str] = {}
+        mentions: list[int] = []
+        again: list[int] = []
         found: list[tuple[int, str, int]] = []
         words = types.words
         for type_id, position in enumerate(types.at):
@@ -133,16 +150,25 @@ class _Header:
             if kind not in _DEFINED or not words[position]:
                 continue
             name = types.identifier(words[position])
-            if kind == TYPEDEF:
-                own = numbered(name, taken)
-            elif kind == FWD or (kind in ENUMS and not types.vlen(type_id)):
-                own = name  # another mention of what may be defined elsewhere
+            taken = idents if kind == TYPEDEF else tags
+            if kind == FWD or (kind in ENUMS and not types.vlen(type_id)):
+                mentions.append(type_id)
+            elif name in taken:
+                again.append(type_id)
             else:
-                own = numbered(name, tags)
-            if own != name:
-                self._writer.names[type_id] = own
+                taken[name] = 1
+                if kind != TYPEDEF:
+                    heads[name] = self._writer.head(type_id)
             rank = 0 if kind in ENUMS else 1 if kind == TYPEDEF else 2
-            found.append((rank, own, type_id))
+            found.append((rank, name, type_id))
+        for type_id in mentions:
+            # what is declared here is mostly the one that is defined elsewhere
+            head = self._writer.head(type_id)
+            if heads.setdefault(types.name(type_id), head) != head:
+                again.append(type_id)
+        for type_id in again:
+            taken = idents if types.kind(type_id) == TYPEDEF else tags
+            names[type_id] = numbered(types.name(type_id), taken)
         return [type_id for _, _, type_id in sorted(found)]
 
     # Order
@@ -225,7 +251,11 @@ class _Header:
         if name in self._writer.taken or size not in _SIZED:
             return  # a typedef has it
         self._writer.taken[name] = 1
-        sign = "_Bool" if flags & 4 else f"{'' if flags & 1 else 'un'}signed {_SIZED[size]}"
+        sign = (
+            "_Bool"
+            if flags & 4
+            else f"{'' if flags & 1 else 'un'}signed {_SIZED[size]}"
+        )
         self._append(f"typedef {sign} {name};\n")
 
     def _loose_constants(self) -> None:
@@ -247,26 +277,24 @@ class _Header:
         types = self._types
         tagged: dict[int, set[str]] = {}
         for type_id, position in enumerate(types.at):
-            words = types.words[position : position + 4]
-            if (
-                words[1] >> 24 & 0x7F == DECL_TAG
-                and words[3] == 0xFFFFFFFF
-                and types.kind(words[2]) == FUNC
-            ):
-                tagged.setdefault(words[2], set()).add(types.btf.name(type_id))
+            if types.words[position + 1] >> 24 & 0x7F != DECL_TAG:
+                continue
+            func, component = types.words[position + 2 : position + 4]
+            if component == _WHOLE and types.kind(func) == FUNC:
+                tagged.setdefault(func, set()).add(types.btf.name(type_id))
         for func, tags in tagged.items():
             if "bpf_kfunc" in tags and (roots is None or func in roots):
                 yield func, "bpf_fastcall" in tags
 
-    def _prototype(self, kfunc: tuple[int, bool]) -> str:
-        type_id, _ = kfunc
+    def _prototypes(self, kfuncs: dict[int, bool]) -> str:
         types = self._types
-        text = self._writer.declare(types.ref(type_id), types.name(type_id))
-        return f"extern {text} __weak __ksym;\n"
-
-
-def _function_name(prototype: str) -> str:
-    return prototype.partition("(")[0].rpartition(" ")[2].lstrip("*")
+        lines: dict[str, str] = {}
+        for type_id, fast in kfuncs.items():
+            name = types.name(type_id)
+            text = self._writer.declare(types.ref(type_id), name)
+            before = "__bpf_fastcall " if fast else ""
+            lines[name] = f"extern {before}{text} __weak __ksym;\n"
+        return "".join(line for _, line in sorted(lines.items()))
 
 
 def _spaced(parts: "Iterator[str]") -> "Iterator[str]":

@@ -2,6 +2,7 @@
 
 import click
 
+from skelgen.cli.btf_dump import dump
 from skelgen.cli.btf_min import min_
 
 
@@ -10,4 +11,5 @@ def btf() -> None:
     """Work with BTF, the type format of kernels and objects."""
 
 
+btf.add_command(dump)
 btf.add_command(min_)

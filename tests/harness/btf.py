@@ -72,6 +72,18 @@ def bpftool_types(path: Path) -> list[dict[str, Any]]:
     return types
 
 
+def without_sign_extension(types: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return types with unsigned constants of 32 bits as they are.
+
+    bpftool prints them as 64 bits in JSON, and right in plain text.
+    """
+    for found in types:
+        if found["kind"] == "ENUM" and found["encoding"] == "UNSIGNED":
+            for constant in found["values"]:
+                constant["val"] &= 0xFFFFFFFF
+    return types
+
+
 def bpftool_c(path: Path) -> str:
     """Return all definitions of an object or of raw BTF, as bpftool writes C."""
     command = ["bpftool", "btf", "dump", "file", str(path), "format", "c"]

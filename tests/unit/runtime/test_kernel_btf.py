@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from skelgen import cache as store
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.kernel import KernelBtf
 from skelgen.btf.types import Kind
@@ -34,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder that the index is kept in, which is not there yet."""
     monkeypatch.delenv("SKELGEN_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(btf_cache, "_SYSTEM", str(tmp_path / "system"))
+    monkeypatch.setattr(store, "_SYSTEM", str(tmp_path / "system"))
     return tmp_path / "skelgen"
 
 
@@ -171,21 +172,21 @@ def test_a_disk_that_is_full(cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SKELGEN_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
-    assert btf_cache._directories() == ["/x/skelgen", "/var/cache/skelgen"]
+    assert store.directories() == ["/x/skelgen", "/var/cache/skelgen"]
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert btf_cache._directories() == [
+    assert store.directories() == [
         "/home/me/.cache/skelgen",
         "/var/cache/skelgen",
     ]
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert btf_cache._directories() == ["/var/cache/skelgen"]
+    assert store.directories() == ["/var/cache/skelgen"]
     monkeypatch.setenv("SKELGEN_CACHE", "/mine")
-    assert btf_cache._directories() == ["/mine"]
+    assert store.directories() == ["/mine"]
     monkeypatch.setenv("SKELGEN_CACHE", "")
-    assert btf_cache._directories() == []
+    assert store.directories() == []
 
 
 def test_another_build_of_the_kernel_has_another_file(
