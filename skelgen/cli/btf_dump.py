@@ -102,9 +102,9 @@ def dump(
         if output != "-":
             from pathlib import Path  # noqa: PLC0415 - only to write files
 
-            from skelgen.build import driver  # noqa: PLC0415
+            from skelgen.build import files  # noqa: PLC0415
 
-            driver.write(Path(output), bytes(data))
+            files.write(Path(output), bytes(data))
     except SkelgenError as error:
         show(error)
         sys.exit(BAD_INPUT)
