@@ -57,8 +57,11 @@ class BtfSubset:
         its elements' type. Raises :class:`BtfParseError` for functions, variables,
         sections and their tags.
         """
-        base = current = skip_mods_and_typedefs(self.btf, type_id)
-        while current and current not in self._kept:
+        left = [type_id]
+        while left:
+            current = skip_mods_and_typedefs(self.btf, left.pop())
+            if not current or current in self._kept:
+                continue
             found = self.btf.type(current)
             if not isinstance(found, _DATA):
                 raise BtfParseError(
@@ -66,11 +69,9 @@ class BtfSubset:
                     " which is no part of data"
                 )
             self._kept[current] = set()
-            if not isinstance(found, Array):
-                break
-            self.keep(found.index_type_id)
-            current = skip_mods_and_typedefs(self.btf, found.type_id)
-        return base
+            if isinstance(found, Array):
+                left += [found.type_id, found.index_type_id]
+        return skip_mods_and_typedefs(self.btf, type_id)
 
     def keep_named(self, type_id: int) -> int:
         """Keep a type that is looked up by its name, which may be a typedef's."""

@@ -14,7 +14,7 @@ from skelgen.btf.core.types import SpecError
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
-from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
+from skelgen.btf.resolve import MAX_CHAIN, size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array, Enum, Enum64, Int, Kind, Ptr, Struct, Union
 
 Candidates: TypeAlias = Callable[[str, Kind], list[tuple[Btf, int]]]
@@ -240,6 +240,8 @@ def _member_answer(  # noqa: PLR0911 - one question after another
 
 def _bitfield_word(bit_offset: int, bits: int, size: int) -> tuple[int, int]:
     """Return size and offset of the smallest aligned word with the whole field."""
+    if not size:
+        raise SpecError("bit-field of a type without a size")
     offset = bit_offset // 8 // size * size
     while bit_offset + bits - offset * 8 > size * 8:
         if size >= 8:
@@ -251,10 +253,13 @@ def _bitfield_word(bit_offset: int, bits: int, size: int) -> tuple[int, int]:
 
 def _innermost_element(btf: Btf, type_id: int) -> int:
     """Return the element type of an array, however many dimensions it has."""
-    type_id = skip_mods_and_typedefs(btf, type_id)
-    while isinstance(array := btf.type(type_id), Array):
-        type_id = skip_mods_and_typedefs(btf, array.type_id)
-    return type_id
+    for _ in range(MAX_CHAIN):
+        type_id = skip_mods_and_typedefs(btf, type_id)
+        array = btf.type(type_id)
+        if not isinstance(array, Array):
+            return type_id
+        type_id = array.type_id
+    raise SpecError("array of too many dimensions")
 
 
 def _resizable(old_btf: Btf, old_id: int, new_btf: Btf, new_id: int) -> bool:

@@ -221,6 +221,25 @@ def test_a_bitfield_that_no_load_covers() -> None:
         )
 
 
+def test_a_bitfield_of_nothing() -> None:
+    def empty(b: BtfBuilder) -> int:
+        return b.add_struct("s", 4, [("f", b.add_struct("", 0), 3, 5)])
+
+    with pytest.raises(SpecError, match="bit-field of a type without a size"):
+        work_out(empty, [empty], ReloKind.FIELD_BYTE_SIZE, "0:0")
+
+
+def test_an_array_of_itself() -> None:
+    def plain(b: BtfBuilder) -> int:
+        return b.add_typedef("t", b.add_array(b.add_int("int", 4), 1, 1))
+
+    def endless(b: BtfBuilder) -> int:
+        return b.add_typedef("t", b.add_array(b.next_id, 1, 1))
+
+    with pytest.raises(SpecError, match="too many dimensions"):
+        work_out(plain, [endless], ReloKind.FIELD_BYTE_OFFSET, "0")
+
+
 def test_a_field_becomes_a_bitfield() -> None:
     def plain(b: BtfBuilder) -> int:
         return b.add_struct("s", 4, [("f", b.add_int("u", 4), 0)])
