@@ -3,12 +3,7 @@
 import click
 
 import skelgen
-from skelgen.cli.btf import btf
-from skelgen.cli.build import build
-from skelgen.cli.features import features
-from skelgen.cli.group import DefaultGroup
-from skelgen.cli.init import init
-from skelgen.cli.inspect import inspect
+from skelgen.cli.group import Commands, DefaultGroup
 
 _HELP = """Write a typed Python module for each BPF program, C file or object.
 
@@ -42,8 +37,14 @@ Exit status: 0 all well; 1 --check found a difference; 2 bad input or usage.
 """
 
 
+# The first one is what skelgen does when no command is named; the help lists them
+# in this order, which is the order in which a newcomer needs them.
+_COMMANDS = ("build", "init", "inspect", "features", "btf")
+
+
 @click.group(
     cls=DefaultGroup,
+    commands=Commands(__name__, _COMMANDS),
     help=_HELP,
     epilog=_EPILOG,
     no_args_is_help=True,
@@ -52,9 +53,3 @@ Exit status: 0 all well; 1 --check found a difference; 2 bad input or usage.
 @click.version_option(skelgen.__version__, prog_name="skelgen")
 def main() -> None:
     """Write modules, and all that goes with it."""
-
-
-# The first one is what skelgen does when no command is named; the help lists them
-# in this order, which is the order in which a newcomer needs them.
-for _command in (build, init, inspect, features, btf):
-    main.add_command(_command)

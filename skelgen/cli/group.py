@@ -1,12 +1,44 @@
 """The group behind ``skelgen``: a default command, and a help that lists the others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping, Sequence
+from importlib import import_module
 
 import click
 from click.shell_completion import CompletionItem
 
 _SUMMARY = 60
 """Letters of a command's one line in the help."""
+
+
+class Commands(MutableMapping[str, click.Command]):
+    """Commands by name, each imported when it is asked for.
+
+    ``x`` is what ``package.x`` calls ``x``. Importing all of them takes longer than
+    most of them run.
+    """
+
+    def __init__(self, package: str, names: Sequence[str]) -> None:
+        self._package = package
+        self._found: dict[str, click.Command | None] = dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> click.Command:
+        found = self._found[name]
+        if found is None:
+            module = import_module(f"{self._package}.{name}")
+            found = self._found[name] = getattr(module, name)
+        return found
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._found[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 class DefaultGroup(click.Group):
