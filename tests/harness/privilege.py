@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from skelgen.runtime import syscalls
+from skelgen.runtime.features import Answer
 
 CAPABILITIES = {
     "CAP_NET_ADMIN": 12,
@@ -49,6 +50,13 @@ def require_privilege() -> None:
     if os.environ.get("SKELGEN_REQUIRE_KERNEL") == "1":
         pytest.fail(f"SKELGEN_REQUIRE_KERNEL=1, but this {missing}")
     pytest.skip(missing)
+
+
+def require(what: str, answer: Answer) -> None:
+    """Skip the test where the kernel has not got a feature, saying since when it is."""
+    if answer.supported is False:
+        since = f", which is in Linux since {answer.since}" if answer.since else ""
+        pytest.skip(f"this kernel has no {what}{since}")
 
 
 def kernel_config(option: str) -> str | None:

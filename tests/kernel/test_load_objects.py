@@ -26,6 +26,7 @@ from skelgen.runtime.errors import (
 )
 from skelgen.runtime.object import Object
 from skelgen.runtime.programs import ExtensionProgram
+from tests.harness import privilege
 from tests.harness.leaks import LeakCheck
 from tests.harness.places import BpfFileSystem
 
@@ -305,6 +306,7 @@ def test_a_failed_load_takes_its_pins_back(
 
 def test_arena(compile_bpf: Compile) -> None:
     """Its program is not one that the verifier takes, but the arena is made."""
+    privilege.require("arenas", features.map_type(MapType.ARENA))
     with skelgen.open_object(compile_bpf("maps_arena")) as obj:
         obj.programs["touch"].autoload = False
         obj.load()
@@ -372,6 +374,8 @@ def test_kconfig_of_the_wrong_type(compile_bpf: Compile) -> None:
 
 
 def test_kernel_functions(compile_bpf: Compile) -> None:
+    kfunc = "bpf_task_from_pid"
+    privilege.require(f"{kfunc}()", features.kfunc(kfunc)._replace(since="6.2"))
     with skelgen.open_object(compile_bpf("externs_kfuncs")) as obj:
         obj.load()
         assert variable(obj, "found") == -1
@@ -428,6 +432,7 @@ def test_struct_ops(compile_bpf: Compile) -> None:
 
 
 def test_struct_ops_with_a_link(compile_bpf: Compile) -> None:
+    privilege.require("links of struct_ops", features.attach_type("struct_ops"))
     available = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
     with skelgen.open_object(compile_bpf("struct_ops_link")) as obj:
         assert not obj.struct_ops["optional"].autocreate
