@@ -1,11 +1,12 @@
 """What ``skelgen init`` makes: built, type-checked, tested and run, as it is.
 
 Skelgen is a wheel of this tree, in a virtual environment of its own. The tools beside
-it (pip's, type checkers, the compiler) are those of the tests, except where a build
-is isolated.
+it (build backends, type checkers, the compiler) are those of the tests; the commands of
+the README fetch theirs with pip, as a newcomer does.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -90,17 +91,23 @@ def pip(environment: Environment, cwd: Path, *words: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def skelgen_wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a wheel of a copy of this tree."""
-    work = tmp_path_factory.mktemp("skelgen")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of this tree, as far as a wheel is made of it."""
+    work = tmp_path_factory.mktemp("tree")
     for name in ("skelgen", "templates", "docs"):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, work / name, ignore=ignore)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, work / name)
+    return work
+
+
+@pytest.fixture(scope="session")
+def skelgen_wheels(tree: Path) -> Path:
+    """Return a folder with a wheel of this tree."""
     script = "from setuptools import build_meta as b; b.build_wheel('dist')"
-    subprocess.run([sys.executable, "-c", script], cwd=work, check=True)
-    return work / "dist"
+    subprocess.run([sys.executable, "-c", script], cwd=tree, check=True)
+    return tree / "dist"
 
 
 @pytest.fixture(scope="session")
@@ -134,10 +141,9 @@ def made(
     words = ("-m", "skelgen", "init", name, "--kind", kind, "--backend", backend)
     environment.well(work, *words)
     folder = work / name
-    # Isolated, hatchling's own demand for "editables" is met, and the compiler is the
-    # one that pip brings; it takes longer, so one project does that.
-    isolation = ["--no-build-isolation"] if backend == "setuptools" else []
-    pip(environment, folder, "install", "--no-deps", *isolation, "-e", ".")
+    pip(
+        environment, folder, "install", "--no-deps", "--no-build-isolation", "-e", "."
+    )
     return Made(folder, package, arguments, environment)
 
 
@@ -229,6 +235,43 @@ def test_from_sdist_to_a_wheel_that_needs_no_compiler(made: Made, tmp_path) -> N
     if privilege.missing_privilege() is None:
         script = f"from {package}.{package}_skel import {scaffold.camel(package)} as S"
         clean.well(tmp_path, "-c", f"{script}\nS.open_and_load().destroy()", PATH="")
+
+
+def test_the_readme(tree: Path, tmp_path: Path) -> None:
+    """Its commands, word for word; isolated builds, with what pip fetches from PyPI."""
+    first, then = re.findall(
+        r"```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+    )
+    assert then.endswith("-m mytool\n")
+    script = tmp_path / "readme.sh"
+    script.write_text(
+        "set -euo pipefail\n"
+        # no sudo: here is root, or who may do nothing with the kernel
+        'sudo() { "$@"; }\n'
+        f"{first}cd\n{then[:-1]} --help\n"
+        "python -m mytool --count 1 &\n"
+        "for _ in $(seq 100); do kill -0 $! 2>&- || break; sleep 0.1; done\n"
+        "wait $!\n"
+        "sed -i s/lost/dropped/ bpf/mytool.bpf.c\n"
+        "skelgen build\n"
+        "grep -c dropped src/mytool/mytool_skel.py\n"
+    )
+    privilege.require_privilege()
+    clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(tmp_path)}
+    path = f"{Path(sys.base_prefix, 'bin')}:{clean['PATH']}"
+    done = subprocess.run(
+        ["bash", script],
+        cwd=tree,
+        env=os.environ | clean | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "made mytool/: prints every program that starts. Next:" in done.stdout
+    assert "usage: mytool [-h] [--uid UID] [--count COUNT]" in done.stdout
+    assert re.search(r"^ *\d+ +\d+ +\d+ sleep +/\S+/sleep$", done.stdout, re.MULTILINE)
+    assert "Traceback" not in done.stderr
 
 
 def unprivileged(made: Made, *words: str) -> subprocess.CompletedProcess[str]:
