@@ -1,22 +1,18 @@
 """BTF of a kernel, cut to what the CO-RE relocations of some objects need."""
 
-import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from skelgen.btf.core.minimize import BadRelocationError, CoreMinimizer, Unmet
-from skelgen.btf.elf import MAGIC, elf_section
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.ext import BtfExt
 from skelgen.btf.kernel import KernelBtf
 from skelgen.btf.parse import Btf
 from skelgen.build import files
+from skelgen.build.btf_dump import RUNNING_KERNEL, read_file
 from skelgen.elf.reader import ElfFile
 from skelgen.errors import BtfError, ObjectError
-
-RUNNING_KERNEL = Path("/sys/kernel/btf/vmlinux")
-"""BTF of the kernel that runs here (Linux 5.4, ``CONFIG_DEBUG_INFO_BTF``)."""
 
 
 class Minimal(NamedTuple):
@@ -44,23 +40,16 @@ def minimize(source: Path, objects: Sequence[Path]) -> Minimal:
 
 def _read_source(path: Path) -> KernelBtf:
     try:
-        with path.open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                file.seek(0)
-                return KernelBtf(file.read())
-            # a kernel with its debug information has gigabytes
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return KernelBtf(elf_section(data, ".BTF"))
-    except OSError as error:
-        failed = BtfError(f"{path}: cannot read it: {error.strerror or error}")
-        if path == RUNNING_KERNEL:
-            failed.add_note(
+        return KernelBtf(read_file(str(path)).data)
+    except BtfParseError as error:
+        raise BtfError(f"{path}: {error}") from error
+    except BtfError as error:
+        if str(path) == RUNNING_KERNEL:
+            error.add_note(
                 "this kernel was built without CONFIG_DEBUG_INFO_BTF, or /sys is not"
                 " mounted; --btf takes the BTF of another one, like a file of BTFHub"
             )
-        raise failed from error
-    except BtfParseError as error:
-        raise BtfError(f"{path}: {error}") from error
+        raise
 
 
 def _add(minimizer: CoreMinimizer, path: Path) -> list[Unmet]:

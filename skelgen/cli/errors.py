@@ -28,5 +28,6 @@ def show(error: SkelgenError, *, verbose: bool = False) -> None:
 
 
 def warn(text: str) -> None:
-    """Print a warning to standard error."""
-    click.echo(f"skelgen: warning: {text}", err=True)
+    """Print a warning to standard error; names in it may play no tricks there."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    click.echo(f"skelgen: warning: {shown}", err=True)

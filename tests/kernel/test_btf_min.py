@@ -26,6 +26,7 @@ OBJECTS = (
     "core_poisoned",
     "prog_iter",
     "prog_raw_tracepoint",
+    "tcp_congestion",
 )
 """All with CO-RE but ``core_types``, which holds the number of a kernel type."""
 

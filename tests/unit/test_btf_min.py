@@ -20,6 +20,7 @@ from skelgen.btf.parse import Btf
 from skelgen.btf.types import Struct
 from skelgen.build import btf_min
 from skelgen.cli import main
+from skelgen.cli.errors import warn
 from skelgen.runtime.btf_file import read_btf
 from tests.harness import sources
 from tests.harness.btf import (
@@ -32,18 +33,6 @@ from tests.harness.btf import (
 )
 
 CompileBpf = Callable[..., Path]
-WITH_CORE = (
-    "bootstrap",
-    "core_bitfields",
-    "core_direct",
-    "core_enums",
-    "core_fields",
-    "core_poisoned",
-    "core_types",
-    "prog_iter",
-    "prog_raw_tracepoint",
-)
-"""Fixtures and examples that have CO-RE relocations."""
 EMPTY = 25
 """Bytes of BTF without types: a header and the empty string."""
 
@@ -102,18 +91,14 @@ def kernel() -> KernelBtf:
 # -- against bpftool ------------------------------------------------------------
 
 
-def test_the_list_is_complete(bpf_source: sources.Source) -> None:
-    found = bool(relocations(sources.compiled(bpf_source))[1])
-    assert found == (bpf_source.name in WITH_CORE)
-
-
 @needs_kernel_btf
 @needs_bpftool
-@pytest.mark.parametrize("name", WITH_CORE)
-def test_each_object(
-    compile_bpf: CompileBpf, kernel: KernelBtf, tmp_path: Path, name: str
+def test_each_object_with_core(
+    bpf_source: sources.Source, kernel: KernelBtf, tmp_path: Path
 ) -> None:
-    path = compile_bpf(name)
+    path = sources.compiled(bpf_source)
+    if not relocations(path)[1]:
+        return
     ours = tmp_path / "ours.btf"
     assert run("-o", ours, path).exit_code == 0
     theirs = bpftool_min(tmp_path / "theirs.btf", path)
@@ -135,10 +120,14 @@ def test_an_object_without_core(compile_bpf: CompileBpf, tmp_path: Path) -> None
 
 @needs_kernel_btf
 @needs_bpftool
-def test_several_objects_into_one(
-    compile_bpf: CompileBpf, kernel: KernelBtf, tmp_path: Path
-) -> None:
-    objects = [compile_bpf(name) for name in WITH_CORE]
+def test_several_objects_into_one(kernel: KernelBtf, tmp_path: Path) -> None:
+    every = sources.sources() | sources.example_sources()
+    objects = [
+        path
+        for source in every.values()
+        if relocations(path := sources.compiled(source))[1]
+    ]
+    assert len(objects) > 8
     ours = tmp_path / "ours.btf"
     assert run("-q", "-o", ours, *objects).stderr == ""
     theirs = bpftool_min(tmp_path / "theirs.btf", *objects)
@@ -269,7 +258,7 @@ def test_a_machine_without_kernel_btf(
     compile_bpf: CompileBpf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = tmp_path / "sys"
-    monkeypatch.setattr(btf_min, "RUNNING_KERNEL", missing)
+    monkeypatch.setattr(btf_min, "RUNNING_KERNEL", str(missing))
     result = run("-o", tmp_path / "min.btf", "-b", missing, compile_bpf("core_fields"))
     assert result.exit_code == 2
     assert "CONFIG_DEBUG_INFO_BTF" in result.stderr
@@ -317,6 +306,12 @@ def test_a_folder_that_cannot_be_written(
     result = run("-o", tmp_path / "no/min.btf", "-b", source, compile_bpf("minimal"))
     assert result.exit_code == 2
     assert "cannot write it: No such file" in result.stderr
+
+
+def test_names_in_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    warn("x.o: task\x1b[2J.pid: not in the BTF")
+    expected = "skelgen: warning: x.o: task\\x1b[2J.pid: not in the BTF\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_help() -> None:
