@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.links.base import Link
     from skelgen.runtime.links.iter import IterLink
     from skelgen.runtime.links.struct_ops import StructOpsLink
+    from skelgen.runtime.load_report import LoadFailure, LoadReport
     from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap, ProgArray
     from skelgen.runtime.maps.base import Map
     from skelgen.runtime.maps.generic import GenericMap
@@ -191,6 +192,8 @@ __all__ = (
     "LinkInfo",
     "LinkType",
     "Links",
+    "LoadFailure",
+    "LoadReport",
     "LsmProgram",
     "Manual",
     "Map",
@@ -291,6 +294,7 @@ _HOMES = {
     "skelgen.runtime.links.base": ("Link"),
     "skelgen.runtime.links.iter": ("IterLink"),
     "skelgen.runtime.links.struct_ops": ("StructOpsLink"),
+    "skelgen.runtime.load_report": ("LoadFailure LoadReport"),
     "skelgen.runtime.maps.array": ("ArrayMap PerCpuArrayMap ProgArray"),
     "skelgen.runtime.maps.base": ("Map"),
     "skelgen.runtime.maps.generic": ("GenericMap"),

@@ -1,4 +1,4 @@
-"""Loading an object into the kernel: all of it, or nothing.
+"""Loading an object into the kernel: all of it or nothing, or what can be loaded.
 
 The order is libbpf's: what this kernel provides (externs, types for CO-RE and
 struct_ops), then BTF, maps, programs. Nothing belongs to the object before the last
@@ -14,32 +14,41 @@ from typing import TYPE_CHECKING
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.model.enums import MapType, ProgType
-from skelgen.model.spec import DataKind, ExternKind
+from skelgen.model.spec import DataKind, ExternKind, ExternLoad, KfuncCall
 from skelgen.runtime import syscalls
 from skelgen.runtime.btf_load import LoadedBtf, load_btf
-from skelgen.runtime.errors import BpfError, BpfOSError, StateError
-from skelgen.runtime.load_maps import MapMaker
+from skelgen.runtime.errors import BpfError, BpfOSError, ExternError
+from skelgen.runtime.load_maps import MadeMap, MapMaker
 from skelgen.runtime.load_programs import Loaded, ProgramLoader, check_type
+from skelgen.runtime.load_report import Failures, LoadReport
+from skelgen.runtime.load_struct_ops import Operations
 from skelgen.runtime.load_types import LoadTypes
-from skelgen.runtime.relocate import MapPlace, Places
+from skelgen.runtime.relocate import MapPlace, Places, maps_of
 from skelgen.runtime.undo import Undo
 
 if TYPE_CHECKING:
     from skelgen.runtime.attach_btf import AttachTarget
     from skelgen.runtime.externs import Symbol
-    from skelgen.runtime.parts import Parts
+    from skelgen.runtime.parts import DataMap, Parts
     from skelgen.runtime.programs.base import Program
-    from skelgen.runtime.struct_ops import Callback, KernelValue
 
 
-def load(parts: "Parts") -> None:
-    """Load an object. Raises :class:`BpfError`; then nothing is left behind."""
+def load(parts: "Parts", *, strict: bool = True) -> LoadReport:
+    """Load an object. Raises :class:`BpfError`; then nothing is left behind.
+
+    Where it is not ``strict``, what fails for one map or program is in the report.
+    """
+    if not strict:
+        from skelgen.runtime import features  # noqa: PLC0415 - rare
+
+        features.bump_memlock()
+        return _Load(parts, Failures(lenient=True)).run()
     try:
-        _Load(parts).run()
+        return _Load(parts, Failures(lenient=False)).run()
     except BpfOSError as error:
         if not isinstance(error, PermissionError) or not _lift_memlock():
             raise
-        _Load(parts).run()
+        return _Load(parts, Failures(lenient=False)).run()
 
 
 def _lift_memlock() -> bool:
@@ -56,17 +65,18 @@ def _lift_memlock() -> bool:
 class _Load:
     """One attempt."""
 
-    def __init__(self, parts: "Parts") -> None:
+    def __init__(self, parts: "Parts", failures: Failures) -> None:
         self._parts = parts
+        self._failures = failures
         self._undo = Undo()
         self._temporary = Undo()
         self._types = LoadTypes(parts)
         self._temporary.add(self._types.close)
         self._token_fd = 0
-        self._operations: dict[str, KernelValue] = {}
-        self._callbacks: dict[str, tuple[Callback, AttachTarget]] = {}
+        self._operations = Operations(parts, self._types, failures)
+        self._missing: dict[str, ExternError] = {}
 
-    def run(self) -> None:
+    def run(self) -> LoadReport:
         """Do it, or take back what was done."""
         name = self._parts.spec.name
         try:
@@ -77,6 +87,7 @@ class _Load:
         finally:
             self._undo.run()
             self._temporary.run()
+        return self._failures.report()
 
     def _load(self) -> None:
         parts, spec = self._parts, self._parts.spec
@@ -88,28 +99,53 @@ class _Load:
         self._take_token()
         config = self._kconfig()
         symbols, fd_array = self._symbols()
-        self._prepare_struct_ops()
-        programs = self._programs()
+        self._operations.prepare()
         loader = ProgramLoader(parts, self._undo, self._temporary, self._types)
-        for program in programs:
-            loader.relocate_core(program)
+        programs: list[Program] = []
+        for program in self._programs():
+            with self._failures.of("program", program.name):
+                loader.relocate_core(program)
+                programs.append(program)
         btf = self._load_btf()
-        maker = MapMaker(parts, self._undo, btf_fd=btf.fd, token_fd=self._token_fd)
-        maker.make_all(config, self._operations)
+        maker = MapMaker(
+            parts,
+            self._undo,
+            self._failures,
+            btf_fd=btf.fd,
+            token_fd=self._token_fd,
+        )
+        maker.make_all(config, self._operations.values)
         self._map_arenas(maker)
         places = self._places(maker, symbols)
         loaded: dict[str, Loaded] = {}
         for program in programs:
-            target = None
-            if program.name in self._callbacks:
-                callback, target = self._callbacks[program.name]
-                program.attach_type = callback.member
-            loaded[program.name] = loader.load(
-                program, places, btf, fd_array, target, self._token_fd
-            )
-            maker.bind_rodata(program.name, loaded[program.name].fd.fileno())
+            target = self._operations.target(program)
+            with self._failures.of("program", program.name):
+                done = self._load_program(
+                    loader, program, places, btf, fd_array, target
+                )
+                loaded[program.name] = done
+                maker.bind_rodata(program.name, done.fd.fileno())
         maker.fill_program_slots(loaded)
         self._hand_over(maker, loaded, config)
+
+    def _load_program(
+        self,
+        loader: ProgramLoader,
+        program: "Program",
+        places: Places,
+        btf: LoadedBtf,
+        fd_array: list[int],
+        target: "AttachTarget | None",
+    ) -> Loaded:
+        try:
+            return loader.load(program, places, btf, fd_array, target, self._token_fd)
+        except BpfError as error:
+            for name in maps_of(program.spec):
+                reason = self._failures.error("map", name)
+                if reason is not None:
+                    error.add_note(f"map '{name}' was not made: {reason}")
+            raise
 
     # -- before the kernel is asked for anything -------------------------------
 
@@ -135,70 +171,52 @@ class _Load:
 
                 externs = self._parts.spec.externs
                 text = self._parts.options.kconfig
-                return kconfig.fill(externs, text, bytes(data.spec.size))
+                with self._failures.of("map", data.spec.section):
+                    return kconfig.fill(externs, text, bytes(data.spec.size))
         return None
 
     def _symbols(self) -> "tuple[dict[str, Symbol], list[int]]":
         """Return the kernel symbols by name, and fds of the modules they are in."""
-        if all(e.kind is ExternKind.KCONFIG for e in self._parts.spec.externs):
+        externs = self._parts.spec.externs
+        if all(e.kind is ExternKind.KCONFIG for e in externs):
             return {}, []
         from skelgen.runtime.externs import resolve  # noqa: PLC0415 - not for all
 
-        found = resolve(self._parts.spec, self._types)
-        return found.by_name, found.fd_array
+        while True:
+            try:
+                found = resolve(self._parts.spec._replace(externs=externs), self._types)
+            except ExternError as error:
+                if not self._failures.lenient:
+                    raise
+                self._missing[error.extern] = error
+                rest = tuple(e for e in externs if e.name != error.extern)
+                if len(rest) == len(externs):
+                    raise
+                externs = rest
+            else:
+                return found.by_name, found.fd_array
 
-    def _prepare_struct_ops(self) -> None:
-        """Convert struct_ops variables to the kernel's types."""
-        for name, ops in self._parts.struct_ops.items():
-            if not ops.handle.autocreate:
-                continue
-            if self._types.btf is None:
-                raise BpfError(f"struct_ops '{name}': the object has no BTF")
-            from skelgen.runtime.struct_ops import (  # noqa: PLC0415 - rare
-                kernel_value,
-            )
-
-            value = kernel_value(ops, self._types.btf, self._types.kernel)
-            self._operations[name] = value
-            for callback in value.callbacks:
-                program = self._parts.programs.get(callback.program)
-                if program is None or program.type != ProgType.STRUCT_OPS:
-                    raise BpfError(
-                        f"struct_ops '{name}': '{callback.program}' is no struct_ops"
-                        " program of the object"
-                    )
-                wanted = callback, value.target()
-                known = self._callbacks.setdefault(callback.program, wanted)
-                if known[1] != wanted[1] or known[0].member != callback.member:
-                    raise BpfError(
-                        f"struct_ops '{name}': program '{callback.program}' is used for"
-                        " two different operations"
-                    )
+    def _check_externs(self, program: "Program") -> None:
+        """Raise what :meth:`_symbols` found out about a symbol that a program uses."""
+        if self._missing:
+            for reloc in program.spec.relocs:
+                if isinstance(reloc, ExternLoad | KfuncCall):
+                    error = self._missing.get(reloc.extern)
+                    if error is not None:
+                        raise error
 
     def _programs(self) -> "list[Program]":
-        """Return the programs to load; those of struct_ops if something uses them.
-
-        What the C file uses and user space took out is left out without a word.
-        """
-        referenced = {
-            program
-            for ops in self._parts.struct_ops.values()
-            for program in (*dict(ops.spec.functions).values(), *ops.functions.values())
-        }
+        """Return the programs to load."""
         result: list[Program] = []
         for program in self._parts.programs.values():
-            if program.type == ProgType.STRUCT_OPS:
-                wanted = program.name in self._callbacks
-                if program.autoload and program.name not in referenced:
-                    raise StateError(
-                        f"program '{program.name}': no struct_ops variable uses it;"
-                        " set its autoload to False to do without"
-                    )
-            else:
+            with self._failures.of("program", program.name):
                 wanted = program.autoload
-            if wanted:
-                check_type(program)
-                result.append(program)
+                if program.type == ProgType.STRUCT_OPS:
+                    wanted = self._operations.wants(program)
+                if wanted:
+                    check_type(program)
+                    self._check_externs(program)
+                    result.append(program)
         return result
 
     # -- in the kernel ---------------------------------------------------------
@@ -210,7 +228,7 @@ class _Load:
         btf = load_btf(
             spec.view(spec.btf),
             f"BTF of object '{spec.name}'",
-            required=bool(self._operations),
+            required=bool(self._operations.values) and not self._failures.lenient,
             token_fd=self._token_fd,
         )
         if btf.fd:
@@ -219,7 +237,7 @@ class _Load:
 
     def _map_arenas(self, maker: MapMaker) -> None:
         """Map arenas, which gives them an address and their initial contents."""
-        for made in maker.made.values():
+        for name, made in list(maker.made.items()):
             if made.request.type == MapType.ARENA:
                 from skelgen.runtime.arena import map_arena  # noqa: PLC0415 - rare
 
@@ -229,7 +247,9 @@ class _Load:
                     for data in spec.data
                     if data.kind is DataKind.ARENA and data.image is not None
                 ]
-                self._temporary.add(map_arena(made.fd.fileno(), made.request, images))
+                with maker.attempt(name):
+                    unmap = map_arena(made.fd.fileno(), made.request, images)
+                    self._temporary.add(unmap)
 
     def _places(self, maker: MapMaker, symbols: "dict[str, Symbol]") -> Places:
         """Return where everything is that relocations name."""
@@ -255,24 +275,14 @@ class _Load:
         """Make the object the owner of all that was made."""
         parts = self._parts
         for name, data in parts.data.items():
-            made, section = maker.made.get(name), data.section
-            if made is None:
-                continue
-            if config is not None and data.is_kconfig:
-                section._fill(config)  # noqa: SLF001 - the loader's part of it
-            self._undo.add(section._disown)  # noqa: SLF001 - likewise
-            fd = made.fd.fileno()
-            if made.reused and data.spec.readonly:
-                contents = bytearray(section.size)
-                syscalls.map_lookup(fd, bytes(4), contents, what=f"map '{name}'")
-                section._fill(contents)  # noqa: SLF001 - likewise
-            section._adopt(fd, mmapable=made.mmapable)  # noqa: SLF001 - likewise
-        for name, value in self._operations.items():
-            parts.struct_ops[name].value = value.with_fds(loaded)
+            if name in maker.made:
+                self._hand_over_section(data, maker.made[name], config)
+        self._operations.finish(loaded)
         for name, handle in parts.handles().items():
             made = maker.made.get(name)
             if made is None:
-                handle._skip()  # noqa: SLF001 - the loader's part of it
+                reason = self._failures.error("map", name)
+                handle._skip(reason)  # noqa: SLF001 - the loader's part of it
                 continue
             handle._define(  # noqa: SLF001 - likewise
                 max_entries=made.request.max_entries,
@@ -286,4 +296,17 @@ class _Load:
                 done = loaded[program.name]
                 program.adopt(done.fd, done.log)
             else:
-                program.skip()
+                program.skip(self._failures.error("program", program.name))
+
+    def _hand_over_section(
+        self, data: "DataMap", made: MadeMap, config: bytearray | None
+    ) -> None:
+        section, fd = data.section, made.fd.fileno()
+        contents = config if data.is_kconfig else None
+        if made.reused and data.spec.readonly:
+            contents = bytearray(section.size)
+            syscalls.map_lookup(fd, bytes(4), contents, what=f"map '{section.name}'")
+        if contents is not None:
+            section._fill(contents)  # noqa: SLF001 - the loader's part of it
+        self._undo.add(section._disown)  # noqa: SLF001 - likewise
+        section._adopt(fd, mmapable=made.mmapable)  # noqa: SLF001 - likewise

@@ -16,8 +16,10 @@ from skelgen.runtime.log import debug
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from skelgen.runtime.load_programs import Loaded
+    from skelgen.runtime.load_report import Failures
     from skelgen.runtime.map_create import MapRequest
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.parts import DataMap, Parts
@@ -47,10 +49,17 @@ class MapMaker:
     """Makes all maps of an object; everything can be undone."""
 
     def __init__(
-        self, parts: "Parts", undo: "Undo", *, btf_fd: int, token_fd: int
+        self,
+        parts: "Parts",
+        undo: "Undo",
+        failures: "Failures",
+        *,
+        btf_fd: int,
+        token_fd: int,
     ) -> None:
         self._parts = parts
         self._undo = undo
+        self._failures = failures
         self._btf_fd = btf_fd
         self._token_fd = token_fd
         self.made: dict[str, MadeMap] = {}
@@ -63,15 +72,32 @@ class MapMaker:
         """Make the maps, in libbpf's order, and put maps into maps."""
         for name, handle in self._parts.maps.items():
             if handle.autocreate:
-                self._make_declared(name, handle)
+                with self.attempt(name):
+                    self._make_declared(name, handle)
         for data in self._parts.data.values():
-            if data.handle.autocreate:
-                self._make_data(data, kconfig)
+            failed = self._failures.error("map", data.spec.section)
+            if data.handle.autocreate and failed is None:
+                with self.attempt(data.spec.section):
+                    self._make_data(data, kconfig)
         for name, value in operations.items():
-            self._make_struct_ops(name, value)
+            with self.attempt(name):
+                self._make_struct_ops(name, value)
         for name, handle in self._parts.maps.items():
             if handle.type != MapType.PROG_ARRAY and name in self.made:
-                self._fill_slots(name, handle)
+                with self.attempt(name):
+                    self._fill_slots(name, handle)
+
+    def attempt(self, name: str) -> "AbstractContextManager[None, bool]":
+        """Return a context manager for what a map needs; a map that fails is gone."""
+
+        def drop() -> None:
+            made = self.made.pop(name, None)
+            if made is not None:
+                made.fd.close()
+                if made.pinned is not None and not made.reused:
+                    os.unlink(made.pinned)
+
+        return self._failures.of("map", name, drop)
 
     # -- maps of .maps ---------------------------------------------------------
 
@@ -225,7 +251,8 @@ class MapMaker:
                 for index, program in handle.spec.values:
                     if program in programs:
                         fd = programs[program].fd.fileno()
-                        self._fill_slot(name, index, fd, f"program '{program}'")
+                        with self._failures.of("map", name):
+                            self._fill_slot(name, index, fd, f"program '{program}'")
 
     def _fill_slot(self, name: str, index: int, fd: int, thing: str) -> None:
         made = self.made[name]

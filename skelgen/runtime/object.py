@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from skelgen.model.spec import ObjectSpec
     from skelgen.runtime.links.base import Link
+    from skelgen.runtime.load_report import LoadReport
     from skelgen.runtime.maps.base import Map
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.maps.struct_ops import StructOpsMap
@@ -228,7 +229,7 @@ class Object:
 
     # -- life ------------------------------------------------------------------
 
-    def load(self) -> None:
+    def load(self, *, strict: bool = True) -> "LoadReport":
         """Create the maps and load the programs whose autoload is on.
 
         Raises :class:`VerifierError` where the kernel refuses a program,
@@ -236,6 +237,11 @@ class Object:
         does not have, :class:`BpfOSError` where a system call fails, and
         :class:`StateError` when it is loaded already. A failed load leaves nothing
         behind, and may be tried again.
+
+        With ``strict=False`` a map or program that fails is left out and named in the
+        report, which is false then; the object is loaded. What fails is as if its
+        autoload or autocreate were off: ``attach()`` passes it over, and using it
+        raises :class:`StateError` with the reason.
         """
         from skelgen.runtime.load import load  # noqa: PLC0415 - not for opening alone
 
@@ -245,8 +251,9 @@ class Object:
                     f"object '{self.name}': loaded already; open another to load again"
                 )
             self._check_alive("load()")
-            load(self._parts)
+            report = load(self._parts, strict=strict)
             self._state = State.LOADED
+            return report
 
     def attach(self, *, skip: "Container[str]" = ()) -> "dict[str, Link]":
         """Attach every program and struct_ops variable that says where, or none.

@@ -27,6 +27,7 @@ from skelgen.runtime.bytecode import (
 from skelgen.runtime.errors import BpfError
 
 if TYPE_CHECKING:
+    from skelgen.model.spec import ProgramSpec
     from skelgen.runtime.externs import Symbol
 
 POISON_MAP = 2001000000
@@ -54,6 +55,17 @@ class Places(NamedTuple):
     symbols: "dict[str, Symbol]"
     externs: tuple[str, ...]
     """Names in order, for the marker of a missing function."""
+
+
+def maps_of(program: "ProgramSpec") -> list[str]:
+    """Return the maps and data sections that a program refers to, once each."""
+    found: dict[str, None] = {}
+    for reloc in program.relocs:
+        if isinstance(reloc, MapFd):
+            found[reloc.map] = None
+        elif isinstance(reloc, MapValue):
+            found[reloc.section] = None
+    return list(found)
 
 
 def relocate(

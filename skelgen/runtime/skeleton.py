@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from skelgen.runtime.links.base import Link
+    from skelgen.runtime.load_report import LoadReport
 
 
 class Links:
@@ -117,13 +118,14 @@ class Skeleton:
             raise
         return skeleton
 
-    def load(self) -> None:
+    def load(self, *, strict: bool = True) -> "LoadReport":
         """Make the maps and load the programs, all of them or nothing.
 
         Raises VerifierError, CoreRelocationError, ExternError, BpfOSError; StateError
-        when it is loaded already.
+        when it is loaded already. With ``strict=False`` what fails is left out, and
+        the report, which is false then, says what and why.
         """
-        self.object.load()
+        return self.object.load(strict=strict)
 
     def attach(self) -> None:
         """Attach every program whose ``SEC()`` says where, all of them or nothing.

@@ -142,7 +142,12 @@ class FakeKernel:
 
 
 def _really_close(fd: int) -> int:
-    """Close what was opened by another call than the fake one, e.g. a directory."""
+    """Close what was opened by another call than the fake one, e.g. a directory.
+
+    Not the standard streams: 0 is also what the fake kernel says to most calls.
+    """
+    if fd <= 2:
+        return 0
     try:
         os.close(fd)
     except OSError as error:

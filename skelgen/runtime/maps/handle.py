@@ -9,7 +9,7 @@ from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import U32, U64, checked
-from skelgen.runtime.errors import ClosedError, StateError
+from skelgen.runtime.errors import BpfError, ClosedError, StateError
 from skelgen.runtime.maps.target import fd_of
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class MapHandle(Defined):
         "_reused",
         "_users",
         "definition",
+        "load_error",
         "lock",
         "name",
         "spec",
@@ -147,6 +148,8 @@ class MapHandle(Defined):
         }
         self.state: str | None = None
         """Why the definition is fixed: ``"loaded"``, ``"destroyed"``; None before."""
+        self.load_error: BpfError | None = None
+        """Why ``load(strict=False)`` did without it; None if it did not fail."""
         self.lock: Final = Lock()
         """Held for a moment by what changes in families that several threads use."""
         self._fd: syscalls.Fd | None = None
@@ -209,6 +212,10 @@ class MapHandle(Defined):
         if self._fd is None:
             if self.state == "destroyed":
                 raise ClosedError(f"map '{self.name}': the object was destroyed")
+            if self.load_error is not None:
+                raise StateError(
+                    f"map '{self.name}': load() did without it: {self.load_error}"
+                ) from self.load_error
             if self.state == "loaded":
                 raise StateError(f"map '{self.name}': not made, its autocreate is off")
             raise StateError(f"map '{self.name}': made by load(), which comes first")
@@ -290,8 +297,9 @@ class MapHandle(Defined):
         """Return a context manager that gives the fd and keeps it open meanwhile."""
         return _Use(self, self._users)
 
-    def _skip(self) -> None:
-        """Note that load did not make the map."""
+    def _skip(self, reason: BpfError | None = None) -> None:
+        """Note that load did not make the map, and why if it failed."""
+        self.load_error = reason
         self.state = "loaded"
         self._drop_reused()
 

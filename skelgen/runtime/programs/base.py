@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
 from skelgen.model.attach import Tracing, TracingMulti
 from skelgen.model.enums import ProgType
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import AttachError, ClosedError, StateError
+from skelgen.runtime.errors import AttachError, BpfError, ClosedError, StateError
 
 if TYPE_CHECKING:
     from skelgen.model.attach import Attach
@@ -57,6 +57,7 @@ class Program:
         "_closed",
         "_fd",
         "_flags",
+        "_load_error",
         "_log",
         "_log_level",
         "_pins",
@@ -102,6 +103,7 @@ class Program:
         self._fd: syscalls.Fd | None = None
         self._closed = False
         self._skipped = False
+        self._load_error: BpfError | None = None
         self._pins: list[str] = []
 
     @property
@@ -117,10 +119,12 @@ class Program:
         self._log = log
         self._autoload = True  # of struct_ops, whatever it was before: a variable asks
 
-    def skip(self) -> None:
-        """Note that the object was loaded without it (the loader's part)."""
+    def skip(self, reason: BpfError | None = None) -> None:
+        """Note that the object was loaded without it, and why (the loader's part)."""
         self._skipped = True
-        self._autoload = False
+        self._load_error = reason
+        if reason is None:
+            self._autoload = False
 
     def close(self) -> None:
         """Close the fd, for good (the part of the object's ``destroy()``)."""
@@ -185,11 +189,20 @@ class Program:
         if self._closed:
             raise ClosedError(f"{self.what}: destroyed already")
         if self._fd is None:
+            if self._load_error is not None:
+                raise StateError(
+                    f"{self.what}: load() did without it: {self._load_error}"
+                ) from self._load_error
             hint = "call load() first" if self._autoload else "its autoload is off"
             raise StateError(f"{self.what}: not loaded; {hint}")
         return self._fd.fileno()
 
     fileno = fd
+
+    @property
+    def load_error(self) -> BpfError | None:
+        """Why ``load(strict=False)`` did without it; ``None`` if it did not fail."""
+        return self._load_error
 
     @property
     def log(self) -> str:
