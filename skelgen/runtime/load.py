@@ -17,7 +17,7 @@ from skelgen.model.enums import MapType, ProgType
 from skelgen.model.spec import DataKind, ExternKind, ExternLoad, KfuncCall
 from skelgen.runtime import syscalls
 from skelgen.runtime.btf_load import LoadedBtf, load_btf
-from skelgen.runtime.errors import BpfError, BpfOSError, ExternError
+from skelgen.runtime.errors import BpfError, BpfOSError, ExternError, KernelBtfError
 from skelgen.runtime.load_maps import MadeMap, MapMaker
 from skelgen.runtime.load_programs import Loaded, ProgramLoader, check_type
 from skelgen.runtime.load_report import Failures, LoadReport
@@ -27,6 +27,7 @@ from skelgen.runtime.relocate import MapPlace, Places, maps_of
 from skelgen.runtime.undo import Undo
 
 if TYPE_CHECKING:
+    from skelgen.model.spec import ExternSpec
     from skelgen.runtime.attach_btf import AttachTarget
     from skelgen.runtime.externs import Symbol
     from skelgen.runtime.parts import DataMap, Parts
@@ -62,6 +63,16 @@ def _lift_memlock() -> bool:
     return resource.getrlimit(resource.RLIMIT_MEMLOCK) != before
 
 
+def _failed_externs(
+    error: ExternError | KernelBtfError, externs: "tuple[ExternSpec, ...]"
+) -> set[str]:
+    """Return what an error is about: one symbol, or all that have a type."""
+    if isinstance(error, ExternError):
+        return {e.name for e in externs if e.name == error.extern}
+    typed = {ExternKind.KSYM_VAR, ExternKind.KFUNC}
+    return {e.name for e in externs if e.kind in typed}
+
+
 class _Load:
     """One attempt."""
 
@@ -74,7 +85,7 @@ class _Load:
         self._temporary.add(self._types.close)
         self._token_fd = 0
         self._operations = Operations(parts, self._types, failures)
-        self._missing: dict[str, ExternError] = {}
+        self._missing: dict[str, BpfError] = {}
 
     def run(self) -> LoadReport:
         """Do it, or take back what was done."""
@@ -184,15 +195,14 @@ class _Load:
 
         while True:
             try:
-                found = resolve(self._parts.spec._replace(externs=externs), self._types)
-            except ExternError as error:
-                if not self._failures.lenient:
+                spec = self._parts.spec._replace(externs=externs)
+                found = resolve(spec, self._types)
+            except (ExternError, KernelBtfError) as error:
+                failed = _failed_externs(error, externs)
+                if not self._failures.lenient or not failed:
                     raise
-                self._missing[error.extern] = error
-                rest = tuple(e for e in externs if e.name != error.extern)
-                if len(rest) == len(externs):
-                    raise
-                externs = rest
+                self._missing.update(dict.fromkeys(failed, error))
+                externs = tuple(e for e in externs if e.name not in failed)
             else:
                 return found.by_name, found.fd_array
 

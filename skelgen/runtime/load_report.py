@@ -23,7 +23,10 @@ class LoadFailure(NamedTuple):
     """What a strict load would have raised."""
 
     def __str__(self) -> str:
-        return str(self.error)
+        text = str(self.error)
+        if f"'{self.name}'" in text.partition("\n")[0]:
+            return text
+        return f"{self.kind} '{self.name}': {text}"
 
 
 class LoadReport:

@@ -71,6 +71,12 @@ def wrong_skeletons(skel: GlobalsLive, other: Ringbuf) -> None:
     skel.links.count = 5  # error
     skel.links.cuont = None  # error
     skel.open(btff="x")  # error
+    skel.load(strict="no")  # error
+    skel.load(False)  # error
+    skel.load().failed  # error
+    skel.progs.count.log_level = "2"  # error
+    other.maps.rb.autocreate = "no"  # error
+    other.maps.rb.reuse(1.5)  # error
     other.maps.rbb  # error
     other.maps.rb = other.maps.rb  # error
     for event in other.maps.rb.poll():

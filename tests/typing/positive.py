@@ -148,6 +148,9 @@ def skeletons_are_typed() -> None:
         link = skel.links.count
         if link is not None:
             link.destroy()
+        for failure in rt.LoadReport():
+            assert_type(failure.name, str)
+            assert_type(failure.error, rt.BpfError)
     with Ringbuf.open() as other:
         assert_type(other.maps.rb, rt.RingBuf[Event])
         other.maps.rb.max_entries = 1 << 20
@@ -178,6 +181,25 @@ def shadows_are_typed() -> None:
         skel.maps.plain.autoattach = False
         assert_type(skel.maps.linked, rt.StructOpsMap)
         assert_type(skel.links.linked, rt.StructOpsLink | None)
+
+
+def loading_is_typed(skel: GlobalsLive, other: Ringbuf) -> None:
+    assert_type(skel.load(), rt.LoadReport)
+    report = skel.load(strict=False)
+    assert_type(report, rt.LoadReport)
+    if not report:
+        assert_type(report.programs, dict[str, rt.BpfError])
+        assert_type(report.failures, tuple[rt.LoadFailure, ...])
+    for kind, name, error in report:
+        assert_type(name, str)
+        assert_type(error, rt.BpfError)
+        del kind
+    assert_type(skel.progs.count.load_error, rt.BpfError | None)
+    skel.progs.count.log_level = 2
+    other.maps.rb.reuse(3)
+    other.maps.rb.reuse(other.maps.rb)
+    other.maps.rb.reuse("/sys/fs/bpf/rb")
+    other.maps.rb.autocreate = False
 
 
 def main() -> None:

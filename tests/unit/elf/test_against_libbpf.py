@@ -32,6 +32,7 @@ CAPTURE = Path(__file__).with_name("libbpf_capture.c")
 # Debian's libbpf is 1.1, of 2022.
 REFUSED = {
     "externs_missing": "the kernel function is made up",
+    "load_partly": "its kernel function is made up",
     "jump_table": "no jump tables before libbpf 1.7",
     "maps_arena": "no arenas and no __ulong before libbpf 1.4",
     "prog_freplace": "needs a program to replace",
