@@ -188,11 +188,16 @@ def bump_memlock() -> None:
         return
     import resource  # noqa: PLC0415 (old kernels only)
 
-    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-    try:
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, unlimited)
-    except (OSError, ValueError) as error:
-        log.debug("cannot lift RLIMIT_MEMLOCK: %s", error)
+    unlimited = resource.RLIM_INFINITY
+    _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    # without CAP_SYS_RESOURCE as far as it goes
+    for limit in (unlimited, hard):
+        try:
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit))
+        except (OSError, ValueError) as error:
+            log.debug("cannot lift RLIMIT_MEMLOCK to %d: %s", limit, error)
+        else:
+            return
 
 
 # -- types, helpers, kfuncs ----------------------------------------------------

@@ -167,7 +167,8 @@ class KernelTypes:
             try:
                 self._list_modules(self._modules)
             except BpfOSError as error:
-                if error.errno not in {errno.EPERM, errno.EINVAL}:
+                # before 5.11 it does not know names of BTF, which is E2BIG
+                if error.errno not in {errno.EPERM, errno.EINVAL, errno.E2BIG}:
                     raise
                 debug("kernel BTF: no modules: %s", error)
         return self._modules
@@ -187,7 +188,11 @@ class KernelTypes:
                 if error.errno == errno.ENOENT:
                     continue  # gone since
                 raise
-            info = syscalls.btf_info(fd.fileno())
+            try:
+                info = syscalls.btf_info(fd.fileno())
+            except BpfOSError:
+                fd.close()
+                raise
             if info.kernel and info.name not in {"", "vmlinux"}:
                 modules.append(ModuleBtf(btf_id, info.name, fd, base))
             else:

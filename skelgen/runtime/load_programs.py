@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skelgen.model.attach import Tracing, TracingMulti, Usdt
 from skelgen.model.enums import AttachType, ProgType
-from skelgen.model.spec import JumpTable, ProgramSpec
+from skelgen.model.spec import JumpTable, MapValue, ProgramSpec
 from skelgen.runtime import prog_load, syscalls
 from skelgen.runtime.bytecode import Bytecode
 from skelgen.runtime.errors import BpfOSError, NotSupportedError, StateError
@@ -128,6 +128,12 @@ class ProgramLoader:
                 request, optional_attach_type=spec.attach_type_optional
             )
         except prog_load.Refused as refused:
+            if refused.error.errno == errno.EINVAL and any(
+                isinstance(reloc, MapValue) for reloc in spec.relocs
+            ):
+                from skelgen.runtime import features  # noqa: PLC0415 - a failure
+
+                features.GLOBAL_DATA.require(program.what)
             from skelgen.runtime.explain import explain  # noqa: PLC0415 - a failure
 
             poisoned = self._poisoned.get(program.name, {})

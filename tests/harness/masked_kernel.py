@@ -1,0 +1,431 @@
+"""The running kernel, answering as an older one: it refuses what that did not know.
+
+Takes the place of ``syscalls.raw`` and passes calls on to the kernel, unless they use
+something newer. Then it refuses as the older kernel did: ``EINVAL`` for commands,
+types, flags and fields, ``E2BIG`` for fields beyond the end of its ``union bpf_attr``,
+with the verifier's words where the verifier said them. Nothing is taken out of a call
+and nothing is made up, so what works here works through the loader's fallbacks alone.
+"""
+
+import ctypes
+import errno
+import os
+import resource
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import pytest
+
+from skelgen.btf.parse import Btf
+from skelgen.btf.types import Kind
+from skelgen.model.enums import AttachType, Command, MapType, ProgType
+from skelgen.model.helpers import HELPERS, helper_name
+from skelgen.model.since import (
+    attach_type_since,
+    helper_since,
+    map_type_since,
+    prog_type_since,
+)
+from skelgen.runtime import features, kernel_btf, kernel_features, syscalls
+from skelgen.runtime.syscalls import numbers
+
+LOG_SIZE = 1 << 12
+
+
+class Refusal(NamedTuple):
+    """What an older kernel says to a call."""
+
+    errno: int
+    log: str = ""
+
+
+class Attempt(NamedTuple):
+    """One command of ``bpf(2)``, before the kernel sees it."""
+
+    command: Command
+    attr: bytes
+
+    def u32(self, offset: int) -> int:
+        return int.from_bytes(self.attr[offset : offset + 4], "little")
+
+    def u64(self, offset: int) -> int:
+        return int.from_bytes(self.attr[offset : offset + 8], "little")
+
+    def uses(self, start: int, end: int) -> bool:
+        """Whether any byte of a field is set."""
+        return any(self.attr[start:end])
+
+    def memory(self, offset: int, size: int) -> bytes:
+        return ctypes.string_at(self.u64(offset), size)
+
+    def insns(self) -> Iterator[tuple[int, int, int]]:
+        """Yield code, source register and immediate of each instruction."""
+        data = self.memory(8, self.u32(4) * 8)
+        at = 0
+        while at < len(data):
+            code, regs, _, imm = struct.unpack_from("<BBhi", data, at)
+            yield code, regs >> 4, imm
+            at += 16 if code == 0x18 else 8
+
+
+Rule = Callable[[Attempt], Refusal | None]
+MAP_CREATE, PROG_LOAD = Command.MAP_CREATE, Command.PROG_LOAD
+BTF_LOAD, LINK_CREATE = Command.BTF_LOAD, Command.LINK_CREATE
+INVALID = Refusal(errno.EINVAL)
+TOO_BIG = Refusal(errno.E2BIG)
+
+
+# -- rules ---------------------------------------------------------------------
+
+
+def command(*commands: Command) -> Rule:
+    return lambda call: INVALID if call.command in commands else None
+
+
+def field(which: Command, start: int, end: int, refusal: Refusal = INVALID) -> Rule:
+    """Refuse a field of a command; beyond the union it was ``E2BIG``."""
+
+    def rule(call: Attempt) -> Refusal | None:
+        return refusal if call.command is which and call.uses(start, end) else None
+
+    return rule
+
+
+def flag(which: Command, offset: int, bit: int) -> Rule:
+    def rule(call: Attempt) -> Refusal | None:
+        there = call.command is which and call.u32(offset) >> bit & 1
+        return INVALID if there else None
+
+    return rule
+
+
+def any_of(*rules: Rule) -> Rule:
+    def rule(call: Attempt) -> Refusal | None:
+        return next((found for each in rules if (found := each(call))), None)
+
+    return rule
+
+
+def map_type(number: int) -> Rule:
+    return lambda call: (
+        INVALID if call.command is MAP_CREATE and call.u32(0) == number else None
+    )
+
+
+def prog_type(number: int) -> Rule:
+    return lambda call: (
+        INVALID if call.command is PROG_LOAD and call.u32(0) == number else None
+    )
+
+
+def helpers(lacking: set[int]) -> Rule:
+    """Refuse calls of some helpers, in one walk over the instructions."""
+
+    def rule(call: Attempt) -> Refusal | None:
+        if call.command is not PROG_LOAD or not lacking:
+            return None
+        for code, source, number in call.insns():
+            if code == _CALL and source == 0 and number in lacking:
+                return Refusal(errno.EINVAL, f"invalid func unknown#{number}\n")
+        return None
+
+    return rule
+
+
+def insn(code: int, source: int, log: str) -> Rule:
+    """Refuse a kind of instruction, by its code and source register."""
+
+    def rule(call: Attempt) -> Refusal | None:
+        if call.command is not PROG_LOAD:
+            return None
+        for found, register, _ in call.insns():
+            if (found, register) == (code, source):
+                return Refusal(errno.EINVAL, log)
+        return None
+
+    return rule
+
+
+def insn_class(number: int, log: str) -> Rule:
+    """Refuse a class of instructions: the low three bits of the code."""
+
+    def rule(call: Attempt) -> Refusal | None:
+        if call.command is PROG_LOAD and any(
+            code & 7 == number for code, _, _ in call.insns()
+        ):
+            return Refusal(errno.EINVAL, log)
+        return None
+
+    return rule
+
+
+def btf_kinds(*kinds: Kind) -> Rule:
+    def wrong(btf: Btf, type_id: int) -> bool:
+        return btf.kind(type_id) in kinds
+
+    return _btf(wrong, "Invalid kind")
+
+
+def _btf(wrong: Callable[[Btf, int], bool], words: str) -> Rule:
+    def rule(call: Attempt) -> Refusal | None:
+        if call.command is not BTF_LOAD:
+            return None
+        btf = Btf(call.memory(0, call.u32(16)))
+        for type_id in btf.ids():
+            if wrong(btf, type_id):
+                return Refusal(errno.EINVAL, f"[{type_id}] {words}\n")
+        return None
+
+    return rule
+
+
+def _global(btf: Btf, type_id: int) -> bool:
+    return btf.kind(type_id) is Kind.FUNC and _info(btf, type_id) & 0xFFFF != 0
+
+
+def _info(btf: Btf, type_id: int) -> int:
+    return btf.words[btf.record(type_id)[0] + 1]
+
+
+def _signed_enum(btf: Btf, type_id: int) -> bool:
+    return btf.kind(type_id) is Kind.ENUM and bool(_info(btf, type_id) >> 31)
+
+
+def _question(btf: Btf, type_id: int) -> bool:
+    return btf.kind(type_id) is Kind.DATASEC and btf.name(type_id).startswith("?")
+
+
+def link(*kinds: AttachType) -> Rule:
+    return lambda call: (
+        INVALID if call.command is LINK_CREATE and call.u32(8) in kinds else None
+    )
+
+
+def attach_type(number: int) -> Rule:
+    """Refuse a hook wherever it is named without a link."""
+    places = {Command.PROG_ATTACH: 8, Command.PROG_DETACH: 8, Command.PROG_QUERY: 4}
+
+    def rule(call: Attempt) -> Refusal | None:
+        at = places.get(call.command)
+        return INVALID if at is not None and call.u32(at) == number else None
+
+    return rule
+
+
+def _memlock(call: Attempt) -> Refusal | None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    limited = soft != resource.RLIM_INFINITY and soft < 1 << 20
+    if call.command in {MAP_CREATE, PROG_LOAD} and limited:
+        # a page or two were left for the smallest
+        small = call.command is PROG_LOAD and call.u32(4) <= 4
+        return None if small else Refusal(errno.EPERM)
+    return None
+
+
+def _btf_name(call: Attempt) -> Refusal | None:
+    if call.command is not Command.OBJ_GET_INFO_BY_FD:
+        return None
+    if "btf" not in os.readlink(f"/proc/self/fd/{call.u32(0)}"):  # noqa: PTH115
+        return None
+    info = call.memory(8, call.u32(4))
+    return TOO_BIG if any(info[16:]) else None
+
+
+def _array_batch(call: Attempt) -> Refusal | None:
+    batch = range(Command.MAP_LOOKUP_BATCH, Command.MAP_DELETE_BATCH + 1)
+    return INVALID if call.command in batch else None
+
+
+_TRACING_LINKS = (
+    AttachType.TRACE_RAW_TP,
+    AttachType.TRACE_FENTRY,
+    AttachType.TRACE_FEXIT,
+    AttachType.MODIFY_RETURN,
+    AttachType.LSM_MAC,
+)
+_JMP32, _ATOMIC, _LD_IMM64, _CALL = 6, 0xDB, 0x18, 0x85
+
+FEATURES: dict[str, tuple[str, Rule]] = {
+    "names": (
+        "4.15",
+        any_of(field(PROG_LOAD, 48, 64, TOO_BIG), field(MAP_CREATE, 28, 44)),
+    ),
+    "expected_attach_type": ("4.17", field(PROG_LOAD, 68, 72, TOO_BIG)),
+    "btf": ("4.18", any_of(command(BTF_LOAD), field(MAP_CREATE, 48, 60))),
+    "btf_func": (
+        "5.0",
+        any_of(
+            field(PROG_LOAD, 72, 108, TOO_BIG), btf_kinds(Kind.FUNC, Kind.FUNC_PROTO)
+        ),
+    ),
+    "jmp32": ("5.1", insn_class(_JMP32, "unknown opcode 16\n")),
+    "global_data": ("5.2", insn(_LD_IMM64, 2, "unrecognized bpf_ld_imm64 insn\n")),
+    "btf_datasec": ("5.2", btf_kinds(Kind.DATASEC, Kind.VAR)),
+    "map_freeze": ("5.2", command(Command.MAP_FREEZE)),
+    "rdonly_prog": ("5.2", flag(MAP_CREATE, 16, 7)),
+    "array_mmap": ("5.5", flag(MAP_CREATE, 16, 10)),
+    "attach_btf_id": ("5.5", field(PROG_LOAD, 108, 116, TOO_BIG)),
+    "btf_global_func": ("5.6", _btf(_global, "vlen != 0")),
+    "batches": ("5.6", _array_batch),
+    "links": ("5.7", command(LINK_CREATE, Command.LINK_UPDATE)),
+    "link_ids": (
+        "5.8",
+        command(Command.LINK_GET_FD_BY_ID, Command.LINK_GET_NEXT_ID),
+    ),
+    "iterators": (
+        "5.8",
+        any_of(command(Command.ITER_CREATE), link(AttachType.TRACE_ITER)),
+    ),
+    "netns_links": ("5.8", link(AttachType.FLOW_DISSECTOR, AttachType.SK_LOOKUP)),
+    "ksyms": ("5.8", insn(_LD_IMM64, 3, "unrecognized bpf_ld_imm64 insn\n")),
+    "xdp_links": ("5.9", link(AttachType.XDP)),
+    "link_detach": ("5.9", command(Command.LINK_DETACH)),
+    "bind_map": ("5.10", command(Command.PROG_BIND_MAP)),
+    "sleepable": ("5.10", flag(PROG_LOAD, 44, 4)),
+    "memcg": ("5.11", _memlock),
+    "module_btf": ("5.11", _btf_name),
+    "btf_float": ("5.13", btf_kinds(Kind.FLOAT)),
+    "kfuncs": ("5.13", insn(_CALL, 2, "unknown opcode 85\n")),
+    "callbacks": ("5.13", insn(_LD_IMM64, 4, "unrecognized bpf_ld_imm64 insn\n")),
+    "fd_array": ("5.14", field(PROG_LOAD, 120, 128, TOO_BIG)),
+    "perf_links": ("5.15", link(AttachType.PERF_EVENT)),
+    "btf_decl_tag": ("5.16", btf_kinds(Kind.DECL_TAG)),
+    "map_extra": ("5.16", field(MAP_CREATE, 64, 72)),
+    "btf_type_tag": ("5.17", btf_kinds(Kind.TYPE_TAG)),
+    "xdp_frags": ("5.18", flag(PROG_LOAD, 44, 5)),
+    "kprobe_multi": ("5.18", link(AttachType.TRACE_KPROBE_MULTI)),
+    "tracing_links": ("5.19", link(*_TRACING_LINKS)),
+    "btf_enum64": (
+        "6.0",
+        any_of(
+            btf_kinds(Kind.ENUM64), _btf(_signed_enum, "Invalid btf_info kind_flag")
+        ),
+    ),
+    "netfilter": ("6.4", link(AttachType.NETFILTER)),
+    "struct_ops_links": ("6.4", link(AttachType.STRUCT_OPS)),
+    "tcx": ("6.6", link(AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)),
+    "uprobe_multi": ("6.6", link(AttachType.TRACE_UPROBE_MULTI)),
+    "btf_qmark": ("6.9", _btf(_question, "Invalid name")),
+    "tokens": (
+        "6.9",
+        any_of(
+            command(Command.TOKEN_CREATE),
+            flag(MAP_CREATE, 16, 16),
+            flag(PROG_LOAD, 44, 16),
+            flag(BTF_LOAD, 28, 16),
+        ),
+    ),
+}
+"""What came when, and how a kernel without it refuses a call that uses it."""
+
+
+def number(kernel: str) -> tuple[int, ...]:
+    """Return a version to compare; one that is not known is newer than all."""
+    return tuple(map(int, kernel.split("."))) if kernel else (999,)
+
+
+def _of_enums() -> Iterator[tuple[str, str, Rule]]:
+    """Yield types: name, first kernel, rule."""
+    for each in MapType:
+        yield f"map {each.name}", map_type_since(each), map_type(each)
+    for kind in ProgType:
+        yield f"program {kind.name}", prog_type_since(kind), prog_type(kind)
+    for hook in AttachType:
+        yield f"attach {hook.name}", attach_type_since(hook), attach_type(hook)
+
+
+class MaskedKernel:
+    """What stands in for ``syscalls.raw``."""
+
+    def __init__(self, rules: dict[str, Rule]) -> None:
+        self.rules = rules
+        self.refused: dict[str, int] = {}
+        """How often a call was refused for the lack of what."""
+        self._real = syscalls.raw
+
+    def __call__(
+        self, nr: int, a: int = 0, b: int = 0, c: int = 0, *rest: int
+    ) -> tuple[int, int]:
+        if nr == numbers.NR_BPF:
+            refusal = self._refusal(a, b, c)
+            if refusal is not None:
+                return -1, refusal.errno
+        return self._real(nr, a, b, c, *rest)
+
+    def _refusal(self, number: int, address: int, size: int) -> Refusal | None:
+        if number >= len(Command):
+            return INVALID
+        attr = ctypes.string_at(address, size).ljust(256, b"\0")
+        call = Attempt(Command(number), attr)
+        for name, rule in self.rules.items():
+            found = rule(call)
+            if found is not None:
+                self.refused[name] = self.refused.get(name, 0) + 1
+                _write_log(call, found.log)
+                return found
+        return None
+
+
+def _write_log(call: Attempt, text: str) -> None:
+    """Say why, where the caller gave room for it."""
+    if call.command is PROG_LOAD:
+        size, place = call.u32(28), call.u64(32)
+    elif call.command is BTF_LOAD:
+        size, place = call.u32(20), call.u64(8)
+    else:
+        return
+    data = text.encode() + b"\0"
+    if text and place and size >= len(data):
+        ctypes.memmove(place, data, len(data))
+
+
+def _rules(before: str | None, without: tuple[str, ...]) -> dict[str, Rule]:
+    """Return the rules of a kernel; the first to match refuses."""
+    every = [(name, since, rule) for name, (since, rule) in FEATURES.items()]
+    every += _of_enums()
+    numbered = {helper_name(n): n for n in range(1, len(HELPERS))}
+    unknown = set(without) - {name for name, _, _ in every} - numbered.keys()
+    assert unknown <= {"kernel_btf"}, unknown
+    rules = {
+        name: rule
+        for name, since, rule in every
+        if name in without or (before and number(since) > number(before))
+    }
+    rules["helpers"] = helpers(
+        {
+            index
+            for name, index in numbered.items()
+            if name in without
+            or (before and number(helper_since(index)) > number(before))
+        }
+    )
+    return rules
+
+
+@contextmanager
+def masked(*without: str, kernel: str | None = None) -> Iterator[MaskedKernel]:
+    """Be a kernel ``without`` some things, or one of a version: ``kernel="5.4"``.
+
+    Feature answers are forgotten before and after.
+    """
+    fake = MaskedKernel(_rules(kernel, without))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(syscalls, "raw", fake)
+        patch.setattr(features, "_memlock_done", False)
+        if "kernel_btf" in without or (kernel and number(kernel) < (5, 4)):
+            patch.setattr(kernel_btf, "VMLINUX", "/sys/kernel/btf/no_vmlinux")
+            patch.setattr(kernel_btf, "_ELF_PATHS", ())
+            patch.setattr(kernel_btf, "_vmlinux", None)
+        _forget()
+        try:
+            yield fake
+        finally:
+            _forget()
+
+
+def _forget() -> None:
+    kernel_features.forget()
+    for feature in features.named().values():
+        feature.forget()
