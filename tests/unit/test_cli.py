@@ -342,6 +342,15 @@ def test_exit_statuses(folder: Path) -> None:
     assert statuses == [1, 0, 0, 2, 2, 0]
 
 
+def test_as_a_module_it_has_the_same_name(folder: Path) -> None:
+    done = process("--help", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == run("--help").output
+    assert done.stdout.startswith("Usage: skelgen [OPTIONS]")
+    wrong = process("inspect", cwd=folder)
+    assert wrong.stderr.startswith("Usage: skelgen inspect [OPTIONS] OBJ.o\n")
+
+
 def test_the_same_module_from_a_process(folder: Path) -> None:
     done = process("ringbuf.bpf.o", "-o", "-", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
