@@ -112,6 +112,8 @@ def _family(
         return _INDEXED[MapType(spec.type)], (_named("value", value.codec),)
     if spec.type == MapType.PROG_ARRAY:
         return "ProgArray", ()
+    if spec.type == MapType.ARENA:
+        return "ArenaMap", ()
     if spec.type == MapType.RINGBUF:
         return "RingBuf", (_named("record", record[0].codec if record else "None"),)
     return "GenericMap", (_named("key", key.codec), _named("value", value.codec))
@@ -159,7 +161,9 @@ def _describe(spec: MapSpec, key: str, value: str, record: str | None) -> str:
         text += f" of {value}"
     elif spec.key_size and spec.value_size:
         text += f", {key} to {value}"
-    if spec.max_entries:
+    if spec.type == MapType.ARENA:
+        text += f", {count(spec.max_entries, 'page')}"
+    elif spec.max_entries:
         text += f", {count(spec.max_entries, 'entry')}"
     return f"{text}{_pinned(spec)}."
 

@@ -17,6 +17,7 @@ _ACCESS = {
     DataKind.RODATA: "assign before ``load()``, read-only from then on",
     DataKind.DATA: "readable and writable at any time",
     DataKind.BSS: "readable and writable at any time",
+    DataKind.ARENA: "memory of the arena, readable and writable at any time",
     DataKind.KCONFIG: "the kernel's configuration, known after ``load()``",
 }
 _RUNTIME = frozenset({"rt"})
@@ -63,13 +64,7 @@ class SectionView(NamedTuple):
 def variables(
     data: DataSpec, spec: ObjectSpec, btf: Btf | None
 ) -> tuple[Variable, ...]:
-    """Return the variables of a section; none if all are static or BTF has none.
-
-    Those of an arena are not memory of the map's own, and the runtime has no view of
-    them.
-    """
-    if data.kind is DataKind.ARENA:
-        return ()
+    """Return the variables of a section; none if all are static or BTF has none."""
     if data.kind is DataKind.KCONFIG:
         return tuple(
             Variable(extern.name, extern.type_id, extern.offset, extern.size)

@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.links.iter import IterLink
     from skelgen.runtime.links.struct_ops import StructOpsLink
     from skelgen.runtime.load_report import LoadFailure, LoadReport
+    from skelgen.runtime.maps.arena import ArenaMap
     from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap, ProgArray
     from skelgen.runtime.maps.base import Map
     from skelgen.runtime.maps.generic import GenericMap
@@ -144,6 +145,7 @@ __all__ = (
     "U64",
     "U128",
     "AbiError",
+    "ArenaMap",
     "Array",
     "ArrayMap",
     "Attach",
@@ -295,6 +297,7 @@ _HOMES = {
     "skelgen.runtime.links.iter": ("IterLink"),
     "skelgen.runtime.links.struct_ops": ("StructOpsLink"),
     "skelgen.runtime.load_report": ("LoadFailure LoadReport"),
+    "skelgen.runtime.maps.arena": ("ArenaMap"),
     "skelgen.runtime.maps.array": ("ArrayMap PerCpuArrayMap ProgArray"),
     "skelgen.runtime.maps.base": ("Map"),
     "skelgen.runtime.maps.generic": ("GenericMap"),

@@ -1,51 +1,150 @@
-"""Arenas: memory that programs and processes share under one address (Linux 6.9)."""
+"""Arenas: memory that programs and processes share under one address (Linux 6.9).
+
+The first mapping of an arena fixes its address, unless its definition has one, and the
+verifier wants it before it takes a program that uses the arena. So load maps it, and
+it stays mapped as long as the object or a view of the memory is there.
+"""
 
 import ctypes
+import errno
 import mmap
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfError
+from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.runtime.log import debug
 
 if TYPE_CHECKING:
     from skelgen.runtime.map_create import MapRequest
+    from skelgen.runtime.section import Section
 
-_MAP_FIXED_NOREPLACE = 0x100000
-_F_SEGV_ON_FAULT = 1 << 17
+_MAP_FIXED_NOREPLACE: Final = 0x100000
+_F_SEGV_ON_FAULT: Final = 1 << 17
+
+
+class ArenaMemory:
+    """Bytes of an arena, from which views are made: what a section's memory has.
+
+    In truth a ctypes array, see :meth:`Arena.memory`.
+    """
+
+    frozen = False
+    fd = -1
+    what: str
+    """How errors call it."""
+    arena: "Arena"
+    """Keeps it mapped."""
+
+    def pull(self) -> None:
+        """Do nothing: it is the memory itself."""
+
+    def push(self) -> None:
+        """Do nothing: it is the memory itself."""
+
+    def close(self) -> None:
+        """Do nothing: the last view unmaps it."""
+
+
+class Arena:
+    """An arena in this process; unmapped when nothing refers to it any more."""
+
+    __slots__ = ("__weakref__", "address", "size", "what")
+
+    def __init__(self, address: int, size: int, what: str) -> None:
+        self.address: Final = address
+        """Where it begins, here and in the pointers that programs store."""
+        self.size = size
+        """Bytes; 0 once it is unmapped."""
+        self.what: Final = what
+        """How errors call it."""
+
+    def memory(self, offset: int, size: int, what: str) -> Any:  # noqa: ANN401 (ctypes)
+        """Return bytes of it as an :class:`ArenaMemory`."""
+        metaclass: Any = type(ctypes.Array)
+        cls = metaclass(
+            "ArenaMemory",
+            (ArenaMemory, ctypes.Array),
+            {"_type_": ctypes.c_char, "_length_": size},
+        )
+        memory = cls.from_address(self.address + offset)
+        memory.arena, memory.what = self, what
+        return memory
+
+    def offset(self, address: int, size: int) -> int:
+        """Return where in the arena a pointer points to, with room for ``size`` bytes.
+
+        Of a pointer its lower 32 bits count, as for the kernel. Raises ValueError for
+        NULL, IndexError outside of the arena.
+        """
+        if not address:
+            raise ValueError(f"{self.what}: NULL points to nothing")
+        offset = (address - self.address) & 0xFFFFFFFF
+        if size < 0 or offset + size > self.size:
+            raise IndexError(
+                f"{self.what}: {size} bytes at {address:#x} are not in"
+                f" {self.address:#x}..{self.address + self.size:#x}"
+            )
+        return offset
+
+    def unmap(self) -> None:
+        """Unmap it, which no view may survive. Idempotent."""
+        size, self.size = self.size, 0
+        if size:
+            syscalls.munmap(self.address, size, what=self.what)
+
+    def __del__(self) -> None:
+        try:
+            self.unmap()
+        except Exception as error:  # noqa: BLE001 (nobody could catch it)
+            debug("cannot unmap: %s", error)
 
 
 def map_arena(
-    fd: int, request: "MapRequest", images: list[memoryview]
-) -> Callable[[], None]:
-    """Map a new arena, which fixes its address, and write its initial contents.
+    fd: int, request: "MapRequest", section: "Section | None", *, reused: bool
+) -> Arena | None:
+    """Map an arena, and write the initial contents of a new one.
 
-    Returns what unmaps it; address and contents stay. The verifier wants the address
-    before it takes a program that uses the arena.
+    ``None`` for an arena whose pages cannot be touched, or that exists already at an
+    address that nobody knows; then it may have no variables.
     """
     what = f"map '{request.name}'"
     size = request.max_entries * mmap.PAGESIZE
-    image = b"".join(images)
-    if image and request.flags & _F_SEGV_ON_FAULT:
-        raise BpfError(
-            f"{what}: BPF_F_SEGV_ON_FAULT leaves no way to write its initial contents"
-        )
+    image = b"" if section is None else section.read()
     if len(image) > size:
         raise BpfError(
             f"{what}: {len(image)} bytes of globals do not fit into"
             f" {request.max_entries} pages"
         )
+    untouchable = bool(request.flags & _F_SEGV_ON_FAULT)
+    if untouchable and section is not None:
+        raise BpfError(
+            f"{what}: BPF_F_SEGV_ON_FAULT leaves no way to write its initial contents"
+        )
     flags = syscalls.MAP_SHARED
     if request.map_extra:
         flags |= _MAP_FIXED_NOREPLACE
-    address = syscalls.mmap(
-        request.map_extra,
-        size,
-        syscalls.PROT_READ | syscalls.PROT_WRITE,
-        flags,
-        fd,
-        what=what,
-    )
-    if image:
+    try:
+        address = syscalls.mmap(
+            request.map_extra,
+            size,
+            syscalls.PROT_READ | syscalls.PROT_WRITE,
+            flags,
+            fd,
+            what=what,
+        )
+    except BpfOSError as error:
+        if not reused:
+            raise
+        if section is None:
+            debug("%s", error)
+            return None
+        if error.errno == errno.EINVAL and not request.map_extra:
+            error.add_note(
+                "an arena that exists has one address in all processes; define it"
+                " with __ulong(map_extra, ADDRESS)"
+            )
+        raise
+    arena = Arena(address, size, what)
+    if image and not reused:
         ctypes.memmove(address, image, len(image))
-    return lambda: syscalls.munmap(address, size, what=what)
+    return None if untouchable else arena

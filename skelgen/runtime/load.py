@@ -28,6 +28,7 @@ from skelgen.runtime.undo import Undo
 
 if TYPE_CHECKING:
     from skelgen.model.spec import ExternSpec
+    from skelgen.runtime.arena import Arena
     from skelgen.runtime.attach_btf import AttachTarget
     from skelgen.runtime.externs import Symbol
     from skelgen.runtime.parts import DataMap, Parts
@@ -85,6 +86,7 @@ class _Load:
         self._temporary.add(self._types.close)
         self._token_fd = 0
         self._operations = Operations(parts, self._types, failures)
+        self._arenas: dict[str, Arena] = {}
         self._missing: dict[str, BpfError] = {}
 
     def run(self) -> LoadReport:
@@ -251,15 +253,16 @@ class _Load:
             if made.request.type == MapType.ARENA:
                 from skelgen.runtime.arena import map_arena  # noqa: PLC0415 - rare
 
-                spec = self._parts.spec
-                images = [
-                    spec.view(data.image)
-                    for data in spec.data
-                    if data.kind is DataKind.ARENA and data.image is not None
-                ]
                 with maker.attempt(name):
-                    unmap = map_arena(made.fd.fileno(), made.request, images)
-                    self._temporary.add(unmap)
+                    arena = map_arena(
+                        made.fd.fileno(),
+                        made.request,
+                        self._parts.arena,
+                        reused=made.reused,
+                    )
+                    if arena is not None:
+                        self._undo.add(arena.unmap)
+                        self._arenas[name] = arena
 
     def _places(self, maker: MapMaker, symbols: "dict[str, Symbol]") -> Places:
         """Return where everything is that relocations name."""
@@ -287,6 +290,7 @@ class _Load:
         for name, data in parts.data.items():
             if name in maker.made:
                 self._hand_over_section(data, maker.made[name], config)
+        self._hand_over_arenas()
         self._operations.finish(loaded)
         for name, handle in parts.handles().items():
             made = maker.made.get(name)
@@ -320,3 +324,11 @@ class _Load:
             section._fill(contents)  # noqa: SLF001 - the loader's part of it
         self._undo.add(section._disown)  # noqa: SLF001 - likewise
         section._adopt(fd, mmapable=made.mmapable)  # noqa: SLF001 - likewise
+
+    def _hand_over_arenas(self) -> None:
+        section = self._parts.arena
+        for name, arena in self._arenas.items():
+            if section is not None:
+                memory = arena.memory(0, section.size, f"section '{section.name}'")
+                self._undo.add(section._move(memory))  # noqa: SLF001 - as above
+            self._parts.maps[name].arena = arena

@@ -10,7 +10,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, overload
 
 from skelgen.runtime.errors import ClosedError, StateError
-from skelgen.runtime.parts import Options, Parts, data_maps, map_handles
+from skelgen.runtime.parts import Options, Parts, arena_section, data_maps, map_handles
 from skelgen.runtime.programs import program_class
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.undo import Undo
@@ -143,6 +143,7 @@ class Object:
             ),
             map_handles(spec, root),
             data_maps(spec, self.name),
+            arena_section(spec),
             self._open_struct_ops(),
             self.programs,
         )
@@ -153,8 +154,10 @@ class Object:
         )
         """Maps by name, data sections by the section's (``.bss``), struct_ops
         variables by theirs; keys and values are bytes."""
+        arena = self._parts.arena
+        sections = (*self._parts.data, *(() if arena is None else (arena.name,)))
         self.sections: Final[Mapping[str, Section]] = Named(
-            "section", tuple(self._parts.data), self.section
+            "section", sections, self.section
         )
         """Data sections by ELF name, as bytes."""
 
@@ -225,6 +228,9 @@ class Object:
 
     def section(self, name: str) -> "Section":
         """Return a data section by its ELF name."""
+        arena = self._parts.arena
+        if arena is not None and name == arena.name:
+            return arena
         return self._parts.data[name].section
 
     # -- life ------------------------------------------------------------------
@@ -335,6 +341,8 @@ class Object:
             undo = Undo()
             for data in self._parts.data.values():
                 undo.add(data.section._close)  # noqa: SLF001 - its owner
+            if self._parts.arena is not None:
+                undo.add(self._parts.arena._close)  # noqa: SLF001 - its owner
             for handle in self._parts.handles().values():
                 undo.add(handle._close)  # noqa: SLF001 - its owner
             for program in self._programs.values():

@@ -53,6 +53,8 @@ class Parts(NamedTuple):
     """Of ``.maps``, by name."""
     data: dict[str, DataMap]
     """By ELF section; not the globals of an arena."""
+    arena: Section | None
+    """The globals of an arena, which have no map of their own."""
     struct_ops: "dict[str, StructOpsMap]"
     programs: "Mapping[str, Program]"
 
@@ -77,6 +79,14 @@ def map_handles(spec: ObjectSpec, pin_root: str) -> "dict[str, MapHandle]":
         )
         for map_ in spec.maps
     }
+
+
+def arena_section(spec: ObjectSpec) -> Section | None:
+    """Return the globals of an object's arena, with their initial contents."""
+    for data in spec.data:
+        if data.kind is DataKind.ARENA:
+            return Section(data, None if data.image is None else spec.view(data.image))
+    return None
 
 
 def data_maps(spec: ObjectSpec, object_name: str) -> dict[str, DataMap]:

@@ -17,6 +17,8 @@ from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
 from skelgen.runtime.log import debug
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed import ReadableBuffer
 
     from skelgen.runtime.codec import Slot
@@ -39,11 +41,14 @@ class SectionMemory(mmap.mmap):
     """Whether the map is mapped here."""
     used = 0
     """Bytes of the section; the pages have more."""
+    moved = False
+    """Whether the section is elsewhere since, and this what it was before load."""
 
     @property
     def what(self) -> str:
         """How errors call it."""
-        return f"section '{self.name}'"
+        when = " as it was before load()" if self.moved else ""
+        return f"section '{self.name}'{when}"
 
     def pull(self) -> None:
         """Read the map, where it is not mapped anyway."""
@@ -196,6 +201,23 @@ class Section:
         if memory.mapped:
             _map_private(memory)
         self.slots.clear()
+
+    def _move(self, memory: Any) -> "Callable[[], None]":  # noqa: ANN401 (ctypes)
+        """Be an ``ArenaMemory`` from now on, and return what undoes that.
+
+        Views from before stay what they were, and can no more be written.
+        """
+        old = self.memory()
+        old.frozen = old.moved = self._loaded = True
+        self._memory = memory
+        self.slots.clear()
+
+        def stay() -> None:
+            old.frozen = old.moved = self._loaded = False
+            self._memory = old
+            self.slots.clear()
+
+        return stay
 
     def _close(self) -> None:
         """Give the pages up; views of globals keep theirs. Idempotent."""

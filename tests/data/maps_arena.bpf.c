@@ -21,14 +21,22 @@ struct item {
 
 int __arena counter = 5;
 struct item __arena item;
+struct item __arena items[3];
+struct item __arena *__arena head;
+char __arena label[16] = "from C";
 int plain = 6;
 
+// Chains the items, and counts in all of them.
 SEC("syscall")
 int touch(void *ctx)
 {
-	bpf_map_lookup_elem(&arena, &plain);
 	counter += plain;
 	item.value = counter;
+	items[0].value += 1;
+	items[2].value += 3;
+	items[0].next = &items[2];
+	items[2].next = &item;
+	head = &items[0];
 	return counter;
 }
 

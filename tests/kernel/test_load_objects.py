@@ -304,17 +304,6 @@ def test_a_failed_load_takes_its_pins_back(
         assert not (bpffs.path / "skelgen_pinned").exists()
 
 
-def test_arena(compile_bpf: Compile) -> None:
-    """Its program is not one that the verifier takes, but the arena is made."""
-    privilege.require("arenas", features.map_type(MapType.ARENA))
-    with skelgen.open_object(compile_bpf("maps_arena")) as obj:
-        obj.programs["touch"].autoload = False
-        obj.load()
-        info = obj.maps["arena"].info()
-        assert (info.type, info.max_entries) == (MapType.ARENA, 4)
-        assert info.map_extra == 1 << 44
-
-
 # -- data ------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 # ruff: noqa: B018 (what is only named is an error by itself)
 
 from globals_live_skel import GlobalsLive, Totals
+from maps_arena_skel import MapsArena
 from positive import Data, Key
 from ringbuf_skel import Ringbuf
 from struct_ops_shadow_skel import StructOpsShadow, StructOpsShadowSkelgenOps
@@ -105,3 +106,13 @@ def wrong_shadows(skel: StructOpsShadow) -> None:
     skel.maps.plain.autocreate = "no"  # error
     skel.links.linked = skel.progs.other.attach(1)  # error
     StructOpsShadowSkelgenOps(flags=1)  # error
+
+
+def wrong_arenas(skel: MapsArena) -> None:
+    skel.arena.counter = "x"  # error
+    skel.arena.cuonter = 1  # error
+    skel.arena.head = skel.arena.item  # error
+    skel.maps.arena.read("x", 4)  # error
+    skel.maps.arena.write(skel.arena.head, "text")  # error
+    number: str = skel.maps.arena.at(skel.arena.head, rt.U32)  # error
+    del number

@@ -1,6 +1,6 @@
 """What users write, and a type checker accepts. It also runs: see test_typing.py.
 
-The skeletons come from the fixtures ``globals_live``, ``ringbuf`` and
+The skeletons come from the fixtures ``globals_live``, ``maps_arena``, ``ringbuf`` and
 ``struct_ops_shadow``.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
 from typing import TYPE_CHECKING, assert_type
 
 from globals_live_skel import GlobalsLive, Totals
+from maps_arena_skel import Item, MapsArena
 from ringbuf_skel import Event, Ringbuf
 from struct_ops_shadow_skel import Limits, Mode, StructOpsShadow
 
@@ -202,6 +203,19 @@ def loading_is_typed(skel: GlobalsLive, other: Ringbuf) -> None:
     other.maps.rb.autocreate = False
 
 
+def arenas_are_typed() -> None:
+    with MapsArena.open() as skel:
+        skel.arena.counter = 3
+        skel.arena.items[1].value = 4
+        assert_type(skel.arena.item, Item)
+        assert_type(skel.arena.head, int)  # an address
+        assert_type(skel.maps.arena, rt.ArenaMap)
+        if skel.arena.head:
+            item = skel.maps.arena.at(skel.arena.head, rt.struct(Item))
+            assert_type(item, Item)
+            assert_type(skel.maps.arena.at(item.next, rt.U32), int)
+
+
 def main() -> None:
     """Run what needs no map in the kernel."""
     spec = rt.DataSpec(".data", rt.DataKind.DATA, size=100, mmapable=True)
@@ -209,6 +223,7 @@ def main() -> None:
     globals_are_typed(Data(section))
     skeletons_are_typed()
     shadows_are_typed()
+    arenas_are_typed()
 
 
 if __name__ == "__main__":

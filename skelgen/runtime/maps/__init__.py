@@ -19,6 +19,10 @@ def family(handle: "MapHandle") -> "Map":
         return RingBuf(handle, record=None)
     if handle.type == MapType.PROG_ARRAY:
         return array.ProgArray(handle)
+    if handle.type == MapType.ARENA:
+        from skelgen.runtime.maps.arena import ArenaMap  # noqa: PLC0415 - rare
+
+        return ArenaMap(handle)
     arrays: dict[int, Any] = {
         MapType.ARRAY: array.ArrayMap,
         MapType.PERCPU_ARRAY: array.PerCpuArrayMap,

@@ -15,6 +15,7 @@ from skelgen.runtime.maps.target import fd_of
 if TYPE_CHECKING:
     from typing import Self
 
+    from skelgen.runtime.arena import Arena
     from skelgen.runtime.codec import Codec
     from skelgen.runtime.maps.target import SupportsFd, SupportsFileno
     from skelgen.runtime.syscalls import MapInfo
@@ -91,6 +92,7 @@ class MapHandle(Defined):
         "_pinned",
         "_reused",
         "_users",
+        "arena",
         "definition",
         "load_error",
         "lock",
@@ -153,6 +155,8 @@ class MapHandle(Defined):
         self.lock: Final = Lock()
         """Held for a moment by what changes in families that several threads use."""
         self._fd: syscalls.Fd | None = None
+        self.arena: Arena | None = None
+        """The memory of an arena, while it is loaded."""
         self._accesses: list[_Closes] = []
         self._users: list[None] = []
         self._pinned: list[str] = []
@@ -310,6 +314,7 @@ class MapHandle(Defined):
     def _close(self) -> None:
         """Close the fd. Idempotent."""
         self.state = "destroyed"
+        self.arena = None  # views keep it mapped
         self._drop_reused()
         fd, self._fd = self._fd, None
         accesses, self._accesses = self._accesses, []
