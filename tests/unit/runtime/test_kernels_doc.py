@@ -1,0 +1,44 @@
+"""``docs/kernels.md`` says of each feature what the code says."""
+
+import re
+
+import pytest
+
+from skelgen.model.enums import AttachType
+from skelgen.model.since import attach_type_since
+from skelgen.runtime import features
+from tests.harness.sources import ROOT
+
+DOC = (ROOT / "docs" / "kernels.md").read_text("utf-8")
+
+
+def table(header: str) -> list[list[str]]:
+    """Return the rows of the table with a header."""
+    _, _, rest = DOC.partition(f"\n{header}\n")
+    rows = re.match(r"(?:\|.*\n)+", rest)
+    assert rows is not None
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in rows[0].splitlines()[1:]
+    ]
+
+
+def test_every_feature_with_its_kernel_in_their_order() -> None:
+    rows = table("| feature | since | without it |")
+    documented = {name: since for name, since, _ in rows}
+    assert documented == {f.name: f.since for f in features.named().values()}
+    assert all(without for *_, without in rows)
+    kernels = [tuple(map(int, since.split("."))) for _, since, _ in rows]
+    assert kernels == sorted(kernels)
+
+
+@pytest.mark.parametrize(
+    ("hook", "number"),
+    [("XDP", AttachType.XDP), ("tc", AttachType.TCX_INGRESS)],
+)
+def test_links_with_their_kernel(hook: str, number: int) -> None:
+    rows = {
+        name: since for name, since, _ in table("| hook | BPF link since | before |")
+    }
+    assert rows[hook] == attach_type_since(number)
+    assert rows["cgroups"] == features.LINK_CREATE.since
