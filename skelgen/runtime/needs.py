@@ -57,7 +57,6 @@ _FALLBACKS: Final[dict[AttachType, str]] = {
     AttachType.XDP: "attached through netlink",
     AttachType.TCX_INGRESS: "attached as a filter of clsact",
     AttachType.TCX_EGRESS: "attached as a filter of clsact",
-    AttachType.TRACE_UPROBE_MULTI: "attached one by one",
 }
 _PROBE_READ: Final = range(112, 116)
 
