@@ -11,7 +11,7 @@ import os
 import shlex
 import shutil
 import subprocess
-import sysconfig
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +66,8 @@ class Compiler:
             for folder in folders:
                 flags += ["-idirafter", str(folder)]
             return tuple(flags)
-        multiarch = sysconfig.get_config_var("MULTIARCH")
+        # not sysconfig, which two threads cannot ask at once for the first time
+        multiarch = getattr(sys.implementation, "_multiarch", None)
         folder = Path("/usr/include") / str(multiarch)
         if multiarch and folder.is_dir():
             # Debian keeps <asm/types.h> there, where -target bpf does not look.

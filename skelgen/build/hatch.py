@@ -4,6 +4,7 @@ A project asks for it with an empty ``[tool.hatch.build.hooks.skelgen]``; what t
 build stands in ``[tool.skelgen]``, as with setuptools.
 """
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ class SkelgenBuildHook(BuildHookInterface[Any]):
             self.app.abort(f"skelgen: {error}")
 
     def _initialize(self, root: Path, version: str, build_data: dict[str, Any]) -> None:
-        config = read_pyproject(root / "pyproject.toml")
+        # relative, for messages that name files as the user sees them
+        config = read_pyproject(Path(os.path.relpath(root)) / "pyproject.toml")
         if config is None:
             self.app.display_warning("skelgen: pyproject.toml has no [tool.skelgen]")
             return
