@@ -20,6 +20,7 @@ from tests.harness import projects
 from tests.harness.projects import TABLE, Environment
 from tests.harness.sources import ROOT
 
+LIB = "tool.skelgen.python-source = 'lib'\n"
 BOTH = ["wrote src/mytool/trace_skel.py", "wrote src/mytool/other_skel.py"]
 
 
@@ -230,28 +231,37 @@ def on_terminal(where: Environment, folder: Path, environ: dict[str, str]) -> st
 
 
 @pytest.mark.parametrize(
-    ("tree", "extra", "module", "wanted"),
+    ("tree", "tool", "module", "wanted"),
     [
         (["src/p/__init__.py"], "", "p.x", "src/p/x.py"),
-        (["p/__init__.py", "src/main.c"], "", "p.x", "p/x.py"),
+        (["p/__init__.py"], "", "p.x", "p/x.py"),
         (["p/__init__.py"], "", "p.q.x", "p/q/x.py"),
         (["src/p/__init__.py"], "", "x", "src/x.py"),
         (["y.py"], "", "x", "x.py"),
-        (["lib/p/__init__.py"], "python-source = 'lib'", "p.x", "lib/p/x.py"),
+        (
+            ["p/__init__.py", "src/main.c"],
+            "tool.setuptools.packages = ['p']\n",
+            "p.x",
+            "p/x.py",
+        ),
+        (
+            ["lib/p/__init__.py"],
+            "tool.setuptools.package-dir = {'' = 'lib'}\n" + LIB,
+            "p.x",
+            "lib/p/x.py",
+        ),
     ],
 )
 def test_the_command_and_setuptools_agree(
-    tmp_path: Path, tree: list[str], extra: str, module: str, wanted: str
+    tmp_path: Path, tree: list[str], tool: str, module: str, wanted: str
 ) -> None:
     for name in tree:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     pyproject = tmp_path / "pyproject.toml"
     pyproject.write_text(
-        "[project]\nname = 'p'\nversion = '1'\n"
-        + ("[tool.setuptools.package-dir]\n'' = 'lib'\n" if extra else "")
-        + f"[tool.skelgen]\n{extra}\n"
-        + f"[[tool.skelgen.skeletons]]\nsource = 'x.bpf.c'\nmodule = '{module}'\n"
+        f"{tool}[project]\nname = 'p'\nversion = '1'\n"
+        f"[[tool.skelgen.skeletons]]\nsource = 'x.bpf.c'\nmodule = '{module}'\n"
     )
     config = read_pyproject(pyproject)
     assert config is not None
