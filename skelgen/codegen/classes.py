@@ -116,7 +116,8 @@ def struct_class(
         base = "rt.Shadow"
         doc += ", settable before ``load()``"
     if layout.left_out:
-        doc += f"; without {', '.join(map(code, layout.left_out))} (pointers to data)"
+        names = ", ".join(map(code, layout.left_out))
+        doc += f"; pointers to data left out: {names}"
     return StructClass(
         name,
         base,

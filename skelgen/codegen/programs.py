@@ -66,8 +66,8 @@ def program_view(spec: ProgramSpec, attribute: str) -> ProgramView:
 def struct_ops_view(spec: StructOpsSpec, attribute: str, cls: str) -> ProgramView:
     """Return how a struct_ops variable looks in a module, whose shadow is a ``cls``."""
     doc = f"{code(f'struct {spec.type_name} {spec.name}')}."
-    call = f'obj.struct_ops["{spec.name}"].shadow'
-    expr = Group(f"self.{attribute}: Final = {call}", (cls,))
+    items = (f'"{spec.name}"', cls)
+    expr = Group(f"self.{attribute}: Final = obj.shadow", items)
     return ProgramView(attribute, expr, doc)
 
 

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.maps.struct_ops import StructOpsMap
     from skelgen.runtime.section import Section
+    from skelgen.runtime.shadow import Shadow
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Program)
+S = TypeVar("S", bound="Shadow")
 
 
 class State(Enum):
@@ -225,6 +227,10 @@ class Object:
                 f"program '{name}': is a {type(program).__name__}, not a {cls.__name__}"
             )
         return program
+
+    def shadow(self, name: str, cls: "type[S]") -> "S":
+        """Return a struct_ops variable as a generated class, whose members it has."""
+        return self._parts.struct_ops[name].shadow(cls)
 
     def section(self, name: str) -> "Section":
         """Return a data section by its ELF name."""

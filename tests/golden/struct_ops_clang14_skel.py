@@ -96,8 +96,8 @@ class StructOpsClang14StructOps:
     __slots__ = ("skelgen_cc",)
 
     def __init__(self, obj: rt.Object) -> None:
-        self.skelgen_cc: Final = obj.struct_ops["skelgen_cc"].shadow(
-            StructOpsClang14TcpCongestionOps
+        self.skelgen_cc: Final = obj.shadow(
+            "skelgen_cc", StructOpsClang14TcpCongestionOps
         )
         """``struct tcp_congestion_ops skelgen_cc``."""
 
