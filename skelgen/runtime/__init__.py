@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         KernelBtfError,
         MapFullError,
         NotSupportedError,
+        Register,
         SourceLine,
         StateError,
         VerifierError,
@@ -224,6 +225,7 @@ __all__ = (
     "ProgramSpec",
     "RawTracepoint",
     "RawTracepointProgram",
+    "Register",
     "RingBuf",
     "Section",
     "Shadow",
@@ -289,8 +291,8 @@ _HOMES = {
     "skelgen.runtime.errors": (
         "AbiError AttachError BpfError BpfFileExistsError BpfFileNotFoundError "
         "BpfOSError BpfPermissionError ClosedError CoreRelocationError "
-        "ExternError KernelBtfError MapFullError NotSupportedError SourceLine "
-        "StateError VerifierError"
+        "ExternError KernelBtfError MapFullError NotSupportedError Register "
+        "SourceLine StateError VerifierError"
     ),
     "skelgen.runtime.globals": ("DataSection Global"),
     "skelgen.runtime.links.base": ("Link"),

@@ -82,15 +82,30 @@ class SourceLine(NamedTuple):
     file: str
     line: int
     text: str
+    column: int = 0
+    """From 1; 0 where it is not known."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.text}"
 
 
+class Register(NamedTuple):
+    """A register of a refused program, before the instruction at fault."""
+
+    name: str
+    """``R0`` to ``R10``, as in the log."""
+    state: str
+    """As the verifier writes it: ``scalar(umax=255)``; empty for one never written."""
+    meaning: str
+    """The same in words."""
+
+
 class VerifierError(BpfOSError):
     """The kernel's verifier refused a program (``BPF_PROG_LOAD``).
 
-    ``str()`` gives the useful lines, ``log`` all of them.
+    ``str()`` gives what is useful: line, instruction, registers, what the verifier
+    says, why, and what to do. ``log`` is all that it wrote. Attributes are ``None`` or
+    empty where the log or the object does not tell.
     """
 
     def __init__(
@@ -101,6 +116,14 @@ class VerifierError(BpfOSError):
         program: str = "",
         log: str = "",
         source: SourceLine | None = None,
+        around: tuple[SourceLine, ...] = (),
+        function: str | None = None,
+        insn: int | None = None,
+        instruction: str | None = None,
+        registers: tuple[Register, ...] = (),
+        messages: tuple[str, ...] = (),
+        reason: str | None = None,
+        hint: str | None = None,
     ) -> None:
         super().__init__(
             errno, message, command="BPF_PROG_LOAD", what=f"program '{program}'"
@@ -111,6 +134,22 @@ class VerifierError(BpfOSError):
         """The verifier's whole log, as the kernel wrote it."""
         self.source = source
         """The line of C that was refused, where the program has line info."""
+        self.around = around
+        """That line and a few around it, of the same function and file."""
+        self.function = function
+        """Name of the C function: the program's, or one that it calls."""
+        self.insn = insn
+        """Index of the instruction, those of called functions counted behind."""
+        self.instruction = instruction
+        """Its text, e.g. ``r0 = *(u64 *)(r0 +8)``."""
+        self.registers = registers
+        """The registers that matter, before that instruction."""
+        self.messages = messages
+        """What the verifier said at the end of the log."""
+        self.reason = reason
+        """What is wrong, in one sentence, where the complaint is a known one."""
+        self.hint = hint
+        """What to do about it."""
 
     def __str__(self) -> str:
         return f"{self.what}: {self.strerror}"

@@ -2,15 +2,28 @@
 
 from typing import TYPE_CHECKING
 
-from skelgen.runtime import prog_load, verifier
+from skelgen.btf.errors import BtfParseError
+from skelgen.btf.kinds import Kind
+from skelgen.btf.layout import section_vars
+from skelgen.model.spec import MapFd, MapValue
+from skelgen.runtime import prog_load
 from skelgen.runtime.core_program import missing
+from skelgen.runtime.errors import BpfError
+from skelgen.runtime.verifier.facts import Facts, Names
+from skelgen.runtime.verifier.lines import Lines
+from skelgen.runtime.verifier.log import Log, read_log
+from skelgen.runtime.verifier.report import verifier_error
 
 if TYPE_CHECKING:
     from skelgen.btf.core.reloc import CoreRelo
-    from skelgen.runtime.errors import BpfError, SourceLine
+    from skelgen.btf.parse import Btf
+    from skelgen.model.spec import ObjectSpec, ProgramSpec
     from skelgen.runtime.load_types import LoadTypes
     from skelgen.runtime.parts import Parts
     from skelgen.runtime.programs.base import Program
+
+_SLEEPABLE = 1 << 4  # BPF_F_SLEEPABLE
+_MARKER = "call unknown#"
 
 
 def explain(
@@ -26,51 +39,108 @@ def explain(
     """
     error, log = refused.error, refused.log
     if not log.strip():
-        return prog_load.without_log(error, program.what, program.type)
-    marker = verifier.find_marker(log)
-    source = _source(parts, types, program, log)
-    where = "the BTF file" if parts.options.btf else "kernel BTF"
-    number = -1 if marker is None else marker.number
-    relo = None
-    reason = _reason(parts, number)
-    if marker is not None and verifier.is_poison(number):
-        relo = poisoned.get(marker.insn)
-        if relo is not None and types.relocator is not None:
-            reason = f"{types.relocator.access(relo)} not in {where}"
-    verdict = verifier.verifier_error(
-        error.errno or 0, program.name, log, source, reason
-    )
-    if relo is None or types.relocator is None:
+        return prog_load.without_log(
+            error, program.what, program.type, program.spec.insns.size // 8
+        )
+    facts = _facts(parts, types, program, read_log(log), poisoned)
+    verdict = verifier_error(error.errno or 0, program.name, log, facts)
+    step = facts.step
+    if step is None or _MARKER not in step.text or types.relocator is None:
         return verdict
-    result = missing(program.name, relo, types.relocator, f"not in {where}")
-    if source is not None:
-        result.add_note(f"at {source}")
+    relo = poisoned.get(step.insn)
+    if relo is None:
+        return verdict
+    where = f"not in {_target(parts)}"
+    result = missing(program.name, relo, types.relocator, where)
+    if verdict.source is not None:
+        result.add_note(f"at {verdict.source}")
+    if verdict.hint is not None:
+        result.add_note(f"hint: {verdict.hint}")
     result.__cause__ = verdict
     return result
 
 
-def _source(
-    parts: "Parts", types: "LoadTypes", program: "Program", log: str
-) -> "SourceLine | None":
-    insn = verifier.failing_insn(log)
-    info = program.spec.line_info
-    if insn is None or info is None or types.btf is None:
-        return None
-    return verifier.source_line(bytes(parts.spec.view(info)), types.btf, insn)
+def _target(parts: "Parts") -> str:
+    return "the BTF file" if parts.options.btf else "kernel BTF"
 
 
-def _reason(parts: "Parts", number: int) -> str | None:
-    """Return what a helper that does not exist stands for."""
-    if verifier.is_poison(number):
-        return "a CO-RE relocation has no answer in the target's BTF"
-    place = verifier.missing_extern(number)
-    if place is not None and place < len(parts.spec.externs):
-        return (
-            f"kernel function '{parts.spec.externs[place].name}' is called, and this"
-            " kernel does not have it"
+def _facts(
+    parts: "Parts",
+    types: "LoadTypes",
+    program: "Program",
+    log: Log,
+    poisoned: "dict[int, CoreRelo]",
+) -> Facts:
+    spec = program.spec
+
+    def access(insn: int) -> str | None:
+        relo = poisoned.get(insn)
+        if relo is None or types.relocator is None:
+            return None
+        return types.relocator.access(relo)
+
+    lines = None
+    if types.btf is not None and spec.line_info is not None:
+        lines = Lines(
+            types.btf,
+            bytes(parts.spec.view(spec.line_info)),
+            b"" if spec.func_info is None else bytes(parts.spec.view(spec.func_info)),
         )
-    place = verifier.missing_map(number)
-    names = list(parts.handles())
-    if place is not None and place < len(names):
-        return f"map '{names[place]}' is used, and was not made"
+    return Facts(
+        log,
+        program_type=program.type,
+        section=spec.section,
+        license=parts.spec.license,
+        sleepable=bool(program.flags & _SLEEPABLE),
+        lines=lines,
+        names=_names(parts, types.btf, spec),
+        find_struct=lambda name, kernel: _find_struct(types, name, kernel=kernel),
+        missing=access,
+    )
+
+
+def _names(parts: "Parts", btf: "Btf | None", spec: "ProgramSpec") -> Names:
+    maps: dict[int, str] = {}
+    variables: dict[int, str] = {}
+    for reloc in spec.relocs:
+        if isinstance(reloc, MapFd):
+            maps[reloc.insn] = reloc.map
+        elif isinstance(reloc, MapValue):
+            maps[reloc.insn] = reloc.section
+            name = _variable(parts.spec, btf, reloc)
+            if name is not None:
+                variables[reloc.insn] = name
+    return Names(
+        maps,
+        variables,
+        tuple(parts.handles()),
+        tuple(extern.name for extern in parts.spec.externs),
+    )
+
+
+def _variable(spec: "ObjectSpec", btf: "Btf | None", reloc: MapValue) -> str | None:
+    """Return the global variable at a place in a data section."""
+    for data in spec.data:
+        if data.section == reloc.section and data.type_id and btf is not None:
+            try:
+                for var in section_vars(btf, data.type_id):
+                    if var.offset <= reloc.offset < var.offset + max(var.size, 1):
+                        return var.name
+            except BtfParseError:
+                return None
     return None
+
+
+def _find_struct(
+    types: "LoadTypes", name: str, *, kernel: bool
+) -> "tuple[Btf, int] | None":
+    """Return a struct: the object's own, which it was compiled with, or the kernel's."""
+    if types.btf is not None and not kernel:
+        own = types.btf.find(name, Kind.STRUCT)
+        if own is not None:
+            return types.btf, own
+    try:
+        found = types.kernel.vmlinux.find(name, Kind.STRUCT)
+    except (BpfError, BtfParseError, OSError):
+        return None
+    return None if found is None else (types.kernel.vmlinux, found)

@@ -17,8 +17,12 @@ from skelgen.runtime.log import debug
 
 _FIRST_LOG = 16 << 20
 """``UINT32_MAX >> 8``, the longest log of kernels before 5.2 and libbpf's choice."""
-_MAX_LOG = 1 << 30
+_MAX_LOG = (1 << 30) - 1
 """``UINT32_MAX >> 2``: the kernel takes no longer buffer."""
+
+_UNPRIVILEGED_INSNS = 4096  # BPF_MAXINSNS
+_LOG_LEVELS = 3
+"""Levels 1 and 2 say why; 4, statistics, does not."""
 
 # helpers that take the place of others before Linux 5.5
 _PROBE_READ = {112: 4, 113: 4, 114: 45, 115: 45}
@@ -66,8 +70,13 @@ def load(request: dict[str, Any], *, optional_attach_type: bool) -> tuple[int, s
     ``request`` has the arguments of :func:`syscalls.prog_load`. Raises
     :class:`Refused`.
     """
-    if request["log_level"]:
+    if request["log_level"] & _LOG_LEVELS:
         return _load_with_log(request)
+    if request["log_level"]:  # statistics, which do not say why
+        try:
+            return _load_with_log(request)
+        except Refused:
+            return _load_with_log({**request, "log_level": request["log_level"] | 1})
     try:
         return syscalls.prog_load(**request), ""
     except BpfOSError as error:
@@ -84,9 +93,10 @@ def _load_with_log(request: dict[str, Any]) -> tuple[int, str]:
     size = _FIRST_LOG
     while True:
         buffer = LogBuffer(size)
+        true_size: list[int] = []
         try:
             with buffer.view as view:
-                fd = syscalls.prog_load(**request, log_buf=view)
+                fd = syscalls.prog_load(**request, log_buf=view, true_size=true_size)
             return fd, buffer.text()
         except BpfOSError as error:
             error.__traceback__ = None  # it keeps the buffer
@@ -94,7 +104,8 @@ def _load_with_log(request: dict[str, Any]) -> tuple[int, str]:
                 raise Refused(error, buffer.text()) from None
         finally:
             buffer.close()
-        size *= 2
+        # Linux 6.4 tells how much it takes; before, one has to try
+        size = min(max(size * 2, *true_size), _MAX_LOG)
 
 
 def _lower(request: dict[str, Any], *, optional_attach_type: bool) -> bool:
@@ -137,7 +148,9 @@ def _use_probe_read(request: dict[str, Any]) -> bool:
     return changed
 
 
-def without_log(error: BpfOSError, what: str, prog_type: int) -> BpfOSError:
+def without_log(
+    error: BpfOSError, what: str, prog_type: int, insns: int = 0
+) -> BpfOSError:
     """Return the error for a program refused before the verifier said a word."""
     result = os_error(error.errno or 0, command="BPF_PROG_LOAD", what=what)
     if error.errno in {errno.EPERM, errno.EACCES}:
@@ -145,6 +158,11 @@ def without_log(error: BpfOSError, what: str, prog_type: int) -> BpfOSError:
 
         for note in explain("BPF_PROG_LOAD", prog_type):
             result.add_note(note)
+    elif error.errno == errno.E2BIG and insns > _UNPRIVILEGED_INSNS:
+        result.add_note(
+            f"it has {insns:,} instructions; the kernel takes 1,000,000 from a process"
+            f" with CAP_BPF, and {_UNPRIVILEGED_INSNS:,} from others and before Linux 5.2"
+        )
     elif error.errno == errno.EINVAL:
         result.add_note(
             f"this kernel may not know programs of type {_type_name(prog_type)} or"

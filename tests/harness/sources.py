@@ -61,6 +61,12 @@ def bad_sources() -> dict[str, Source]:
 
 
 @functools.cache
+def rejected_sources() -> dict[str, Source]:
+    """Return the fixtures that load nowhere, because the verifier rejects them."""
+    return _read(sorted((DATA / "rejected").glob("*.bpf.c")))
+
+
+@functools.cache
 def example_sources() -> dict[str, Source]:
     """Return the programs of the examples."""
     return _read(sorted(EXAMPLES.glob("*/*.bpf.c")))
@@ -72,7 +78,9 @@ def _read(paths: list[Path]) -> dict[str, Source]:
 
 
 def find(name: str) -> Source:
-    """Return a fixture or example by name; ``bad/x`` is a bad one."""
+    """Return a fixture or example by name; ``bad/x`` and ``rejected/x`` are such."""
+    if name.startswith("rejected/"):
+        return rejected_sources()[name.removeprefix("rejected/")]
     if name.startswith("bad/"):
         return bad_sources()[name.removeprefix("bad/")]
     source = sources().get(name) or example_sources().get(name)
@@ -111,6 +119,8 @@ def compiled(source: Source, byteorder: str = "little") -> Path:
     options = clang.CompileOptions(target=target, cflags=source.cflags)
     digest = hashlib.sha256(_environment())
     digest.update(repr(options).encode() + source.path.read_bytes())
+    for header in sorted(source.path.parent.glob("*.h")):
+        digest.update(header.read_bytes())
     folder = CACHE / digest.hexdigest()[:20]
     output = folder / f"{source.name}.bpf.o"
     if output.exists():

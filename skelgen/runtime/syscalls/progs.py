@@ -41,6 +41,7 @@ def prog_load(
     fd_array_cnt: int = 0,
     ifindex: int = 0,
     token_fd: int = 0,
+    true_size: list[int] | None = None,
     what: str = "",
 ) -> int:
     """Verify and load a program and return its fd: ``BPF_PROG_LOAD``, Linux 3.18.
@@ -48,7 +49,8 @@ def prog_load(
     ``type`` is a :class:`ProgType`, ``attach_type`` the expected
     :class:`AttachType` (Linux 4.17), ``func_info`` holds records of 8 bytes,
     ``line_info`` of 16 (both Linux 5.0). With ``log_level`` 1 or more the verifier
-    writes its log to ``log_buf``, NUL-terminated. The kernel keeps 15 bytes of the
+    writes its log to ``log_buf``, NUL-terminated; the bytes that the whole of it
+    takes are appended to ``true_size`` (Linux 6.4). The kernel keeps 15 bytes of the
     name (Linux 4.15). Tried up to five times when the kernel says ``EAGAIN``, which
     it does when a signal interrupts the verifier.
     """
@@ -91,11 +93,15 @@ def prog_load(
             0,
         )
     )
-    result = bpf(Command.PROG_LOAD, attr)
+    # the kernel writes to what it is shown of the attr alone
+    size = None if true_size is None or token_fd or fd_array_cnt else _LOG_TRUE_SIZE + 4
+    result = bpf(Command.PROG_LOAD, attr, size)
     for _ in range(_LOAD_ATTEMPTS - 1):
         if result[1] != errno.EAGAIN:
             break
-        result = bpf(Command.PROG_LOAD, attr)
+        result = bpf(Command.PROG_LOAD, attr, size)
+    if true_size is not None:
+        true_size += struct.unpack_from("=I", attr, _LOG_TRUE_SIZE)
     what = what or f"program '{name}'"
     return check_fd(Command.PROG_LOAD, result, what, prog_type=type)
 

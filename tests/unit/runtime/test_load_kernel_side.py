@@ -590,8 +590,12 @@ def test_the_log_is_asked_for_after_a_failure(kernel: FakeKernel) -> None:
     assert (last.u32(LOG_LEVEL), last.u32(LOG_SIZE)) == (1, 16 << 20)
     assert str(caught.value) == (
         "program 'prog': refused by the verifier: permission denied (EACCES)\n"
-        "  0: (95) exit\n"
-        "  R0 !read_ok"
+        "  instruction 0: exit\n"
+        "      r0 is not written on this path\n"
+        "  the verifier:\n"
+        "      R0 !read_ok\n"
+        "  why: the program or function ends without a return value\n"
+        "  hint: return a value on every path"
     )
     assert caught.value.log == "0: (95) exit\nR0 !read_ok\n"
 

@@ -1,0 +1,180 @@
+"""Refusals before the way through the program: instructions, BTF, attach targets."""
+
+import re
+
+from skelgen.runtime.verifier.facts import Facts
+from skelgen.runtime.verifier.pattern import Pattern, Reason, say
+
+_TARGET = "see bpftool btf dump file /sys/kernel/btf/vmlinux | grep NAME"
+_OPCODES = {
+    "06": ("a long jump (gotol)", "6.6"),
+    "e5": ("may_goto (can_loop)", "6.9"),
+    "0d": ("an indirect jump (gotox)", "6.19"),
+    "8d": ("an indirect call", ""),
+}
+_CPU = "compile with -mcpu=v3, or an older one on kernels before 5.12"
+
+
+def _opcode(match: re.Match[str], facts: Facts) -> Reason:
+    del facts
+    name, since = _OPCODES.get(match[1], (f"instruction {match[1]}", ""))
+    when = f", Linux {since} does" if since else ""
+    return Reason(f"this kernel does not know {name}{when}", _CPU, whole=True)
+
+
+def _reserved(match: re.Match[str], facts: Facts) -> Reason:
+    del facts
+    news = {
+        "BPF_MOV": "sign-extending moves came with Linux 6.6",
+        "BPF_LDX": "sign-extending loads came with Linux 6.6",
+        "BPF_ALU": "signed divisions came with Linux 6.6",
+        "BPF_END": "bswap came with Linux 6.6",
+        "BPF_STX": "atomic operations other than add came with Linux 5.12",
+        "BPF_JMP": "can_loop (may_goto) came with Linux 6.9",
+        "BPF_JA": "long jumps came with Linux 6.6",
+    }
+    kind = match[1].partition("/")[0]
+    news_of = news.get(kind)
+    return Reason(
+        f"an instruction of class {match[1]} has fields that this kernel does not know"
+        + (f": {news_of}" if news_of else ""),
+        _CPU,
+    )
+
+
+PATTERNS = (
+    Pattern("opcode", r"unknown opcode ([0-9a-f]{2})", _opcode),
+    Pattern("reserved-fields", r"(BPF_[\w/\[\]|]+) uses reserved fields", _reserved),
+    Pattern(
+        "invalid-insn",
+        r"invalid (?:BPF_\w+|bpf_ld_imm64|BPF_LD_IMM|atomic operand).*|unrecognized"
+        r" bpf_ld_imm64 insn|unknown insn class|BPF_ATOMIC uses invalid",
+        say("an instruction that this kernel does not know", _CPU),
+    ),
+    Pattern(
+        "legacy-load",
+        r"BPF_LD_\[ABS\|IND\].*|LD_ABS is (?:not allowed|only allowed).*"
+        r"|at the time of BPF_LD_ABS",
+        say(
+            "the old packet loads (load_byte() and its like) are used where they are not"
+            " allowed",
+            "use bpf_skb_load_bytes()",
+        ),
+    ),
+    Pattern(
+        "func-info",
+        r"number of funcs in func_info|missing btf func_info|func_info BTF section"
+        r"|invalid func info rec size|invalid type id \d+ in func info|in func info"
+        r"|func info record|func_info",
+        say(
+            "the function records (func_info) do not fit the program",
+            "compile all of it with -g, and link with bpftool gen object or skelgen's"
+            " own linking",
+            whole=True,
+        ),
+    ),
+    Pattern(
+        "line-info",
+        r"(?:Invalid|nonzero tailing record in|missing bpf_)\s?line_info.*",
+        say(
+            "the line records (line_info) do not fit the program",
+            "compile all of it with -g",
+            whole=True,
+        ),
+    ),
+    Pattern(
+        "core-info",
+        r"(?:Invalid|nonzero tailing record in) core_relo.*",
+        say("the CO-RE records do not fit the program", whole=True),
+    ),
+    Pattern(
+        "struct-ops-member",
+        r"attach to (?:unsupported|invalid) member (\S+?)(?:\(@idx \d+\))? of struct"
+        r" (\S+)",
+        say(
+            "'{2}.{1}' cannot be a BPF program in this kernel",
+            "leave the member unset",
+            whole=True,
+        ),
+    ),
+    Pattern(
+        "struct-ops-struct",
+        r"attach_btf_id (\d+) is not a supported struct|attach to invalid member idx",
+        say("this kernel has no struct_ops of that type", whole=True),
+    ),
+    Pattern(
+        "attach-not-function",
+        r"attach_btf_id (\d+) is not a function|The address of function (\S+) cannot be"
+        r" found|kernel function (\S+) .*not be found",
+        say(
+            "the attach target is not a function that can be traced: {2}{3}",
+            "it may be inlined, or a function of a module that is not loaded; "
+            + _TARGET,
+            whole=True,
+        ),
+    ),
+    Pattern(
+        "attach-missing",
+        r"attach_btf_id (\d+) (?:is invalid|doesn't have a name|is not a typedef"
+        r"|points to wrong type name)|Tracing programs must provide btf_id"
+        r"|Subprog (\S+) doesn't exist",
+        say("the attach target is not in the target's BTF: {2}", _TARGET, whole=True),
+    ),
+    Pattern(
+        "attach-not-sleepable",
+        r"(?:^|\n)(\S+) is not sleepable",
+        say(
+            "'{1}' is not a function that a sleepable program may attach to",
+            "drop the .s of its section: fentry/, lsm/",
+            whole=True,
+        ),
+    ),
+    Pattern(
+        "attach-not-modifiable",
+        r"(\S+)\(\) is not modifiable|can't modify return codes",
+        say(
+            "the return value of '{1}' cannot be changed by fmod_ret",
+            "it can of functions with ALLOW_ERROR_INJECTION and of security_*()",
+            whole=True,
+        ),
+    ),
+    Pattern(
+        "attach-program",
+        r"(?:Cannot (?:replace|extend|recursively)|Only FENTRY/FEXIT progs|Can attach to"
+        r" only JITed|Extension programs should|FENTRY/FEXIT program can only).*",
+        say(
+            "the program cannot be attached to that other program: {0}",
+            "the target has to be JITed, have BTF, and be no tracing program itself;"
+            " freplace wants a global function",
+            whole=True,
+        ),
+    ),
+    Pattern(
+        "sleepable-type",
+        r"Only (.*) programs can be sleepable|Syscall programs can only be sleepable",
+        say(
+            "programs of {type} cannot be sleepable as asked for",
+            "sleepable can be: {1}",
+            whole=True,
+        ),
+    ),
+    Pattern(
+        "no-kernel-btf",
+        r"kernel is missing BTF|in-kernel BTF is malformed|map_ptr access not supported"
+        r" without",
+        say(
+            "the program needs the kernel's BTF, which is missing",
+            "it takes CONFIG_DEBUG_INFO_BTF=y",
+            whole=True,
+        ),
+    ),
+    Pattern(
+        "kernel-bug",
+        r"verifier (?:internal error|bug)|verifier BUG|REG INVARIANTS VIOLATION"
+        r"|kernel subsystem misconfigured",
+        say(
+            "the verifier came upon a fault of its own",
+            "it is the kernel's: report the whole log to bpf@vger.kernel.org",
+        ),
+    ),
+)
