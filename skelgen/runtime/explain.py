@@ -77,7 +77,7 @@ def _facts(
         relo = poisoned.get(insn)
         if relo is None or types.relocator is None:
             return None
-        return types.relocator.access(relo)
+        return f"{types.relocator.access(relo)} is not in {_target(parts)}"
 
     lines = None
     if types.btf is not None and spec.line_info is not None:

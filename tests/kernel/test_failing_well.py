@@ -28,7 +28,10 @@ def test_a_program_that_the_verifier_rejects(make_skeleton):
     said = text(caught)
     assert said.startswith(textwrap.dedent("""\
             program 'outside': refused by the verifier: permission denied (EACCES)
-              at ./tests/data/prog_rejected.bpf.c:20: return value[1];
+              at ./tests/data/prog_rejected.bpf.c:20, in outside()
+                  16      __u64 *value = bpf_map_lookup_elem(&single, &zero);
+                  18      if (!value)
+                > 20      return value[1];
             """))
     assert "invalid access to map value, value_size=8 off=8 size=8" in said
     assert caught.value.program == "outside"

@@ -92,9 +92,9 @@ def test_the_verifier_refuses(compile_bpf: Compile) -> None:
         assert lines[0] == (
             "program 'outside': refused by the verifier: permission denied (EACCES)"
         )
-        assert lines[1].endswith(": return value[1];")
+        assert lines[1].endswith("prog_rejected.bpf.c:20, in outside()")
         assert "value_size=8 off=8 size=8" in str(error)
-        assert len(lines) < 10 < len(error.log.splitlines())
+        assert len(lines) < 20
         # the others can be loaded without it
         obj.programs["outside"].autoload = False
         obj.load()

@@ -13,8 +13,13 @@ OBJECTS = sorted((sources.DATA / "objects").glob("*.o"))
 
 def test_readme_lists_every_file() -> None:
     readme = (sources.DATA / "README.md").read_text("utf-8")
-    good, bad = readme.split("## bad/")
-    for part, found in ((good, sources.sources()), (bad, sources.bad_sources())):
+    good, rest = readme.split("## bad/")
+    bad, rejected = rest.split("## rejected/")
+    for part, found in (
+        (good, sources.sources()),
+        (bad, sources.bad_sources()),
+        (rejected, sources.rejected_sources()),
+    ):
         listed = [line for line in part.splitlines() if line.startswith("* ")]
         assert listed == [f"* `{x.name}`: {x.summary}" for x in found.values()]
 

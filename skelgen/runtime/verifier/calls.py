@@ -28,6 +28,7 @@ _MEMORY = {
     "sock": "a socket",
     "sock_common": "a socket",
     "tcp_sock": "a TCP socket",
+    "xdp_sock": "an XDP socket",
     "scalar": "a number",
     "inv": "a number",
     "func": "a function",
@@ -36,12 +37,17 @@ _MEMORY = {
 }
 
 
+_NO_MEMORY = frozenset({"a number", "the context", "a map"})
+
+
 def _words(kinds: str) -> str:
     names: list[str] = []
     for kind in re.split(r"[,\s]+", kinds.strip()):
         word = _MEMORY.get(kind, kind)
         if word and word not in names:
             names.append(word)
+    if kinds.startswith("fp") and len(names) > 1:
+        names = ["memory", *(name for name in names if name in _NO_MEMORY)]
     if len(names) > 1:
         return f"{', '.join(names[:-1])} or {names[-1]}"
     return "".join(names)
@@ -55,11 +61,7 @@ def _poisoned(match: re.Match[str], facts: Facts) -> Reason:
         if step is not None and facts.missing is not None:
             asked = facts.missing(step.insn)
         return Reason(
-            (
-                f"{asked} is not in the target's BTF"
-                if asked
-                else "a CO-RE relocation has no answer in the target's BTF"
-            ),
+            asked or "a CO-RE relocation has no answer in the target's BTF",
             "guard it: bpf_core_field_exists(), bpf_core_type_exists() or"
             " bpf_core_enum_value_exists()",
         )
@@ -148,8 +150,10 @@ def _argument_type(match: re.Match[str], facts: Facts) -> Reason:
 def _argument_hint(given: str, wanted: str) -> str:
     if "ringbuf_mem" in wanted and "fp" not in wanted:
         return "pass what bpf_ringbuf_reserve() returned"
-    if given in {"scalar", "inv"}:
+    if given in {"scalar", "inv"} and wanted.startswith("fp"):
         return "pass the address of a variable: &key"
+    if given in {"scalar", "inv"}:
+        return "a pointer that was released, or cast and calculated with, is a number"
     if given in {"ctx", "map_ptr"} or given.startswith("ptr_"):
         return "copy the data to a variable on the stack, and pass its address"
     return ""
@@ -201,11 +205,28 @@ def _global_caller(match: re.Match[str], facts: Facts) -> Reason:
             target = step.insn + int(found[1]) + 1
             name = facts.lines.function(target) or ""
     of = f"{name}()" if name else "a global function"
+    untyped = re.search(r"arg#(\d+) reference type.* size cannot", match.string)
+    if untyped is not None:
+        return Reason(
+            f"argument {int(untyped[1]) + 1} of {of} points to a type whose size is not"
+            " known",
+            "define the struct, or make the function static",
+        )
     return Reason(
         f"an argument of the call of {of} is not what its type says: too small, not"
         " initialised, or another pointer",
         "global functions are verified on their own: pass whole structs, or make the"
         " function static",
+    )
+
+
+def _constant(match: re.Match[str], facts: Facts) -> Reason:
+    number = match[1] or match[2]
+    which = f" as argument {number}" if number else " as format"
+    return Reason(
+        f"{facts.helper or 'the function'}() wants a constant, or a constant string in"
+        f" .rodata,{which}",
+        "write the number or string literally, or make it static const",
     )
 
 
@@ -278,8 +299,15 @@ PATTERNS = (
     Pattern("map-type", r"cannot pass map_type (\d+) into func (\w+)#\d+", _map_type),
     Pattern("argument-type", r"R(\d+) type=(\S*) expected=(.*)", _argument_type),
     Pattern(
+        "release",
+        r"must be referenced when passed to release function|reference has not been"
+        r" acquired before|is an unacquired reference|must have zero offset when passed"
+        r" to release|release kernel function .* expects refcounted",
+        _release,
+    ),
+    Pattern(
         "trusted",
-        r"R(\d+) must be (?:referenced or trusted|a rcu pointer|referenced|a trusted)"
+        r"R(\d+) must be (?:referenced or trusted|a rcu pointer|a trusted)"
         r"|arg#(\d+) (?:is neither owning|expected pointer to an? |must be)",
         _trusted,
     ),
@@ -300,23 +328,12 @@ PATTERNS = (
         ),
     ),
     Pattern(
-        "release",
-        r"must be referenced when passed to release function|reference has not been"
-        r" acquired before|is an unacquired reference|must have zero offset when passed"
-        r" to release|release kernel function .* expects refcounted",
-        _release,
-    ),
-    Pattern(
         "constant",
         r"R(\d+) is not a (?:known constant|constant address|const)"
         r"|R(\d+) does not point to a readonly map|string is not zero-terminated"
         r"|direct value access on string failed|Invalid format string"
         r"|no direct value access support",
-        say(
-            "{helper}() wants a constant, or a constant string in .rodata, as argument"
-            " {1}{2}",
-            "write the number or string literally, or make it static const",
-        ),
+        _constant,
     ),
     Pattern(
         "global-return",

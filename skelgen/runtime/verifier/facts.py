@@ -62,7 +62,7 @@ class Facts:
         self.names = Names() if names is None else names
         self._find_struct = find_struct
         self.missing = missing
-        """What the CO-RE relocation of an instruction asks for, if it has none."""
+        """What an instruction's CO-RE relocation did not find, and where."""
 
     # -- the instruction ---------------------------------------------------------
 

@@ -63,9 +63,17 @@ def _held(match: re.Match[str], facts: Facts) -> Reason:
     return Reason(f"{state} {where}", f"call {ends} on every path, those of errors too")
 
 
+_SECOND_LOCK = Reason(
+    "a second bpf_spin_lock is taken while one is held",
+    "release the first before: call bpf_spin_unlock()",
+)
+
+
 def _locked_call(match: re.Match[str], facts: Facts) -> Reason:
     del match
     helper = facts.helper
+    if helper == "bpf_spin_lock":
+        return _SECOND_LOCK
     return Reason(
         f"{helper + '()' if helper else 'a function'} is called while a bpf_spin_lock is"
         " held",
@@ -158,10 +166,7 @@ PATTERNS = (
     Pattern(
         "lock-twice",
         r"Locking two bpf_spin_locks are not allowed",
-        say(
-            "a second bpf_spin_lock is taken while one is held",
-            "release the first before",
-        ),
+        lambda _match, _facts: _SECOND_LOCK,
     ),
     Pattern(
         "lock-other",

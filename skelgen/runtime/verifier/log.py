@@ -115,7 +115,7 @@ def _step(insn: int, text: str, known: dict[str, str]) -> Step:
     """Return a step and bring what is known up to date."""
     parts = _AFTER.split(text, maxsplit=1)
     after = parts[1] if len(parts) > 1 else ""
-    step = Step(insn, parts[0].strip(), after)
+    step = Step(insn, parts[0].rstrip("; "), after)
     # without a word on it (before Linux 5.17) nothing is known of what it wrote
     if step.text.startswith("call"):
         for number in range(6):

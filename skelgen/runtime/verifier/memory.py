@@ -113,7 +113,11 @@ def _zero_size(match: re.Match[str], facts: Facts) -> Reason:
 def _memory(match: re.Match[str], facts: Facts) -> Reason:
     size, offset, length = (known_size(match, group) for group in (1, 2, 3))
     register = _accessed(facts)
-    name = "the memory" if facts.helper else f"what {facts.name_of(register)} points to"
+    name = f"what {facts.name_of(register)} points to"
+    if "key_size" in match[0]:
+        name = "a map key"
+    elif facts.helper:
+        name = "the memory"
     return Reason(
         f"{count(length, 'byte')} at offset {offset} of {name} are {facts.verb}, and it"
         f" has {count(size, 'byte')}",
@@ -171,7 +175,8 @@ def _stack_variable(match: re.Match[str], facts: Facts) -> Reason:
     if state is None or not state.startswith("fp("):
         where = "at an offset that is not bounded enough"
     else:
-        where = f"at {describe(state, '', str)}, which may be outside of it"
+        address = describe(state, "", str).removeprefix("an address on the stack, ")
+        where = f"at {address}, which may be outside of it"
     return Reason(
         f"a variable on the stack is accessed {where}",
         "check the index against the number of elements before the access",

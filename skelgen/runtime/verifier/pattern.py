@@ -41,10 +41,17 @@ def say(text: str, hint: str = "", *, whole: bool = False) -> Explain:
         groups = (match[0], *(group or "" for group in match.groups()))
         named = {"helper": facts.helper or "the function", "type": facts.type_name}
         return Reason(
-            text.format(*groups, **named), hint.format(*groups, **named), whole=whole
+            _tidy(text.format(*groups, **named)),
+            _tidy(hint.format(*groups, **named)),
+            whole=whole,
         )
 
     return explain
+
+
+def _tidy(text: str) -> str:
+    """Return a text without what an empty group leaves behind."""
+    return " ".join(text.split()).rstrip(" .:,")
 
 
 def at_insn(explain: Explain) -> Explain:

@@ -10,6 +10,8 @@ def _dynptr(match: re.Match[str], facts: Facts) -> Reason:
     state = "that is not made yet, or was given back"
     if "uninit" in match[0]:
         state = "that is made already"
+    elif "overwrite" in match[0]:
+        state = "that holds something which was not given back"
     elif "of type" in match[0]:
         state = "of another kind than it works on"
     elif "init" not in match[0]:

@@ -123,6 +123,11 @@ def _arithmetic(match: re.Match[str], facts: Facts) -> Reason:
             f"{name} is a pointer, and '{operator[1]}' is applied to it",
             "a pointer takes + and - only; do the arithmetic on the index, then add it",
         )
+    if "from scalar" in said:
+        return Reason(
+            f"a pointer is subtracted from a number, {name}",
+            "subtract a number from a pointer, or two pointers into the same packet",
+        )
     if "32-bit" in said:
         return Reason(
             f"{name} is a pointer, and 32-bit arithmetic would cut it",

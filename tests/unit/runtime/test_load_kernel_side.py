@@ -551,7 +551,7 @@ def test_a_field_that_the_kernel_does_not_have(
     cause = caught.value.__cause__
     assert isinstance(cause, VerifierError)
     assert cause.log == log
-    assert "task.tgid not in kernel BTF" in str(cause)
+    assert "task.tgid is not in kernel BTF" in str(cause)
     with (
         Object(spec, btf=local_task("x")) as obj,
         pytest.raises(CoreRelocationError, match=r"task.tgid not in the BTF file"),

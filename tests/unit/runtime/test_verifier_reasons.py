@@ -1,0 +1,279 @@
+"""Every complaint that is known, in the words of every kernel that was looked at.
+
+Logs in ``tests/data/rejected/logs`` were recorded on the kernels they are named after;
+what is written out here is what the kernel's source prints, where no program of ours
+brings it about.
+"""
+
+import re
+from collections import defaultdict
+
+import pytest
+
+from skelgen.model.enums import ProgType
+from skelgen.runtime.verifier.facts import Facts, Names
+from skelgen.runtime.verifier.log import Log, Step, read_log
+from skelgen.runtime.verifier.reasons import PATTERNS, find, reason
+from tests.harness import rejected
+
+LOGS = sorted(rejected.LOGS.glob("*/*.log"))
+KERNELS = sorted({path.parent.name for path in LOGS})
+
+# pattern, message
+SAYS = [
+    ("lock-twice", "Locking two bpf_spin_locks are not allowed"),
+    ("lock-held", "bpf_spin_unlock is missing"),
+    ("lock-held", "bpf_rcu_read_unlock is missing"),
+    ("lock-held", "1 bpf_preempt_enable is missing"),
+    ("lock-held", "2 bpf_preempt_enables are missing"),
+    ("lock-held", "tail_call cannot be used inside bpf_spin_lock-ed region"),
+    ("lock-held", "bpf_throw cannot be used inside bpf_rcu_read_lock-ed region"),
+    ("lock-held", "BPF_EXIT instruction in main prog cannot be used inside bpf_local_irq_save-ed region"),
+    ("lock-other", "bpf_spin_unlock of different lock"),
+    ("lock-other", "unmatched attempt to enable preemption (kernel function x)"),
+    ("too-many-jumps", "The sequence of 8193 jumps is too complex."),
+    ("too-many-jumps", "The sequence of 8193 jumps is too complex for async cb."),
+    ("loop", "back-edge from insn 12 to 3"),
+    ("may-goto", "may_goto is not allowed here"),
+    ("jump-range", "jump out of range from insn 3 to 400"),
+    ("jump-middle", "jump into the middle of ldimm64 insn 5"),
+    ("call-destination", "call to invalid destination"),
+    ("call-destination", "invalid insn idx 9 insn_cnt 8"),
+    ("call-depth", "the call stack of 9 frames is too deep !"),
+    ("recursion", "recursive call from a() to b()"),
+    ("too-many-functions", "too many subprograms"),
+    ("tail-call-reference", "tail_call would lead to reference leak"),
+    ("tail-call-function", "tail_call is only allowed in functions that return 'int'."),
+    ("tail-call-function", "tail_call is not allowed in subprogs without BTF"),
+    ("tail-call-function", "tail_calls are not allowed in non-JITed programs with bpf-to-bpf calls"),
+    ("tail-call-function", "tail_call abusing map_ptr"),
+    ("return-range", "At program exit the register R0 has value (0x5; 0x0) should have been in (0x0; 0x1)"),
+    ("return-range", "At program exit the register R0 has unknown scalar value should have been in (0x0; 0x3)"),
+    ("return-range", "At program exit the register R0 has smin=7 smax=7 should have been in [-4095, 0]"),
+    ("return-range", "At callback return the register R0 has smin=2 smax=2 should have been in [0, 1]"),
+    ("return-range", "At async callback return the register R0 has unknown scalar value should have been in [0, 0]"),
+    ("return-kind", "At program exit the register R0 is not a known value (ctx)"),
+    ("return-kind", "At subprogram exit the register R0 is not a scalar value (map_value)"),
+    ("return-kind", "R0 not a scalar value"),
+    ("exception", "exception cb only supports single integer argument"),
+    ("exception", "multiple exception callback tags for main subprog"),
+    ("null-argument", "Possibly NULL pointer passed to trusted arg0"),
+    ("null-argument", "Possibly NULL pointer passed to helper arg2"),
+    ("null-dereference", "R0 invalid mem access 'map_value_or_null'"),
+    ("null-dereference", "R0 invalid mem access 'rcu_ptr_or_null_'"),
+    ("null-dereference", "R0 invalid mem access 'alloc_mem_or_null'"),
+    ("scalar-dereference", "R1 invalid mem access 'inv'"),
+    ("pointer-kind", "R1 invalid mem access 'pkt_end'"),
+    ("pointer-kind", "R1 invalid mem access 'untrusted_ptr_'"),
+    ("null-iterator-argument", "R1 type=scalar expected=ptr_, trusted_ptr_, rcu_ptr_"),
+    ("packet-range", "R1 offset is outside of the packet"),
+    ("packet-bounds", "invalid access to packet, off=0 size=8, R2(id=1,off=34,r=0)"),
+    ("size-unbounded", "R2 unbounded memory access, use 'var &= const' or 'if (var < const)'"),
+    ("size-unbounded", "R2 min value is negative, either use unsigned or 'var &= const'"),
+    ("size-zero", "R4 invalid zero-sized read"),
+    ("size-zero", "R4 invalid zero-sized read: u64=[0,64]"),
+    ("size-zero-old", "invalid zero-sized read"),
+    ("offset-negative", "R1 min value is negative, either use unsigned index or do a if (index >=0) check."),
+    ("offset-range", "R1 max value is outside of the allowed memory range"),
+    ("offset-range", "R0 min value is outside of the array range"),
+    ("pointer-math", "math between map_value pointer and register with unbounded min value is not allowed"),
+    ("pointer-math", "math between fp pointer and 2147483647 is not allowed"),
+    ("pointer-math", "map_value pointer offset 1073741824 is not allowed"),
+    ("stack-size", "stack size 608 of subprog 1 is too large"),
+    ("stack-uninitialised", "invalid indirect read from stack R2 off -8+1 size 8"),
+    ("stack-uninitialised", "invalid indirect read from stack off -8+1 size 8"),
+    ("stack-uninitialised", "invalid read from stack off -16+0 size 8"),
+    ("stack-uninitialised", "invalid read from stack R10 off -16+0 size 8"),
+    ("stack-bounds", "invalid stack type R2 off=-520 access_size=8"),
+    ("stack-bounds", "invalid stack off=-520 size=8"),
+    ("stack-bounds", "invalid indirect access to stack R2 off=-8 size=16"),
+    ("stack-variable", "invalid unbounded variable-offset write to stack R2"),
+    ("stack-variable", "variable stack access var_off=(0x0; 0xff) off=-16 size=1"),
+    ("stack-variable", "R2 variable stack access prohibited for !root, var_off=(0x0; 0x4) off=0"),
+    ("map-write-only", "read from map forbidden, value_size=8 off=0 size=8"),
+    ("map-read-only", "write into map forbidden"),
+    ("read-only", "R1 cannot write into rdonly_mem"),
+    ("read-only", "cannot write into packet"),
+    ("misaligned", "misaligned packet access off 0+(0x0; 0xffff)+15+0 size 4"),
+    ("misaligned", "misaligned stack access off (0x0; 0x0)+-12+0 size 8"),
+    ("context-argument-type", "func 'bpf_fentry_test1' arg0 type INT is not a struct"),
+    ("context-argument-type", "func 'x' offset 3 is not multiple of 8"),
+    ("context-access", "invalid bpf_context access off=500 size=4"),
+    ("pointer-modified", "dereference of modified map_ptr ptr R1 off=8 disallowed"),
+    ("pointer-modified", "variable rdonly_buf access var_off=(0x0; 0x4) disallowed"),
+    ("struct-member-end", "access beyond the end of member comm (mend:2000) in struct task_struct with off 1999 size 4"),
+    ("struct-user-memory", "R1 is ptr_sockaddr access user memory: off=0"),
+    ("struct-user-memory", "R1 is ptr_rq access percpu memory: off=0"),
+    ("kernel-write", "only read from bpf_array is supported"),
+    ("special-field", "bpf_timer cannot be accessed directly by load/store"),
+    ("special-field", "kptr cannot be accessed indirectly by helper"),
+    ("kptr-type", "invalid kptr access, R1 type=ptr_task_struct expected=ptr_cgroup"),
+    ("kptr-store", "kptr access cannot have variable offset"),
+    ("kptr-store", "BPF_ST imm must be 0 when storing to kptr at off=8"),
+    ("pointer-leak", "R0 leaks addr as return value"),
+    ("pointer-leak", "R2 leaks addr into map"),
+    ("pointer-comparison", "R1 pointer comparison prohibited"),
+    ("pointer-copy", "R2 partial copy of pointer"),
+    ("pointer-mix", "same insn cannot be used with different pointers"),
+    ("pointer-arithmetic", "R1 pointer += pointer prohibited"),
+    ("pointer-arithmetic", "R1 pointer arithmetic on pkt_end prohibited"),
+    ("pointer-arithmetic", "R10 subtraction from stack pointer prohibited"),
+    ("pointer-arithmetic", "R1 pointer arithmetic with *= operator prohibited"),
+    ("pointer-arithmetic", "R1 pointer arithmetic prohibited"),
+    ("speculation", "R1 tried to add from different maps, paths or scalars, pointer arithmetic with it prohibited for !root"),
+    ("speculation", "R2 has unknown scalar with mixed signed bounds, pointer arithmetic with it prohibited for !root"),
+    ("spilled-pointer", "attempt to corrupt spilled pointer on stack"),
+    ("spilled-pointer", "invalid size of register fill"),
+    ("sleepable-maps", "Sleepable programs can only use array, hash, and ringbuf maps"),
+    ("callback", "callback function not static"),
+    ("spin-lock-map", "map 'totals' doesn't have 'struct bpf_spin_lock'"),
+    ("spin-lock-map", "map 'totals' has to have BTF in order to use bpf_spin_lock"),
+    ("special-offset-old", "off 4 doesn't point to 'struct bpf_spin_lock'"),
+    ("special-offset-old", "R1 doesn't have constant offset. bpf_timer has to be at the constant offset"),
+    ("lock-in-programs", "tracing progs cannot use bpf_spin_lock yet"),
+    ("struct-ops-map", "bpf_struct_ops map cannot be used in prog"),
+    ("map-fd", "fd 7 is not pointing to valid bpf_map"),
+    ("map-direct-value", "direct value offset of 1073741824 is not allowed"),
+    ("map-direct-value", "invalid access to map value pointer, value_size=8 off=16"),
+    ("ksym", "ldimm64 insn specifies invalid btf_id 4."),
+    ("ksym", "pseudo btf_id 9 in ldimm64 isn't KIND_VAR."),
+    ("bpf-privilege", "loading/calling other bpf or kernel functions are allowed for CAP_BPF and CAP_SYS_ADMIN"),
+    ("helper-missing", "invalid func unknown#4000"),
+    ("helper-not-allowed", "unknown func bpf_probe_read#4"),
+    ("helper-not-allowed-attach", "func bpf_get_func_ip#173 not supported for program type 5"),
+    ("helper-not-allowed-attach", "func bpf_get_func_ret#184 supported only for fentry/fexit/fmod_ret programs"),
+    ("licence", "cannot call kernel function from non-GPL compatible program"),
+    ("licence", "struct ops programs must have a GPL compatible license"),
+    ("kfunc-support", "JIT does not support calling kernel function"),
+    ("kfunc-support", "calling kernel function is not supported without CONFIG_DEBUG_INFO_BTF"),
+    ("kfunc-support", "calling kernel functions are not allowed in non-JITed programs"),
+    ("kfunc-missing", "kernel btf_id 17 is not a function"),
+    ("kfunc-missing", "kernel function btf_id 17 does not have a valid func_proto"),
+    ("kfunc-missing", "cannot find address for kernel function bpf_task_acquire"),
+    ("kfunc-missing", "invalid kernel function call not eliminated in verifier pass"),
+    ("kfunc-fd", "kfunc offset > 0 without fd_array is invalid"),
+    ("kfunc-fd", "BTF fd for kfunc is not a module BTF"),
+    ("kfunc-not-allowed", "calling kernel function bpf_x is not allowed"),
+    ("sleeps", "program must be sleepable to call sleepable kfunc bpf_copy_from_user_str"),
+    ("sleeps", "helper call is not allowed in probe"),
+    ("sleeps", "kernel func bpf_x is sleepable within rcu_read_lock region"),
+    ("sleeps", "sleepable helper bpf_copy_from_user#148 in rcu_read_lock region"),
+    ("sleeps", "sleepable helper bpf_copy_from_user#148 in non-preemptible region"),
+    ("argument-type", "R2 type=inv expected=fp, pkt, pkt_meta, map_value"),
+    ("trusted", "R1 must be referenced or trusted"),
+    ("struct-type", "R1 is of type file but task_struct is expected"),
+    ("kfunc-type", "kernel function bpf_task_acquire args#0 expected pointer to STRUCT task_struct but R1 has a pointer to STRUCT cgroup"),
+    ("release", "release kernel function bpf_x expects refcounted PTR_TO_BTF_ID"),
+    ("release", "R1 must have zero offset when passed to release func or trusted arg to kfunc"),
+    ("release", "func bpf_sk_release#86 reference has not been acquired before"),
+    ("constant", "R3 is not a known constant'"),
+    ("constant", "Invalid format string"),
+    ("iterator-state", "expected an initialized iter_num as arg #1"),
+    ("iterator-state", "expected valid iter_task pointer as arg #1"),
+    ("dynptr-state", "Dynptr has to be an uninitialized dynptr"),
+    ("dynptr-state", "Expected a dynptr of type ringbuf as arg #0"),
+    ("dynptr-state", "cannot pass in dynptr at an offset=-8"),
+    ("global-caller", "Caller passes invalid args into func#1"),
+    ("global-return", "Global function foo() doesn't return scalar. Only those are supported."),
+    ("global-argument", "Arg#0 type STRUCT in bar() is not supported yet."),
+    ("opcode", "unknown opcode e5"),
+    ("opcode", "unknown opcode 77"),
+    ("reserved-fields", "BPF_MOV uses reserved fields"),
+    ("reserved-fields", "BPF_JMP/JMP32 uses reserved fields"),
+    ("invalid-insn", "BPF_ATOMIC uses invalid atomic opcode a1"),
+    ("invalid-insn", "invalid bpf_ld_imm64 insn"),
+    ("legacy-load", "BPF_LD_[ABS|IND] cannot be mixed with socket references"),
+    ("func-info", "number of funcs in func_info doesn't match number of subprogs"),
+    ("func-info", "missing btf func_info"),
+    ("func-info", "func_info BTF section doesn't match subprog layout in BPF program"),
+    ("func-info", "same or smaller insn offset (4) than previous func info record (9)"),
+    ("line-info", "Invalid line_info[3].insn_off:99 (prev_offset:7 prog->len:12)"),
+    ("line-info", "missing bpf_line_info for func#1"),
+    ("core-info", "Invalid core_relo[0].insn_off:99 prog->len:12"),
+    ("struct-ops-member", "attach to unsupported member get_info of struct tcp_congestion_ops"),
+    ("struct-ops-member", "attach to invalid member ssthresh(@idx 4) of struct tcp_congestion_ops"),
+    ("struct-ops-struct", "attach_btf_id 4 is not a supported struct"),
+    ("attach-not-function", "attach_btf_id 4 is not a function"),
+    ("attach-not-function", "The address of function vfs_open cannot be found"),
+    ("attach-missing", "attach_btf_id 4 is invalid"),
+    ("attach-missing", "Subprog nowhere doesn't exist"),
+    ("attach-missing", "Tracing programs must provide btf_id"),
+    ("attach-not-sleepable", "vfs_open is not sleepable"),
+    ("attach-not-modifiable", "vfs_open() is not modifiable"),
+    ("attach-program", "Cannot replace static functions"),
+    ("attach-program", "Only FENTRY/FEXIT progs are attachable to another BPF prog"),
+    ("sleepable-type", "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable"),
+    ("sleepable-type", "Syscall programs can only be sleepable"),
+    ("no-kernel-btf", "kernel is missing BTF, make sure CONFIG_DEBUG_INFO_BTF=y is specified in Kconfig."),
+    ("kernel-bug", "verifier internal error: unexpected ptr_reg"),
+    ("kernel-bug", "verifier bug: not inlined functions bpf_x#1 is missing func(1)"),
+]  # fmt: skip
+
+
+def facts_of(message: str, step: str = "call bpf_helper#9") -> Facts:
+    return Facts(
+        Log((Step(7, step, ""),), {"R0": "scalar()", "R1": "ctx()"}, (message,)),
+        program_type=ProgType.SOCKET_FILTER,
+        section="socket",
+        names=Names(all_maps=("totals",), externs=("bpf_x",)),
+    )
+
+
+@pytest.mark.parametrize(("name", "message"), SAYS, ids=[x[1][:40] for x in SAYS])
+def test_a_message_of_the_kernel(name: str, message: str) -> None:
+    found = find((message,))
+    assert found is not None
+    assert found[0].name == name
+    for step in ("call bpf_helper#9", "exit", "r1 = *(u32 *)(r0 +4)", "r0 += r1"):
+        why = reason(facts_of(message, step))
+        assert why is not None
+        assert why.text
+        assert why.text == why.text.strip()
+        assert not why.text.endswith("."), why.text
+        for text in (why.text, why.hint):
+            assert "None" not in text, text
+            assert "  " not in text, text
+            assert not re.search(r"\{\d|\(\)\(\)|\bR\d", text), text
+
+
+@pytest.mark.parametrize("path", LOGS, ids=lambda x: f"{x.parent.name}-{x.stem}")
+def test_a_recorded_log(path) -> None:
+    assert find(read_log(path.read_text()).messages) is not None
+
+
+def test_every_pattern_is_driven() -> None:
+    names = [pattern.name for pattern in PATTERNS]
+    assert len(names) == len(set(names))
+    seen = {name for name, _ in SAYS}
+    for path in LOGS:
+        found = find(read_log(path.read_text()).messages)
+        assert found is not None
+        seen.add(found[0].name)
+    assert seen == set(names)
+
+
+def test_most_patterns_are_driven_by_real_logs() -> None:
+    by_kernel: dict[str, set[str]] = defaultdict(set)
+    for path in LOGS:
+        found = find(read_log(path.read_text()).messages)
+        assert found is not None
+        by_kernel[path.parent.name].add(found[0].name)
+    assert len(set.union(*by_kernel.values())) >= 59
+    assert min(map(len, by_kernel.values())) >= 45
+
+
+def test_kernels_agree_on_the_reason() -> None:
+    """The same program is refused for the same reason, whatever the words."""
+    reasons: dict[str, dict[str, str]] = defaultdict(dict)
+    for path in LOGS:
+        found = find(read_log(path.read_text()).messages)
+        assert found is not None
+        reasons[path.stem][path.parent.name] = found[0].name
+    differing = {name: x for name, x in reasons.items() if len(set(x.values())) > 1}
+    assert differing == {}
+
+
+def test_unknown_text() -> None:
+    assert find(("the moon is in the wrong quarter",)) is None
+    assert find(()) is None
+    assert reason(Facts(read_log("R1 is as it should be"))) is None
