@@ -3,7 +3,7 @@
 The compiler is ``$SKELGEN_CLANG``, else ``clang`` on PATH, else the clang inside
 the ``ziglang`` wheel, which ``pip install 'skelgen[clang]'`` brings. That wheel
 also carries clang's own headers and the kernel's UAPI headers, so with it a build
-reads nothing of the machine it runs on.
+reads nothing of the machine it runs on; ``SKELGEN_CLANG=ziglang`` asks for it.
 """
 
 import importlib.util
@@ -107,6 +107,14 @@ def find_compiler(environ: Mapping[str, str] | None = None) -> Compiler:
     """
     environ = os.environ if environ is None else environ
     named = environ.get("SKELGEN_CLANG")
+    if named == "ziglang":
+        found = _ziglang()
+        if found is None:
+            raise CompileError(
+                "SKELGEN_CLANG=ziglang, but that is not installed; pip install"
+                " 'skelgen[clang]' does"
+            )
+        return found
     if named:
         words = shlex.split(named)
         if not words or shutil.which(words[0], path=environ.get("PATH")) is None:
@@ -115,11 +123,18 @@ def find_compiler(environ: Mapping[str, str] | None = None) -> Compiler:
     on_path = shutil.which("clang", path=environ.get("PATH"))
     if on_path is not None:
         return Compiler((on_path,), "PATH")
+    found = _ziglang()
+    if found is None:
+        raise CompileError(_MISSING)
+    return found
+
+
+def _ziglang() -> Compiler | None:
     spec = importlib.util.find_spec("ziglang")
-    if spec is not None and spec.submodule_search_locations:
-        root = Path(next(iter(spec.submodule_search_locations)))
-        return Compiler((str(root / "zig"), "clang"), "ziglang", root)
-    raise CompileError(_MISSING)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    root = Path(next(iter(spec.submodule_search_locations)))
+    return Compiler((str(root / "zig"), "clang"), "ziglang", root)
 
 
 def command(

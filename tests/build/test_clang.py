@@ -36,6 +36,17 @@ def test_ziglang_is_used_when_path_has_no_clang(tmp_path):
     assert found.command[1] == "clang"
 
 
+def test_ziglang_can_be_asked_for():
+    found = clang.find_compiler({"SKELGEN_CLANG": "ziglang", "PATH": "/usr/bin"})
+    assert found.origin == "ziglang"
+    assert found.root is not None
+
+
+def test_ziglang_is_asked_for_and_missing(no_ziglang):
+    with pytest.raises(CompileError, match="SKELGEN_CLANG=ziglang, but that is not"):
+        clang.find_compiler({"SKELGEN_CLANG": "ziglang", "PATH": "/usr/bin"})
+
+
 def test_path_comes_before_ziglang(tmp_path):
     program = tmp_path / "clang"
     program.write_text("#!/bin/sh\n")

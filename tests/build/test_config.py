@@ -1,9 +1,12 @@
 """Reading [tool.skelgen]."""
 
+import re
+
 import pytest
 
-from skelgen.build.config import SkeletonConfig, read_pyproject
+from skelgen.build.config import SkeletonConfig, parse, read_pyproject
 from skelgen.errors import ConfigError
+from tests.harness.sources import ROOT
 
 GOOD = """
 [project]
@@ -25,6 +28,7 @@ source = "bpf/net.bpf.o"
 module = "mytool.net_skel"
 name = "netty"
 cpu = "v4"
+targets = ["s390x"]
 """
 
 
@@ -53,6 +57,7 @@ def test_every_key_is_read(tmp_path):
             includes=("bpf/include",),
             cflags=("-DA",),
             cpu="v4",
+            targets=("s390x",),
         ),
     )
     assert [skeleton.is_c for skeleton in config.skeletons] == [True, False]
@@ -138,3 +143,15 @@ def test_broken_toml_names_the_file(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere.toml: No such file or directory"):
         read_pyproject(tmp_path / "nowhere.toml")
+
+
+def test_the_manual_has_every_key():
+    text = (ROOT / "docs" / "building.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \|([ yes]*)\|([ yes]*)\|", text, re.MULTILINE)
+    one = {key for key, _, of_one in rows if of_one.strip() == "yes"}
+    assert one == set(SkeletonConfig.__slots__)
+    shared = {key for key, of_all, _ in rows if of_all.strip() == "yes"}
+    with pytest.raises(ConfigError) as caught:
+        parse({"nothing": 1, "skeletons": [{}]}, ROOT)
+    known = str(caught.value).partition("known are ")[2].split(", ")
+    assert shared == {*known} - {"skeletons"}
