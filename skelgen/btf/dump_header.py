@@ -123,8 +123,7 @@ class _Header:
         kfuncs = dict(self._kfuncs(roots))
         for type_id in kfuncs:
             self._ask(self._types.ref(type_id), _NAMED)
-        if roots is None:
-            self._loose_constants()
+        self._loose_constants(range(len(self._types)) if roots is None else roots)
         parts = list(_spaced(part for part in self._parts if part))
         if self._writer.records:
             parts = [_PUSH, *parts, _POP]
@@ -258,10 +257,11 @@ class _Header:
         )
         self._append(f"typedef {sign} {name};\n")
 
-    def _loose_constants(self) -> None:
+    def _loose_constants(self, type_ids: "Iterable[int]") -> None:
         """Write enumerations without a name that are part of nothing here."""
         types, inlined = self._types, set(self._writer.inlined)
-        for type_id, position in enumerate(types.at):
+        for type_id in type_ids:
+            position = types.at[type_id]
             if (
                 types.words[position + 1] >> 24 & 0x7F in ENUMS
                 and not types.words[position]
@@ -269,6 +269,7 @@ class _Header:
                 and types.vlen(type_id)
             ):
                 self._append(f"{self._writer.composite(type_id)};\n")
+                inlined.add(type_id)
 
     # Functions
 

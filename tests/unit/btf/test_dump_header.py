@@ -197,6 +197,7 @@ def test_constants_of_a_nameless_enumeration(compile_c: Callable[[str], None]) -
     assert "\t\tINSIDE___2 = 0,\n\t} y;\n" in text
     compile_c(text)
     assert "LOOSE" not in written(make, 3)
+    assert written(make, 2, 2) == "enum {\n\tLOOSE = 7,\n};\n"
 
 
 def test_enumerations_of_64_bits(compile_c: Callable[[str], None]) -> None:
