@@ -8,6 +8,7 @@ reads nothing of the machine it runs on; ``SKELGEN_CLANG=ziglang`` asks for it.
 
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -22,6 +23,9 @@ from skelgen.targets import Target, this_machine
 INCLUDE = Path(__file__).with_name("include")
 """Our BPF-side headers: ``#include <bpf/bpf_helpers.h>`` finds them here."""
 
+VMLINUX = INCLUDE / "vmlinux"
+"""Folder of our vmlinux.h: types that most programs do with (CO-RE fits them)."""
+
 # Folders of UAPI headers in the ziglang wheel, by the same ``x``.
 _ZIG_ARCH_INCLUDE = {
     "x86": "x86-linux-any",
@@ -33,6 +37,17 @@ _ZIG_ARCH_INCLUDE = {
     "mips": "mips-linux-any",
     "loongarch": "loongarch-linux-any",
 }
+
+# What clang says of a type or a member that a header does not have.
+_LACKING = re.compile(
+    r"no member named|unknown type name|incomplete (definition of )?type"
+    r"|undeclared identifier|forward declaration of"
+)
+_SMALL = (
+    "skelgen's own vmlinux.h has the most common types alone; all of them: "
+    "skelgen btf dump --kernel -o vmlinux.h, beside the source, or"
+    ' vmlinux = "kernel" in [tool.skelgen], or --vmlinux kernel'
+)
 
 _MISSING = """no C compiler for BPF was found
   pip install 'skelgen[clang]'   installs one into this Python environment, or
@@ -87,6 +102,9 @@ class CompileOptions:
     """Folders for ``-I``, before our own headers."""
     cflags: tuple[str, ...] = ()
     """Flags at the end of the command, where they win."""
+    vmlinux: str = "small"
+    """Which ``vmlinux.h`` there is for who has none: ``"small"``, :data:`VMLINUX`, or
+    ``"kernel"``, all types of the kernel that runs here."""
 
     def arguments(self) -> tuple[str, ...]:
         """Return them as arguments of the command line, the target aside.
@@ -97,6 +115,7 @@ class CompileOptions:
         words = [] if self.cpu == "v3" else ["--cpu", self.cpu]
         for folder in self.includes:
             words += [] if folder.startswith("/") else ["-I", folder]
+        words += [] if self.vmlinux == "small" else ["--vmlinux", self.vmlinux]
         return (*words, *(f"--cflag={flag}" for flag in self.cflags))
 
 
@@ -145,10 +164,12 @@ def command(
     options: CompileOptions,
     depfile: Path | None = None,
     cwd: Path | None = None,
+    vmlinux: Path = VMLINUX,
 ) -> tuple[str, ...]:
     """Return the command that compiles ``source`` to the object ``output``.
 
-    It runs in ``cwd``, and file names in BTF and DWARF are relative to that.
+    It runs in ``cwd``, and file names in BTF and DWARF are relative to that. The folder
+    ``vmlinux`` is where ``vmlinux.h`` is looked for last.
     """
     target = options.target
     words = [*compiler.command]
@@ -158,6 +179,7 @@ def command(
         words += [f"-D__TARGET_ARCH_{target.arch}"]
     # Absolute paths of this machine stay out of BTF and DWARF.
     words += [f"-ffile-prefix-map={INCLUDE}=skelgen/include"]
+    words += [f"-ffile-prefix-map={vmlinux}=skelgen/include/vmlinux"]
     here = (cwd or Path()).resolve()
     words += [f"-ffile-prefix-map={here}=.", "-fdebug-compilation-dir=."]
     for folder in options.includes:
@@ -167,6 +189,7 @@ def command(
     if depfile is not None:
         words += ["-MD", "-MF", str(depfile), "-MT", "object"]
     words += options.cflags
+    words += ["-idirafter", str(vmlinux)]
     words += ["-c", str(source), "-o", str(output)]
     return tuple(words)
 
@@ -217,13 +240,30 @@ def run(words: tuple[str, ...], source: Path, cwd: Path | None = None) -> str:
         ) from error
     if done.returncode != 0:
         said = "" if done.stderr.strip() else f": exit status {done.returncode}"
-        raise CompileError(
+        failed = CompileError(
             f"{source}: clang failed{said}",
             command=words,
             status=done.returncode,
             output=done.stderr,
         )
+        if _LACKING.search(done.stderr) and _reads(words, cwd, VMLINUX / "vmlinux.h"):
+            failed.add_note(_SMALL)
+        raise failed
     return done.stderr
+
+
+def _reads(words: tuple[str, ...], cwd: Path | None, header: Path) -> bool:
+    """Tell whether a compilation that failed includes a header."""
+    # -H lists headers as they are found, also where the rest is in error
+    done = subprocess.run(  # noqa: S603 - as above
+        (*words, "-H", "-fsyntax-only"),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return f" {header}\n" in done.stderr
 
 
 def read_depfile(text: str) -> tuple[str, ...]:

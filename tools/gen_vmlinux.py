@@ -193,7 +193,14 @@ def make(btf: Btf) -> str:
             raise ValueError(f"not in the header: {definition}")
         rest = rest.replace(definition, "", 1)
     release = ".".join(platform.release().split(".")[:2])
-    parts = (_ABOUT.format(release=release), frame, first, "\n", _registers("\n".join(x86)), rest)
+    parts = (
+        _ABOUT.format(release=release),
+        frame,
+        first,
+        "\n",
+        _registers("\n".join(x86)),
+        rest,
+    )
     return "".join(parts).replace("\n\n\n", "\n\n")
 
 

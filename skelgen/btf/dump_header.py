@@ -124,9 +124,12 @@ class _Header:
         for type_id in kfuncs:
             self._ask(self._types.ref(type_id), _NAMED)
         self._loose_constants(range(len(self._types)) if roots is None else roots)
+        alone = self._take_declared()
         parts = list(_spaced(part for part in self._parts if part))
         if self._writer.records:
             parts = [_PUSH, *parts, _POP]
+        if alone:
+            parts.insert(0, alone)
         if kfuncs:
             parts.append(f"{_KFUNCS}\n{self._prototypes(kfuncs)}#endif\n")
         return "\n".join((_HEAD, *parts, _TAIL))
@@ -234,6 +237,17 @@ class _Header:
         elif kind == TYPEDEF and not self._state[type_id] & _NAMED:
             text = writer.declare(types.ref(type_id), writer.name(type_id))
             self._append(f"typedef {text};\n")
+
+    def _take_declared(self) -> str:
+        """Take out what is declared and never defined.
+
+        It goes before the attribute of the kernel's types: a program may define a
+        type of its own under such a name, which would inherit it.
+        """
+        alone = [(head, at) for head, at in self._declared.items() if at >= 0]
+        for _, at in alone:
+            self._parts[at] = ""
+        return "".join(f"{head};\n" for head, _ in sorted(alone))
 
     def _append(self, text: str) -> None:
         self._parts.append(text)

@@ -49,6 +49,12 @@ def read_kernel() -> Source:
         raise failed from error
 
 
+def kernel_name() -> str:
+    """Return what tells the running kernel from others."""
+    uname = os.uname()
+    return " ".join((uname.release, uname.version, uname.machine))
+
+
 def read_file(path: str) -> Source:
     """Return the BTF of a file, raw or an ELF file. Raises BtfError."""
     from skelgen.btf.elf import MAGIC, elf_section  # noqa: PLC0415 - see above

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from skelgen import clang
+from skelgen.build import btf_dump
 from skelgen.errors import CompileError, ObjectError
 
 
@@ -47,9 +48,20 @@ def compile_c(
     with tempfile.TemporaryDirectory(prefix="skelgen-") as folder:
         started = Path(folder).stat().st_mtime_ns
         output, depfile = Path(folder, "object.o"), Path(folder, "object.d")
+        vmlinux = clang.VMLINUX
+        if options.vmlinux == "kernel":
+            vmlinux = Path(folder)
+            types = btf_dump.dump(btf_dump.read_kernel())
+            Path(vmlinux, "vmlinux.h").write_bytes(types)
         compiler = clang.find_compiler()
         words = clang.command(
-            compiler, source, output, options=options, depfile=depfile, cwd=root
+            compiler,
+            source,
+            output,
+            options=options,
+            depfile=depfile,
+            cwd=root,
+            vmlinux=vmlinux,
         )
         try:
             warnings = clang.run(words, root / source, root)
@@ -57,7 +69,8 @@ def compile_c(
             error.output = _from_here(error.output)
             raise
         named = clang.read_depfile(depfile.read_text(encoding="utf-8"))
-        inputs = tuple(root / name for name in named)
+        # what was made for this alone is told by the kernel, see record.made_by()
+        inputs = tuple(root / name for name in named if not name.startswith(folder))
         return Compiled(
             output.read_bytes(), inputs, _from_here(warnings), words, started
         )

@@ -5,6 +5,7 @@
     [tool.skelgen]
     includes = ["bpf/include"]          # of every skeleton; likewise cflags, cpu,
                                         # targets
+    vmlinux = "kernel"                  # all types of this kernel in <vmlinux.h>
     python-source = "lib"               # where packages are, if not in src or here
 
     [[tool.skelgen.skeletons]]
@@ -43,6 +44,8 @@ class SkeletonConfig:
     cpu: str = "v3"
     targets: tuple[str, ...] = ()
     """Machines to compile for, see :mod:`skelgen.targets`; none for this one."""
+    vmlinux: str = "small"
+    """Which ``vmlinux.h`` there is where the project has none: ``small`` or ``kernel``."""
 
     @property
     def is_c(self) -> bool:
@@ -151,6 +154,7 @@ def parse(table: object, root: Path) -> ProjectConfig:
         top.texts("cflags"),
         top.text("cpu", "v3"),
         _targets(_TABLE, top),
+        _vmlinux(_TABLE, top, "small"),
     )
     python_source = top.text("python-source")
     entries = top.take("skeletons")
@@ -158,7 +162,7 @@ def parse(table: object, root: Path) -> ProjectConfig:
         raise ConfigError(
             f"{_TABLE}.skeletons: at least one [[{_TABLE}.skeletons]] table is wanted"
         )
-    top.finish("skeletons, includes, cflags, cpu, targets, python-source")
+    top.finish("skeletons, includes, cflags, cpu, targets, vmlinux, python-source")
     skeletons = tuple(
         _skeleton(f"{_TABLE}.skeletons[{index}]", entry, shared, root)
         for index, entry in enumerate(cast("list[object]", entries))
@@ -173,6 +177,7 @@ class _Shared:
     cflags: tuple[str, ...]
     cpu: str | None
     targets: tuple[str, ...]
+    vmlinux: str
 
 
 def _skeleton(where: str, entry: object, shared: _Shared, root: Path) -> SkeletonConfig:
@@ -189,9 +194,19 @@ def _skeleton(where: str, entry: object, shared: _Shared, root: Path) -> Skeleto
         cflags=(*shared.cflags, *table.texts("cflags")),
         cpu=table.text("cpu", shared.cpu) or "v3",
         targets=_targets(where, table) or shared.targets,
+        vmlinux=_vmlinux(where, table, shared.vmlinux),
     )
-    table.finish("source, module, name, types, records, includes, cflags, cpu, targets")
+    table.finish(
+        "source, module, name, types, records, includes, cflags, cpu, targets, vmlinux"
+    )
     return config
+
+
+def _vmlinux(where: str, table: _Table, default: str) -> str:
+    value = table.text("vmlinux", default) or default
+    if value not in {"small", "kernel"}:
+        raise ConfigError(f"{where}.vmlinux: '{value}' is neither small nor kernel")
+    return value
 
 
 def _targets(where: str, table: _Table) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from skelgen.build import btf_dump
 from skelgen.build.compile import compile_c
 from skelgen.build.files import current, read_source, write
 from skelgen.build.generate import Image, Options, generate_images
@@ -222,7 +223,8 @@ def _record(job: Job) -> Record | None:
         return None
     # where it stands on this machine changes nothing
     job_itself = job._replace(output=Path(), root=None, record=None)
-    digest = made_by(repr(job_itself), compiled=job.is_c)
+    kernel = btf_dump.kernel_name() if job.compile.vmlinux == "kernel" else ""
+    digest = made_by(repr(job_itself), kernel, compiled=job.is_c)
     return Record(job.record, job.root or Path(), digest)
 
 

@@ -97,7 +97,10 @@ def jobs(config: ProjectConfig, place: Place) -> tuple[Job, ...]:
             place.output(skeleton),
             Options.of(skeleton.name, skeleton.types, skeleton.records),
             CompileOptions(
-                cpu=skeleton.cpu, includes=skeleton.includes, cflags=skeleton.cflags
+                cpu=skeleton.cpu,
+                includes=skeleton.includes,
+                cflags=skeleton.cflags,
+                vmlinux=skeleton.vmlinux,
             ),
             tuple(map(find_target, skeleton.targets)),
             root=config.root,

@@ -113,6 +113,13 @@ class _Record(click.ParamType["tuple[str, str]"]):
     " Repeatable: the module picks. Default: this machine.",
 )
 @click.option(
+    "--vmlinux",
+    type=click.Choice(["small", "kernel"]),
+    default="small",
+    help="The vmlinux.h for sources that bring none: skelgen's own with common types,"
+    " or all types of the kernel that runs here. Default: small.",
+)
+@click.option(
     "--keep-object", is_flag=True, help="Leave the object beside the C file too."
 )
 @click.option(
@@ -146,6 +153,7 @@ def build(
     cflags: tuple[str, ...],
     cpu: str,
     targets: tuple[str, ...],
+    vmlinux: str,
     folder: Path | None,
     *,
     keep_object: bool,
@@ -173,7 +181,9 @@ def build(
                 files[0],
                 _STDOUT,
                 Options.of(name, types, records),
-                CompileOptions(cpu=cpu, includes=includes, cflags=flags),
+                CompileOptions(
+                    cpu=cpu, includes=includes, cflags=flags, vmlinux=vmlinux
+                ),
                 tuple(map(find_target, targets)),
                 keep_object=keep_object,
             )

@@ -9,6 +9,385 @@
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
 
+struct Qdisc_ops;
+struct address_space_operations;
+struct anon_vma;
+struct attribute_group;
+struct audit_aux_data;
+struct audit_tree_refs;
+struct autogroup;
+struct backing_dev_info;
+struct badblocks;
+struct balance_callback;
+struct bdi_writeback;
+struct binfmt_misc;
+struct bio_alloc_cache;
+struct blk_flush_queue;
+struct blk_holder_ops;
+struct blk_independent_access_ranges;
+struct blk_mq_ctxs;
+struct blk_mq_ops;
+struct blk_mq_tag_set;
+struct blk_mq_tags;
+struct blk_plug;
+struct blk_queue_stats;
+struct blk_trace;
+struct blkcg_gq;
+struct block_device_operations;
+struct bpf_arena;
+struct bpf_crypto_ctx;
+struct bpf_func_info;
+struct bpf_func_info_aux;
+struct bpf_func_proto;
+struct bpf_func_state;
+struct bpf_htab;
+struct bpf_jit_poke_descriptor;
+struct bpf_key;
+struct bpf_kfunc_btf_tab;
+struct bpf_kfunc_desc_tab;
+struct bpf_line_info;
+struct bpf_link_info;
+struct bpf_link_ops;
+struct bpf_local_storage;
+struct bpf_local_storage_map;
+struct bpf_map_owner;
+struct bpf_mprog_entry;
+struct bpf_net_context;
+struct bpf_prog_array;
+struct bpf_prog_offload;
+struct bpf_prog_ops;
+struct bpf_prog_stats;
+struct bpf_sock_addr_kern;
+struct bpf_sock_ops_kern;
+struct bpf_struct_ops;
+struct bpf_task_work;
+struct bpf_tcp_req_attrs;
+struct bpf_token;
+struct bpf_trampoline;
+struct bpf_verifier_env;
+struct bpf_xdp_link;
+struct btf;
+struct btf_mod_pair;
+struct btf_record;
+struct btf_type;
+struct bucket_table;
+struct bus_dma_region;
+struct bus_type;
+struct capture_control;
+struct cdev;
+struct cftype;
+struct cgroup_rstat_base_cpu;
+struct cgroup_taskset;
+struct class;
+struct compat_robust_list_head;
+struct core_state;
+struct cpu_rmap;
+struct cpu_stop_done;
+struct cpuidle_state;
+struct css_rstat_cpu;
+struct css_task_iter;
+struct ctl_node;
+struct ctl_table;
+struct ctl_table_root;
+struct dcbnl_rtnl_ops;
+struct delayed_call;
+struct dentry_operations;
+struct dev_ifalias;
+struct dev_iommu;
+struct dev_pagemap;
+struct dev_pm_domain;
+struct dev_pm_qos;
+struct device_dma_parameters;
+struct device_driver;
+struct device_node;
+struct device_physical_location;
+struct device_private;
+struct device_type;
+struct devlink_port;
+struct dim_irq_moder;
+struct dir_context;
+struct disk_events;
+struct disk_stats;
+struct dma_buf;
+struct dquot;
+struct dquot_operations;
+struct dst_metrics;
+struct elevator_tags;
+struct elevator_type;
+struct ethtool_netdev_state;
+struct ethtool_ops;
+struct event_filter;
+struct exception_table_entry;
+struct export_operations;
+struct fasync_struct;
+struct fib6_node;
+struct fib6_table;
+struct fib_notifier_ops;
+struct fib_rules_ops;
+struct fib_table;
+struct fiemap_extent_info;
+struct file_kattr;
+struct file_lease;
+struct file_lock_context;
+struct file_lock_operations;
+struct fnhe_hash_bucket;
+struct folio_queue;
+struct fqdir;
+struct fs_context;
+struct fs_parameter_spec;
+struct fs_pin;
+struct fscrypt_keyring;
+struct fscrypt_operations;
+struct fsnotify_mark_connector;
+struct fsnotify_sb_info;
+struct ftrace_hash;
+struct ftrace_regs;
+struct futex_pi_state;
+struct futex_private_hash;
+struct fwnode_handle;
+struct header_ops;
+struct hrtimer_clock_base;
+struct hwtstamp_provider;
+struct icmp_mib;
+struct icmpmsg_mib;
+struct icmpv6_mib;
+struct icmpv6msg_mib;
+struct if_settings;
+struct ifla_vf_guid;
+struct ifla_vf_info;
+struct ifla_vf_stats;
+struct ifmap;
+struct ifreq;
+struct in_device;
+struct inet6_dev;
+struct inet_bind2_bucket;
+struct inet_bind_bucket;
+struct inet_connection_sock_af_ops;
+struct inet_hashinfo;
+struct inet_peer_base;
+struct io_bitmap;
+struct io_comp_batch;
+struct io_cq;
+struct io_tlb_mem;
+struct io_uring_cmd;
+struct io_uring_task;
+struct io_wq_work;
+struct ioam6_pernet_data;
+struct iommu_group;
+struct ip_conntrack_stat;
+struct ip_mc_socklist;
+struct ip_options_rcu;
+struct ip_ra_chain;
+struct ip_tunnel_parm_kern;
+struct ipstats_mib;
+struct ipv4_devconf;
+struct ipv6_ac_socklist;
+struct ipv6_devconf;
+struct ipv6_fl_socklist;
+struct ipv6_mc_socklist;
+struct ipv6_txoptions;
+struct irq_chip;
+struct irq_domain;
+struct irqstat;
+struct kallsym_iter;
+struct kernel_hwtstamp_config;
+struct kernfs_iattrs;
+struct kernfs_open_node;
+struct kernfs_ops;
+struct kernfs_syscall_ops;
+struct key;
+struct key_tag;
+struct kioctx_table;
+struct kmem_cache;
+struct kobj_type;
+struct kset;
+struct kstatfs;
+struct kthread_worker;
+struct kvec;
+struct l3mdev_ops;
+struct ldt_struct;
+struct linux_binfmt;
+struct linux_mib;
+struct linux_xfrm_mib;
+struct list_lru_node;
+struct lock_manager_operations;
+struct lwtunnel_state;
+struct mem_cgroup_per_node;
+struct mem_cgroup_threshold_ary;
+struct memcg1_events_percpu;
+struct memcg_vmstats;
+struct memcg_vmstats_percpu;
+struct mempolicy;
+struct mm_cid;
+struct mmu_notifier_subscriptions;
+struct mnt_idmap;
+struct mnt_pcp;
+struct module;
+struct mpls_route;
+struct mptcp_mib;
+struct msi_desc;
+struct msi_device_data;
+struct mtd_info;
+struct nameidata;
+struct napi_config;
+struct ndisc_ops;
+struct ndmsg;
+struct neigh_ops;
+struct neigh_parms;
+struct neigh_table;
+struct net_device_core_stats;
+struct net_device_path;
+struct net_device_path_ctx;
+struct net_generic;
+struct net_rate_estimator;
+struct netdev_bpf;
+struct netdev_config;
+struct netdev_name_node;
+struct netdev_phys_item_id;
+struct netdev_queue;
+struct netdev_queue_mgmt_ops;
+struct netdev_rx_queue;
+struct netdev_stat_ops;
+struct netlink_ext_ack;
+struct netprio_map;
+struct nexthop;
+struct nf_conn___init;
+struct nf_ct_event_notifier;
+struct nf_ct_ext;
+struct nf_hook_entries;
+struct nf_logger;
+struct nfs4_lock_state;
+struct nlattr;
+struct nlm_lockowner;
+struct nlmsghdr;
+struct numa_group;
+struct obj_cgroup;
+struct offset_ctx;
+struct old_timespec32;
+struct page_pool;
+struct partition_meta_info;
+struct pcpu_dstats;
+struct pcpu_lstats;
+struct pcpu_sw_netstats;
+struct percpu_ref_data;
+struct perf_addr_filter_range;
+struct perf_branch_stack;
+struct perf_buffer;
+struct perf_callchain_entry;
+struct perf_cgroup;
+struct perf_ctx_data;
+struct perf_event_context;
+struct perf_event_pmu_context;
+struct perf_raw_record;
+struct pfnmap_track_ctx;
+struct phy_device;
+struct phy_link_topology;
+struct pidfs_attr;
+struct pipe_buffer;
+struct pm_subsys_data;
+struct pmu;
+struct pollfd;
+struct pool_workqueue;
+struct posix_acl;
+struct proc_dir_entry;
+struct proc_ns_operations;
+struct prog_test_member;
+struct prog_test_ref_kfunc;
+struct prot_inuse;
+struct proto_accept_arg;
+struct psi_group;
+struct qdisc_size_table;
+struct quota_format_ops;
+struct quota_format_type;
+struct quotactl_ops;
+struct raw_hashinfo;
+struct rcu_node;
+struct reclaim_state;
+struct request_sock_ops;
+struct rhashtable_compare_arg;
+struct robust_list_head;
+struct root_domain;
+struct rq_qos;
+struct rseq;
+struct rt6_exception_bucket;
+struct rt6_info;
+struct rt6_statistics;
+struct rt_mutex_waiter;
+struct rtnl_hw_stats64;
+struct rtnl_link_ops;
+struct rtnl_link_stats64;
+struct saved_syn;
+struct sbitmap_word;
+struct sched_class;
+struct sched_domain;
+struct sd_flow_limit;
+struct seccomp_filter;
+struct seg6_pernet_data;
+struct sem_undo_list;
+struct seq_operations;
+struct sfp_bus;
+struct shrink_control;
+struct shrinker;
+struct sk_filter;
+struct sk_psock;
+struct skb_ext;
+struct smc_hashinfo;
+struct sock_fprog_kern;
+struct sock_reuseport;
+struct tcp_fastopen_context;
+struct tcp_fastopen_request;
+struct tcp_md5sig_info;
+struct tcp_md5sig_key;
+struct tcp_mib;
+struct tcp_request_sock_ops;
+struct tcp_sock_af_ops;
+struct tcp_ulp_ops;
+struct throtl_data;
+struct time_namespace;
+struct timer_rand_state;
+struct timewait_sock_ops;
+struct trace_event_call;
+struct tty_audit_buf;
+struct tty_struct;
+struct ubuf_info;
+struct ucounts;
+struct udp_mib;
+struct udp_prod_queue;
+struct udp_table;
+struct udp_tunnel_nic;
+struct udp_tunnel_nic_info;
+struct uevent_sock;
+struct uncached_list;
+struct unix_address;
+struct unix_vertex;
+struct unwind_cache;
+struct uprobe_task;
+struct user_struct;
+struct userfaultfd_ctx;
+struct vdso_image;
+struct vm_area_desc;
+struct vm_operations_struct;
+struct vm_struct;
+struct vma_numab_state;
+struct wait_page_queue;
+struct wake_irq;
+struct worker;
+struct workqueue_attrs;
+struct wq_device;
+struct wq_flusher;
+struct wq_node_nr_active;
+struct writeback_control;
+struct xattr_handler;
+struct xdp_dev_bulk_queue;
+struct xdp_metadata_ops;
+struct xdp_txq_info;
+struct xfrm_policy;
+struct xfrm_state;
+struct xol_area;
+struct xps_dev_maps;
+struct xsk_tx_metadata_ops;
+union tcp_cc_info;
+
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 #endif
@@ -632,8 +1011,6 @@ struct bpf_iter_meta {
 	u64 seq_num;
 };
 
-struct kallsym_iter;
-
 struct bpf_iter__ksym {
 	union {
 		struct bpf_iter_meta *meta;
@@ -747,8 +1124,6 @@ struct bpf_iter__cgroup {
 	};
 };
 
-struct kmem_cache;
-
 struct bpf_iter__kmem_cache {
 	union {
 		struct bpf_iter_meta *meta;
@@ -757,8 +1132,6 @@ struct bpf_iter__kmem_cache {
 		struct kmem_cache *s;
 	};
 };
-
-struct dma_buf;
 
 struct bpf_iter__dmabuf {
 	union {
@@ -1414,7 +1787,6 @@ enum xdp_rss_hash_type {
 };
 
 struct xdp_rxq_info;
-struct xdp_txq_info;
 
 struct xdp_buff {
 	void *data;
@@ -1823,7 +2195,6 @@ struct bpf_iter_aux_info {
 };
 
 typedef void (*bpf_iter_fini_seq_priv_t)(void *);
-struct seq_operations;
 
 struct bpf_iter_seq_info {
 	const struct seq_operations *seq_ops;
@@ -1851,9 +2222,7 @@ union bpf_iter_link_info {
 typedef int (*bpf_iter_attach_target_t)(struct bpf_prog *, union bpf_iter_link_info *, struct bpf_iter_aux_info *);
 typedef void (*bpf_iter_detach_target_t)(struct bpf_iter_aux_info *);
 typedef void (*bpf_iter_show_fdinfo_t)(const struct bpf_iter_aux_info *, struct seq_file *);
-struct bpf_link_info;
 typedef int (*bpf_iter_fill_link_info_t)(const struct bpf_iter_aux_info *, struct bpf_link_info *);
-struct bpf_func_proto;
 typedef const struct bpf_func_proto *(*bpf_iter_get_func_proto_t)(enum bpf_func_id, const struct bpf_prog *);
 
 enum bpf_iter_feature {
@@ -1891,8 +2260,6 @@ enum bpf_reg_type {
 	PTR_TO_BTF_ID_OR_NULL = 272,
 	__BPF_REG_TYPE_LIMIT = 268435455,
 };
-
-struct btf;
 
 struct bpf_ctx_arg_aux {
 	u32 offset;
@@ -1972,8 +2339,6 @@ enum bpf_link_type {
 	BPF_LINK_TYPE_SOCKMAP = 14,
 	__MAX_BPF_LINK_TYPE = 15,
 };
-
-struct bpf_link_ops;
 
 struct callback_head {
 	struct callback_head *next;
@@ -2076,10 +2441,6 @@ struct pgprot {
 
 typedef struct pgprot pgprot_t;
 typedef long unsigned int vm_flags_t;
-struct anon_vma;
-struct vm_operations_struct;
-struct mempolicy;
-struct vma_numab_state;
 
 struct rb_node {
 	long unsigned int __rb_parent_color;
@@ -2087,13 +2448,9 @@ struct rb_node {
 	struct rb_node *rb_left;
 };
 
-struct userfaultfd_ctx;
-
 struct vm_userfaultfd_ctx {
 	struct userfaultfd_ctx *ctx;
 };
-
-struct pfnmap_track_ctx;
 
 struct vm_area_struct {
 	union {
@@ -2161,8 +2518,6 @@ struct bpf_iter_css_task {
 	__u64 __opaque[1];
 };
 
-struct css_task_iter;
-
 struct bpf_iter_css_task_kern {
 	struct css_task_iter *css_it;
 };
@@ -2184,8 +2539,6 @@ struct bpf_iter_seq_prog_info {
 struct bpf_iter_seq_link_info {
 	u32 link_id;
 };
-
-struct bpf_htab;
 
 struct bpf_iter_seq_hash_map_info {
 	struct bpf_map *map;
@@ -2374,8 +2727,6 @@ struct bpf_dynptr_kern {
 };
 
 struct bpf_map_ops;
-struct btf_record;
-struct obj_cgroup;
 
 struct optimistic_spin_queue {
 	atomic_t tail;
@@ -2387,8 +2738,6 @@ struct mutex {
 	struct optimistic_spin_queue osq;
 	struct list_head wait_list;
 };
-
-struct bpf_map_owner;
 
 struct bpf_map {
 	u8 sha[32];
@@ -2432,9 +2781,7 @@ struct bpf_map {
 	char *excl_prog_sha;
 };
 
-struct bpf_prog_stats;
 struct bpf_prog_aux;
-struct sock_fprog_kern;
 
 struct sock_filter {
 	__u16 code;
@@ -2485,13 +2832,6 @@ struct bpf_prog {
 	};
 };
 
-struct bpf_trampoline;
-struct bpf_arena;
-struct btf_type;
-struct bpf_jit_poke_descriptor;
-struct bpf_kfunc_desc_tab;
-struct bpf_kfunc_btf_tab;
-
 struct latch_tree_node {
 	struct rb_node node[2];
 };
@@ -2506,17 +2846,6 @@ struct bpf_ksym {
 	u8 init_private;
 };
 
-struct bpf_prog_ops;
-struct bpf_struct_ops;
-struct btf_mod_pair;
-struct user_struct;
-struct bpf_token;
-struct bpf_prog_offload;
-struct bpf_func_info;
-struct bpf_func_info_aux;
-struct bpf_line_info;
-struct module;
-struct exception_table_entry;
 struct llist_node;
 
 struct llist_head {
@@ -2624,10 +2953,6 @@ struct bpf_prog_aux {
 
 typedef unsigned int __poll_t;
 struct poll_table_struct;
-struct bpf_local_storage_map;
-struct bpf_local_storage;
-struct bpf_verifier_env;
-struct bpf_func_state;
 typedef u64 (*bpf_callback_t)(u64, u64, u64, u64, u64);
 
 struct bpf_map_ops {
@@ -2814,8 +3139,6 @@ enum hrtimer_restart {
 	HRTIMER_RESTART = 1,
 };
 
-struct hrtimer_clock_base;
-
 struct hrtimer {
 	struct timerqueue_node node;
 	ktime_t _softexpires;
@@ -2857,7 +3180,6 @@ struct sched_dl_entity {
 	struct sched_dl_entity *pi_se;
 };
 
-struct sched_class;
 struct task_group;
 struct sched_statistics {};
 struct hlist_node;
@@ -2875,8 +3197,6 @@ union rcu_special {
 	} b;
 	u32 s;
 };
-
-struct rcu_node;
 
 struct sched_info {
 	long unsigned int pcount;
@@ -2903,8 +3223,6 @@ enum timespec_type {
 };
 
 struct __kernel_timespec;
-struct old_timespec32;
-struct pollfd;
 
 struct restart_block {
 	long unsigned int arch_data;
@@ -2983,9 +3301,6 @@ struct posix_cputimers_work {
 };
 
 struct cred;
-struct key;
-struct nameidata;
-struct sem_undo_list;
 
 struct sysv_sem {
 	struct sem_undo_list *undo_list;
@@ -2997,7 +3312,6 @@ struct sysv_shm {
 
 struct fs_struct;
 struct files_struct;
-struct io_uring_task;
 struct nsproxy;
 struct signal_struct;
 struct sighand_struct;
@@ -3012,7 +3326,6 @@ struct sigpending {
 };
 
 struct audit_context;
-struct seccomp_filter;
 
 struct seccomp {
 	int mode;
@@ -3031,12 +3344,8 @@ struct wake_q_node {
 	struct wake_q_node *next;
 };
 
-struct rt_mutex_waiter;
 struct bio_list;
-struct blk_plug;
-struct reclaim_state;
 struct io_context;
-struct capture_control;
 struct kernel_siginfo;
 typedef struct kernel_siginfo kernel_siginfo_t;
 
@@ -3066,13 +3375,6 @@ struct seqcount_spinlock {
 
 typedef struct seqcount_spinlock seqcount_spinlock_t;
 struct css_set;
-struct robust_list_head;
-struct compat_robust_list_head;
-struct futex_pi_state;
-struct perf_event_context;
-struct perf_ctx_data;
-struct numa_group;
-struct rseq;
 
 struct arch_tlbflush_unmap_batch {
 	struct cpumask cpumask;
@@ -3097,7 +3399,6 @@ struct page_frag {
 struct task_delay_info;
 struct mem_cgroup;
 struct gendisk;
-struct uprobe_task;
 struct kmap_ctrl {};
 
 struct timer_list {
@@ -3106,10 +3407,6 @@ struct timer_list {
 	void (*function)(struct timer_list *);
 	u32 flags;
 };
-
-struct vm_struct;
-struct bpf_net_context;
-struct unwind_cache;
 
 union unwind_task_id {
 	struct {
@@ -3143,7 +3440,6 @@ struct desc_struct {
 };
 
 struct perf_event;
-struct io_bitmap;
 
 struct thread_struct {
 	struct desc_struct tls_array[3];
@@ -3437,8 +3733,6 @@ typedef struct {
 	pgdval_t pgd;
 } pgd_t;
 
-struct mm_cid;
-
 struct rw_semaphore {
 	atomic_long_t count;
 	atomic_long_t owner;
@@ -3451,18 +3745,12 @@ struct rcuwait {
 	struct task_struct *task;
 };
 
-struct futex_private_hash;
-
 struct percpu_counter {
 	raw_spinlock_t lock;
 	s64 count;
 	struct list_head list;
 	s32 *counters;
 };
-
-struct linux_binfmt;
-struct ldt_struct;
-struct vdso_image;
 
 typedef struct {
 	u64 ctx_id;
@@ -3485,10 +3773,7 @@ typedef struct {
 	long unsigned int __mm_flags[1];
 } mm_flags_t;
 
-struct kioctx_table;
 struct user_namespace;
-struct mmu_notifier_subscriptions;
-struct xol_area;
 
 struct uprobes_state {
 	struct xol_area *xol_area;
@@ -3595,7 +3880,6 @@ typedef struct {
 	u64 val;
 } kernel_cap_t;
 
-struct ucounts;
 struct group_info;
 
 struct cred {
@@ -3640,7 +3924,6 @@ struct uts_namespace;
 struct ipc_namespace;
 struct mnt_namespace;
 struct net;
-struct time_namespace;
 struct cgroup_namespace;
 
 struct nsproxy {
@@ -3656,7 +3939,6 @@ struct nsproxy {
 };
 
 struct dentry;
-struct pidfs_attr;
 
 struct wait_queue_head {
 	spinlock_t lock;
@@ -3695,8 +3977,6 @@ enum pid_type {
 	PIDTYPE_MAX = 4,
 };
 
-struct core_state;
-
 struct cpu_itimer {
 	u64 expires;
 	u64 incr;
@@ -3711,9 +3991,6 @@ struct task_cputime_atomic {
 struct thread_group_cputimer {
 	struct task_cputime_atomic cputime_atomic;
 };
-
-struct tty_struct;
-struct autogroup;
 
 typedef struct {
 	seqcount_spinlock_t seqcount;
@@ -3736,7 +4013,6 @@ struct pacct_struct {
 };
 
 struct taskstats;
-struct tty_audit_buf;
 
 struct signal_struct {
 	refcount_t sigcnt;
@@ -3917,9 +4193,6 @@ struct idr {
 	unsigned int idr_next;
 };
 
-struct fs_pin;
-struct proc_ns_operations;
-
 struct ns_common {
 	u32 ns_type;
 	struct dentry *stashed;
@@ -3937,10 +4210,7 @@ struct ns_common {
 };
 
 struct ctl_table_set;
-struct ctl_table;
-struct ctl_table_root;
 struct ctl_dir;
-struct ctl_node;
 
 struct ctl_table_header {
 	union {
@@ -4031,8 +4301,6 @@ struct uid_gid_map {
 	};
 };
 
-struct binfmt_misc;
-
 struct user_namespace {
 	struct uid_gid_map uid_map;
 	struct uid_gid_map gid_map;
@@ -4058,7 +4326,6 @@ struct user_namespace {
 };
 
 struct mount;
-struct fsnotify_mark_connector;
 
 struct mnt_namespace {
 	struct ns_common ns;
@@ -4080,10 +4347,8 @@ struct mnt_namespace {
 	refcount_t passive;
 };
 
-struct bucket_table;
 typedef u32 (*rht_hashfn_t)(const void *, u32, u32);
 typedef u32 (*rht_obj_hashfn_t)(const void *, u32, u32);
-struct rhashtable_compare_arg;
 typedef int (*rht_obj_cmpfn_t)(struct rhashtable_compare_arg *, const void *);
 
 struct rhashtable_params {
@@ -4240,8 +4505,6 @@ struct linux_binprm {
 	char buf[256];
 };
 
-struct io_cq;
-
 struct io_context {
 	atomic_long_t refcount;
 	atomic_t active_ref;
@@ -4254,14 +4517,12 @@ struct io_context {
 };
 
 struct cgroup_subsys;
-struct percpu_ref_data;
 
 struct percpu_ref {
 	long unsigned int percpu_count_ptr;
 	struct percpu_ref_data *data;
 };
 
-struct css_rstat_cpu;
 struct workqueue_struct;
 
 struct rcu_work {
@@ -4459,11 +4720,7 @@ struct dl_rq {
 	u64 bw_ratio;
 };
 
-struct root_domain;
-struct sched_domain;
-struct balance_callback;
 typedef int (*cpu_stop_fn_t)(void *);
-struct cpu_stop_done;
 
 struct cpu_stop_work {
 	struct list_head list;
@@ -4473,7 +4730,6 @@ struct cpu_stop_work {
 	struct cpu_stop_done *done;
 };
 
-struct cpuidle_state;
 typedef struct cpumask cpumask_var_t[1];
 
 struct rq {
@@ -4660,9 +4916,7 @@ struct audit_names {
 	bool should_free;
 };
 
-struct audit_aux_data;
 struct __kernel_sockaddr_storage;
-struct audit_tree_refs;
 typedef int __kernel_mqd_t;
 typedef __kernel_mqd_t mqd_t;
 
@@ -4914,13 +5168,6 @@ struct task_delay_info {
 	u32 irq_count;
 };
 
-struct wq_flusher;
-struct worker;
-struct workqueue_attrs;
-struct pool_workqueue;
-struct wq_device;
-struct wq_node_nr_active;
-
 struct workqueue_struct {
 	struct list_head pwqs;
 	struct list_head list;
@@ -4971,7 +5218,6 @@ enum irqreturn {
 
 typedef enum irqreturn irqreturn_t;
 typedef irqreturn_t (*irq_handler_t)(int, void *);
-struct proc_dir_entry;
 
 struct irqaction {
 	irq_handler_t handler;
@@ -4993,8 +5239,6 @@ struct irqaction {
 	long: 64;
 };
 
-struct msi_desc;
-
 struct irq_common_data {
 	unsigned int state_use_accessors;
 	unsigned int node;
@@ -5005,8 +5249,6 @@ struct irq_common_data {
 };
 
 typedef long unsigned int irq_hw_number_t;
-struct irq_chip;
-struct irq_domain;
 
 struct irq_data {
 	u32 mask;
@@ -5019,13 +5261,10 @@ struct irq_data {
 	void *chip_data;
 };
 
-struct irqstat;
 struct irq_desc;
 typedef void (*irq_flow_handler_t)(struct irq_desc *);
 struct irq_affinity_notify;
 struct kobject;
-struct kset;
-struct kobj_type;
 struct kernfs_node;
 
 struct kref {
@@ -5092,7 +5331,6 @@ struct softirq_action {
 
 struct kthread_work;
 typedef void (*kthread_work_func_t)(struct kthread_work *);
-struct kthread_worker;
 
 struct kthread_work {
 	struct list_head node;
@@ -5115,8 +5353,6 @@ struct __kernel_timespec {
 	__kernel_time64_t tv_sec;
 	long long int tv_nsec;
 };
-
-struct pmu;
 
 enum perf_event_state {
 	PERF_EVENT_STATE_DEAD = -5,
@@ -5310,10 +5546,6 @@ struct hw_perf_event {
 	u64 freq_count_stamp;
 };
 
-struct perf_event_pmu_context;
-struct perf_buffer;
-struct fasync_struct;
-
 struct irq_work {
 	struct __call_single_node node;
 	void (*func)(struct irq_work *);
@@ -5326,15 +5558,10 @@ struct perf_addr_filters_head {
 	unsigned int nr_file_filters;
 };
 
-struct perf_addr_filter_range;
 struct perf_sample_data;
 typedef void (*perf_overflow_handler_t)(struct perf_event *, struct perf_sample_data *, struct pt_regs *);
-struct trace_event_call;
-struct event_filter;
 struct ftrace_ops;
-struct ftrace_regs;
 typedef void (*ftrace_func_t)(long unsigned int, long unsigned int, struct ftrace_ops *, struct ftrace_regs *);
-struct ftrace_hash;
 
 struct ftrace_ops_hash {
 	struct ftrace_hash *notrace_hash;
@@ -5367,8 +5594,6 @@ struct ftrace_ops {
 	struct ftrace_ops *managed;
 	long unsigned int direct_call;
 };
-
-struct perf_cgroup;
 
 struct perf_event {
 	struct list_head event_entry;
@@ -5451,10 +5676,6 @@ struct perf_event {
 	struct list_head pmu_list;
 	u32 orig_type;
 };
-
-struct perf_callchain_entry;
-struct perf_raw_record;
-struct perf_branch_stack;
 
 union perf_sample_weight {
 	__u64 full;
@@ -5626,7 +5847,6 @@ struct cgroup_file {
 };
 
 struct cgroup_root;
-struct cgroup_rstat_base_cpu;
 
 struct cacheline_padding {
 	char x[0];
@@ -5642,9 +5862,6 @@ struct cgroup_base_stat {
 	struct task_cputime cputime;
 	u64 ntime;
 };
-
-struct psi_group;
-struct bpf_prog_array;
 
 struct cgroup_bpf {
 	struct bpf_prog_array *effective[38];
@@ -5765,9 +5982,6 @@ struct cgroup_root {
 	long: 64;
 };
 
-struct cgroup_taskset;
-struct cftype;
-
 struct cgroup_subsys {
 	struct cgroup_subsys_state *(*css_alloc)(struct cgroup_subsys_state *);
 	int (*css_online)(struct cgroup_subsys_state *);
@@ -5866,9 +6080,6 @@ struct vmpressure {
 	struct work_struct work;
 };
 
-struct memcg_vmstats;
-struct memcg_vmstats_percpu;
-
 struct fprop_global {
 	struct percpu_counter events;
 	unsigned int period;
@@ -5902,15 +6113,10 @@ struct deferred_split {
 	long unsigned int split_queue_len;
 };
 
-struct memcg1_events_percpu;
-struct mem_cgroup_threshold_ary;
-
 struct mem_cgroup_thresholds {
 	struct mem_cgroup_threshold_ary *primary;
 	struct mem_cgroup_threshold_ary *spare;
 };
-
-struct mem_cgroup_per_node;
 
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
@@ -5990,17 +6196,12 @@ struct kernfs_elem_symlink {
 	struct kernfs_node *target_kn;
 };
 
-struct kernfs_ops;
-struct kernfs_open_node;
-
 struct kernfs_elem_attr {
 	const struct kernfs_ops *ops;
 	struct kernfs_open_node *open;
 	loff_t size;
 	struct kernfs_node *notify_next;
 };
-
-struct kernfs_iattrs;
 
 struct kernfs_node {
 	atomic_t count;
@@ -6022,8 +6223,6 @@ struct kernfs_node {
 	struct kernfs_iattrs *iattr;
 	struct callback_head rcu;
 };
-
-struct kernfs_syscall_ops;
 
 struct qrwlock {
 	union {
@@ -6139,7 +6338,6 @@ union shortname_store {
 	long unsigned int words[5];
 };
 
-struct dentry_operations;
 struct super_block;
 
 struct lockref {
@@ -6181,7 +6379,6 @@ struct dentry {
 	} d_u;
 };
 
-struct posix_acl;
 struct inode_operations;
 
 enum rw_hint {
@@ -6217,10 +6414,6 @@ enum inode_state_flags_t {
 	I_PINNING_NETFS_WB = 262144,
 };
 
-struct bdi_writeback;
-struct file_lock_context;
-struct address_space_operations;
-
 struct address_space {
 	struct inode *host;
 	struct xarray i_pages;
@@ -6238,8 +6431,6 @@ struct address_space {
 	struct rw_semaphore i_mmap_rwsem;
 	void *i_private_data;
 };
-
-struct cdev;
 
 struct inode {
 	umode_t i_mode;
@@ -6319,21 +6510,12 @@ struct inode {
 
 struct file_system_type;
 struct super_operations;
-struct dquot_operations;
-struct quotactl_ops;
-struct export_operations;
-struct xattr_handler;
-struct fscrypt_operations;
-struct fscrypt_keyring;
 
 struct hlist_bl_head {
 	struct hlist_bl_node *first;
 };
 
 struct block_device;
-struct backing_dev_info;
-struct mtd_info;
-struct quota_format_type;
 typedef long long int qsize_t;
 
 struct mem_dqinfo {
@@ -6347,8 +6529,6 @@ struct mem_dqinfo {
 	qsize_t dqi_max_ino_limit;
 	void *dqi_priv;
 };
-
-struct quota_format_ops;
 
 struct quota_info {
 	unsigned int flags;
@@ -6381,14 +6561,9 @@ struct sb_writers {
 	struct percpu_rw_semaphore rw_sem[3];
 };
 
-struct fsnotify_sb_info;
-
 typedef struct {
 	__u8 b[16];
 } uuid_t;
-
-struct shrinker;
-struct list_lru_node;
 
 struct list_lru {
 	struct list_lru_node *node;
@@ -6476,8 +6651,6 @@ struct super_block {
 	long: 64;
 };
 
-struct fs_context;
-struct fs_parameter_spec;
 struct lock_class_key {};
 
 struct file_system_type {
@@ -6500,8 +6673,6 @@ struct file_system_type {
 	struct lock_class_key i_mutex_dir_key;
 };
 
-struct mnt_idmap;
-
 struct vfsmount {
 	struct dentry *mnt_root;
 	struct super_block *mnt_sb;
@@ -6509,7 +6680,6 @@ struct vfsmount {
 	struct mnt_idmap *mnt_idmap;
 };
 
-struct mnt_pcp;
 struct mountpoint;
 
 struct mount {
@@ -6564,8 +6734,6 @@ typedef struct {
 	long unsigned int f;
 } memdesc_flags_t;
 
-struct page_pool;
-
 struct page {
 	memdesc_flags_t flags;
 	union {
@@ -6607,8 +6775,6 @@ struct page {
 	atomic_t _refcount;
 	long unsigned int memcg_data;
 };
-
-struct dev_pagemap;
 
 typedef struct {
 	long unsigned int val;
@@ -6688,8 +6854,6 @@ struct folio {
 	};
 };
 
-struct wait_page_queue;
-
 struct kiocb {
 	struct file *ki_filp;
 	loff_t ki_pos;
@@ -6709,9 +6873,7 @@ struct iovec {
 	__kernel_size_t iov_len;
 };
 
-struct kvec;
 struct bio_vec;
-struct folio_queue;
 
 struct iov_iter {
 	u8 iter_type;
@@ -6806,13 +6968,8 @@ struct iattr {
 };
 
 typedef unsigned int fop_flags_t;
-struct io_comp_batch;
-struct dir_context;
 typedef void *fl_owner_t;
 struct file_lock;
-struct file_lease;
-struct io_uring_cmd;
-struct vm_area_desc;
 
 struct file_operations {
 	struct module *owner;
@@ -6851,11 +7008,6 @@ struct file_operations {
 	int (*mmap_prepare)(struct vm_area_desc *);
 };
 
-struct delayed_call;
-struct fiemap_extent_info;
-struct file_kattr;
-struct offset_ctx;
-
 struct inode_operations {
 	struct dentry *(*lookup)(struct inode *, struct dentry *, unsigned int);
 	const char *(*get_link)(struct dentry *, struct inode *, struct delayed_call *);
@@ -6891,18 +7043,12 @@ struct inode_operations {
 	long: 64;
 };
 
-struct writeback_control;
-
 enum freeze_holder {
 	FREEZE_HOLDER_KERNEL = 1,
 	FREEZE_HOLDER_USERSPACE = 2,
 	FREEZE_MAY_NEST = 4,
 	FREEZE_EXCL = 8,
 };
-
-struct kstatfs;
-struct dquot;
-struct shrink_control;
 
 struct super_operations {
 	struct inode *(*alloc_inode)(struct super_block *);
@@ -6949,17 +7095,11 @@ struct file_lock_core {
 	struct file *flc_file;
 };
 
-struct file_lock_operations;
-struct lock_manager_operations;
-struct nlm_lockowner;
-
 struct nfs_lock_info {
 	u32 state;
 	struct nlm_lockowner *owner;
 	struct list_head list;
 };
-
-struct nfs4_lock_state;
 
 struct nfs4_lock_info {
 	struct nfs4_lock_state *owner;
@@ -7011,7 +7151,6 @@ struct seq_file {
 };
 
 typedef unsigned int pipe_index_t;
-struct pipe_buffer;
 
 struct pipe_inode_info {
 	struct mutex mutex;
@@ -7048,7 +7187,6 @@ struct poll_table_struct {
 };
 
 typedef unsigned int sk_buff_data_t;
-struct skb_ext;
 
 struct sk_buff {
 	union {
@@ -7378,10 +7516,8 @@ struct sk_buff_head {
 };
 
 struct dst_entry;
-struct sk_filter;
 struct socket_wq;
 struct socket;
-struct xfrm_policy;
 
 typedef struct {
 	spinlock_t slock;
@@ -7395,7 +7531,6 @@ struct sock_cgroup_data {
 	u16 prioidx;
 };
 
-struct sock_reuseport;
 struct numa_drop_counters;
 typedef struct {} netns_tracker;
 
@@ -7533,9 +7668,6 @@ struct sock {
 };
 
 struct ipv6_pinfo;
-struct ipv6_fl_socklist;
-struct ip_options_rcu;
-struct ip_mc_socklist;
 struct ip_options;
 
 struct inet_cork {
@@ -7645,7 +7777,6 @@ struct inet_sock {
 };
 
 struct request_sock;
-struct tcp_fastopen_context;
 
 struct fastopen_queue {
 	struct request_sock *rskq_rst_head;
@@ -7667,11 +7798,7 @@ struct request_sock_queue {
 	struct fastopen_queue fastopenq;
 };
 
-struct inet_bind_bucket;
-struct inet_bind2_bucket;
 struct tcp_congestion_ops;
-struct inet_connection_sock_af_ops;
-struct tcp_ulp_ops;
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
@@ -7770,11 +7897,6 @@ struct tcp_sack_block {
 	u32 start_seq;
 	u32 end_seq;
 };
-
-struct tcp_sock_af_ops;
-struct tcp_md5sig_info;
-struct tcp_fastopen_request;
-struct saved_syn;
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
@@ -7963,8 +8085,6 @@ struct tcp_sock {
 	long: 64;
 };
 
-struct request_sock_ops;
-
 struct request_sock {
 	struct sock_common __req_common;
 	struct request_sock *dl_next;
@@ -7981,8 +8101,6 @@ struct request_sock {
 	u32 peer_secid;
 	u32 timeout;
 };
-
-struct ipv6_txoptions;
 
 struct inet_request_sock {
 	struct request_sock req;
@@ -8004,8 +8122,6 @@ struct inet_request_sock {
 		};
 	};
 };
-
-struct tcp_request_sock_ops;
 
 struct tcp_request_sock {
 	struct inet_request_sock req;
@@ -8051,8 +8167,6 @@ struct inet_timewait_sock {
 	struct inet_bind2_bucket *tw_tb2;
 };
 
-struct tcp_md5sig_key;
-
 struct tcp_timewait_sock {
 	struct inet_timewait_sock tw_sk;
 	u32 tw_rcv_wnd;
@@ -8063,8 +8177,6 @@ struct tcp_timewait_sock {
 	u32 tw_tx_delay;
 	struct tcp_md5sig_key *tw_md5_key;
 };
-
-struct udp_prod_queue;
 
 struct numa_drop_counters {
 	atomic_t drops0;
@@ -8118,9 +8230,6 @@ struct udp_sock {
 	long: 64;
 	struct numa_drop_counters drop_counters;
 };
-
-struct unix_address;
-struct unix_vertex;
 
 struct socket_wq {
 	wait_queue_head_t wait;
@@ -8191,9 +8300,6 @@ struct raw_sock {
 	struct numa_drop_counters drop_counters;
 };
 
-struct nlmsghdr;
-struct netlink_ext_ack;
-
 struct netlink_callback {
 	struct sk_buff *skb;
 	const struct nlmsghdr *nlh;
@@ -8252,9 +8358,6 @@ struct inet6_cork {
 	u8 tclass;
 	u8 dontfrag: 1;
 };
-
-struct ipv6_mc_socklist;
-struct ipv6_ac_socklist;
 
 struct ipv6_pinfo {
 	struct in6_addr saddr;
@@ -8335,7 +8438,6 @@ struct socket {
 };
 
 struct sockaddr;
-struct proto_accept_arg;
 
 typedef struct {
 	union {
@@ -8346,13 +8448,7 @@ typedef struct {
 } sockptr_t;
 
 struct msghdr;
-struct sk_psock;
 typedef unsigned int slab_flags_t;
-struct timewait_sock_ops;
-struct inet_hashinfo;
-struct udp_table;
-struct raw_hashinfo;
-struct smc_hashinfo;
 
 struct proto {
 	void (*close)(struct sock *, long int);
@@ -8497,8 +8593,6 @@ struct sockaddr_un {
 	char sun_path[108];
 };
 
-struct ubuf_info;
-
 struct msghdr {
 	void *msg_name;
 	int msg_namelen;
@@ -8537,15 +8631,11 @@ struct __kernel_sockaddr_storage {
 	};
 };
 
-struct key_tag;
 struct ref_tracker_dir {};
-struct uevent_sock;
 
 struct raw_notifier_head {
 	struct notifier_block *head;
 };
-
-struct prot_inuse;
 
 struct netns_core {
 	struct ctl_table_header *sysctl_hdr;
@@ -8556,17 +8646,6 @@ struct netns_core {
 	struct prot_inuse *prot_inuse;
 	struct cpumask *rps_default_mask;
 };
-
-struct ipstats_mib;
-struct tcp_mib;
-struct linux_mib;
-struct udp_mib;
-struct linux_xfrm_mib;
-struct mptcp_mib;
-struct icmp_mib;
-struct icmpmsg_mib;
-struct icmpv6_mib;
-struct icmpv6msg_mib;
 
 struct netns_mib {
 	struct ipstats_mib *ip_statistics;
@@ -8641,13 +8720,6 @@ struct udp_tunnel_gro {
 	struct hlist_head list;
 };
 
-struct ipv4_devconf;
-struct ip_ra_chain;
-struct fib_rules_ops;
-struct fib_table;
-struct inet_peer_base;
-struct fqdir;
-
 struct local_ports {
 	u32 range;
 	bool warned;
@@ -8662,8 +8734,6 @@ struct sysctl_fib_multipath_hash_seed {
 	u32 user_seed;
 	u32 mp_seed;
 };
-
-struct fib_notifier_ops;
 
 typedef struct {
 	u64 key[2];
@@ -8933,13 +9003,6 @@ struct netns_sysctl_ipv6 {
 	u8 icmpv6_error_anycast_as_unicast;
 };
 
-struct ipv6_devconf;
-struct rt6_info;
-struct rt6_statistics;
-struct fib6_table;
-struct seg6_pernet_data;
-struct ioam6_pernet_data;
-
 struct netns_ipv6 {
 	struct dst_ops ip6_dst_ops;
 	struct netns_sysctl_ipv6 sysctl;
@@ -8993,9 +9056,6 @@ struct netns_ipv6 {
 	long: 64;
 };
 
-struct nf_logger;
-struct nf_hook_entries;
-
 struct netns_nf {
 	struct proc_dir_entry *proc_netfilter;
 	const struct nf_logger *nf_loggers[11];
@@ -9008,9 +9068,6 @@ struct netns_nf {
 	unsigned int defrag_ipv4_users;
 	unsigned int defrag_ipv6_users;
 };
-
-struct ip_conntrack_stat;
-struct nf_ct_event_notifier;
 
 struct nf_generic_net {
 	unsigned int timeout;
@@ -9068,8 +9125,6 @@ struct netns_nftables {
 	unsigned int base_seq;
 	u8 gencursor;
 };
-
-struct net_generic;
 
 struct netns_bpf {
 	struct bpf_prog_array *run_array[2];
@@ -9143,8 +9198,6 @@ struct netns_xfrm {
 	long: 64;
 	long: 64;
 };
-
-struct mpls_route;
 
 struct netns_mpls {
 	int ip_ttl_propagate;
@@ -9225,21 +9278,11 @@ struct net {
 };
 
 struct net_device_ops;
-struct header_ops;
-struct netdev_queue;
 
 struct netdev_tc_txq {
 	u16 count;
 	u16 offset;
 };
-
-struct xps_dev_maps;
-struct bpf_mprog_entry;
-struct pcpu_lstats;
-struct pcpu_sw_netstats;
-struct pcpu_dstats;
-struct inet6_dev;
-struct netdev_rx_queue;
 
 enum rx_handler_result {
 	RX_HANDLER_CONSUMED = 0,
@@ -9250,11 +9293,7 @@ enum rx_handler_result {
 
 typedef enum rx_handler_result rx_handler_result_t;
 typedef rx_handler_result_t rx_handler_func_t(struct sk_buff **);
-struct netdev_name_node;
-struct dev_ifalias;
 typedef u32 xdp_features_t;
-struct xdp_metadata_ops;
-struct xsk_tx_metadata_ops;
 
 struct net_device_stats {
 	union {
@@ -9351,21 +9390,13 @@ struct net_device_stats {
 	};
 };
 
-struct net_device_core_stats;
-struct ethtool_ops;
-struct l3mdev_ops;
-struct ndisc_ops;
-
 struct netdev_hw_addr_list {
 	struct list_head list;
 	int count;
 	struct rb_root tree;
 };
 
-struct in_device;
-struct cpu_rmap;
 struct Qdisc;
-struct xdp_dev_bulk_queue;
 
 enum netdev_ml_priv_type {
 	ML_PRIV_NONE = 0,
@@ -9380,10 +9411,6 @@ enum netdev_stat_type {
 };
 
 struct device;
-struct device_private;
-struct device_type;
-struct bus_type;
-struct device_driver;
 
 enum dl_dev_state {
 	DL_DEV_NO_DRIVER = 0,
@@ -9404,7 +9431,6 @@ struct pm_message {
 };
 
 typedef struct pm_message pm_message_t;
-struct wake_irq;
 
 enum rpm_request {
 	RPM_REQ_NONE = 0,
@@ -9422,9 +9448,6 @@ enum rpm_status {
 	RPM_SUSPENDING = 3,
 	RPM_BLOCKED = 4,
 };
-
-struct pm_subsys_data;
-struct dev_pm_qos;
 
 struct dev_pm_info {
 	pm_message_t power_state;
@@ -9476,25 +9499,12 @@ struct dev_pm_info {
 	bool detach_power_off: 1;
 };
 
-struct dev_pm_domain;
-struct msi_device_data;
-
 struct dev_msi_info {
 	struct irq_domain *domain;
 	struct msi_device_data *data;
 };
 
-struct bus_dma_region;
-struct device_dma_parameters;
-struct io_tlb_mem;
 struct dev_archdata {};
-struct device_node;
-struct fwnode_handle;
-struct class;
-struct attribute_group;
-struct iommu_group;
-struct dev_iommu;
-struct device_physical_location;
 
 enum device_removable {
 	DEVICE_REMOVABLE_NOT_SUPPORTED = 0,
@@ -9554,31 +9564,12 @@ struct device {
 	long unsigned int flags[1];
 };
 
-struct rtnl_link_ops;
-struct netdev_stat_ops;
-struct netdev_queue_mgmt_ops;
-struct dcbnl_rtnl_ops;
-struct netprio_map;
-struct phy_link_topology;
-struct phy_device;
-struct sfp_bus;
-struct udp_tunnel_nic_info;
-struct udp_tunnel_nic;
-struct netdev_config;
-struct ethtool_netdev_state;
-struct bpf_xdp_link;
-
 struct bpf_xdp_entity {
 	struct bpf_prog *prog;
 	struct bpf_xdp_link *link;
 };
 
 typedef struct {} netdevice_tracker;
-struct rtnl_hw_stats64;
-struct devlink_port;
-struct dim_irq_moder;
-struct napi_config;
-struct hwtstamp_provider;
 
 struct net_device {
 	__u8 __cacheline_group_begin__net_device_read_tx[0];
@@ -9793,15 +9784,6 @@ enum netdev_tx {
 };
 
 typedef enum netdev_tx netdev_tx_t;
-struct ifreq;
-struct if_settings;
-struct ifmap;
-struct neigh_parms;
-struct rtnl_link_stats64;
-struct ifla_vf_info;
-struct ifla_vf_stats;
-struct nlattr;
-struct ifla_vf_guid;
 
 enum tc_setup_type {
 	TC_QUERY_CAPS = 0,
@@ -9826,14 +9808,6 @@ enum tc_setup_type {
 	TC_SETUP_QDISC_HTB = 19,
 	TC_SETUP_ACT = 20,
 };
-
-struct ndmsg;
-struct netdev_phys_item_id;
-struct netdev_bpf;
-struct ip_tunnel_parm_kern;
-struct net_device_path_ctx;
-struct net_device_path;
-struct kernel_hwtstamp_config;
 
 struct net_device_ops {
 	int (*ndo_init)(struct net_device *);
@@ -10091,15 +10065,11 @@ struct icmp6hdr {
 	} icmp6_dataun;
 };
 
-struct neigh_table;
-
 struct hh_cache {
 	unsigned int hh_len;
 	seqlock_t hh_lock;
 	long unsigned int hh_data[4];
 };
-
-struct neigh_ops;
 
 struct neighbour {
 	struct hlist_node hash;
@@ -10134,14 +10104,9 @@ struct neighbour {
 	u8 primary_key[0];
 };
 
-struct xfrm_state;
-
 typedef struct {
 	atomic_t refcnt;
 } rcuref_t;
-
-struct uncached_list;
-struct lwtunnel_state;
 
 struct dst_entry {
 	union {
@@ -10188,16 +10153,10 @@ struct rtable {
 	u32 rt_pmtu: 31;
 };
 
-struct fib6_node;
-struct dst_metrics;
-
 struct rt6key {
 	struct in6_addr addr;
 	int plen;
 };
-
-struct nexthop;
-struct fnhe_hash_bucket;
 
 struct fib_nh_common {
 	struct net_device *nhc_dev;
@@ -10218,8 +10177,6 @@ struct fib_nh_common {
 	struct rtable *nhc_rth_input;
 	struct fnhe_hash_bucket *nhc_exceptions;
 };
-
-struct rt6_exception_bucket;
 
 struct fib6_nh {
 	struct fib_nh_common nh_common;
@@ -10351,7 +10308,6 @@ struct nf_conntrack_tuple_hash {
 
 struct nf_conn;
 typedef u32 u_int32_t;
-struct nf_ct_ext;
 
 enum sctp_conntrack {
 	SCTP_CONNTRACK_NONE = 0,
@@ -10490,9 +10446,6 @@ struct napi_struct {
 	struct napi_config *config;
 };
 
-struct Qdisc_ops;
-struct qdisc_size_table;
-struct net_rate_estimator;
 struct gnet_stats_basic_sync;
 struct gnet_stats_queue;
 
@@ -10573,7 +10526,6 @@ struct Qdisc {
 
 typedef struct {} local_lock_t;
 struct softnet_data;
-struct sd_flow_limit;
 
 struct netdev_xmit {
 	u16 recursion;
@@ -10638,7 +10590,6 @@ enum tcp_ca_event {
 
 struct ack_sample;
 struct rate_sample;
-union tcp_cc_info;
 
 struct tcp_congestion_ops {
 	u32 (*ssthresh)(struct sock *);
@@ -10986,7 +10937,6 @@ struct bvec_iter {
 
 typedef unsigned int blk_qc_t;
 typedef void bio_end_io_t(struct bio *);
-struct blkcg_gq;
 struct bio_set;
 
 struct bio {
@@ -11091,7 +11041,6 @@ struct request {
 };
 
 struct elevator_queue;
-struct blk_mq_ops;
 struct lockdep_map {};
 typedef unsigned int blk_features_t;
 typedef unsigned int blk_flags_t;
@@ -11163,14 +11112,6 @@ struct queue_limits {
 	struct blk_integrity integrity;
 };
 
-struct blk_queue_stats;
-struct rq_qos;
-struct blk_mq_tags;
-struct blk_trace;
-struct blk_flush_queue;
-struct throtl_data;
-struct blk_mq_tag_set;
-
 struct request_queue {
 	void *queuedata;
 	struct elevator_queue *elevator;
@@ -11235,8 +11176,6 @@ struct request_queue {
 	struct mutex debugfs_mutex;
 };
 
-struct block_device_operations;
-struct bio_alloc_cache;
 typedef void *mempool_alloc_t(gfp_t, void *);
 typedef void mempool_free_t(void *, void *);
 
@@ -11272,11 +11211,7 @@ struct bio_set {
 	struct hlist_node cpuhp_dead;
 };
 
-struct timer_rand_state;
-struct disk_events;
-struct badblocks;
 typedef unsigned int blk_mode_t;
-struct blk_independent_access_ranges;
 
 struct gendisk {
 	int major;
@@ -11308,10 +11243,6 @@ struct gendisk {
 	struct blk_independent_access_ranges *ia_ranges;
 	struct mutex rqos_state_mutex;
 };
-
-struct disk_stats;
-struct blk_holder_ops;
-struct partition_meta_info;
 
 struct block_device {
 	sector_t bd_start_sect;
@@ -11383,8 +11314,6 @@ enum req_flag_bits {
 	__REQ_NR_BITS = 30,
 };
 
-struct sbitmap_word;
-
 struct sbitmap {
 	unsigned int depth;
 	unsigned int shift;
@@ -11436,8 +11365,6 @@ struct blk_mq_hw_ctx {
 	long: 64;
 };
 
-struct blk_mq_ctxs;
-
 struct blk_mq_ctx {
 	struct {
 		spinlock_t lock;
@@ -11454,8 +11381,6 @@ struct blk_mq_ctx {
 };
 
 typedef __u32 blk_mq_req_flags_t;
-struct elevator_type;
-struct elevator_tags;
 
 struct elevator_queue {
 	struct elevator_type *type;
@@ -13229,8 +13154,6 @@ struct trace_event_raw_io_uring_file_get {
 	char __data[0];
 };
 
-struct io_wq_work;
-
 struct trace_event_raw_io_uring_queue_async_work {
 	struct trace_entry ent;
 	void *ctx;
@@ -13494,21 +13417,11 @@ struct trace_event_raw_contention_end {
 	char __data[0];
 };
 
-struct bpf_crypto_ctx;
-struct nf_conn___init;
-
 enum nf_nat_manip_type {
 	NF_NAT_MANIP_SRC = 0,
 	NF_NAT_MANIP_DST = 1,
 };
 
-struct bpf_key;
-struct prog_test_member;
-struct prog_test_ref_kfunc;
-struct bpf_tcp_req_attrs;
-struct bpf_sock_addr_kern;
-struct bpf_sock_ops_kern;
-struct bpf_task_work;
 typedef int (*bpf_task_work_callback_t)(struct bpf_map *, void *, void *);
 
 enum {

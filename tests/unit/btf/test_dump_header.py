@@ -39,9 +39,7 @@ def compile_c(tmp_path: Path) -> Callable[[str], None]:
 def body(text: str) -> str:
     """Return what stands between the frame of a header."""
     text = text.partition("#define __VMLINUX_H__\n\n")[2].rpartition("\n#endif /*")[0]
-    if "#pragma" in text:
-        text = text.partition("#endif\n\n")[2].rpartition("\n#ifndef BPF_NO_PRE")[0]
-    return text
+    return re.sub(r"\n?#ifndef BPF_NO_PRES.*\n#pragma.*\n#endif\n\n?", "", text)
 
 
 def written(make: Make, *roots: int, byteorder: str = "little") -> str:
@@ -352,6 +350,19 @@ def test_kfuncs(compile_c: Callable[[str], None]) -> None:
     compile_c(text)
 
 
+def test_what_is_not_defined_is_not_the_kernels(
+    compile_c: Callable[[str], None],
+) -> None:
+    """A program's own ``struct key`` must not be looked up in the kernel."""
+    builder = BtfBuilder()
+    builder.add_struct("user", 8, [("key", 2, 0)])
+    builder.add_ptr(3)
+    builder.add_struct("key", 0)
+    text = header(Btf(builder.bytes()), [1])
+    assert text.index("struct key;\n") < text.index("#pragma clang attribute push")
+    compile_c(text)
+
+
 def test_roots_limit_it(compile_c: Callable[[str], None]) -> None:
     def make(add: BtfBuilder) -> None:
         add.add_struct("a", 16, [("b", 2, 0), ("c", 3, 64)])
@@ -363,7 +374,7 @@ def test_roots_limit_it(compile_c: Callable[[str], None]) -> None:
         add.add_struct("d", 4, [("x", 6, 0)])
 
     text = written(make, 1)
-    assert re.findall(r"struct (\w+)[;{ ]+\n", text) == ["d", "b", "c", "a"]
+    assert re.findall(r"struct (\w+)[;{ ]+\n", text) == ["c", "d", "b", "a"]
     compile_c(text)
 
 

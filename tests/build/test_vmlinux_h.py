@@ -1,0 +1,182 @@
+"""The ``vmlinux.h`` that skelgen brings: tools compile with it, and one's own wins."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from skelgen import clang
+from skelgen.build import project
+from skelgen.build.compile import compile_c
+from skelgen.build.config import parse
+from skelgen.build.driver import Outcome
+from skelgen.errors import CompileError, ConfigError
+from skelgen.targets import TARGETS, find_target
+from tests.harness.btf import needs_kernel_btf
+from tests.harness.headers import every_compiler
+from tests.harness.sources import DATA
+
+TOOLS = sorted((DATA / "vmlinux").glob("*.bpf.c"))
+HEADER = clang.VMLINUX / "vmlinux.h"
+USES_REGISTERS = "tcpconnect.bpf.c"
+
+every_tool = pytest.mark.parametrize("tool", TOOLS, ids=lambda path: path.name)
+
+MINE = "struct task_struct { int mine; };\n"
+READS_MINE = '#include {}\nint f(struct task_struct *t) {{ return t->mine; }}\n'
+
+
+@every_tool
+@every_compiler
+def test_tools_compile(tool: Path, compiler: clang.Compiler, tmp_path: Path) -> None:
+    assert not clang.compile_object(tool, tmp_path / "tool.o", compiler=compiler)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@every_tool
+def test_tools_compile_for_other_machines(
+    tool: Path, name: str, tmp_path: Path
+) -> None:
+    target = find_target(name)
+    if tool.name == USES_REGISTERS and target.arch is None:
+        pytest.skip("a program that reads registers is for one architecture")
+    options = clang.CompileOptions(target=target)
+    assert not clang.compile_object(tool, tmp_path / "tool.o", options=options)
+
+
+def test_registers_are_each_architectures_own(tmp_path: Path) -> None:
+    members = {"arm64": "regs[0]", "riscv": "a0", "s390": "gprs[2]", "x86": "di"}
+    types = {"arm64": "struct user_pt_regs", "riscv": "struct user_regs_struct"}
+    types |= {"s390": "user_pt_regs", "x86": "struct pt_regs"}
+    for arch, member in members.items():
+        target = next(target for target in TARGETS.values() if target.arch == arch)
+        source = tmp_path / f"{arch}.bpf.c"
+        source.write_text(
+            f"#include <vmlinux.h>\nlong f({types[arch]} *r) {{ return r->{member}; }}\n"
+            "bpf_user_pt_regs_t *exported;\n",
+            "utf-8",
+        )
+        options = clang.CompileOptions(target=target)
+        assert not clang.compile_object(source, tmp_path / "x.o", options=options)
+
+
+# Whose header
+
+
+def compile_mine(folder: Path, quoted: str, *flags: str, includes: str = "") -> None:
+    source = folder / "mine.bpf.c"
+    source.write_text(READS_MINE.format(quoted), "utf-8")
+    options = clang.CompileOptions(
+        cflags=flags, includes=(includes,) if includes else ()
+    )
+    clang.compile_object(source, folder / "mine.o", options=options, cwd=folder)
+
+
+def test_ones_own_beside_the_source_wins(tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match="no member named 'mine'"):
+        compile_mine(tmp_path, '"vmlinux.h"')
+    (tmp_path / "vmlinux.h").write_text(MINE, "utf-8")
+    compile_mine(tmp_path, '"vmlinux.h"')
+
+
+@pytest.mark.parametrize("flag", ["-I", "-isystem", "-idirafter", "-iquote"])
+def test_ones_own_in_a_folder_wins(tmp_path: Path, flag: str) -> None:
+    folder = tmp_path / "include"
+    folder.mkdir()
+    (folder / "vmlinux.h").write_text(MINE, "utf-8")
+    quoted = '"vmlinux.h"' if flag == "-iquote" else "<vmlinux.h>"
+    compile_mine(tmp_path, quoted, f"{flag}include")
+    if flag == "-I":
+        compile_mine(tmp_path, quoted, includes="include")
+
+
+# What is not in it
+
+
+def failure(folder: Path, text: str) -> CompileError:
+    source = folder / "lacking.bpf.c"
+    source.write_text(text, "utf-8")
+    with pytest.raises(CompileError) as caught:
+        clang.compile_object(source, folder / "lacking.o", cwd=folder)
+    return caught.value
+
+
+LACKING = {
+    "member": "int f(struct task_struct *t) { return t->absent; }\n",
+    "type": "int f(absent_t *t) { return 0; }\n",
+    "incomplete": "int f(struct absent *t) { return t->x; }\n",
+    "by value": "struct absent it;\n",
+    "constant": "int f(void) { return ABSENT; }\n",
+}
+
+
+@pytest.mark.parametrize("text", LACKING.values(), ids=LACKING)
+def test_who_lacks_something_is_told_how_to_get_it(tmp_path: Path, text: str) -> None:
+    error = failure(tmp_path, f"#include <vmlinux.h>\n{text}")
+    (note,) = error.__notes__
+    assert "skelgen btf dump --kernel -o vmlinux.h" in note
+    assert 'vmlinux = "kernel"' in note
+
+
+def test_other_mistakes_get_no_such_advice(tmp_path: Path) -> None:
+    error = failure(tmp_path, "#include <vmlinux.h>\nint f(void) { return }\n")
+    assert not hasattr(error, "__notes__")
+    # another header than ours
+    error = failure(tmp_path, f"struct task_struct {{}};\n{LACKING['member']}")
+    assert not hasattr(error, "__notes__")
+    (tmp_path / "vmlinux.h").write_text(MINE, "utf-8")
+    error = failure(tmp_path, f'#include "vmlinux.h"\n{LACKING["member"]}')
+    assert not hasattr(error, "__notes__")
+
+
+# All of the kernel's
+
+RARE = "#include <vmlinux.h>\nint f(struct kobj_uevent_env *e) { return e->envp_idx; }\n"
+
+
+@needs_kernel_btf
+def test_all_types_of_the_kernel(tmp_path: Path) -> None:
+    (tmp_path / "rare.bpf.c").write_text(RARE, "utf-8")
+    rare = Path("rare.bpf.c")
+    with pytest.raises(CompileError, match="incomplete"):
+        compile_c(rare, clang.CompileOptions(), root=tmp_path)
+    options = clang.CompileOptions(vmlinux="kernel")
+    made = compile_c(rare, options, root=tmp_path)
+    assert b"kobj_uevent_env" in made.data
+    assert made.inputs == (tmp_path / rare,)
+    assert b"/tmp/" not in made.data
+
+
+@needs_kernel_btf
+def test_a_project_asks_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rare.bpf.c").write_text(
+        '__attribute__((section("license"))) char LICENSE[] = "GPL";\n'
+        + RARE.replace("int f(", '__attribute__((section("socket"))) int f('),
+        "utf-8",
+    )
+    skeleton = {"source": "rare.bpf.c", "module": "rare_skel"}
+    config = parse({"vmlinux": "kernel", "skeletons": [skeleton]}, tmp_path)
+    place = project.in_folder(tmp_path / "out", tmp_path / "records")
+    outcomes = [
+        result.outcome for _ in range(2) for result in project.build(config, place)
+    ]
+    assert outcomes == [Outcome.WRITTEN, Outcome.UNCHANGED]
+    # another kernel, other types
+    other = os.uname_result(("Linux", "host", "99.0", "#1", os.uname().machine))
+    monkeypatch.setattr(os, "uname", lambda: other)
+    (result,) = project.build(config, place)
+    assert result.made is not None
+    small = parse({"skeletons": [skeleton]}, tmp_path)
+    with pytest.raises(CompileError):
+        list(project.build(small, place))
+
+
+def test_a_word_that_says_nothing(tmp_path: Path) -> None:
+    skeleton = {"source": "x.bpf.c", "module": "x"}
+    with pytest.raises(ConfigError, match=r"tool.skelgen.vmlinux: 'large' is neither"):
+        parse({"vmlinux": "large", "skeletons": [skeleton]}, tmp_path)
+    table = {**skeleton, "vmlinux": "kernel"}
+    config = parse({"skeletons": [table, {**skeleton, "module": "y"}]}, tmp_path)
+    assert [one.vmlinux for one in config.skeletons] == ["kernel", "small"]
