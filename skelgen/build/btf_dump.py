@@ -52,7 +52,7 @@ def read_kernel() -> Source:
 def kernel_name() -> str:
     """Return what tells the running kernel from others."""
     uname = os.uname()
-    return " ".join((uname.release, uname.version, uname.machine))
+    return f"{uname.release} {uname.version} {uname.machine}"
 
 
 def read_file(path: str) -> Source:

@@ -23,7 +23,7 @@ USES_REGISTERS = "tcpconnect.bpf.c"
 every_tool = pytest.mark.parametrize("tool", TOOLS, ids=lambda path: path.name)
 
 MINE = "struct task_struct { int mine; };\n"
-READS_MINE = '#include {}\nint f(struct task_struct *t) {{ return t->mine; }}\n'
+READS_MINE = "#include {}\nint f(struct task_struct *t) {{ return t->mine; }}\n"
 
 
 @every_tool

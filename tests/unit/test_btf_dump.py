@@ -12,10 +12,12 @@ from click.testing import CliRunner, Result
 import skelgen
 from skelgen import cache as store
 from skelgen.btf.build import BtfBuilder
+from skelgen.btf.parse import Btf
 from skelgen.build import btf_dump
 from skelgen.build.btf_dump import Source, dump
 from skelgen.cli import main
 from skelgen.errors import BtfError
+from skelgen.runtime import btf_loaded
 from tests.harness.sources import compiled, find
 
 STRUCT = "struct event {\n\tint pid;\n};\n"
@@ -76,6 +78,20 @@ def test_roots(tmp_path: Path) -> None:
     assert "EXEC = 0" in both
     # what a function takes is behind a pointer
     assert "struct event;\n" in run(str(path), "--root", "func run").output
+
+
+def test_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = small(sys.byteorder)
+    module = BtfBuilder(base=Btf(base))
+    module.add_struct("of_module", 8, [("event", 2, 0), ("next", 1, 32)])
+    data = {"nf_module": module.bytes()}
+    monkeypatch.setattr(btf_loaded, "module_btf", data.__getitem__)
+    monkeypatch.setattr(btf_dump, "read_kernel", lambda: Source(base, "kernel"))
+    text = run("--module", "nf_module").output
+    assert STRUCT in text
+    assert "struct of_module {\n\tstruct event event;\n\tint next;\n};\n" in text
+    own = run("--module", "nf_module", "--format", "raw").output
+    assert own.startswith("[7] STRUCT 'of_module' size=8 vlen=2\n")
 
 
 # What is wrong
