@@ -1,6 +1,7 @@
 """Arenas from generated skeletons: variables, pointers, and a second process."""
 
 import mmap
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,30 @@ def test_the_address_is_taken(skel: Any, module: ModuleType) -> None:
         assert skel.arena.counter == 5
 
 
+def run_script(
+    script: str, folder: Path, *arguments: str, fds: tuple[int, ...] = ()
+) -> list[str]:
+    """Run a script beside the skeleton, and return the lines that it prints."""
+    (folder / "maps_arena_skel.py").write_text(text(), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, *arguments],
+        pass_fds=fds,
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_page(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "arena.md").read_text("utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert run_script(script, tmp_path) == ["1", "3", "16"]
+
+
 SECOND = """
 import sys
 from maps_arena_skel import MapsArena
@@ -151,20 +176,10 @@ with MapsArena.open() as skel:
 
 
 def test_two_processes(skel: Any, tmp_path: Path) -> None:
-    (tmp_path / "maps_arena_skel.py").write_text(text(), "utf-8")
     skel.arena.counter = 30
     skel.load()
     skel.progs.touch.test_run()
     fd = skel.maps.arena.fd()
-    done = subprocess.run(
-        [sys.executable, "-c", SECOND, str(fd)],
-        pass_fds=[fd],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    assert done.stdout.splitlines() == [f"36 from C {skel.arena.head:#x}", "42"]
+    lines = run_script(SECOND, tmp_path, str(fd), fds=(fd,))
+    assert lines == [f"36 from C {skel.arena.head:#x}", "42"]
     assert (skel.arena.counter, skel.arena.label) == (42, b"from a process")
