@@ -1,14 +1,17 @@
 """A whole BTF as a C header: order, names, layout; compiled, and against bpftool."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from skelgen import clang
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.dump_header import header
+from skelgen.btf.dump_raw import raw_dump
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.parse import Btf
 from tests.harness import vmlinux
@@ -449,6 +452,24 @@ def test_broken_btf_is_refused(make: Make, message: str) -> None:
     make(builder)
     with pytest.raises(BtfParseError, match=message):
         header(Btf(builder.bytes()))
+
+
+def test_damaged_btf_gives_a_header_or_one_error() -> None:
+    random = Random(0)  # noqa: S311 (mutations, no secrets)
+    whole = every_kind().bytes()
+    words = (0, 1, 2, 5, 9, 20, 255, 1 << 16, 1 << 31, (1 << 32) - 1)
+    written = 0
+    for _ in range(2000):
+        data = bytearray(whole)
+        for _ in range(random.choice((1, 1, 2, 5))):
+            at = random.randrange(24, len(data) - 4)
+            data[at : at + 4] = random.choice(words).to_bytes(4, "little")
+        with contextlib.suppress(BtfParseError):
+            btf = Btf(bytes(data))
+            raw_dump(btf)
+            header(btf, btf.ids())
+            written += 1
+    assert 0 < written < 2000
 
 
 # The fixtures
