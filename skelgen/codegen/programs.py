@@ -41,6 +41,7 @@ _BY_TYPE: dict[int, str] = {
     ProgType.SK_REUSEPORT: "SocketProgram",
     ProgType.SK_SKB: "SockmapProgram",
     ProgType.SK_MSG: "SockmapProgram",
+    ProgType.SYSCALL: "SyscallProgram",
 }
 
 

@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.programs.raw_tracepoint import RawTracepointProgram
     from skelgen.runtime.programs.socket import SocketProgram, SockmapProgram
     from skelgen.runtime.programs.struct_ops import StructOpsProgram
+    from skelgen.runtime.programs.syscall import SyscallProgram
     from skelgen.runtime.programs.tc import TcProgram
     from skelgen.runtime.programs.tracepoint import TracepointProgram
     from skelgen.runtime.programs.tracing import LsmProgram, TracingProgram
@@ -242,6 +243,7 @@ __all__ = (
     "StructOpsMap",
     "StructOpsProgram",
     "StructOpsSpec",
+    "SyscallProgram",
     "TcProgram",
     "TestRun",
     "Tracepoint",
@@ -320,6 +322,7 @@ _HOMES = {
     "skelgen.runtime.programs.raw_tracepoint": ("RawTracepointProgram"),
     "skelgen.runtime.programs.socket": ("SocketProgram SockmapProgram"),
     "skelgen.runtime.programs.struct_ops": ("StructOpsProgram"),
+    "skelgen.runtime.programs.syscall": ("SyscallProgram"),
     "skelgen.runtime.programs.tc": ("TcProgram"),
     "skelgen.runtime.programs.tracepoint": ("TracepointProgram"),
     "skelgen.runtime.programs.tracing": ("LsmProgram TracingProgram"),

@@ -107,6 +107,7 @@ class ProgramLoader:
             "flags": program.flags,
             "kern_version": self._kern_version(program),
             "log_level": program.log_level or self._parts.options.log_level,
+            "ifindex": program.ifindex,
             "prog_btf_fd": 0,
             "func_info": b"",
             "line_info": b"",
@@ -125,7 +126,9 @@ class ProgramLoader:
             )
         try:
             fd, log = prog_load.load(
-                request, optional_attach_type=spec.attach_type_optional
+                request,
+                optional_attach_type=spec.attach_type_optional,
+                log_size=program.log_size,
             )
         except prog_load.Refused as refused:
             if refused.error.errno == errno.EINVAL and any(

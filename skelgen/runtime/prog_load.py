@@ -64,19 +64,24 @@ class Refused(Exception):  # noqa: N818 - carries an answer to the one caller
         self.log = log
 
 
-def load(request: dict[str, Any], *, optional_attach_type: bool) -> tuple[int, str]:
+def load(
+    request: dict[str, Any], *, optional_attach_type: bool, log_size: int = 0
+) -> tuple[int, str]:
     """Load a program; return its fd and, with a ``log_level``, the verifier's log.
 
-    ``request`` has the arguments of :func:`syscalls.prog_load`. Raises
-    :class:`Refused`.
+    ``request`` has the arguments of :func:`syscalls.prog_load`, ``log_size`` the bytes
+    of the first buffer for the log (0: 16 MiB). Raises :class:`Refused`.
     """
-    if request["log_level"] & _LOG_LEVELS:
-        return _load_with_log(request)
-    if request["log_level"]:  # statistics, which do not say why
+    size = log_size or _FIRST_LOG
+    if request["log_level"]:
         try:
-            return _load_with_log(request)
+            return _load_with_log(request, size)
         except Refused:
-            return _load_with_log({**request, "log_level": request["log_level"] | 1})
+            lowered = _lower(request, optional_attach_type=optional_attach_type)
+            if not lowered and request["log_level"] & _LOG_LEVELS:
+                raise
+        # statistics do not say why
+        return _load_with_log({**request, "log_level": request["log_level"] | 1}, size)
     try:
         return syscalls.prog_load(**request), ""
     except BpfOSError as error:
@@ -86,11 +91,10 @@ def load(request: dict[str, Any], *, optional_attach_type: bool) -> tuple[int, s
                 return syscalls.prog_load(**request), ""
             except BpfOSError as second:
                 debug("%s; once more with a log", second)
-    return _load_with_log({**request, "log_level": 1})
+    return _load_with_log({**request, "log_level": 1}, size)
 
 
-def _load_with_log(request: dict[str, Any]) -> tuple[int, str]:
-    size = _FIRST_LOG
+def _load_with_log(request: dict[str, Any], size: int) -> tuple[int, str]:
     while True:
         buffer = LogBuffer(size)
         true_size: list[int] = []

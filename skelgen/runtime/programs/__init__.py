@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.programs.raw_tracepoint import RawTracepointProgram
     from skelgen.runtime.programs.socket import SocketProgram, SockmapProgram
     from skelgen.runtime.programs.struct_ops import StructOpsProgram
+    from skelgen.runtime.programs.syscall import SyscallProgram
     from skelgen.runtime.programs.tc import TcProgram
     from skelgen.runtime.programs.tracepoint import TracepointProgram
     from skelgen.runtime.programs.tracing import LsmProgram, TracingProgram
@@ -44,6 +45,7 @@ __all__ = (
     "SocketProgram",
     "SockmapProgram",
     "StructOpsProgram",
+    "SyscallProgram",
     "TcProgram",
     "TracepointProgram",
     "TracingProgram",
@@ -69,6 +71,7 @@ _MODULES: Final = {
     "SocketProgram": "socket",
     "SockmapProgram": "socket",
     "StructOpsProgram": "struct_ops",
+    "SyscallProgram": "syscall",
     "TcProgram": "tc",
     "TracepointProgram": "tracepoint",
     "TracingProgram": "tracing",
@@ -109,6 +112,7 @@ _BY_TYPE: Final[dict[int, str]] = {
     ProgType.SK_REUSEPORT: "SocketProgram",
     ProgType.SK_SKB: "SockmapProgram",
     ProgType.SK_MSG: "SockmapProgram",
+    ProgType.SYSCALL: "SyscallProgram",
 }
 
 

@@ -1,12 +1,14 @@
 """What all programs have in common."""
 
 import os
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final
 
 from skelgen.model.attach import Tracing, TracingMulti
 from skelgen.model.enums import ProgType
 from skelgen.runtime import syscalls
+from skelgen.runtime.codec import U32
 from skelgen.runtime.errors import AttachError, BpfError, ClosedError, StateError
+from skelgen.runtime.programs.setting import LogSize, Name, Setting
 
 if TYPE_CHECKING:
     from skelgen.model.attach import Attach
@@ -15,74 +17,64 @@ if TYPE_CHECKING:
     from skelgen.runtime.object import Object
     from skelgen.runtime.syscalls import ProgInfo, TestRun
 
-T = TypeVar("T")
-
 _PACKET_HEADROOM: Final = 256  # XDP_PACKET_HEADROOM: how far a packet can grow
 
 
-class Setting(Generic[T]):
-    """An attribute that can be set until the program is loaded."""
-
-    __slots__ = ("_slot",)
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._slot = f"_{name}"
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> Self: ...
-
-    @overload
-    def __get__(self, instance: "Program", owner: type) -> T: ...
-
-    def __get__(self, instance: "Program | None", owner: type) -> "Self | T":
-        if instance is None:
-            return self
-        value: T = getattr(instance, self._slot)
-        return value
-
-    def __set__(self, instance: "Program", value: T) -> None:
-        instance.check_not_loaded(self._slot[1:])
-        setattr(instance, self._slot, value)
-
-
 class Program:
-    """A BPF program of an object, before and after it is loaded."""
+    """A BPF program of an object, before and after it is loaded.
+
+    Before load it can be changed; then assigning to its settings raises StateError.
+    """
 
     __slots__ = (
         "__weakref__",
         "_attach_target",
         "_attach_type",
-        "_autoattach",
         "_autoload",
         "_closed",
         "_fd",
         "_flags",
+        "_ifindex",
         "_load_error",
         "_log",
         "_log_level",
+        "_log_size",
         "_pins",
         "_skipped",
         "_target_module",
         "_target_program",
         "_type",
+        "autoattach",
         "name",
         "obj",
         "spec",
     )
 
-    type = Setting[int]()
-    """:class:`ProgType`; settable before load."""
-    attach_type = Setting[int]()
-    """Expected :class:`AttachType`; settable before load."""
-    flags = Setting[int]()
-    """``BPF_F_*`` of ``BPF_PROG_LOAD``; settable before load."""
+    type = Setting[int](U32)
+    """``prog_type``, a :class:`ProgType`."""
+    attach_type = Setting[int](U32)
+    """``expected_attach_type``, an :class:`AttachType` (Linux 4.17)."""
+    flags = Setting[int](U32)
+    """``prog_flags``, ``BPF_F_*`` of ``BPF_PROG_LOAD``, e.g. ``BPF_F_SLEEPABLE``."""
+    ifindex = Setting[int](U32)
+    """``prog_ifindex``: network interface to offload it to (Linux 4.15); 0 for none."""
+    attach_target = Name()
+    """Name of what a tracing, LSM, iterator or ``freplace`` program attaches to, as
+    ``SEC()`` says; without the prefix that it has in BTF. Becomes ``attach_btf_id``
+    (Linux 5.5)."""
+    target_module = Name()
+    """Kernel module of the target; None for vmlinux first, then all modules. Becomes
+    ``attach_btf_obj_fd`` (Linux 5.12)."""
+    target_program = Setting["Program | int | None"]()
+    """Program (loaded) that has the target as a function, or its fd; None for the
+    kernel. Becomes ``attach_prog_fd`` (Linux 5.5)."""
     autoload = Setting[bool]()
-    """Whether the object loads it; settable before load. False for ``SEC("?...")``."""
-    autoattach = Setting[bool]()
-    """Whether the skeleton's ``attach()`` attaches it; settable before load."""
-    log_level = Setting[int]()
-    """Verifier log from the first try: 0 none, 1, 2 (more), 4 (statistics); settable
-    before load."""
+    """Whether load loads it; False for ``SEC("?...")``."""
+    log_level = Setting[int](U32)
+    """Verifier log from the first try: 0 none, 1, 2 (more), 4 (statistics)."""
+    log_size = LogSize()
+    """Bytes of the first buffer for that log, 0 for 16 MiB; a log that is longer gets
+    a larger one."""
 
     def __init__(self, obj: "Object", spec: "ProgramSpec") -> None:
         self.obj: Final = obj
@@ -95,8 +87,11 @@ class Program:
         self._attach_type: int = spec.attach_type
         self._flags: int = spec.flags
         self._autoload: bool = spec.autoload
-        self._autoattach = True
+        self.autoattach = True
+        """Whether the object's ``attach()`` attaches it; settable until then."""
+        self._ifindex = 0
         self._log_level = 0
+        self._log_size = 0
         self._log = ""
         self._attach_target, self._target_module = _named_target(spec.attach)
         self._target_program: Program | int | None = None
@@ -151,31 +146,15 @@ class Program:
         module: str | None = None,
         program: "Program | int | None" = None,
     ) -> None:
-        """Choose what a tracing, LSM, iterator or ``freplace`` program attaches to.
+        """Set :attr:`attach_target`, :attr:`target_module`, :attr:`target_program`.
 
-        Before load, in place of what ``SEC()`` says. ``target`` is the name without
-        the prefix it has in BTF; ``module`` the kernel module to look in. With
-        ``program`` (one that is loaded, or its fd) it is a function of that.
+        Before load, in place of what ``SEC()`` says: ``set_attach_target("main",
+        program=other.progs.main)`` for a function of a loaded program,
+        ``set_attach_target("nf_hook", module="nf_tables")`` for one of a module.
         """
-        self.check_not_loaded("the attach target")
-        self._attach_target = target
-        self._target_module = module
-        self._target_program = program
-
-    @property
-    def attach_target(self) -> str | None:
-        """Name of the target in BTF, as ``SEC()`` or :meth:`set_attach_target` say."""
-        return self._attach_target
-
-    @property
-    def target_module(self) -> str | None:
-        """Kernel module of the target; ``None`` for vmlinux first, then all."""
-        return self._target_module
-
-    @property
-    def target_program(self) -> "Program | int | None":
-        """Program (or its fd) that has the target; ``None`` for the kernel."""
-        return self._target_program
+        self.attach_target = target
+        self.target_module = module
+        self.target_program = program
 
     # -- loaded ----------------------------------------------------------------
 
@@ -324,7 +303,7 @@ def _type_name(number: int) -> str:
 
 
 _OTHER_WAYS: Final[dict[int, str]] = {
-    ProgType.SYSCALL: "; run it with test_run(ctx=...)",
+    ProgType.SYSCALL: "; call run()",
     ProgType.LWT_IN: "; give it to a route: ip route add ... encap bpf in pinned PATH",
     ProgType.LWT_OUT: "; give it to a route: ip route add ... encap bpf out ...",
     ProgType.LWT_XMIT: "; give it to a route: ip route add ... encap bpf xmit ...",

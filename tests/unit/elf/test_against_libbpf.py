@@ -36,6 +36,7 @@ REFUSED = {
     "jump_table": "no jump tables before libbpf 1.7",
     "maps_arena": "no arenas and no __ulong before libbpf 1.4",
     "prog_freplace": "needs a program to replace",
+    "prog_on_programs": "needs a program to replace",
     "prog_tracing": "no names of modules before libbpf 1.3",
     "struct_ops_shadow": "the kernel operations are made up",
 }

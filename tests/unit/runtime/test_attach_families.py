@@ -1,9 +1,11 @@
 """Attaching through BPF links, and what stands in for them on old kernels."""
 
+import ctypes
 import errno
 import os
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +39,7 @@ from skelgen.runtime.programs import (
     SocketProgram,
     SockmapProgram,
     StructOpsProgram,
+    SyscallProgram,
     TcProgram,
     TracingProgram,
     UprobeMultiProgram,
@@ -126,7 +129,7 @@ def test_a_target_can_be_set_until_load(kernel: FakeKernel) -> None:
     assert program.auto_attachable
     program = loaded("fentry/mod:func", TracingProgram)
     assert (program.attach_target, program.target_module) == ("func", "mod")
-    with pytest.raises(StateError, match=r"set the attach target between open"):
+    with pytest.raises(StateError, match=r"set attach_target between open"):
         program.set_attach_target("vfs_read")
     assert kernel.names() == ["PROG_LOAD"]
 
@@ -627,3 +630,76 @@ def test_names_of_things(kernel: FakeKernel) -> None:
     link.destroy()
     assert repr(link).endswith(" destroyed>")
     assert syscalls.Fd(kernel.named("LINK_CREATE")[0].u32(0)).detach() == program.fd()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "text"),
+    [
+        ("type", -1, OverflowError, "type must be int in 0..4294967295 (u32), got -1"),
+        ("flags", 1 << 32, OverflowError, "flags must be int in 0..4294967295"),
+        ("attach_type", "x", TypeError, "attach_type must be int"),
+        ("ifindex", -1, OverflowError, "ifindex must be int"),
+        ("log_level", None, TypeError, "log_level must be int"),
+        ("log_size", 5, OverflowError, "log_size must be 0 or 128..1073741823, got 5"),
+        ("log_size", 1 << 30, OverflowError, "log_size must be 0 or 128..1073741823"),
+        ("attach_target", 5, TypeError, "attach_target must be a str or None, got int"),
+        ("attach_target", "", ValueError, "attach_target must be a name, got ''"),
+        ("target_module", "a\0b", ValueError, "target_module must be a name"),
+    ],
+)
+def test_settings_are_checked(
+    name: str, value: object, error: type[Exception], text: str
+) -> None:
+    program = opened("fentry", TracingProgram)
+    before = getattr(program, name)
+    with pytest.raises(error) as caught:
+        setattr(program, name, value)
+    assert text in str(caught.value)
+    assert str(caught.value).startswith(f"program 'prog': {name} ")
+    assert getattr(program, name) == before
+
+
+def test_a_target_setting_by_setting(kernel: FakeKernel) -> None:
+    program = opened("fentry", TracingProgram)
+    program.attach_target = "vfs_read"
+    program.target_module = "ext4"
+    program.target_program = 7
+    program.log_size = 4096
+    assert (program.attach_target, program.target_module) == ("vfs_read", "ext4")
+    assert (program.target_program, program.log_size) == (7, 4096)
+    program = loaded("fentry/func", TracingProgram)
+    for name in ("attach_target", "target_module", "target_program", "ifindex"):
+        with pytest.raises(StateError, match=f"set {name} between open"):
+            setattr(program, name, None)
+    program.autoattach = False  # until it is attached
+    program.close()
+
+
+# -- syscall programs ----------------------------------------------------------
+
+
+def test_a_syscall_program_is_called(kernel: FakeKernel) -> None:
+    program = loaded("syscall", SyscallProgram)
+    assert program.flags == 1 << 4  # BPF_F_SLEEPABLE
+
+    def run(call: Call) -> int:
+        seen.append(call.memory(48, call.u32(40)) if call.u32(40) else b"")
+        if call.u32(40):
+            ctypes.memmove(call.u64(48), b"\x09" * call.u32(40), call.u32(40))
+        ctypes.memmove(call.args[1] + 4, (0xFFFFFFFE).to_bytes(4, sys.byteorder), 4)
+        return 0
+
+    seen: list[bytes] = []
+    kernel.always("PROG_TEST_RUN", run)
+    assert program.run() == -2
+    args = bytearray(b"\x01\x02")
+    assert program.run(args) == -2
+    assert args == b"\x09\x09"
+    assert program.run(b"\x05") == -2  # read-only: taken, and not given back
+    words = (ctypes.c_uint32 * 2)(1, 2)
+    program.run(memoryview(words))
+    assert list(words) == [0x09090909] * 2
+    assert [len(ctx) for ctx in seen] == [0, 2, 1, 8]
+    with pytest.raises(AttachError, match=r"call run\(\)"):
+        program.attach()
+    program.close()
