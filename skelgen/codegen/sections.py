@@ -20,7 +20,8 @@ _ACCESS = {
     DataKind.ARENA: "memory of the arena, readable and writable at any time",
     DataKind.KCONFIG: "the kernel's configuration, known after ``load()``",
 }
-_RUNTIME = frozenset({"rt"})
+_RUNTIME = frozenset({"rt", "resize"})
+"""What a class of globals needs: the runtime's name, and its own method."""
 _STATIC = 0
 """``BTF_VAR_STATIC``."""
 

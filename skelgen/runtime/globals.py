@@ -40,15 +40,46 @@ class DataSection:
         self.__section__ = section
         self.__memory__ = section.slots
 
+    def resize(self, name: str, length: int) -> None:
+        """Give the array that ends the section another number of elements.
+
+        Before load: a program that loops up to a constant works on as many elements
+        as user space wants. ``name`` is the global's; what is new is zero, the rest
+        stays. ``len()`` of the global is the new length from then on, and a view of
+        it from before is no longer it. Raises StateError after load, AttributeError
+        for a name that is no global, ValueError for one that is not the last of its
+        section, TypeError for no array, OverflowError for a length below 1 or more
+        than 2 GiB.
+        """
+        section = self.__section__
+        found = _globals(type(self)).get(name)
+        if found is None:
+            raise AttributeError(f"section '{section.name}': no global '{name}'")
+        tail = section.tail()
+        if found.offset != tail.offset:
+            raise ValueError(
+                f"global '{name}': '{tail.name}' comes behind it in '{section.name}', and"
+                " the last one alone can be resized; give it a section of its own, e.g."
+                f' SEC(".data.{name}")'
+            )
+        if length.__index__() < 1:
+            raise OverflowError(f"global '{name}': 1 element or more, got {length}")
+        section.resize(tail.size(length))
+
     def __repr__(self) -> str:
-        names = [
-            name
-            for cls in reversed(type(self).__mro__)
-            for name, value in vars(cls).items()
-            if isinstance(value, Global)
-        ]
+        names = _globals(type(self))
         values = (f"{name}={getattr(self, name)!r}" for name in names)
         return f"{type(self).__name__}({', '.join(values)})"
+
+
+def _globals(section: type[DataSection]) -> "dict[str, Global[Any, Any]]":
+    """Return the globals of a generated class, in their order."""
+    return {
+        name: value
+        for cls in reversed(section.__mro__)
+        for name, value in vars(cls).items()
+        if isinstance(value, Global)
+    }
 
 
 class Global(Variable[T, A]):
@@ -109,9 +140,24 @@ class Global(Variable[T, A]):
         except (KeyError, TypeError, ValueError, OverflowError):
             # not in use yet, or refused by something that cannot say why
             slot = self._slot(instance, write=True)
-            checked(self.codec, value, f"global '{self.name}'")
+            codec = self._codec(instance.__section__)
+            checked(codec, value, f"global '{self.name}'")
             slot[0] = value
             instance.__section__.memory().push()
+
+    def _codec(self, section: Section) -> "Codec[Any]":
+        """Return the codec; another one for an array that was resized."""
+        changed = section.resized
+        if changed is None or changed[0].offset != self.offset:
+            return self.codec
+        from skelgen.runtime.array import ArrayCodec, array  # noqa: PLC0415 - rare
+        from skelgen.runtime.codec import BytesCodec  # noqa: PLC0415 - likewise
+
+        tail, length = changed
+        codec = self.codec
+        if isinstance(codec, BytesCodec):
+            return BytesCodec(length * tail.element, cstring=codec.cstring)
+        return array(codec.element, length) if isinstance(codec, ArrayCodec) else codec
 
     def _slot(self, instance: DataSection, *, write: bool) -> "Slot[Any]":
         """Return the slot of this global, and keep it for the next time."""
@@ -120,7 +166,7 @@ class Global(Variable[T, A]):
         memory = section.writable(whose) if write else section.readable(whose)
         if write:
             memory.pull()
-        slot = self.codec.live(memory, self.offset)
+        slot = self._codec(section).live(memory, self.offset)
         if memory.frozen:
             slot = _Frozen(slot)
         if memory.fd < 0:

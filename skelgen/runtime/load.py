@@ -238,7 +238,7 @@ class _Load:
         if spec.btf is None:
             return LoadedBtf()
         btf = load_btf(
-            spec.view(spec.btf),
+            self._resized(spec.view(spec.btf)),
             f"BTF of object '{spec.name}'",
             required=bool(self._operations.values) and not self._failures.lenient,
             token_fd=self._token_fd,
@@ -246,6 +246,19 @@ class _Load:
         if btf.fd:
             self._temporary.add(syscalls.Fd(btf.fd).close)
         return btf
+
+    def _resized(self, data: memoryview) -> memoryview:
+        """Return the object's BTF with the sizes that data sections have now."""
+        sections = {
+            part.spec.type_id: part.section.resized
+            for part in self._parts.data.values()
+        }
+        changed = {key: found for key, found in sections.items() if found is not None}
+        if not changed:
+            return data
+        from skelgen.runtime.resize import resized  # noqa: PLC0415 - rare
+
+        return memoryview(resized(data, changed))
 
     def _map_arenas(self, maker: MapMaker) -> None:
         """Map arenas, which gives them an address and their initial contents."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from skelgen.model.enums import MapType
 from skelgen.model.spec import DataKind
 from skelgen.runtime import map_create, map_reuse, pins, syscalls
-from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.log import debug
 
 if TYPE_CHECKING:
@@ -160,8 +160,6 @@ class MapMaker:
     def _make_data(self, data: "DataMap", kconfig: "bytearray | None") -> None:
         section = data.section
         what = f"map '{section.name}'"
-        if data.handle.value_size != section.size:
-            raise BpfError(f"{what}: the size of a data section cannot be changed")
         wanted = map_create.request(data.handle, data.kernel_name)
         if self._find(section.name, data.handle, wanted, what):
             return

@@ -122,7 +122,7 @@ def request(handle: "MapHandle", name: str) -> MapRequest:
             handle.map_extra,
             handle.ifindex,
             spec.key_type_id if handle.key_size == spec.key_size else 0,
-            spec.value_type_id if handle.value_size == spec.value_size else 0,
+            handle.value_type_id(),
             _inner_request(handle.inner, name),
         )
     )

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from skelgen.model.spec import (
     DataKind,
     DataSpec,
+    MapSpec,
     ObjectSpec,
     Pinning,
 )
+from skelgen.runtime.errors import StateError
 from skelgen.runtime.map_create import data_map_spec, has_map, kernel_name
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.section import Section
@@ -16,6 +18,7 @@ from skelgen.runtime.section import Section
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from skelgen.btf.parse import Btf
     from skelgen.runtime.maps.struct_ops import StructOpsMap
     from skelgen.runtime.programs.base import Program
 
@@ -95,10 +98,46 @@ def data_maps(spec: ObjectSpec, object_name: str) -> dict[str, DataMap]:
     for data in spec.data:
         if has_map(data):
             image = None if data.image is None else spec.view(data.image)
+            section = Section(data, image, lambda: _btf(spec))
             result[data.section] = DataMap(
                 data,
-                Section(data, image),
-                MapHandle(data_map_spec(data)),
+                section,
+                DataHandle(data_map_spec(data), section),
                 kernel_name(object_name, data.section),
             )
     return result
+
+
+def _btf(spec: ObjectSpec) -> "Btf":
+    from skelgen.btf.parse import Btf  # noqa: PLC0415 - for resizing alone
+
+    return Btf(b"" if spec.btf is None else spec.view(spec.btf))
+
+
+class DataHandle(MapHandle):
+    """The map of a data section: an array of one element, of the section's size."""
+
+    __slots__ = ("_section",)
+
+    def __init__(self, spec: MapSpec, section: Section) -> None:
+        super().__init__(spec)
+        self._section = section
+
+    def setting(self, name: str) -> object:
+        """Return a part of the definition."""
+        return self._section.size if name == "value_size" else super().setting(name)
+
+    def set(self, name: str, value: object) -> None:
+        """Change a part of the definition; the size changes the section."""
+        if name == "value_size" and isinstance(value, int):
+            self._section.resize(value)
+        elif name in {"type", "key_size", "max_entries"}:
+            raise StateError(
+                f"map '{self.name}': the map of a data section has its {name}"
+            )
+        else:
+            super().set(name, value)
+
+    def value_type_id(self) -> int:
+        """Return the BTF of the section, which load gives the section's size."""
+        return self.spec.value_type_id

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+    from skelgen.btf.parse import Btf
     from skelgen.runtime.codec import Slot
+    from skelgen.runtime.resize import Tail
 
 _KEY: Final = bytes(4)
 _READ_WRITE: Final = syscalls.PROT_READ | syscalls.PROT_WRITE
@@ -67,19 +69,20 @@ class SectionMemory(mmap.mmap):
 class Section:
     """A data section of an object: ``.data``, ``.rodata``, ``.bss``, ``.kconfig``."""
 
-    __slots__ = ("_loaded", "_memory", "slots", "spec")
+    __slots__ = ("_btf", "_loaded", "_memory", "_size", "_tail", "slots", "spec")
 
-    def __init__(self, spec: DataSpec, image: "ReadableBuffer | None" = None) -> None:
+    def __init__(
+        self,
+        spec: DataSpec,
+        image: "ReadableBuffer | None" = None,
+        btf: "Callable[[], Btf] | None" = None,
+    ) -> None:
         self.spec: Final = spec
         """Its blueprint."""
-        self._memory: SectionMemory | None = SectionMemory(
-            -1,
-            max(spec.size, 1),
-            flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
-            prot=mmap.PROT_READ | mmap.PROT_WRITE,
-        )
-        self._memory.name = spec.section
-        self._memory.used = spec.size
+        self._btf: Final = btf
+        self._size = spec.size
+        self._tail: Tail | None = None
+        self._memory: SectionMemory | None = _private(spec.section, spec.size)
         if image is not None:
             self._memory[: spec.size] = bytes(image)
         self._loaded = False
@@ -94,7 +97,7 @@ class Section:
     @property
     def size(self) -> int:
         """Bytes."""
-        return self.spec.size
+        return self._size
 
     @property
     def readonly(self) -> bool:
@@ -104,6 +107,64 @@ class Section:
     def __repr__(self) -> str:
         state = "destroyed" if self._memory is None else f"{self.size} bytes"
         return f"<section '{self.name}': {state}>"
+
+    # -- size ------------------------------------------------------------------
+
+    def resize(self, size: int) -> None:
+        """Give the section another size in bytes: ``bpf_map__set_value_size``.
+
+        Before load. Its last variable has to be an array, which becomes longer or
+        shorter by whole elements; new ones are zero. Views of globals from before
+        stay with the memory from before. Raises StateError when it is too late,
+        TypeError where the last variable is no array, ValueError for part of an
+        element, OverflowError for no element at all and for more than 2 GiB.
+        """
+        memory = self.memory()
+        what = f"section '{self.name}'"
+        if self._loaded:
+            raise StateError(f"{what}: its size cannot change after load()")
+        from skelgen.runtime import resize  # noqa: PLC0415 - rare
+
+        tail = self.tail()
+        if not tail.size(1) <= size <= resize.MAX_SIZE:
+            raise OverflowError(
+                f"{what}: must have {tail.size(1)}..{resize.MAX_SIZE} bytes, got {size}"
+            )
+        if (size - tail.offset) % tail.element:
+            raise ValueError(
+                f"{what}: {size} bytes are not a whole number of elements of"
+                f" '{tail.name}': {tail.offset} and a multiple of {tail.element}"
+            )
+        kept = memory[: min(size, self._size)]
+        self._memory = _private(self.name, size)
+        self._memory[: len(kept)] = kept
+        self._size = size
+        self._tail = tail
+        self.slots.clear()
+
+    def tail(self) -> "Tail":
+        """Return the array that ends the section, as the object declares it.
+
+        Raises TypeError where something else does, or where nothing tells.
+        """
+        if self.spec.kind is DataKind.KCONFIG:
+            raise TypeError(f"section '{self.name}': the kernel's configuration")
+        if self._btf is None or not self.spec.type_id:
+            raise TypeError(
+                f"section '{self.name}': the object has no BTF of its variables, so its"
+                " size cannot change"
+            )
+        from skelgen.runtime import resize  # noqa: PLC0415 - rare
+
+        return resize.find_tail(self._btf(), self.name, self.spec.type_id)
+
+    @property
+    def resized(self) -> "tuple[Tail, int] | None":
+        """The array that has another length than declared, and that length."""
+        tail = self._tail
+        if tail is None or self._size == self.spec.size:
+            return None
+        return tail, (self._size - tail.offset) // tail.element
 
     # -- contents --------------------------------------------------------------
 
@@ -229,6 +290,19 @@ class Section:
                 memory.close()
             except BufferError:
                 debug("section '%s': views keep its memory", self.name)
+
+
+def _private(name: str, size: int) -> SectionMemory:
+    """Return pages of zeros, of this process alone."""
+    memory = SectionMemory(
+        -1,
+        max(size, 1),
+        flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
+        prot=mmap.PROT_READ | mmap.PROT_WRITE,
+    )
+    memory.name = name
+    memory.used = size
+    return memory
 
 
 def _map_over(memory: SectionMemory, fd: int) -> None:

@@ -261,3 +261,31 @@ def test_an_inner_map_of_ones_own(compile_bpf: Compile) -> None:
             syscalls.map_update(outer.fd(), bytes(8), fd.to_bytes(4, sys.byteorder))
         finally:
             syscalls.close(fd)
+
+
+# -- size of data sections -------------------------------------------------------
+
+
+def test_a_data_section_is_resized(make_skeleton: Make) -> None:
+    """Programs see the new elements; the kernel has the types of the new size."""
+    with make_skeleton("sections_resized").SectionsResized.open() as skel:
+        skel.data_numbers.resize("numbers", 2000)
+        skel.bss_slots.resize("slots", 3000)
+        skel.data_numbers.numbers[:] = range(2000)
+        skel.rodata.count = 1000
+        skel.load()
+        skel.progs.add.test_run(PACKET)
+        assert skel.bss.sum == sum(range(1000))
+        skel.data_numbers.numbers[999] = 0  # a view of the kernel's memory
+        skel.progs.add.test_run(PACKET)
+        assert skel.bss.sum == sum(range(999))
+        assert skel.bss_slots.slots[0].hits == 2
+        assert len(skel.bss_slots.slots) == 3000
+        info = skel.object.maps[".data.numbers"].info()
+        assert info.value_size == 4 + 4 * 2000
+        spec = {data.section: data for data in skel.object.spec.data}
+        assert info.btf_value_type_id == spec[".data.numbers"].type_id
+    with make_skeleton("sections_resized").SectionsResized.open() as skel:
+        skel.rodata.count = 1000
+        with pytest.raises(VerifierError):  # as the C file has it, it is too short
+            skel.load()

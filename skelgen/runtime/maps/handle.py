@@ -62,7 +62,7 @@ class Setting(Generic[T]):
     def __get__(self, instance: Defined | None, owner: type[object]) -> "T | Self":
         if instance is None:
             return self
-        value: T = instance.handle.definition[self.name]
+        value: T = instance.handle.setting(self.name)
         return value
 
     def __set__(self, instance: Defined, value: T) -> None:
@@ -79,7 +79,7 @@ class Setting(Generic[T]):
             )
         if self.codec is not None and value is not None:
             checked(self.codec, value, f"map '{handle.name}': {self.name}")
-        handle.definition[self.name] = value
+        handle.set(self.name, value)
 
 
 class MapHandle(Defined):
@@ -169,6 +169,19 @@ class MapHandle(Defined):
 
     def __repr__(self) -> str:
         return f"<map '{self.name}': {self.state or 'opened'}>"
+
+    def setting(self, name: str) -> Any:  # noqa: ANN401 (of any type)
+        """Return a part of the definition."""
+        return self.definition[name]
+
+    def set(self, name: str, value: object) -> None:
+        """Change a part of the definition, which was checked."""
+        self.definition[name] = value
+
+    def value_type_id(self) -> int:
+        """Return the BTF type of a value; 0 once its size is another."""
+        spec = self.spec
+        return spec.value_type_id if self.value_size == spec.value_size else 0
 
     def reuse(
         self, other: "SupportsFd | SupportsFileno | int | str | os.PathLike[str] | None"
