@@ -476,8 +476,6 @@ def test_a_dropped_link_is_undone(kernel: FakeKernel, events: list[str]) -> None
 
 
 def test_families_that_nothing_attaches(kernel: FakeKernel) -> None:
-    texts = {"syscall": r"run it with test_run\(ctx=", "lwt_in": "ip route add"}
-    for section, text in texts.items():
-        with pytest.raises(AttachError, match=text):
-            loaded(section, Program).attach()
-    assert kernel.names() == ["PROG_LOAD", "PROG_LOAD"]
+    with pytest.raises(AttachError, match="ip route add"):
+        loaded("lwt_in", Program).attach()
+    assert kernel.names() == ["PROG_LOAD"]
