@@ -131,11 +131,17 @@ def test_other_mistakes_get_no_such_advice(tmp_path: Path) -> None:
 
 # All of the kernel's
 
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKELGEN_CACHE", str(tmp_path / "cache"))
+
+
 RARE = "#include <vmlinux.h>\nint f(struct kobj_uevent_env *e) { return e->envp_idx; }\n"
 
 
 @needs_kernel_btf
-def test_all_types_of_the_kernel(tmp_path: Path) -> None:
+def test_all_types_of_the_kernel(cache: None, tmp_path: Path) -> None:
     (tmp_path / "rare.bpf.c").write_text(RARE, "utf-8")
     rare = Path("rare.bpf.c")
     with pytest.raises(CompileError, match="incomplete"):
@@ -149,7 +155,7 @@ def test_all_types_of_the_kernel(tmp_path: Path) -> None:
 
 @needs_kernel_btf
 def test_a_project_asks_for_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "rare.bpf.c").write_text(
         '__attribute__((section("license"))) char LICENSE[] = "GPL";\n'
