@@ -4,7 +4,7 @@ What BTF says and C does not (``packed``, ``aligned``, holes) has to be written 
 or sizes and offsets would come out otherwise.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.flat import (
@@ -19,6 +19,7 @@ from skelgen.btf.flat import (
     FlatTypes,
 )
 from skelgen.btf.resolve import MAX_NESTING, POINTER_SIZE
+from skelgen.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ _ALIASES = MODIFIERS | {TYPEDEF}
 _SCALARS = ENUMS | {INT, FLOAT}
 
 
-class Layout(NamedTuple):
+class Layout(Record):
     """Size and alignment of a type, both in bits."""
 
     size: int

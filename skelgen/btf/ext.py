@@ -1,10 +1,11 @@
 """BTF.ext: function, line and CO-RE records, one group a section of code."""
 
 from struct import iter_unpack, unpack_from
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import MAGIC, VERSION
+from skelgen.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from skelgen.btf.parse import Btf
 
 
-class FuncInfo(NamedTuple):
+class FuncInfo(Record):
     """``struct bpf_func_info``."""
 
     insn_off: int
@@ -21,7 +22,7 @@ class FuncInfo(NamedTuple):
     """``FUNC``."""
 
 
-class LineInfo(NamedTuple):
+class LineInfo(Record):
     """``struct bpf_line_info``."""
 
     insn_off: int
@@ -44,7 +45,7 @@ class LineInfo(NamedTuple):
         return self.line_col & 0x3FF
 
 
-class CoreRelo(NamedTuple):
+class CoreRelo(Record):
     """``struct bpf_core_relo``."""
 
     insn_off: int
@@ -60,7 +61,7 @@ class CoreRelo(NamedTuple):
 _Record = TypeVar("_Record", FuncInfo, LineInfo, CoreRelo)
 
 
-class ExtSection(NamedTuple, Generic[_Record]):
+class ExtSection(Record, Generic[_Record]):
     """The records of one section of code."""
 
     name_off: int

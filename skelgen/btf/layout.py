@@ -1,15 +1,16 @@
 """The variables of a data section, with their places."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.types import Datasec, Func, Var
+from skelgen.record import Record
 
 if TYPE_CHECKING:
     from skelgen.btf.parse import Btf
 
 
-class SectionVar(NamedTuple):
+class SectionVar(Record):
     """A variable of a data section; or a function, in ``.ksyms``."""
 
     name: str

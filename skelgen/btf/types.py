@@ -5,21 +5,22 @@ number of the type that it refers to (0 is ``void``), sizes are in bytes and bit
 offsets in bits. ``name`` is ``""`` for an anonymous type.
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from skelgen.btf.kinds import Kind as Kind  # noqa: PLC0414 - part of this vocabulary
+from skelgen.record import Record
 
 _Flag: TypeAlias = bool  # a field is called bool
 
 
-class Void(NamedTuple):
+class Void(Record):
     """Type 0: ``void``."""
 
     id: int = 0
     name: str = ""
 
 
-class Int(NamedTuple):
+class Int(Record):
     """``BTF_KIND_INT``."""
 
     id: int
@@ -34,14 +35,14 @@ class Int(NamedTuple):
     """Where the value starts, in old BTF of bit-fields."""
 
 
-class Ptr(NamedTuple):
+class Ptr(Record):
     """``BTF_KIND_PTR``."""
 
     id: int
     type_id: int
 
 
-class Array(NamedTuple):
+class Array(Record):
     """``BTF_KIND_ARRAY``: one dimension."""
 
     id: int
@@ -52,7 +53,7 @@ class Array(NamedTuple):
     """Number of elements; 0 for a flexible array too."""
 
 
-class Member(NamedTuple):
+class Member(Record):
     """A member of a struct or union."""
 
     name: str
@@ -64,7 +65,7 @@ class Member(NamedTuple):
     """Width in bits of a bit-field, else 0."""
 
 
-class Struct(NamedTuple):
+class Struct(Record):
     """``BTF_KIND_STRUCT``."""
 
     id: int
@@ -75,7 +76,7 @@ class Struct(NamedTuple):
     """Whether members are encoded with bit-field sizes."""
 
 
-class Union(NamedTuple):
+class Union(Record):
     """``BTF_KIND_UNION``."""
 
     id: int
@@ -86,14 +87,14 @@ class Union(NamedTuple):
     """Whether members are encoded with bit-field sizes."""
 
 
-class Enumerator(NamedTuple):
+class Enumerator(Record):
     """A constant of an enumeration."""
 
     name: str
     value: int
 
 
-class Enum(NamedTuple):
+class Enum(Record):
     """``BTF_KIND_ENUM``: constants of 32 bits."""
 
     id: int
@@ -104,7 +105,7 @@ class Enum(NamedTuple):
     values: tuple[Enumerator, ...]
 
 
-class Enum64(NamedTuple):
+class Enum64(Record):
     """``BTF_KIND_ENUM64``: constants of 64 bits (Linux 6.0)."""
 
     id: int
@@ -114,7 +115,7 @@ class Enum64(NamedTuple):
     values: tuple[Enumerator, ...]
 
 
-class Fwd(NamedTuple):
+class Fwd(Record):
     """``BTF_KIND_FWD``: a struct or union that is declared and not defined."""
 
     id: int
@@ -122,7 +123,7 @@ class Fwd(NamedTuple):
     union: bool
 
 
-class Typedef(NamedTuple):
+class Typedef(Record):
     """``BTF_KIND_TYPEDEF``."""
 
     id: int
@@ -130,28 +131,28 @@ class Typedef(NamedTuple):
     type_id: int
 
 
-class Volatile(NamedTuple):
+class Volatile(Record):
     """``BTF_KIND_VOLATILE``."""
 
     id: int
     type_id: int
 
 
-class Const(NamedTuple):
+class Const(Record):
     """``BTF_KIND_CONST``."""
 
     id: int
     type_id: int
 
 
-class Restrict(NamedTuple):
+class Restrict(Record):
     """``BTF_KIND_RESTRICT``."""
 
     id: int
     type_id: int
 
 
-class Func(NamedTuple):
+class Func(Record):
     """``BTF_KIND_FUNC``."""
 
     id: int
@@ -162,14 +163,14 @@ class Func(NamedTuple):
     """``BTF_FUNC_*``: 0 static, 1 global, 2 extern."""
 
 
-class Param(NamedTuple):
+class Param(Record):
     """A parameter; the last one of a variadic function has no name and type 0."""
 
     name: str
     type_id: int
 
 
-class FuncProto(NamedTuple):
+class FuncProto(Record):
     """``BTF_KIND_FUNC_PROTO``."""
 
     id: int
@@ -178,7 +179,7 @@ class FuncProto(NamedTuple):
     params: tuple[Param, ...]
 
 
-class Var(NamedTuple):
+class Var(Record):
     """``BTF_KIND_VAR``."""
 
     id: int
@@ -188,7 +189,7 @@ class Var(NamedTuple):
     """``BTF_VAR_*``: 0 static, 1 global, 2 extern."""
 
 
-class VarSecinfo(NamedTuple):
+class VarSecinfo(Record):
     """A variable's place in a ``DATASEC``."""
 
     type_id: int
@@ -198,7 +199,7 @@ class VarSecinfo(NamedTuple):
     size: int
 
 
-class Datasec(NamedTuple):
+class Datasec(Record):
     """``BTF_KIND_DATASEC``: an ELF section and its variables."""
 
     id: int
@@ -208,7 +209,7 @@ class Datasec(NamedTuple):
     vars: tuple[VarSecinfo, ...]
 
 
-class Float(NamedTuple):
+class Float(Record):
     """``BTF_KIND_FLOAT`` (Linux 5.13)."""
 
     id: int
@@ -216,7 +217,7 @@ class Float(NamedTuple):
     size: int
 
 
-class DeclTag(NamedTuple):
+class DeclTag(Record):
     """``BTF_KIND_DECL_TAG`` (Linux 5.16)."""
 
     id: int
@@ -228,7 +229,7 @@ class DeclTag(NamedTuple):
     """Whether it stands for any ``__attribute__``, not ``btf_decl_tag`` (kflag)."""
 
 
-class TypeTag(NamedTuple):
+class TypeTag(Record):
     """``BTF_KIND_TYPE_TAG`` (Linux 5.17)."""
 
     id: int
@@ -238,7 +239,7 @@ class TypeTag(NamedTuple):
     """Whether it stands for any ``__attribute__``, not ``btf_type_tag`` (kflag)."""
 
 
-class Unknown(NamedTuple):
+class Unknown(Record):
     """A kind newer than this skelgen."""
 
     id: int

@@ -4,27 +4,29 @@ One class a family. Text that the section name leaves out is ``None`` (a bare
 ``SEC("kprobe")``); such a program is attached by hand, with the text given then.
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from skelgen.record import Record
 
 
-class Manual(NamedTuple):
+class Manual(Record):
     """Attached by hand, where the user says: xdp, tc, cgroup, sockets, netns, ..."""
 
 
-class Tracepoint(NamedTuple):
+class Tracepoint(Record):
     """``tp/<category>/<event>``."""
 
     category: str | None = None
     event: str | None = None
 
 
-class RawTracepoint(NamedTuple):
+class RawTracepoint(Record):
     """``raw_tp/<event>``, ``raw_tp.w/<event>``."""
 
     event: str | None = None
 
 
-class Tracing(NamedTuple):
+class Tracing(Record):
     """A target named in BTF.
 
     ``tp_btf``, ``fentry``, ``fexit``, ``fmod_ret``, ``fsession``, ``freplace``,
@@ -37,14 +39,14 @@ class Tracing(NamedTuple):
     """Kernel module to look in; ``None`` for vmlinux first, then every module."""
 
 
-class TracingMulti(NamedTuple):
+class TracingMulti(Record):
     """``fentry.multi/[<module>:]<glob>`` and its siblings."""
 
     pattern: str | None = None
     module: str | None = None
 
 
-class Kprobe(NamedTuple):
+class Kprobe(Record):
     """``kprobe/<function>[+<offset>]``, ``kretprobe/<function>``."""
 
     function: str | None = None
@@ -52,7 +54,7 @@ class Kprobe(NamedTuple):
     retprobe: bool = False
 
 
-class KprobeMulti(NamedTuple):
+class KprobeMulti(Record):
     """``kprobe.multi/<glob>``, ``kretprobe.multi``, ``kprobe.session``."""
 
     pattern: str | None = None
@@ -60,14 +62,14 @@ class KprobeMulti(NamedTuple):
     session: bool = False
 
 
-class Ksyscall(NamedTuple):
+class Ksyscall(Record):
     """``ksyscall/<name>``, ``kretsyscall/<name>``."""
 
     name: str | None = None
     retprobe: bool = False
 
 
-class Uprobe(NamedTuple):
+class Uprobe(Record):
     """``uprobe/<path>:<function>[+<offset>]``, ``uretprobe/...``.
 
     ``SEC("uprobe/text")``, as older sources have it, gives a path and no function.
@@ -79,7 +81,7 @@ class Uprobe(NamedTuple):
     retprobe: bool = False
 
 
-class UprobeMulti(NamedTuple):
+class UprobeMulti(Record):
     """``uprobe.multi/<path>:<glob>``, ``uretprobe.multi``, ``uprobe.session``."""
 
     path: str | None = None
@@ -88,7 +90,7 @@ class UprobeMulti(NamedTuple):
     session: bool = False
 
 
-class Usdt(NamedTuple):
+class Usdt(Record):
     """``usdt/<path>:<provider>:<name>``."""
 
     path: str | None = None
@@ -96,7 +98,7 @@ class Usdt(NamedTuple):
     name: str | None = None
 
 
-class StructOps(NamedTuple):
+class StructOps(Record):
     """``struct_ops``: attached through the variable that names the program."""
 
 

@@ -13,13 +13,14 @@ the other fields point into it with a :class:`Span`.
 """
 
 from enum import Enum, IntEnum
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from skelgen.model.attach import Attach
 from skelgen.model.enums import MapType, ProgType
+from skelgen.record import Record
 
 
-class Span(NamedTuple):
+class Span(Record):
     """A run of bytes in ``ObjectSpec.image``."""
 
     offset: int
@@ -68,7 +69,7 @@ class KconfigType(Enum):
     STRING = "string"
 
 
-class MapFd(NamedTuple):
+class MapFd(Record):
     """``BPF_PSEUDO_MAP_FD``: a 64-bit load of a map's address."""
 
     insn: int
@@ -77,7 +78,7 @@ class MapFd(NamedTuple):
     """Name of a ``.maps`` or struct_ops map."""
 
 
-class MapValue(NamedTuple):
+class MapValue(Record):
     """``BPF_PSEUDO_MAP_VALUE``: a 64-bit load of an address in a data section."""
 
     insn: int
@@ -87,21 +88,21 @@ class MapValue(NamedTuple):
     """Byte offset in the section."""
 
 
-class ExternLoad(NamedTuple):
+class ExternLoad(Record):
     """A 64-bit load of the address of a ksym (``ExternKind.KSYM``, ``KSYM_VAR``)."""
 
     insn: int
     extern: str
 
 
-class KfuncCall(NamedTuple):
+class KfuncCall(Record):
     """``BPF_PSEUDO_KFUNC_CALL``, or a 64-bit load of a kfunc's address."""
 
     insn: int
     extern: str
 
 
-class JumpTable(NamedTuple):
+class JumpTable(Record):
     """A 64-bit load of a jump table (``BPF_MAP_TYPE_INSN_ARRAY``, Linux 6.19)."""
 
     insn: int
@@ -112,7 +113,7 @@ class JumpTable(NamedTuple):
 Reloc: TypeAlias = MapFd | MapValue | ExternLoad | KfuncCall | JumpTable
 
 
-class MapSpec(NamedTuple):
+class MapSpec(Record):
     """A map declared in ``.maps``; sizes in bytes."""
 
     name: str
@@ -137,7 +138,7 @@ class MapSpec(NamedTuple):
     """Initial slots ``(index, map or program name)`` of ``__array(values, ...)``."""
 
 
-class DataSpec(NamedTuple):
+class DataSpec(Record):
     """A data section, which becomes an array map of one element."""
 
     section: str
@@ -158,7 +159,7 @@ class DataSpec(NamedTuple):
         return self.kind in {DataKind.RODATA, DataKind.KCONFIG}
 
 
-class ExternSpec(NamedTuple):
+class ExternSpec(Record):
     """A symbol that the running kernel has to provide."""
 
     name: str
@@ -174,7 +175,7 @@ class ExternSpec(NamedTuple):
     signed: bool = False
 
 
-class StructOpsSpec(NamedTuple):
+class StructOpsSpec(Record):
     """A struct_ops variable, which becomes a ``BPF_MAP_TYPE_STRUCT_OPS`` map."""
 
     name: str
@@ -194,7 +195,7 @@ class StructOpsSpec(NamedTuple):
     autocreate: bool = True
 
 
-class ProgramSpec(NamedTuple):
+class ProgramSpec(Record):
     """A program, with the subprograms it calls appended behind it."""
 
     name: str
@@ -225,7 +226,7 @@ class ProgramSpec(NamedTuple):
     instructions of the linked program, as the other two do."""
 
 
-class ObjectSpec(NamedTuple):
+class ObjectSpec(Record):
     """Everything that goes to the kernel, as far as the file decides it."""
 
     name: str

@@ -5,13 +5,14 @@ own for what is no plain function: ``tp_btf/x`` is typedef ``btf_trace_x``, ``ls
 function ``bpf_lsm_x``, ``iter/x`` function ``bpf_iter_x``.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
 from skelgen.model.attach import TracingMulti
 from skelgen.model.enums import AttachType, ProgType
+from skelgen.record import Record
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import AttachError, StateError
 
@@ -34,7 +35,7 @@ _WORDS = {
 }
 
 
-class AttachTarget(NamedTuple):
+class AttachTarget(Record):
     """What ``BPF_PROG_LOAD`` is told of a target."""
 
     btf_id: int = 0

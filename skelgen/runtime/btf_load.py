@@ -6,8 +6,8 @@ be: they lose types of maps, and line information.
 """
 
 import errno
-from typing import NamedTuple
 
+from skelgen.record import Record
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.log import debug
@@ -16,7 +16,7 @@ from skelgen.runtime.prog_load import LogBuffer
 _LOG_SIZE = 1 << 20
 
 
-class LoadedBtf(NamedTuple):
+class LoadedBtf(Record):
     """BTF in the kernel, or why it is not."""
 
     fd: int = 0

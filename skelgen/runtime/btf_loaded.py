@@ -1,13 +1,13 @@
 """BTF of what is loaded in the kernel: of modules, maps and programs."""
 
 import errno
-from typing import NamedTuple
 
+from skelgen.record import Record
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 
 
-class LoadedBtf(NamedTuple):
+class LoadedBtf(Record):
     """Raw BTF out of the kernel."""
 
     data: bytes

@@ -5,11 +5,12 @@ refers to a type still does. What replaces what is as in libbpf.
 """
 
 from struct import pack_into, unpack_from
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from skelgen.btf.kinds import MAX_VLEN
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
+from skelgen.record import Record
 from skelgen.runtime import features
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _INT_1_BYTE = 8
 """``BTF_INT_ENC(0, 0, 8)``: 1 byte is never too big for what it replaces."""
 
 
-class Sanitized(NamedTuple):
+class Sanitized(Record):
     """BTF for this kernel."""
 
     data: bytes

@@ -1,7 +1,8 @@
 """Instructions of one program, to be patched in place."""
 
 from struct import Struct
-from typing import NamedTuple
+
+from skelgen.record import Record
 
 SIZE = 8
 """Bytes of an instruction, ``struct bpf_insn``."""
@@ -18,7 +19,7 @@ PSEUDO_KFUNC_CALL = 2
 PSEUDO_BTF_ID = 3
 
 
-class Insn(NamedTuple):
+class Insn(Record):
     """``struct bpf_insn``."""
 
     code: int

@@ -8,9 +8,10 @@ import ctypes
 import errno
 import os
 import sys
-from typing import Final, NamedTuple
+from typing import Final
 
 from skelgen.model.enums import ProgType
+from skelgen.record import Record
 
 _CAP_NET_ADMIN: Final = 12
 _CAP_SYS_ADMIN: Final = 21
@@ -101,7 +102,7 @@ _ACCOUNTED: Final = frozenset(("BPF_MAP_CREATE", "BPF_PROG_LOAD"))
 _WHOLE_RANGE: Final = ["0", "0", "4294967295"]
 
 
-class Process(NamedTuple):
+class Process(Record):
     """What decides over this process's rights; ``None`` for what cannot be read."""
 
     capabilities: int | None

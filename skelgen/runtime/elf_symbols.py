@@ -7,8 +7,9 @@ a file that breaks one is a :class:`ElfError`.
 import mmap
 import struct
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
+from skelgen.record import Record
 from skelgen.runtime.errors import BpfError
 
 _SHT_SYMTAB: Final = 2
@@ -23,7 +24,7 @@ class ElfError(BpfError):
     """A file is no ELF file, or a broken one, or lacks a symbol."""
 
 
-class Symbol(NamedTuple):
+class Symbol(Record):
     """A function."""
 
     name: str
@@ -34,7 +35,7 @@ class Symbol(NamedTuple):
     """Bytes."""
 
 
-class _Section(NamedTuple):
+class _Section(Record):
     type: int
     address: int
     offset: int
@@ -43,7 +44,7 @@ class _Section(NamedTuple):
     entry_size: int
 
 
-class _Form(NamedTuple):
+class _Form(Record):
     """Layouts of one class and byte order."""
 
     header: struct.Struct  # e_type ... e_shstrndx

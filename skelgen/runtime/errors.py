@@ -2,7 +2,8 @@
 
 import errno as _errno
 import os
-from typing import NamedTuple
+
+from skelgen.record import Record
 
 
 class BpfError(Exception):
@@ -76,7 +77,7 @@ class MapFullError(BpfOSError):
         return f"{self.what} {self.strerror}"
 
 
-class SourceLine(NamedTuple):
+class SourceLine(Record):
     """A line of the C source that a program was compiled from."""
 
     file: str
@@ -89,7 +90,7 @@ class SourceLine(NamedTuple):
         return f"{self.file}:{self.line}: {self.text}"
 
 
-class Register(NamedTuple):
+class Register(Record):
     """A register of a refused program, before the instruction at fault."""
 
     name: str

@@ -5,7 +5,7 @@ and functions are found in kernel BTF, where their types have to agree. What is 
 may be missing: an address of 0, a call that the verifier removes as dead code.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from skelgen.btf.core.types import SpecError, types_compatible
 from skelgen.btf.errors import BtfParseError
@@ -13,6 +13,7 @@ from skelgen.btf.names import essential_name
 from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.types import Kind
 from skelgen.model.spec import ExternKind, ExternSpec, ObjectSpec
+from skelgen.record import Record
 from skelgen.runtime.errors import ExternError
 from skelgen.runtime.log import debug
 
@@ -25,7 +26,7 @@ _MAX_FD_INDEX = 0x7FFF
 """``off`` of an instruction, which holds the index, has 16 bits and a sign."""
 
 
-class Symbol(NamedTuple):
+class Symbol(Record):
     """Where a kernel symbol is; all zero for a weak one that is missing."""
 
     address: int = 0

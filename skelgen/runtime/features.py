@@ -6,8 +6,9 @@ feature is written down for error messages only. An answer is ``True``, ``False`
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from skelgen.record import Record
 from skelgen.runtime import btf_probes, log
 from skelgen.runtime import feature_probes as probes
 from skelgen.runtime.errors import NotSupportedError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from skelgen.model.enums import AttachType, MapType, ProgType
 
 
-class Answer(NamedTuple):
+class Answer(Record):
     """Whether this kernel has something. True only for a yes."""
 
     supported: bool | None

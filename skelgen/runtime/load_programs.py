@@ -3,11 +3,12 @@
 import errno
 import sys
 from struct import Struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from skelgen.model.attach import Tracing, TracingMulti, Usdt
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.model.spec import JumpTable, MapValue, ProgramSpec
+from skelgen.record import Record
 from skelgen.runtime import prog_load, syscalls
 from skelgen.runtime.bytecode import Bytecode
 from skelgen.runtime.errors import BpfOSError, NotSupportedError, StateError
@@ -29,7 +30,7 @@ _INSN_ARRAY_VALUE = Struct("=IIQ")
 """``struct bpf_insn_array_value``: instruction, what the kernel made of it."""
 
 
-class Loaded(NamedTuple):
+class Loaded(Record):
     """A program of this load, before its :class:`Program` owns it."""
 
     fd: syscalls.Fd

@@ -1,8 +1,9 @@
 """What a load could not do: a report for those who go on without it."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
+from skelgen.record import Record
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.log import debug
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 Kind = Literal["map", "program"]
 
 
-class LoadFailure(NamedTuple):
+class LoadFailure(Record):
     """One map or program that ``load(strict=False)`` did without."""
 
     kind: Kind

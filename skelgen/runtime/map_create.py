@@ -2,10 +2,11 @@
 
 import errno
 import mmap
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import DataKind, DataSpec, MapSpec
+from skelgen.record import Record
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, describe, os_error
 from skelgen.runtime.log import debug
@@ -41,7 +42,7 @@ _WITHOUT_BTF: Final = _MAPS_OF_MAPS | {
 _NOT_THE_TYPES: Final = frozenset({errno.EPERM, errno.ENOMEM})
 
 
-class MapRequest(NamedTuple):
+class MapRequest(Record):
     """A map as the kernel is asked for it."""
 
     type: int

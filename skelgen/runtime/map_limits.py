@@ -6,9 +6,10 @@ The kernel answers ``EINVAL`` to nearly everything. The rules here are those of 
 
 import errno
 import mmap
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from skelgen.model.enums import MapType
+from skelgen.record import Record
 
 if TYPE_CHECKING:
     from skelgen.runtime.map_create import MapRequest
@@ -31,7 +32,7 @@ _4: Final = (4,)
 _4_OR_8: Final = (4, 8)
 
 
-class Shape(NamedTuple):
+class Shape(Record):
     """What a map type wants."""
 
     since: str

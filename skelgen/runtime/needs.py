@@ -8,12 +8,13 @@ are looked up; only a load can tell whether the verifier takes the programs.
 # what an object is made of is the loader's, and this module's, to see
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from skelgen.model import attach
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import helper_name
 from skelgen.model.spec import ExternKind, KfuncCall
+from skelgen.record import Record
 from skelgen.runtime import features, kconfig
 from skelgen.runtime.attach_btf import find_target
 from skelgen.runtime.bytecode import CALL, Bytecode
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.programs.base import Program
 
 
-class Need(NamedTuple):
+class Need(Record):
     """One thing that an object asks for."""
 
     kind: str

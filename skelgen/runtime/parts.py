@@ -1,7 +1,7 @@
 """What an object consists of, as the loader needs it."""
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from skelgen.model.spec import (
     DataKind,
@@ -10,6 +10,7 @@ from skelgen.model.spec import (
     ObjectSpec,
     Pinning,
 )
+from skelgen.record import Record
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.map_create import data_map_spec, has_map, kernel_name
 from skelgen.runtime.maps.handle import MapHandle
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.programs.base import Program
 
 
-class Options(NamedTuple):
+class Options(Record):
     """How an object was opened; see :class:`skelgen.runtime.object.Object`."""
 
     btf: "str | os.PathLike[str] | bytes | None" = None
@@ -33,7 +34,7 @@ class Options(NamedTuple):
     log_level: int = 0
 
 
-class DataMap(NamedTuple):
+class DataMap(Record):
     """A data section and the map that it becomes."""
 
     spec: DataSpec
@@ -47,7 +48,7 @@ class DataMap(NamedTuple):
         return self.spec.kind is DataKind.KCONFIG
 
 
-class Parts(NamedTuple):
+class Parts(Record):
     """All of an object that has a life of its own."""
 
     spec: ObjectSpec

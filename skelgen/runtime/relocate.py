@@ -6,7 +6,7 @@ verifier refuses it where the program can reach it, and its number tells what it
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from skelgen.model.spec import (
     ExternLoad,
@@ -16,6 +16,7 @@ from skelgen.model.spec import (
     MapValue,
     Reloc,
 )
+from skelgen.record import Record
 from skelgen.runtime.bytecode import (
     CALL,
     PSEUDO_BTF_ID,
@@ -36,7 +37,7 @@ POISON_KFUNC = 2002000000
 """Helper that a call of a missing kernel function calls, plus its index."""
 
 
-class MapPlace(NamedTuple):
+class MapPlace(Record):
     """Where a map, or the map of a data section, is."""
 
     fd: int | None
@@ -47,7 +48,7 @@ class MapPlace(NamedTuple):
     """Byte in the map where the section begins."""
 
 
-class Places(NamedTuple):
+class Places(Record):
     """All that relocations of one object can name."""
 
     maps: dict[str, MapPlace]

@@ -4,13 +4,14 @@ The kernel compares the size of a data section's map with that of its BTF, so th
 types change too: the array, its variable and the section. Type numbers stay.
 """
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from skelgen.btf.edit import BtfEditor
 from skelgen.btf.layout import section_vars
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array
+from skelgen.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ MAX_SIZE: Final = 0x7FFFFFFF
 """Bytes that the value of an array map can have (``INT_MAX``)."""
 
 
-class Tail(NamedTuple):
+class Tail(Record):
     """The last variable of a data section, which is an array."""
 
     name: str

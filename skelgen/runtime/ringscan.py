@@ -9,8 +9,9 @@ bits; page offset) and its data, together a multiple of 8 bytes. Positions only 
 import mmap
 from _thread import allocate_lock as Lock  # noqa: N812 (threading's, 5 ms earlier)
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+from skelgen.record import Record
 from skelgen.runtime.errors import ClosedError
 from skelgen.runtime.syscalls.numbers import MACHINE
 
@@ -26,14 +27,14 @@ _RUN: Final = 128
 _STRONGLY_ORDERED: Final = MACHINE in {"x86_64", "i686", "s390x"}
 
 
-class Run(NamedTuple):
+class Run(Record):
     """Records of one batch: where their data starts, and how long it is."""
 
     offsets: Sequence[int]
     sizes: Sequence[int]
 
 
-class Batch(NamedTuple):
+class Batch(Record):
     """A private copy of committed records."""
 
     data: bytes

@@ -6,11 +6,12 @@ members are found by name and functions are fds of programs.
 """
 
 import sys
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from skelgen.btf.names import essential_name
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
 from skelgen.btf.types import FuncProto, Kind, Member, Ptr, Struct
+from skelgen.record import Record
 from skelgen.runtime.attach_btf import AttachTarget
 from skelgen.runtime.errors import BpfError, NotSupportedError
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _PREFIX: Final = "bpf_struct_ops_"
 
 
-class Callback(NamedTuple):
+class Callback(Record):
     """A program in a slot of a kernel struct."""
 
     program: str
@@ -36,7 +37,7 @@ class Callback(NamedTuple):
     """Index of the member, which is the program's expected attach type."""
 
 
-class KernelValue(NamedTuple):
+class KernelValue(Record):
     """A struct_ops variable as this kernel wants it."""
 
     data: bytes

@@ -4,8 +4,9 @@ Read from ``/proc`` and ``/sys``, which tell it to every user; nothing is tried.
 """
 
 import os
-from typing import Final, NamedTuple
+from typing import Final
 
+from skelgen.record import Record
 from skelgen.runtime import diagnose, kconfig
 from skelgen.runtime.kernel_btf import VMLINUX
 
@@ -49,7 +50,7 @@ CONFIG: Final = (
 """Options of the kernel that whole families of programs depend on."""
 
 
-class System(NamedTuple):
+class System(Record):
     """The machine; ``None`` for what cannot be read."""
 
     release: str

@@ -10,7 +10,7 @@ one on a whole type, all is kept that a comparison looks at, whether the types t
 out the same or not.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from skelgen.btf.core.reloc import CoreRelo, CoreRelocator
 from skelgen.btf.core.spec import ReloKind, Spec, match, parse
@@ -20,6 +20,7 @@ from skelgen.btf.names import essential_name
 from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.subset import BtfSubset
 from skelgen.btf.types import Array, Enum, Enum64, FuncProto, Fwd, Ptr, Struct, Union
+from skelgen.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +42,7 @@ _QUESTIONS = frozenset(
 _MISSING = "not in the BTF"
 
 
-class Unmet(NamedTuple):
+class Unmet(Record):
     """A relocation that has no answer in the BTF, or none that the part can give."""
 
     access: str

@@ -7,7 +7,7 @@ libbpf's ``relo_core.c``: several candidates are fine while they agree.
 
 import sys
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from skelgen.btf.core.spec import ReloKind, Spec, match, parse
 from skelgen.btf.core.types import SpecError
@@ -16,12 +16,13 @@ from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import MAX_CHAIN, size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array, Enum, Enum64, Int, Kind, Ptr, Struct, Union
+from skelgen.record import Record
 
 Candidates: TypeAlias = Callable[[str, Kind], list[tuple[Btf, int]]]
 """Finds the target's types of an essential name and a compatible kind."""
 
 
-class CoreRelo(NamedTuple):
+class CoreRelo(Record):
     """``struct bpf_core_relo``, with the access string spelled out."""
 
     insn: int
@@ -31,7 +32,7 @@ class CoreRelo(NamedTuple):
     kind: int
 
 
-class Value(NamedTuple):
+class Value(Record):
     """What becomes of an instruction."""
 
     poison: bool
@@ -48,7 +49,7 @@ class Value(NamedTuple):
     """Whether a load or store may change its size to follow the field's."""
 
 
-class _Answer(NamedTuple):
+class _Answer(Record):
     """Value of a relocation on one BTF."""
 
     value: int

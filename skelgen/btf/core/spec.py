@@ -6,7 +6,6 @@ and as the names that count; :func:`match` walks the same names on another type.
 """
 
 from enum import IntEnum
-from typing import NamedTuple
 
 from skelgen.btf.core.types import (
     SpecError,
@@ -18,6 +17,7 @@ from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array, Enum, Enum64, Struct, Union
+from skelgen.record import Record
 
 _MAX_LEN = 64
 """``BPF_CORE_SPEC_MAX_LEN``: parts of an access string."""
@@ -56,7 +56,7 @@ class ReloKind(IntEnum):
         return not self.on_field and not self.on_enumerator
 
 
-class Step(NamedTuple):
+class Step(Record):
     """One step of a walk that counts: a named member, or an element."""
 
     type_id: int

@@ -4,8 +4,9 @@ import errno
 import itertools
 import os
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
+from skelgen.record import Record
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError, os_error
 from skelgen.runtime.feature_probes import pmu_number
@@ -17,7 +18,7 @@ _REF_CTR_SHIFT: Final = 32  # PERF_UPROBE_REF_CTR_OFFSET_SHIFT
 _serial: Final = itertools.count()
 
 
-class Place(NamedTuple):
+class Place(Record):
     """Where a probe goes."""
 
     kind: str
@@ -39,7 +40,7 @@ class Place(NamedTuple):
         return f"{word} '{self.name}+{self.offset:#x}'"
 
 
-class ProbeEvent(NamedTuple):
+class ProbeEvent(Record):
     """A perf event, and what to do when it is not needed any more."""
 
     fd: syscalls.Fd

@@ -5,9 +5,10 @@ A kernel that does not know a field leaves it zero.
 """
 
 import struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from skelgen.model.enums import Command, MapType, ProgType
+from skelgen.record import Record
 from skelgen.runtime.syscalls.seam import Memory, bpf, check
 
 _INFO: Final = struct.Struct("=IIQ")
@@ -36,7 +37,7 @@ def _text(field: bytes) -> str:
     return field.split(b"\0", 1)[0].decode(errors="replace")
 
 
-class ProgInfo(NamedTuple):
+class ProgInfo(Record):
     """``struct bpf_prog_info``: a loaded program."""
 
     id: int
@@ -141,7 +142,7 @@ def _prog_type(number: int) -> ProgType | int:
         return number
 
 
-class MapInfo(NamedTuple):
+class MapInfo(Record):
     """``struct bpf_map_info``: a map in the kernel."""
 
     id: int
@@ -194,7 +195,7 @@ def _map_type(number: int) -> MapType | int:
         return number
 
 
-class BtfInfo(NamedTuple):
+class BtfInfo(Record):
     """``struct bpf_btf_info``: BTF in the kernel."""
 
     id: int

@@ -2,9 +2,10 @@
 
 import struct
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from skelgen.model.enums import AttachType, LinkType
+from skelgen.record import Record
 from skelgen.runtime.syscalls.info import obj_get_info
 from skelgen.runtime.syscalls.seam import Memory
 
@@ -13,7 +14,7 @@ _HEAD: Final = struct.Struct("=III")
 _NAME_SIZE: Final = 4096
 
 
-class LinkInfo(NamedTuple):
+class LinkInfo(Record):
     """``struct bpf_link_info``; what does not concern the family is ``None``."""
 
     id: int
@@ -130,7 +131,7 @@ def _perf_event(info: bytes, name: str) -> _Detail:
     return {"cookie": struct.unpack_from("=Q", info, 40)[0]}
 
 
-class _Family(NamedTuple):
+class _Family(Record):
     read: Callable[[bytes, str], _Detail]
     name: tuple[int, int] | None = None
     """Offsets of a name's address and size."""

@@ -6,9 +6,10 @@ Layouts: ``union bpf_attr``, ``linux/bpf.h``.
 import errno
 import os
 import struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from skelgen.model.enums import Command
+from skelgen.record import Record
 from skelgen.runtime import diagnose
 from skelgen.runtime.errors import os_error
 from skelgen.runtime.syscalls.seam import Memory, bpf, check, check_fd, fail
@@ -119,7 +120,7 @@ def token_create(bpffs_fd: int, flags: int = 0, *, what: str = "") -> int:
     return check_fd(command, bpf(command, attr), what or f"bpffs fd {bpffs_fd}")
 
 
-class TaskFd(NamedTuple):
+class TaskFd(Record):
     """What a perf event or raw tracepoint fd of a process is attached to."""
 
     prog_id: int

@@ -3,9 +3,10 @@
 import errno
 import struct
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from skelgen.model.enums import Command
+from skelgen.record import Record
 from skelgen.runtime.syscalls.seam import Buffer, Memory, bpf, check, check_fd
 
 _LOAD: Final = struct.Struct("=IIQQIIQII16sIIIIQIIQIIIIQQIIiIQIi")
@@ -106,7 +107,7 @@ def prog_load(
     return check_fd(Command.PROG_LOAD, result, what, prog_type=type)
 
 
-class TestRun(NamedTuple):
+class TestRun(Record):
     """What one ``BPF_PROG_TEST_RUN`` gave."""
 
     retval: int
@@ -239,7 +240,7 @@ def prog_detach(
     check(command, bpf(command, attr), what or f"program fd {prog_fd}")
 
 
-class ProgQuery(NamedTuple):
+class ProgQuery(Record):
     """What is attached at a hook."""
 
     prog_ids: tuple[int, ...]

@@ -10,8 +10,9 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
+from skelgen.record import Record
 from skelgen.runtime.syscalls.seam import Fd, failure, good_fd
 
 _HEADER: Final = struct.Struct("=IHHII")
@@ -82,7 +83,7 @@ _DIRECT_ACTION: Final = 1
 _ETH_P_ALL: Final = socket.htons(3)
 
 
-class XdpState(NamedTuple):
+class XdpState(Record):
     """What is attached to an interface; ids are 0 where nothing is."""
 
     attached: int
@@ -94,7 +95,7 @@ class XdpState(NamedTuple):
     card_id: int
 
 
-class Filter(NamedTuple):
+class Filter(Record):
     """A BPF filter of ``clsact``."""
 
     handle: int

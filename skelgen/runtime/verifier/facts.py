@@ -2,9 +2,10 @@
 
 import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from skelgen.model.enums import ProgType
+from skelgen.record import Record
 from skelgen.runtime.verifier.contexts import STRUCTS, member_at
 from skelgen.runtime.verifier.registers import fields
 
@@ -23,7 +24,7 @@ _CALL = re.compile(r"call (\w+)#(-?\d+)")
 _ACCESS = re.compile(r"\*\([us](\d+) \*\)\((r\d+) ([+-]\d+)\)")
 
 
-class Names(NamedTuple):
+class Names(Record):
     """What the object calls the things that instructions load."""
 
     maps: "Mapping[int, str]" = MappingProxyType({})

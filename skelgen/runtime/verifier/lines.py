@@ -2,11 +2,11 @@
 
 from bisect import bisect_right
 from struct import iter_unpack
-from typing import NamedTuple
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Func, FuncProto
+from skelgen.record import Record
 from skelgen.runtime.errors import SourceLine
 
 _AROUND = 2
@@ -15,7 +15,7 @@ _FAR = 12
 """Lines of C further away than this say nothing about it."""
 
 
-class Record(NamedTuple):
+class LineInfo(Record):
     """``struct bpf_line_info``."""
 
     insn: int
@@ -40,7 +40,7 @@ class Lines:
         # a line 0 is the compiler's own: the one before it is meant
         self._records = sorted(
             record
-            for record in map(Record._make, iter_unpack("=4I", whole))
+            for record in map(LineInfo._make, iter_unpack("=4I", whole))
             if record.position >> 10
         )
         self._starts = [record.insn for record in self._records]
@@ -55,7 +55,7 @@ class Lines:
             return None
         return self._line(self._records[place])
 
-    def _line(self, record: Record) -> SourceLine | None:
+    def _line(self, record: LineInfo) -> SourceLine | None:
         try:
             file = self._btf.string(record.file)
             text = self._btf.string(record.text)

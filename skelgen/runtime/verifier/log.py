@@ -5,7 +5,8 @@ is left out, never an error. Since Linux 7.3 the kernel adds a diagnosis of its 
 """
 
 import re
-from typing import NamedTuple
+
+from skelgen.record import Record
 
 _TAIL = 1 << 20
 """Bytes at the end that are read: the way to the fault, of a log of any length."""
@@ -34,7 +35,7 @@ _CHATTER = re.compile(
 _DIAGNOSIS = "Verification failed:"
 
 
-class Step(NamedTuple):
+class Step(Record):
     """An instruction on the way that the verifier went."""
 
     insn: int
@@ -53,7 +54,7 @@ class Step(NamedTuple):
         return None if found is None else f"R{found[1]}"
 
 
-class Diagnosis(NamedTuple):
+class Diagnosis(Record):
     """The kernel's own, since Linux 7.3."""
 
     title: str
@@ -61,7 +62,7 @@ class Diagnosis(NamedTuple):
     suggestion: str
 
 
-class Log(NamedTuple):
+class Log(Record):
     """What can be read out of a log."""
 
     steps: tuple[Step, ...]

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from skelgen.record import Record
 from skelgen.runtime.verifier.facts import Facts
 
 
-class Reason(NamedTuple):
+class Reason(Record):
     """What is wrong, in one sentence, and what to do about it."""
 
     text: str
@@ -21,7 +22,7 @@ class Reason(NamedTuple):
 Explain: TypeAlias = Callable[[re.Match[str], Facts], Reason]
 
 
-class Pattern(NamedTuple):
+class Pattern(Record):
     """A complaint that is known."""
 
     name: str
