@@ -42,7 +42,12 @@ The compiler, a command of one or more words. Else it is
 .B clang
 on PATH, else the one that the Python package
 .B ziglang
-brings.
+brings;
+.B SKELGEN_CLANG=ziglang
+asks for that.
+.TP
+.B NO_COLOR
+Not empty: no colors in what the compiler prints.
 .TP
 .B _SKELGEN_COMPLETE
 Set to
