@@ -119,7 +119,7 @@ class _Load:
             with self._failures.of("program", program.name):
                 loader.relocate_core(program)
                 programs.append(program)
-        btf = self._load_btf()
+        btf = self._load_btf(loader, programs)
         maker = MapMaker(
             parts,
             self._undo,
@@ -233,12 +233,13 @@ class _Load:
 
     # -- in the kernel ---------------------------------------------------------
 
-    def _load_btf(self) -> LoadedBtf:
+    def _load_btf(self, loader: ProgramLoader, programs: "list[Program]") -> LoadedBtf:
         spec = self._parts.spec
         if spec.btf is None:
             return LoadedBtf()
+        data = self._resized(spec.view(spec.btf))
         btf = load_btf(
-            self._resized(spec.view(spec.btf)),
+            loader.fit_arguments(data, programs, self._token_fd),
             f"BTF of object '{spec.name}'",
             required=bool(self._operations.values) and not self._failures.lenient,
             token_fd=self._token_fd,

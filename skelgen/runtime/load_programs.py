@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from skelgen.runtime.undo import Undo
 
 _INSN_ARRAY = 34  # MapType.INSN_ARRAY of Linux 6.19
+_ARG_CTX = b"\0arg:ctx\0"
+"""The tag among the strings of BTF."""
 _INSN_ARRAY_VALUE = Struct("=IIQ")
 """``struct bpf_insn_array_value``: instruction, what the kernel made of it."""
 
@@ -53,6 +55,7 @@ class ProgramLoader:
         self._temporary = temporary
         self._types = types
         self._codes: dict[str, Bytecode] = {}
+        self._func_info: dict[str, bytes] = {}
         self._poisoned: dict[str, dict[int, CoreRelo]] = {}
 
     def _bytes(self, span: "Span | None") -> bytes:
@@ -75,6 +78,26 @@ class ProgramLoader:
             self._poisoned[program.name] = relocate_core(
                 program.name, records, code, self._types
             )
+
+    def fit_arguments(
+        self, data: memoryview, programs: "list[Program]", token_fd: int
+    ) -> memoryview:
+        """Return the object's BTF as this kernel finds contexts in arguments."""
+        if _ARG_CTX not in bytes(data):  # in hardly any object
+            return data
+        from skelgen.runtime import features  # noqa: PLC0415 - rare
+
+        if features.ARG_CTX_TAG.supported(token_fd) is not False:
+            return data
+        from skelgen.runtime.ctx_args import CtxArgs  # noqa: PLC0415 - old kernels
+
+        arguments = CtxArgs(data)
+        for program in programs:
+            if program.spec.func_info is not None:
+                self._func_info[program.name] = arguments.apply(
+                    program.name, program.type, self._bytes(program.spec.func_info)
+                )
+        return memoryview(arguments.data)
 
     # -- loading ---------------------------------------------------------------
 
@@ -122,7 +145,9 @@ class ProgramLoader:
         if btf.fd and btf.functions:
             request.update(
                 prog_btf_fd=btf.fd,
-                func_info=self._bytes(spec.func_info),
+                func_info=self._func_info.get(
+                    program.name, self._bytes(spec.func_info)
+                ),
                 line_info=self._bytes(spec.line_info),
             )
         try:

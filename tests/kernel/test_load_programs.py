@@ -1,6 +1,7 @@
 """Programs of special kinds on the running kernel, and their settings."""
 
 import errno
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -114,6 +115,15 @@ def test_arguments_with_tags(compile_bpf: Compile) -> None:
         # a tracepoint's context has no name that older kernels would know it by
         with pytest.raises(rt.VerifierError):
             obj.load()
+
+
+def test_contexts_of_several_types(compile_bpf: Compile) -> None:
+    """One tagged function; before Linux 6.8 each program gets a prototype of its own."""
+    with skelgen.open_object(compile_bpf("subprogs_ctx_types")) as obj:
+        obj.load()
+        for program in obj.programs.values():
+            assert program.test_run(PACKET).retval == 1
+        assert obj.sections[".bss"].read() == (111).to_bytes(4, sys.byteorder)
 
 
 def test_sleepable_programs(compile_bpf: Compile) -> None:
