@@ -17,7 +17,13 @@ from skelgen.model.enums import MapType, ProgType
 from skelgen.model.spec import DataKind, ExternKind, ExternLoad, KfuncCall
 from skelgen.runtime import syscalls
 from skelgen.runtime.btf_load import LoadedBtf, load_btf
-from skelgen.runtime.errors import BpfError, BpfOSError, ExternError, KernelBtfError
+from skelgen.runtime.errors import (
+    BpfError,
+    BpfOSError,
+    ExternError,
+    KernelBtfError,
+    os_error,
+)
 from skelgen.runtime.load_maps import MadeMap, MapMaker
 from skelgen.runtime.load_programs import Loaded, ProgramLoader, check_type
 from skelgen.runtime.load_report import Failures, LoadReport
@@ -98,8 +104,10 @@ class _Load:
         except BtfParseError as error:
             raise BpfError(f"object '{name}': {error}") from error
         finally:
-            self._undo.run()
-            self._temporary.run()
+            try:
+                self._undo.run()
+            finally:
+                self._temporary.run()
         return self._failures.report()
 
     def _load(self) -> None:
@@ -167,9 +175,12 @@ class _Load:
         path = self._parts.options.token
         if path is None:
             return
-        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        what = f"token of '{path}'"
         try:
-            what = f"token of '{path}'"
+            folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise os_error(error.errno or 0, command="open", what=what) from error
+        try:
             token = syscalls.Fd(syscalls.token_create(folder, what=what))
         finally:
             os.close(folder)

@@ -15,7 +15,7 @@ from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.log import debug
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from skelgen.runtime.load_programs import Loaded
@@ -32,7 +32,7 @@ _KEY = bytes(4)
 class MadeMap:
     """A map of this load, before its handle owns it."""
 
-    __slots__ = ("fd", "mmapable", "pinned", "request", "reused")
+    __slots__ = ("fd", "mmapable", "pinned", "request", "reused", "unpin")
 
     def __init__(self, fd: syscalls.Fd, wanted: "MapRequest") -> None:
         self.fd = fd
@@ -40,6 +40,8 @@ class MadeMap:
         """Its definition, as the kernel has it."""
         self.pinned: str | None = None
         """Path that keeps it."""
+        self.unpin: Callable[[], None] | None = None
+        """Removes the pin, if it was made for this load."""
         self.reused = False
         """Whether it was found there."""
         self.mmapable = bool(wanted.flags & map_create.BPF_F_MMAPABLE)
@@ -94,8 +96,8 @@ class MapMaker:
             made = self.made.pop(name, None)
             if made is not None:
                 made.fd.close()
-                if made.pinned is not None and not made.reused:
-                    os.unlink(made.pinned)
+                if made.unpin is not None:
+                    made.unpin()
 
         return self._failures.of("map", name, drop)
 
@@ -152,8 +154,9 @@ class MapMaker:
                 raise
             made.fd.close()
             return
-        self._undo.add(lambda: pins.unpin(path, directory=directory))
         made.pinned = path
+        made.unpin = lambda: pins.unpin(path, directory=directory)
+        self._undo.add(made.unpin)
 
     # -- data sections ---------------------------------------------------------
 

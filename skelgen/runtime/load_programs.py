@@ -167,6 +167,8 @@ class ProgramLoader:
 
             poisoned = self._poisoned.get(program.name, {})
             error = explain(self._parts, self._types, program, refused, poisoned)
+            if refused.hint:
+                error.add_note(refused.hint)
             if btf.refusal:
                 error.add_note(
                     f"the kernel did not take the object's BTF: {btf.refusal}"

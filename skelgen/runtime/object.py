@@ -324,14 +324,14 @@ class Object:
         """
         with self._lock:
             self._check_loaded("detach()")
-            _raise_first(self._detach())
+            undo = Undo()
+            self._add_links(undo)
+            _raise_first(undo.run())
 
-    def _detach(self) -> list[Exception]:
-        undo = Undo()
+    def _add_links(self, undo: Undo) -> None:
         for link in self._links.values():
             undo.add(link.destroy)
         self._links.clear()
-        return undo.run()
 
     def destroy(self) -> None:
         """Detach, and close all file descriptors. Idempotent.
@@ -343,7 +343,6 @@ class Object:
             if self._state is State.DESTROYED:
                 return
             self._state = State.DESTROYED
-            failures = self._detach()
             undo = Undo()
             for data in self._parts.data.values():
                 undo.add(data.section._close)  # noqa: SLF001 - its owner
@@ -353,7 +352,8 @@ class Object:
                 undo.add(handle._close)  # noqa: SLF001 - its owner
             for program in self._programs.values():
                 undo.add(program.close)
-            _raise_first(failures + undo.run())
+            self._add_links(undo)  # the last in, the first to go
+            _raise_first(undo.run())
 
     def __enter__(self) -> Self:
         self._check_alive("with")

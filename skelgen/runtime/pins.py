@@ -6,6 +6,7 @@ from typing import Final
 
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import describe, os_error
+from skelgen.runtime.log import debug
 
 _DIRECTORY_MODE: Final = 0o700
 
@@ -21,20 +22,26 @@ def pin(fd: int, path: str, what: str) -> bool:
         syscalls.obj_pin(fd, path, what=what)
     except BaseException:
         if made:
-            os.rmdir(os.path.dirname(path))
+            _remove_directory(path)
         raise
     return made
 
 
 def unpin(path: str, *, directory: bool) -> None:
     """Remove a pin, and the directory that was made for it if nothing else is in it."""
-    os.unlink(path)
-    if directory:
-        try:
-            os.rmdir(os.path.dirname(path))
-        except OSError as error:
-            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-                raise
+    try:
+        os.unlink(path)
+    finally:
+        if directory:
+            _remove_directory(path)
+
+
+def _remove_directory(path: str) -> None:
+    """Remove the directory of a pin, unless others have theirs there too."""
+    try:
+        os.rmdir(os.path.dirname(path))
+    except OSError as error:
+        debug("%s: %s", path, error)
 
 
 def _make_directory(path: str, what: str) -> bool:

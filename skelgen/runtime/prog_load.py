@@ -35,7 +35,11 @@ class LogBuffer:
 
     def __init__(self, size: int = _FIRST_LOG) -> None:
         self.size = size
-        self._pages = mmap.mmap(-1, size)
+        try:
+            self._pages = mmap.mmap(-1, size)
+        except OSError as error:
+            what = f"{size >> 20} MiB for a log"
+            raise os_error(error.errno or 0, command="mmap", what=what) from error
 
     @property
     def view(self) -> memoryview:
@@ -56,12 +60,13 @@ class LogBuffer:
 
 
 class Refused(Exception):  # noqa: N818 - carries an answer to the one caller
-    """The kernel refused a program; ``log`` may be empty."""
+    """The kernel refused a program; ``log`` may be empty, ``hint`` says why."""
 
-    def __init__(self, error: BpfOSError, log: str) -> None:
+    def __init__(self, error: BpfOSError, log: str, hint: str = "") -> None:
         super().__init__(str(error))
         self.error = error
         self.log = log
+        self.hint = hint
 
 
 def load(
@@ -86,17 +91,28 @@ def load(
         return syscalls.prog_load(**request), ""
     except BpfOSError as error:
         debug("%s; once more with a log", error)
+        refused = error.with_traceback(None)
         if _lower(request, optional_attach_type=optional_attach_type):
             try:
                 return syscalls.prog_load(**request), ""
             except BpfOSError as second:
                 debug("%s; once more with a log", second)
-    return _load_with_log({**request, "log_level": 1}, size)
+                refused = second.with_traceback(None)
+    return _load_with_log({**request, "log_level": 1}, size, refused)
 
 
-def _load_with_log(request: dict[str, Any], size: int) -> tuple[int, str]:
+def _load_with_log(
+    request: dict[str, Any], size: int, refused: BpfOSError | None = None
+) -> tuple[int, str]:
+    """Load with a log. ``refused``: what the kernel said to a try without."""
+    log = ""
     while True:
-        buffer = LogBuffer(size)
+        try:
+            buffer = LogBuffer(size)
+        except BpfOSError as error:
+            if refused is None:
+                raise
+            raise Refused(refused, log, f"no whole verifier log: {error}") from None
         true_size: list[int] = []
         try:
             with buffer.view as view:
@@ -106,6 +122,7 @@ def _load_with_log(request: dict[str, Any], size: int) -> tuple[int, str]:
             error.__traceback__ = None  # it keeps the buffer
             if error.errno != errno.ENOSPC or size >= _MAX_LOG:
                 raise Refused(error, buffer.text()) from None
+            refused, log = refused or error, buffer.text()
         finally:
             buffer.close()
         # Linux 6.4 tells how much it takes; before, one has to try

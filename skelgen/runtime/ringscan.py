@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from skelgen.record import Record
-from skelgen.runtime.errors import ClosedError
+from skelgen.runtime.errors import ClosedError, os_error
 from skelgen.runtime.syscalls.numbers import MACHINE
 
 _PAGE: Final = mmap.PAGESIZE
@@ -41,6 +41,15 @@ class Batch(Record):
     runs: list[Run]
 
 
+def _map(fd: int, size: int, protection: int, offset: int, what: str) -> mmap.mmap:
+    try:
+        return mmap.mmap(
+            fd, size, flags=mmap.MAP_SHARED, prot=protection, offset=offset
+        )
+    except OSError as error:
+        raise os_error(error.errno or 0, command="mmap", what=what) from error
+
+
 class RingMemory:
     """The mappings of one ring buffer of ``size`` bytes."""
 
@@ -61,16 +70,12 @@ class RingMemory:
         self._what: Final = what
         self._lock: Final = Lock()
         self._fence: Final = Lock()
-        control = mmap.mmap(
-            fd, _PAGE, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ | mmap.PROT_WRITE
-        )
-        ring = mmap.mmap(
-            fd,
-            _PAGE + 2 * size,
-            flags=mmap.MAP_SHARED,
-            prot=mmap.PROT_READ,
-            offset=_PAGE,
-        )
+        control = _map(fd, _PAGE, mmap.PROT_READ | mmap.PROT_WRITE, 0, what)
+        try:
+            ring = _map(fd, _PAGE + 2 * size, mmap.PROT_READ, _PAGE, what)
+        except BaseException:
+            control.close()
+            raise
         self._maps: tuple[mmap.mmap, ...] = (control, ring)
         self._consumer = memoryview(control)[:8].cast("L")
         self._producer = memoryview(ring)[:8].cast("L")

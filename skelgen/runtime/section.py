@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skelgen.model.spec import DataKind, DataSpec
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
+from skelgen.runtime.errors import BpfOSError, ClosedError, StateError, os_error
 from skelgen.runtime.log import debug
 
 if TYPE_CHECKING:
@@ -294,12 +294,16 @@ class Section:
 
 def _private(name: str, size: int) -> SectionMemory:
     """Return pages of zeros, of this process alone."""
-    memory = SectionMemory(
-        -1,
-        max(size, 1),
-        flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
-        prot=mmap.PROT_READ | mmap.PROT_WRITE,
-    )
+    try:
+        memory = SectionMemory(
+            -1,
+            max(size, 1),
+            flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
+            prot=mmap.PROT_READ | mmap.PROT_WRITE,
+        )
+    except OSError as error:
+        what = f"section '{name}'"
+        raise os_error(error.errno or 0, command="mmap", what=what) from error
     memory.name = name
     memory.used = size
     return memory

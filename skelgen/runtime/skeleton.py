@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Final, Self
 
 from skelgen.model.spec import ObjectSpec
 from skelgen.runtime.object import Object
+from skelgen.runtime.undo import Undo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from skelgen.runtime.links.base import Link
@@ -147,12 +149,7 @@ class Skeleton:
 
         Goes on when one fails, and raises the first error in the end.
         """
-        errors = self._destroy_links()
-        try:
-            self.object.detach()
-        except Exception as error:  # noqa: BLE001 (raised below)
-            errors.append(error)
-        _raise_first(errors)
+        self._links_and(self.object.detach)
 
     def destroy(self) -> None:
         """Detach, close every map and program, give the memory back. Idempotent.
@@ -160,24 +157,17 @@ class Skeleton:
         Views of globals stay valid memory; everything else raises ClosedError from
         then on.
         """
-        errors = self._destroy_links()
-        try:
-            self.object.destroy()
-        except Exception as error:  # noqa: BLE001 (raised below)
-            errors.append(error)
-        _raise_first(errors)
+        self._links_and(self.object.destroy)
 
-    def _destroy_links(self) -> list[Exception]:
-        """Destroy what is in :class:`Links`, also what the user put there."""
-        errors: list[Exception] = []
+    def _links_and(self, rest: "Callable[[], None]") -> None:
+        """Destroy what is in :class:`Links`, also what the user put there; then more."""
+        undo = Undo()
+        undo.add(rest)
         links = self._links()
-        for attribute, link in reversed(_attached(links)):
+        for attribute, link in _attached(links):
             setattr(links, attribute, None)
-            try:
-                link.destroy()
-            except Exception as error:  # noqa: BLE001 (raised by the caller)
-                errors.append(error)
-        return errors
+            undo.add(link.destroy)
+        _raise_first(undo.run())
 
     def __enter__(self) -> Self:
         return self

@@ -22,8 +22,12 @@ class Undo:
         self._steps.clear()
 
     def run(self) -> list[Exception]:
-        """Take every step back, last one first, and return what went wrong."""
+        """Take every step back, last one first, and return what went wrong.
+
+        What is no error, such as ``KeyboardInterrupt``, is raised after the last step.
+        """
         failures: list[Exception] = []
+        interrupt: BaseException | None = None
         while self._steps:
             step = self._steps.pop()
             try:
@@ -31,4 +35,8 @@ class Undo:
             except Exception as error:  # noqa: BLE001 - the other steps still matter
                 debug("clean-up: %s", error)
                 failures.append(error)
+            except BaseException as error:  # noqa: BLE001 - raised below
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
         return failures

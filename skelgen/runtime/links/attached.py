@@ -8,6 +8,8 @@ from skelgen.runtime.errors import NotSupportedError
 from skelgen.runtime.links.base import Link
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls import LinkInfo
 
@@ -21,10 +23,19 @@ class StayingLink(Link):
 
     __slots__ = ("_prog",)
 
-    def __init__(self, fd: int, program: "Program") -> None:
+    def __init__(
+        self, fd: int, program: "Program", attach: "Callable[[], object]"
+    ) -> None:
         super().__init__(fd, program)
-        # its own, to detach with also when the object is destroyed first
-        self._prog: Final = syscalls.Fd(syscalls.dup(program.fd()))
+        try:
+            # its own, to detach with also when the object is destroyed first
+            prog = syscalls.Fd(syscalls.dup(program.fd()))
+            with prog:
+                attach()  # last: who has attached it has to be able to take it off
+                self._prog: Final = syscalls.Fd(prog.detach())
+        except BaseException:
+            self._fd.close()
+            raise
 
     def info(self) -> "LinkInfo":
         """Raise: only BPF links have it."""
@@ -52,16 +63,20 @@ class StayingLink(Link):
         raise NotImplementedError
 
     def detach(self) -> None:
-        """Detach the program."""
-        if self._fd.closed:
-            return
-        with self._fd, self._prog:
+        """Detach the program; where that fails, it can be tried again."""
+        if not self._fd.closed:
             self._take_off()
+            self._close()
 
     def destroy(self) -> None:
         """Detach the program, once; in a forked child only forget it."""
-        if self._mine():
-            self.detach()
+        try:
+            if self._mine():
+                self.detach()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         self._fd.close()
         self._prog.close()
 
@@ -82,9 +97,15 @@ class AttachedLink(StayingLink):
 
     __slots__ = ("_attach_type",)
 
-    def __init__(self, target_fd: int, program: "Program", attach_type: int) -> None:
+    def __init__(
+        self,
+        target_fd: int,
+        program: "Program",
+        attach_type: int,
+        attach: "Callable[[], object]",
+    ) -> None:
         self._attach_type: Final = attach_type
-        super().__init__(syscalls.dup(target_fd), program)
+        super().__init__(syscalls.dup(target_fd), program, attach)
 
     def _take_off(self) -> None:
         syscalls.prog_detach(

@@ -33,30 +33,18 @@ class _NetlinkLink(StayingLink):
         """Index of the interface, in its network namespace."""
         self._route: Final = Route()
         try:
-            super().__init__(syscalls.dup(self._route.fileno()), program)
+            super().__init__(
+                syscalls.dup(self._route.fileno()),
+                program,
+                lambda: attach(self._route),
+            )
         except BaseException:
             self._route.close()
             raise
-        try:
-            attach(self._route)
-        except BaseException:
-            for each in (self._fd, self._prog, self._route):  # nothing to take off
-                each.close()
-            raise
 
-    def destroy(self) -> None:
-        """Detach the program, once; in a forked child only forget it."""
-        try:
-            super().destroy()
-        finally:
-            self._route.close()
-
-    def detach(self) -> None:
-        """Detach the program."""
-        try:
-            super().detach()
-        finally:
-            self._route.close()
+    def _close(self) -> None:
+        super()._close()
+        self._route.close()
 
 
 class XdpNetlinkLink(_NetlinkLink):

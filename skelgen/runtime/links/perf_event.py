@@ -31,7 +31,7 @@ def attach_perf_event(
     except BaseException:
         perf.close()
         if undo is not None:
-            undo()
+            _remove(undo, what)
         raise
 
 
@@ -71,6 +71,14 @@ def _attach(
     return PerfEventLink(perf.detach(), program, undo)
 
 
+def _remove(undo: Callable[[], None], what: str) -> None:
+    """Remove an event, which others may do too or keep in use."""
+    try:
+        undo()
+    except (BpfError, OSError) as error:
+        log.debug("%s: cannot remove its event: %s", what, error)
+
+
 class ProbeLink(Link):
     """A link to an event that was made for it in tracefs, and goes with it."""
 
@@ -89,10 +97,7 @@ class ProbeLink(Link):
         super().destroy()
         # a forked child leaves the parent's event alone; a pin keeps it in use
         if self._undo is not None and self._mine() and self._pin_path is None:
-            try:
-                self._undo()
-            except (BpfError, OSError) as error:
-                log.debug("%s: cannot remove its event: %s", self.what, error)
+            _remove(self._undo, self.what)
 
     def __del__(self) -> None:
         if not hasattr(self, "_undo"):  # the constructor did not come that far
@@ -139,7 +144,9 @@ class PerfEventLink(ProbeLink):
 
     def destroy(self) -> None:
         """Close the event, once."""
-        if not self._fd.closed and self._mine():
-            disable = syscalls.PERF_EVENT_IOC_DISABLE
-            syscalls.ioctl(self._fd.fileno(), disable, what=self.what)
-        super().destroy()
+        try:
+            if not self._fd.closed and self._mine():
+                disable = syscalls.PERF_EVENT_IOC_DISABLE
+                syscalls.ioctl(self._fd.fileno(), disable, what=self.what)
+        finally:
+            super().destroy()

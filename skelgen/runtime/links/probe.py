@@ -10,6 +10,7 @@ from skelgen.record import Record
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError, os_error
 from skelgen.runtime.feature_probes import pmu_number
+from skelgen.runtime.log import debug
 from skelgen.runtime.tracefs import Tracefs
 
 _GROUP: Final = "skelgen"
@@ -88,10 +89,15 @@ def _through_tracefs(place: Place, what: str) -> ProbeEvent:
                     what=what,
                 )
             except BaseException:
-                fs.append(control, f"-:{_GROUP}/{event}")
+                try:
+                    fs.append(control, f"-:{_GROUP}/{event}")
+                except OSError as error:
+                    debug("%s: cannot remove its event: %s", what, error)
                 raise
     except BpfOSError:
         raise
+    except OSError as error:
+        raise os_error(error.errno or 0, command=control, what=what) from error
     except BpfError as error:
         raise NotSupportedError(
             f"this kernel has no {place.kind} PMU (CONFIG_{place.kind.upper()}_EVENTS),"

@@ -30,12 +30,13 @@ class SocketLink(Link):
     ) -> None:
         option = _SO_ATTACH_REUSEPORT_EBPF if reuseport else _SO_ATTACH_BPF
         name = "SO_ATTACH_REUSEPORT_EBPF" if reuseport else "SO_ATTACH_BPF"
+        super().__init__(syscalls.dup(program.fd()), program)
         try:
-            socket.setsockopt(_SOL_SOCKET, option, program.fd())
+            socket.setsockopt(_SOL_SOCKET, option, self.fd())
         except OSError as error:
+            self._fd.close()
             number = error.errno or 0
             raise os_error(number, command=name, what=program.what) from error
-        super().__init__(syscalls.dup(program.fd()), program)
         self._socket: Final = socket
         self._detach_option: Final = (
             _SO_DETACH_REUSEPORT_BPF if reuseport else _SO_DETACH_FILTER

@@ -68,16 +68,18 @@ class StructOpsRegistration(StructOpsLink):
         )
 
     def detach(self) -> None:
-        """Unregister it."""
+        """Unregister it; where that fails, it can be tried again."""
         if not self._fd.closed:
-            with self._fd:
-                syscalls.map_delete(self._fd.fileno(), _KEY, what=self._what)
+            syscalls.map_delete(self._fd.fileno(), _KEY, what=self._what)
+            self._fd.close()
 
     def destroy(self) -> None:
         """Unregister it, once; in a forked child only forget it."""
-        if self._mine():
-            self.detach()
-        self._fd.close()
+        try:
+            if self._mine():
+                self.detach()
+        finally:
+            self._fd.close()
 
     def __del__(self) -> None:
         if not hasattr(self, "_what"):  # the constructor did not come that far
@@ -96,10 +98,13 @@ def attach_struct_ops(
     ``value`` is the kernel's structure with program fds in it; ``link`` says that
     the map was made with ``BPF_F_LINK``.
     """
-    set_value(map_fd, value, link=link, what=what)
     if link:
+        set_value(map_fd, value, link=True, what=what)
         return StructOpsLink(syscalls.link_create_struct_ops(map_fd, what=what), what)
-    return StructOpsRegistration(syscalls.dup(map_fd), what)
+    with syscalls.Fd(syscalls.dup(map_fd)) as fd:
+        # last: who has registered it has to be able to unregister it
+        set_value(map_fd, value, link=False, what=what)
+        return StructOpsRegistration(fd.detach(), what)
 
 
 def set_value(map_fd: int, value: bytes | bytearray, *, link: bool, what: str) -> None:

@@ -65,17 +65,21 @@ class CgroupProgram(Program):
                     what=what,
                 )
                 return Link(fd, self)
-            syscalls.prog_attach(
-                prog_fd,
+            return AttachedLink(
                 directory,
+                self,
                 hook,
-                flags=(flags or _F_ALLOW_MULTI) | place,
-                relative_fd=relative_fd,
-                relative_id=relative_id,
-                expected_revision=expected_revision,
-                what=what,
+                lambda: syscalls.prog_attach(
+                    prog_fd,
+                    directory,
+                    hook,
+                    flags=(flags or _F_ALLOW_MULTI) | place,
+                    relative_fd=relative_fd,
+                    relative_id=relative_id,
+                    expected_revision=expected_revision,
+                    what=what,
+                ),
             )
-            return AttachedLink(directory, self, hook)
 
     def _hook(self, attach_type: int | None) -> int:
         if attach_type is not None:

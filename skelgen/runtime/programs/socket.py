@@ -61,5 +61,9 @@ class SockmapProgram(Program):
         except BpfOSError as error:
             if error.errno != errno.EINVAL:
                 raise
-        syscalls.prog_attach(prog_fd, map_fd, hook, what=what)
-        return AttachedLink(map_fd, self, hook)
+        return AttachedLink(
+            map_fd,
+            self,
+            hook,
+            lambda: syscalls.prog_attach(prog_fd, map_fd, hook, what=what),
+        )

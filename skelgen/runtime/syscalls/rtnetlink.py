@@ -113,7 +113,11 @@ class Route:
     __slots__ = ("_fd", "_sequence")
 
     def __init__(self) -> None:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _ROUTE) as made:
+        try:
+            made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _ROUTE)
+        except OSError as error:
+            raise failure("socket", error.errno or 0, "rtnetlink") from error
+        with made:
             for option in (_EXT_ACK, _CAP_ACK):  # texts with errors: Linux 4.12
                 try:
                     made.setsockopt(_SOL_NETLINK, option, 1)
@@ -140,11 +144,17 @@ class Route:
         self._sequence += 1
         size = _HEADER.size + len(payload)
         head = _HEADER.pack(size, number, flags | _F_REQUEST, self._sequence, 0)
-        os.write(self._fd.fileno(), head + payload)
+        try:
+            os.write(self._fd.fileno(), head + payload)
+        except OSError as error:
+            raise failure(_TYPES[number], error.errno or 0, what) from error
         answers: list[bytes] = []
         wants_ack = bool(flags & _F_ACK)
         while True:
-            data = os.read(self._fd.fileno(), _RECEIVE_SIZE)
+            try:
+                data = os.read(self._fd.fileno(), _RECEIVE_SIZE)
+            except OSError as error:
+                raise failure(_TYPES[number], error.errno or 0, what) from error
             for kind, answer_flags, sequence, body in _messages(data):
                 if sequence != self._sequence:
                     continue
