@@ -130,7 +130,7 @@ class MapMaker:
         fd = handle.reused_fd()
         path = None
         if fd is not None:
-            fd = syscalls.dup(fd)
+            fd = syscalls.dup(fd, what=what)
         elif handle.pin_path is not None:
             path = os.fspath(handle.pin_path)
             fd = map_reuse.open_pinned(path, wanted, what)

@@ -36,7 +36,7 @@ class Tracefs:
     def read(self, path: str) -> bytes:
         """Return a file's contents; raises :class:`OSError`."""
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._root.fileno())
-        with open(fd, "rb") as file:
+        with syscalls.Fd(fd), open(fd, "rb", closefd=False) as file:
             return file.read()
 
     def append(self, path: str, line: str) -> None:

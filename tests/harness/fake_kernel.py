@@ -13,7 +13,7 @@ from skelgen.runtime.syscalls import numbers
 FIRST_FD = 1_000_000
 """Far above any real one, so that closing one by mistake does no harm."""
 
-_NAMES = {
+NAMES = {
     numbers.NR_BPF: "bpf",
     numbers.NR_PERF_EVENT_OPEN: "perf_event_open",
     numbers.NR_CLOSE: "close",
@@ -107,7 +107,7 @@ class FakeKernel:
     def __call__(
         self, nr: int, a: int = 0, b: int = 0, c: int = 0, d: int = 0, *rest: int
     ) -> tuple[int, int]:
-        name = _NAMES.get(nr, f"syscall {nr}")
+        name = NAMES.get(nr, f"syscall {nr}")
         attr = b""
         if name == "bpf":
             name = Command(a).name if a < 38 else f"command {a}"

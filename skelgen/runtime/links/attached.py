@@ -29,7 +29,7 @@ class StayingLink(Link):
         super().__init__(fd, program)
         try:
             # its own, to detach with also when the object is destroyed first
-            prog = syscalls.Fd(syscalls.dup(program.fd()))
+            prog = syscalls.Fd(syscalls.dup(program.fd(), what=program.what))
             with prog:
                 attach()  # last: who has attached it has to be able to take it off
                 self._prog: Final = syscalls.Fd(prog.detach())
@@ -105,7 +105,7 @@ class AttachedLink(StayingLink):
         attach: "Callable[[], object]",
     ) -> None:
         self._attach_type: Final = attach_type
-        super().__init__(syscalls.dup(target_fd), program, attach)
+        super().__init__(syscalls.dup(target_fd, what=program.what), program, attach)
 
     def _take_off(self) -> None:
         syscalls.prog_detach(

@@ -34,7 +34,7 @@ class _NetlinkLink(StayingLink):
         self._route: Final = Route()
         try:
             super().__init__(
-                syscalls.dup(self._route.fileno()),
+                syscalls.dup(self._route.fileno(), what=program.what),
                 program,
                 lambda: attach(self._route),
             )

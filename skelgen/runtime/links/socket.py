@@ -30,7 +30,7 @@ class SocketLink(Link):
     ) -> None:
         option = _SO_ATTACH_REUSEPORT_EBPF if reuseport else _SO_ATTACH_BPF
         name = "SO_ATTACH_REUSEPORT_EBPF" if reuseport else "SO_ATTACH_BPF"
-        super().__init__(syscalls.dup(program.fd()), program)
+        super().__init__(syscalls.dup(program.fd(), what=program.what), program)
         try:
             socket.setsockopt(_SOL_SOCKET, option, self.fd())
         except OSError as error:

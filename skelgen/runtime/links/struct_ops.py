@@ -101,7 +101,7 @@ def attach_struct_ops(
     if link:
         set_value(map_fd, value, link=True, what=what)
         return StructOpsLink(syscalls.link_create_struct_ops(map_fd, what=what), what)
-    with syscalls.Fd(syscalls.dup(map_fd)) as fd:
+    with syscalls.Fd(syscalls.dup(map_fd, what=what)) as fd:
         # last: who has registered it has to be able to unregister it
         set_value(map_fd, value, link=False, what=what)
         return StructOpsRegistration(fd.detach(), what)

@@ -206,7 +206,7 @@ class MapHandle(Defined):
             path = os.fspath(other)
             fd = syscalls.Fd(syscalls.obj_get(path, what=f"{what} at '{path}'"))
         elif other is not None:
-            fd = syscalls.Fd(syscalls.dup(fd_of(other)))
+            fd = syscalls.Fd(syscalls.dup(fd_of(other), what=what))
         if fd is not None:
             wanted = map_create.request(self, self.name)
             try:

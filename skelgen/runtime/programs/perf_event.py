@@ -33,7 +33,7 @@ class PerfEventProgram(Program):
         self.fd()  # not loaded is the first thing to say
         what = f"{self.what} on a perf event"
         if perf_fd is not None:
-            fd = syscalls.dup(perf_fd)
+            fd = syscalls.dup(perf_fd, what=what)
         else:
             if not period and not frequency:
                 raise ValueError(f"{self.what}: give a period or a frequency")

@@ -164,11 +164,11 @@ def good_fd(fd: int) -> int:
     return moved
 
 
-def dup(fd: int) -> int:
+def dup(fd: int, *, what: str = "") -> int:
     """Return another fd of the same file: 3 or more, close-on-exec."""
     result, error = call(NR_FCNTL, fd, _F_DUPFD_CLOEXEC, 3)
     if result < 0:
-        fail("fcntl", error, f"fd {fd}")
+        fail("fcntl", error, what or f"fd {fd}")
     return result
 
 
