@@ -56,8 +56,9 @@ class Record(NamedTuple):
                 return
         kept = {"made_by": self.made_by, "module": digest(text.encode()), "files": files}
         folder = self.path.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        write(folder / ".gitignore", "*\n")
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            write(folder / ".gitignore", "*\n")
         write(self.path, json.dumps(kept, indent=1) + "\n")
 
     def _name(self, path: Path) -> str:

@@ -409,6 +409,7 @@ def test_every_key_of_a_skeleton_makes_it_stale() -> None:
         {"cflags": ("-DX",)},
         {"cpu": "v4"},
         {"targets": ("s390x",)},
+        {"vmlinux": "kernel"},
     ]
     digests = {made_by(**change) for change in changes} | {made_by()}
     assert len(digests) == len(changes) + 1

@@ -11,7 +11,10 @@ import pytest
 from tests.harness import projects
 from tests.harness.projects import TABLE
 
-UNKNOWN = "unknown key; known are skeletons, includes, cflags, cpu, targets, python-source"
+UNKNOWN = (
+    "unknown key; known are skeletons, includes, cflags, cpu, targets, vmlinux,"
+    " python-source"
+)
 NO_COMPILER = """\
 no C compiler for BPF was found
   pip install 'skelgen[clang]'   installs one into this Python environment, or
