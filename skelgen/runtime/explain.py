@@ -9,6 +9,7 @@ from skelgen.model.spec import MapFd, MapValue
 from skelgen.runtime import prog_load
 from skelgen.runtime.core_program import missing
 from skelgen.runtime.errors import BpfError
+from skelgen.runtime.log import debug
 from skelgen.runtime.verifier.facts import Facts, Names
 from skelgen.runtime.verifier.lines import Lines
 from skelgen.runtime.verifier.log import Log, read_log
@@ -42,13 +43,18 @@ def explain(
         return prog_load.without_log(
             error, program.what, program.type, program.spec.insns.size // 8
         )
-    facts = _facts(parts, types, program, read_log(log), poisoned)
-    verdict = verifier_error(error.errno or 0, program.name, log, facts)
+    try:
+        facts = _facts(parts, types, program, read_log(log), poisoned)
+        verdict = verifier_error(error.errno or 0, program.name, log, facts)
+    except Exception as fault:  # noqa: BLE001 - it must not hide what it explains
+        debug("program '%s': its log is not explained: %r", program.name, fault)
+        nothing = Facts(Log((), {}, ()))
+        return verifier_error(error.errno or 0, program.name, log, nothing)
     step = facts.step
-    if step is None or _MARKER not in step.text or types.relocator is None:
+    if step is None or _MARKER not in step.text:
         return verdict
     relo = poisoned.get(step.insn)
-    if relo is None:
+    if relo is None or types.relocator is None:
         return verdict
     where = f"not in {_target(parts)}"
     result = missing(program.name, relo, types.relocator, where)

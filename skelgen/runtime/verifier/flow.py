@@ -211,7 +211,7 @@ PATTERNS = (
     ),
     Pattern(
         "may-goto",
-        r"may_goto\b.*",
+        r"may_goto\b",
         say("may_goto (can_loop) is used where it cannot be"),
     ),
     Pattern(
@@ -317,7 +317,7 @@ PATTERNS = (
     ),
     Pattern(
         "exception",
-        r".*(?:exception cb|exception callback|bpf_throw).*",
+        r"exception (?:cb|callback)|bpf_throw",
         say(
             "an exception or its callback is used in a way that is not allowed: {helper}",
             "one callback a program, __exception_cb(name), which takes and returns a u64"

@@ -11,6 +11,8 @@ from skelgen.record import Record
 _TAIL = 1 << 20
 """Bytes at the end that are read: the way to the fault, of a log of any length."""
 _MAX_LINE = 4096
+_MESSAGES = 50
+_MAX_MESSAGE = 512
 
 _STEP = re.compile(r"(\d+): \([0-9a-f]{2}\) (.*)")
 _AFTER = re.compile(
@@ -92,7 +94,7 @@ def read_log(text: str) -> Log:
         line = whole.rstrip()[:_MAX_LINE]
         if line.startswith(_DIAGNOSIS):
             diagnosis = _diagnosis(lines[number:])
-            return Log(tuple(steps), before, tuple(messages), diagnosis)
+            return Log(tuple(steps), before, tuple(messages[-_MESSAGES:]), diagnosis)
         step = _STEP.match(line)
         if step is not None:
             before = known.copy()
@@ -108,8 +110,8 @@ def read_log(text: str) -> Log:
         elif line in {"caller:", "callee:"} or line.startswith("to caller at "):
             known.clear()
         elif line and not _CHATTER.match(line):
-            messages.append(line)
-    return Log(tuple(steps), before if steps else known, tuple(messages))
+            messages.append(line[:_MAX_MESSAGE])
+    return Log(tuple(steps), before if steps else known, tuple(messages[-_MESSAGES:]))
 
 
 def _step(insn: int, text: str, known: dict[str, str]) -> Step:

@@ -96,7 +96,7 @@ PATTERNS = (
     ),
     Pattern(
         "lock-in-programs",
-        r"(.*) progs cannot use (bpf_\w+) yet",
+        r"(?:^|\n)(.*) progs cannot use (bpf_\w+) yet",
         say("{1} programs cannot use {2}", "programs of tc, XDP and cgroups can"),
     ),
     Pattern(

@@ -27,7 +27,7 @@ from skelgen.model.spec import (
     ProgramSpec,
     Reloc,
 )
-from skelgen.runtime import features, kernel_btf, prog_load
+from skelgen.runtime import explain, features, kernel_btf, prog_load
 from skelgen.runtime.core_patch import POISON
 from skelgen.runtime.errors import (
     AttachError,
@@ -627,6 +627,73 @@ def test_the_buffer_stops_growing(
     kernel.always("PROG_LOAD", refuse("more", errno.ENOSPC))  # type: ignore[arg-type]  # an answer
     with Object(one_program()) as obj, pytest.raises(VerifierError, match="ENOSPC"):
         obj.load()
+
+
+def test_a_kernel_that_says_how_long_the_log_is(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux 6.4 writes it to the attr, as far as it is shown that far."""
+    monkeypatch.setattr(prog_load, "_FIRST_LOG", 4096)
+    sizes: list[int] = []
+
+    def answer(call: Call) -> int:
+        if not call.u32(LOG_LEVEL):
+            return -errno.EINVAL
+        sizes.append(call.u32(LOG_SIZE))
+        write_log(call, "the end\n")
+        assert len(call.attr) >= 144
+        ctypes.memmove(call.args[1] + 140, struct.pack("=I", 1_000_001), 4)
+        return -errno.EINVAL if call.u32(LOG_SIZE) >= 1_000_001 else -errno.ENOSPC
+
+    kernel.always("PROG_LOAD", answer)
+    features.PROBE_READ_KERNEL.assume(True)
+    features.PROG_NAME.assume(True)
+    with Object(one_program()) as obj, pytest.raises(VerifierError, match="the end"):
+        obj.load()
+    assert sizes == [4096, 1_000_001]
+
+
+def test_statistics_do_not_say_why(kernel: FakeKernel) -> None:
+    def answer(call: Call) -> int:
+        why = call.u32(LOG_LEVEL) & 3
+        write_log(call, "R0 !read_ok\n" if why else "processed 1 insns\n")
+        return -errno.EACCES
+
+    kernel.always("PROG_LOAD", answer)
+    with (
+        Object(one_program(), log_level=4) as obj,
+        pytest.raises(VerifierError, match="R0 !read_ok"),
+    ):
+        obj.load()
+    assert [call.u32(LOG_LEVEL) for call in kernel.named("PROG_LOAD")] == [4, 5]
+
+
+def test_a_fault_in_the_explanation_hides_nothing(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(explain, "_facts", broken)
+    kernel.always("PROG_LOAD", refuse("0: (95) exit\nR0 !read_ok\n", errno.EACCES))  # type: ignore[arg-type]  # an answer
+    with Object(one_program()) as obj, pytest.raises(VerifierError) as caught:
+        obj.load()
+    assert "R0 !read_ok" in str(caught.value)
+    assert caught.value.log == "0: (95) exit\nR0 !read_ok\n"
+
+
+@pytest.mark.parametrize("count", [4_000, 5_000])
+def test_a_program_that_is_too_long(kernel: FakeKernel, count: int) -> None:
+    kernel.always("PROG_LOAD", -errno.E2BIG)
+    with (
+        Object(one_program(RETURN_0[:8] * count)) as obj,
+        pytest.raises(BpfOSError) as caught,
+    ):
+        obj.load()
+    notes = "\n".join(getattr(caught.value, "__notes__", ()))
+    assert ("it has 5,000 instructions; the kernel takes 1,000,000" in notes) == (
+        count == 5_000
+    )
 
 
 def test_a_log_from_the_first_try(kernel: FakeKernel) -> None:

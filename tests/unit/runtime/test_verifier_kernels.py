@@ -1,0 +1,68 @@
+"""Recorded logs of several kernels, explained with the objects they are about.
+
+The same program is refused for the same reason at the same line, word for word,
+however a kernel words its log.
+"""
+
+from functools import cache
+
+import pytest
+
+from skelgen.runtime.errors import BpfError, VerifierError, os_error
+from skelgen.runtime.explain import explain
+from skelgen.runtime.load_types import LoadTypes
+from skelgen.runtime.prog_load import Refused
+from tests.harness import rejected
+
+LOGS = sorted(rejected.LOGS.glob("*/*.log"))
+OLDER = [path for path in LOGS if path.parent.name != rejected.MADE_ON]
+# fixture, kernel: what that kernel words so that another thing is known of it
+OTHERWISE: dict[tuple[str, str], str] = {}
+
+
+class NoKernelTypes(LoadTypes):
+    """What an object knows of itself alone."""
+
+    @property
+    def kernel(self) -> None:  # type: ignore[override]  # it raises
+        raise BpfError
+
+
+@cache
+def explained(kernel: str, name: str) -> VerifierError:
+    log = rejected.log_of(kernel, name).read_text()
+    with rejected.opened(name) as obj:
+        (program,) = obj.programs.values()
+        refused = Refused(os_error(22), log)
+        error = explain(obj._parts, NoKernelTypes(obj._parts), program, refused, {})
+    assert isinstance(error, VerifierError)
+    return error
+
+
+@pytest.mark.parametrize("path", LOGS, ids=lambda x: f"{x.parent.name}-{x.stem}")
+def test_what_is_said(path) -> None:
+    error = explained(path.parent.name, path.stem)
+    assert error.log == path.read_text()
+    assert error.reason, error
+    shown = str(error).splitlines()
+    assert len(shown) <= 25, str(error)
+    assert max(map(len, shown)) <= 100, str(error)
+    assert shown[-1].startswith("  ")
+    if error.source is not None:
+        assert error.source.file.startswith("./tests/data/rejected/")
+        assert error.source.line in {line.line for line in error.around}
+
+
+@pytest.mark.parametrize("path", OLDER, ids=lambda x: f"{x.parent.name}-{x.stem}")
+def test_kernels_agree(path) -> None:
+    kernel, name = path.parent.name, path.stem
+    if not rejected.log_of(rejected.MADE_ON, name).exists():
+        pytest.skip(f"Linux {rejected.MADE_ON} does not refuse it so")
+    if (name, kernel) in OTHERWISE:
+        pytest.skip(OTHERWISE[name, kernel])
+    here, there = explained(rejected.MADE_ON, name), explained(kernel, name)
+    assert there.reason == here.reason
+    assert there.hint == here.hint
+    assert there.source == here.source
+    assert there.function == here.function
+    assert there.insn == here.insn
