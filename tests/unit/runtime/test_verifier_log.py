@@ -1,6 +1,8 @@
 """What is read out of the verifier's log, of any kernel and in any state."""
 
 import struct
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -395,3 +397,14 @@ def test_a_log_without_end() -> None:
     explained(LOG + "9: (95) exit\n" * 1_000_000)
     explained("R1=scalar(" * 200_000)
     explained("(" * 1_000_000)
+
+
+def test_it_is_imported_when_a_load_has_failed() -> None:
+    code = (
+        "import sys\n"
+        "import skelgen.runtime.load, skelgen.runtime.load_programs\n"
+        "import skelgen.runtime.object, skelgen.runtime.skeleton\n"
+        "late = [x for x in sys.modules if 'runtime.verifier' in x or 'explain' in x]\n"
+        "assert not late, late\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
