@@ -39,6 +39,13 @@ def test_every_bad_fixture_compiles(
     assert compile_bpf(f"bad/{bad_source.name}").stat().st_size > 0
 
 
+@pytest.mark.parametrize("name", sources.rejected_sources())
+def test_every_rejected_fixture_compiles(
+    compile_bpf: Callable[..., Path], name: str
+) -> None:
+    assert compile_bpf(f"rejected/{name}").stat().st_size > 0
+
+
 def test_big_endian(compile_bpf: Callable[..., Path]) -> None:
     head = compile_bpf("ringbuf", byteorder="big").read_bytes()[:20]
     assert head[:6] == b"\x7fELF\x02\x02"

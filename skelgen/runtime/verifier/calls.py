@@ -148,7 +148,7 @@ def _argument_type(match: re.Match[str], facts: Facts) -> Reason:
 
 
 def _argument_hint(given: str, wanted: str) -> str:
-    if "ringbuf_mem" in wanted and "fp" not in wanted:
+    if wanted.startswith(("ringbuf_mem", "alloc_mem")):
         return "pass what bpf_ringbuf_reserve() returned"
     if given in {"scalar", "inv"} and wanted.startswith("fp"):
         return "pass the address of a variable: &key"
@@ -263,7 +263,7 @@ PATTERNS = (
     ),
     Pattern(
         "kfunc-support",
-        r"(?:JIT does not support|JIT is required for) calling kernel function"
+        r"(?:JIT does not support|JIT is required for) calling k(?:ernel )?func"
         r"|calling kernel functions? (?:is|are) not (?:supported|allowed)",
         say(
             "this kernel cannot call kernel functions from BPF",
@@ -274,7 +274,7 @@ PATTERNS = (
     Pattern(
         "kfunc-missing",
         r"kernel btf_id (\d+) is not a function|kernel function btf_id (\d+) does not"
-        r"|(?:cannot find address for|failed to find BTF for) kernel function ?(\S*)"
+        r"|(?:cannot find address for|address of|failed to find BTF for) kernel function ?(\S*)"
         r"|invalid kernel function call not eliminated",
         say(
             "a kernel function is called that this kernel does not have",
@@ -329,11 +329,26 @@ PATTERNS = (
     ),
     Pattern(
         "constant",
-        r"R(\d+) is not a (?:known constant|constant address|const)"
+        r"R(\d+) (?:is not|must be) a (?:known constant|constant address|const)"
         r"|R(\d+) does not point to a readonly map|string is not zero-terminated"
         r"|direct value access on string failed|Invalid format string"
         r"|no direct value access support",
         _constant,
+    ),
+    Pattern(
+        "packet-access",
+        r"the prog does not allow writes to packet data|helper access to the packet is"
+        r" not allowed",
+        say(
+            "{helper}() reads or writes the packet, which programs of {type} may not let"
+            " it do",
+            "copy the bytes to the stack first",
+        ),
+    ),
+    Pattern(
+        "global-arguments",
+        r"Function (\S+) has (\d+) > (\d+) args",
+        say("{1}() has {2} arguments, and a function may have {3}"),
     ),
     Pattern(
         "global-return",
@@ -342,6 +357,21 @@ PATTERNS = (
             "{1}() is a global function, and returns something that is no number",
             "return an int or nothing, or make it static",
         ),
+    ),
+    Pattern(
+        "argument-untyped",
+        r"arg#(\d+) reference type\('(?!UNKNOWN)([^']*)'\) size cannot",
+        say(
+            "an argument of a global function points to a type whose size is not known:"
+            " {2}",
+            "define the struct, or make the function static",
+        ),
+    ),
+    Pattern(
+        "kfunc-return",
+        r"kernel function (\S+) returns pointer type (.*) is not supported"
+        r"|kernel function (\S+) unhandled dynamic return type",
+        say("{1}{3}() returns a pointer that programs cannot use: {2}"),
     ),
     Pattern(
         "global-argument",

@@ -63,17 +63,18 @@ def _held(match: re.Match[str], facts: Facts) -> Reason:
     return Reason(f"{state} {where}", f"call {ends} on every path, those of errors too")
 
 
-_SECOND_LOCK = Reason(
-    "a second bpf_spin_lock is taken while one is held",
-    "release the first before: call bpf_spin_unlock()",
-)
+def _second_lock(match: re.Match[str], facts: Facts) -> Reason:
+    del match, facts
+    return Reason(
+        "a second bpf_spin_lock is taken while one is held",
+        "release the first before: call bpf_spin_unlock()",
+    )
 
 
 def _locked_call(match: re.Match[str], facts: Facts) -> Reason:
-    del match
     helper = facts.helper
     if helper == "bpf_spin_lock":
-        return _SECOND_LOCK
+        return _second_lock(match, facts)
     return Reason(
         f"{helper + '()' if helper else 'a function'} is called while a bpf_spin_lock is"
         " held",
@@ -126,6 +127,21 @@ def _too_large(match: re.Match[str], facts: Facts) -> Reason:
     )
 
 
+def _loop(match: re.Match[str], facts: Facts) -> Reason:
+    starts = {} if facts.lines is None else dict(facts.lines.functions())
+    called_function = starts.get(int(match[2]))
+    if called_function is not None and facts.lines is not None:
+        if facts.lines.function(int(match[1])) == called_function:
+            text = f"{called_function}() calls itself, and calls nest 8 deep at most"
+        else:
+            text = f"{called_function}() is called again by what it calls"
+        return Reason(text, "make it a loop")
+    return Reason(
+        "the program has a loop, which takes Linux 5.3 and CAP_BPF",
+        "unroll it: #pragma unroll",
+    )
+
+
 def _depth(match: re.Match[str], facts: Facts) -> Reason:
     step = facts.step
     if step is not None and facts.lines is not None:
@@ -166,7 +182,7 @@ PATTERNS = (
     Pattern(
         "lock-twice",
         r"Locking two bpf_spin_locks are not allowed",
-        lambda _match, _facts: _SECOND_LOCK,
+        _second_lock,
     ),
     Pattern(
         "lock-other",
@@ -202,12 +218,7 @@ PATTERNS = (
     Pattern(
         "loop",
         r"back-edge from insn (\d+) to (\d+)",
-        at_insn(
-            say(
-                "the program has a loop, which takes Linux 5.3 and CAP_BPF",
-                "unroll it: #pragma unroll",
-            )
-        ),
+        at_insn(_loop),
     ),
     Pattern(
         "may-goto",

@@ -139,8 +139,53 @@ PATTERNS = (
         ),
     ),
     Pattern(
+        "attach-hook",
+        r"points to disabled hook (\S+)|ret type (.*) not allowed for fmod_ret"
+        r"|Attaching fexit/fmod_ret to (__noreturn) functions",
+        say(
+            "nothing can be attached to that function in this way: {1}{2}{3}",
+            "choose another function, or fentry",
+            whole=True,
+        ),
+    ),
+    Pattern(
+        "attach-prototype",
+        r"The function (\S+) (?:has|return type|with variable|arg\d+) ?(.*)",
+        say(
+            "'{1}' cannot be traced because of its arguments or what it returns: {2}",
+            "attach a kprobe",
+            whole=True,
+        ),
+    ),
+    Pattern(
+        "extension-prototype",
+        r"(\S+)\(\) is not a global function|(\S+)\(\) has \d+ args while"
+        r"|Return type .* doesn't match|arg\d+ (?:in )?(?:\S+)\(.*|Extension program"
+        r" changes packet data",
+        say(
+            "the function that replaces another has not the same type: {0}",
+            "give it the arguments and the return type of the global function that it"
+            " replaces",
+            whole=True,
+        ),
+    ),
+    Pattern(
+        "struct-ops-module",
+        r"struct_ops module (\S+) is not found",
+        say("the kernel module of the struct_ops is not loaded", whole=True),
+    ),
+    Pattern(
+        "calls-without-jit",
+        r"JIT doesn't support bpf-to-bpf calls",
+        say(
+            "the program calls functions of its own, which this JIT does not support",
+            "inline them: static __always_inline",
+            whole=True,
+        ),
+    ),
+    Pattern(
         "attach-program",
-        r"(?:Cannot (?:replace|extend|recursively)|Only FENTRY/FEXIT progs|Can attach to"
+        r"(?:Cannot (?:replace|extend|recursively|nest)|Program extension requires BTF|Only FENTRY/FEXIT progs|Can attach to"
         r" only JITed|Extension programs should|FENTRY/FEXIT program can only).*",
         say(
             "the program cannot be attached to that other program: {0}",

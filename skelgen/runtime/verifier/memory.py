@@ -368,7 +368,8 @@ PATTERNS = (
     ),
     Pattern(
         "read-only",
-        r"(R\d+) cannot write into (\w+)|cannot write into (packet)",
+        r"(R\d+) cannot write into (\w+)|cannot write into (packet)"
+        r"|may write into memory pointed by (R\d+) type=rdonly",
         say(
             "memory that programs may only read is written",
             "copy it to a variable on the stack, and write there",

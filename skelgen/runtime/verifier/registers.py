@@ -61,16 +61,24 @@ def plain(value: int) -> str:
     return str(value) if abs(value) < _LARGE else f"{value:#x}"
 
 
-def describe(state: str, context: str, map_name: Callable[[str], str]) -> str:
+def describe(
+    state: str,
+    context: str,
+    map_name: Callable[[str], str],
+    known_map: str | None = None,
+) -> str:
     """Return what ``scalar(umax=255)`` and its like mean.
 
     ``context`` is the struct of the program's context, ``map_name`` finds the whole
-    name of a map from the 15 characters of it that the kernel knows.
+    name of a map from the 15 characters of it that the kernel knows; ``known_map`` is
+    the map where the kernel does not say (before Linux 6.8).
     """
     match = _VALUE.match(state)
     if match is None:
         return state
     kind, inside = match[1].removeprefix("P"), fields(match[2] or "")
+    if known_map is not None and kind.startswith("map_"):
+        inside.setdefault("map", known_map)
     value = number(kind.removeprefix("inv").removeprefix("P"))
     if value is not None:
         return f"the number {plain(value)}"

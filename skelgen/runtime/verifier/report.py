@@ -120,7 +120,8 @@ def _registers(facts: "Facts") -> tuple[Register, ...]:
         if f"{name} !read_ok" in said:
             found.append(Register(name, "", "not written on this path"))
         elif state is not None:
-            meaning = registers.describe(state, facts.context, facts.map_name)
+            map_ = facts.map_of(name) if state.startswith("map_") else None
+            meaning = registers.describe(state, facts.context, facts.map_name, map_)
             found.append(Register(name, state, meaning))
     return tuple(found[:_REGISTERS])
 

@@ -41,6 +41,68 @@ def _iterator(match: re.Match[str], facts: Facts) -> Reason:
 
 PATTERNS = (
     Pattern(
+        "arena",
+        r"JIT (?:is required to use|doesn't support) arena|Only one arena per program"
+        r"|required to use arena|arena's user address must|loads from arena are not"
+        r"|is not a pointer to arena|addr_space_cast insn can only",
+        say(
+            "an arena is used in a way that this kernel does not support",
+            "one arena a program, mapped before load, with the JIT of x86-64 or arm64"
+            " and CAP_PERFMON",
+        ),
+    ),
+    Pattern(
+        "rcu-section",
+        r"expected an RCU CS when using (\w+)",
+        say(
+            "{1}() is called outside of an RCU read section",
+            "call it between bpf_rcu_read_lock() and bpf_rcu_read_unlock()",
+        ),
+    ),
+    Pattern(
+        "rcu-nested",
+        r"nested rcu read lock|Calling bpf_rcu_read_\{lock,unlock\} in unnecessary",
+        say(
+            "an RCU read section is opened inside of another one",
+            "open one, and close it on every path",
+        ),
+    ),
+    Pattern(
+        "graph-lock",
+        r"bpf_spin_lock at off=\d+ must be held for (\w+)|held lock and object are not"
+        r" in the same|has no valid bpf_spin_lock",
+        say(
+            "a list or tree is changed without the lock that is declared beside it:"
+            " {helper}",
+            "take the bpf_spin_lock of the same map value, or of the same section of"
+            " globals, around the call",
+        ),
+    ),
+    Pattern(
+        "graph-node",
+        r"rbtree_remove node input|rbtree_remove not allowed|allocated object must be"
+        r" referenced|is neither owning or non-owning ref|conversion of owning ref to"
+        r" non-owning|bpf_(?:percpu_)?obj_\w+ type|local type ID argument",
+        say(
+            "{helper}() is given an object that it does not work on",
+            "bpf_obj_new() makes one; adding it to a list or tree gives it away, removing"
+            " it gives it back",
+        ),
+    ),
+    Pattern(
+        "timer-map",
+        r"(timer|workqueue) pointer in R1 map_uid=\d+ doesn't match",
+        say(
+            "{helper}() is given a {1} of one map, and another map",
+            "pass the map that the value is from",
+        ),
+    ),
+    Pattern(
+        "too-many-maps",
+        r"total number of maps per program has reached the limit of (\d+)",
+        say("the program uses more than {1} maps", whole=True),
+    ),
+    Pattern(
         "sleepable-maps",
         r"Sleepable programs can only use (.*)",
         say(
@@ -58,12 +120,14 @@ PATTERNS = (
         r"Expected an initialized dynptr|Dynptr has to be an uninitialized dynptr"
         r"|Expected a dynptr of type|cannot pass in (?:non-zero )?dynptr (?:at an )?offset"
         r"|cannot overwrite referenced dynptr|cannot pass in dynptr at an offset"
-        r"|dynptr has to be at|Unsupported reg type .* for bpf_dynptr|invalid dynptr",
+        r"|dynptr has to be at|has to be at a constant offset|cannot pass in \S+ at an"
+        r" offset|potential write to dynptr|const bpf_dynptr|Unsupported reg type .* for bpf_dynptr|invalid dynptr",
         _dynptr,
     ),
     Pattern(
         "callback",
-        r"callback function (?:not static|not allowed)|cannot call callback"
+        r"callback function (?:not static|not allowed)|expected pointer to func"
+        r"|failed callback verification|cannot call callback"
         r"|R(\d+) is not a callback|callbacks are not allowed",
         say("a callback is not what it has to be: a static function, for this map"),
     ),

@@ -224,6 +224,34 @@ PATTERNS = (
             f"access members by name, or {_CORE_READ}",
         ),
     ),
+    Pattern(
+        "buffer-bounds",
+        r"R\d+ invalid (\S+) buffer access: off=(-?\d+), size=(\d+)"
+        r"|R\d+ invalid variable buffer offset",
+        say(
+            "{3} bytes at offset {2} of the buffer are accessed, which it does not have,"
+            " or at an offset that is not constant",
+            "check the size that the context tells against the end of the access",
+        ),
+    ),
+    Pattern(
+        "flow-keys",
+        r"invalid access to flow keys off=(-?\d+) size=(\d+)",
+        say("{2} bytes at offset {1} of struct bpf_flow_keys are accessed"),
+    ),
+    Pattern(
+        "map-key-write",
+        r"write to change key R\d+ not allowed",
+        say("the key of a map is written", "delete the element and add another"),
+    ),
+    Pattern(
+        "direct-access",
+        r"direct access to (\S+) is disallowed",
+        say(
+            "struct {1} is accessed directly, which programs of {type} may not do",
+            "copy it with a helper, e.g. bpf_skb_load_bytes()",
+        ),
+    ),
     Pattern("kernel-write", r"only read (?:is|from \S+ is) supported", _kernel_write),
     Pattern(
         "special-field",
@@ -275,7 +303,7 @@ PATTERNS = (
     ),
     Pattern(
         "pointer-copy",
-        r"(R\d+) partial copy of pointer",
+        r"(R\d+) (?:partial copy|sign-extension part) of pointer",
         say(
             "half of a pointer is copied",
             "do not cast pointers to int; use long or a pointer type",

@@ -19,6 +19,14 @@ from tests.harness import rejected
 LOGS = sorted(rejected.LOGS.glob("*/*.log"))
 KERNELS = sorted({path.parent.name for path in LOGS})
 
+# What Linux 6.1 complains of at another place.
+OTHER_COMPLAINTS = {
+    "global_function_type",  # of the function, not of its caller
+    "helper_size_unbounded",  # without the argument
+    "helper_sleeps",  # there is no such helper for such a program
+    "recursion",  # an edge of the graph goes back
+}
+
 # pattern, message
 SAYS = [
     ("lock-twice", "Locking two bpf_spin_locks are not allowed"),
@@ -207,6 +215,49 @@ SAYS = [
     ("no-kernel-btf", "kernel is missing BTF, make sure CONFIG_DEBUG_INFO_BTF=y is specified in Kconfig."),
     ("kernel-bug", "verifier internal error: unexpected ptr_reg"),
     ("kernel-bug", "verifier bug: not inlined functions bpf_x#1 is missing func(1)"),
+    ("arena", "JIT doesn't support arena"),
+    ("arena", "CAP_BPF and CAP_PERFMON are required to use arena"),
+    ("arena", "arena's user address must be set via map_extra or mmap()"),
+    ("rcu-section", "expected an RCU CS when using bpf_iter_css_new"),
+    ("rcu-nested", "nested rcu read lock (kernel function bpf_rcu_read_lock)"),
+    ("graph-lock", "bpf_spin_lock at off=16 must be held for bpf_rb_root"),
+    ("graph-lock", "held lock and object are not in the same allocation"),
+    ("graph-node", "rbtree_remove node input must be non-owning ref"),
+    ("graph-node", "allocated object must be referenced"),
+    ("timer-map", "timer pointer in R1 map_uid=3 doesn't match map pointer in R2 map_uid=4"),
+    ("too-many-maps", "The total number of maps per program has reached the limit of 64"),
+    ("dynptr-state", "dynptr has to be at a constant offset"),
+    ("dynptr-state", "potential write to dynptr at off=-16 disallowed"),
+    ("dynptr-state", "cannot pass pointer to const bpf_dynptr, the helper mutates it"),
+    ("callback", "arg1 expected pointer to func"),
+    ("callback", "kfunc bpf_rbtree_add#9 failed callback verification"),
+    ("buffer-bounds", "R1 invalid tp_buffer buffer access: off=-4, size=4"),
+    ("buffer-bounds", "R1 invalid variable buffer offset: off=0, var_off=(0x0; 0xff)"),
+    ("flow-keys", "invalid access to flow keys off=60 size=4"),
+    ("map-key-write", "write to change key R2 not allowed"),
+    ("direct-access", "direct access to sk_buff is disallowed"),
+    ("pointer-copy", "R2 sign-extension part of pointer"),
+    ("read-only", "bpf_probe_read_kernel() may write into memory pointed by R1 type=rdonly_mem"),
+    ("packet-access", "helper access to the packet is not allowed"),
+    ("packet-access", "the prog does not allow writes to packet data"),
+    ("global-arguments", "Function f has 7 > 5 args"),
+    ("argument-untyped", "arg#0 reference type('FWD unknown') size cannot be determined: -22"),
+    ("kfunc-return", "kernel function bpf_x returns pointer type STRUCT y is not supported"),
+    ("constant", "R2 must be a known constant"),
+    ("kfunc-support", "JIT does not support calling kfunc bpf_x#9"),
+    ("kfunc-missing", "address of kernel function bpf_x is out of range"),
+    ("attach-hook", "attach_btf_id 9 points to disabled hook bpf_lsm_x"),
+    ("attach-hook", "Attaching fexit/fmod_ret to __noreturn functions is rejected."),
+    ("attach-hook", "ret type STRUCT not allowed for fmod_ret"),
+    ("attach-prototype", "The function x has 13 arguments. Too many."),
+    ("attach-prototype", "The function x return type STRUCT is unsupported."),
+    ("extension-prototype", "replaced() is not a global function"),
+    ("extension-prototype", "new() has 2 args while old() has 1 args"),
+    ("extension-prototype", "Return type INT of new() doesn't match type VOID of old()"),
+    ("extension-prototype", "arg0 in new() is INT while old() has PTR"),
+    ("struct-ops-module", "struct_ops module bpf_testmod is not found"),
+    ("calls-without-jit", "JIT doesn't support bpf-to-bpf calls"),
+    ("attach-program", "Cannot nest tracing program attach more than once"),
 ]  # fmt: skip
 
 
@@ -258,7 +309,7 @@ def test_most_patterns_are_driven_by_real_logs() -> None:
         found = find(read_log(path.read_text()).messages)
         assert found is not None
         by_kernel[path.parent.name].add(found[0].name)
-    assert len(set.union(*by_kernel.values())) >= 59
+    assert len(set.union(*by_kernel.values())) >= 64
     assert min(map(len, by_kernel.values())) >= 45
 
 
@@ -269,8 +320,8 @@ def test_kernels_agree_on_the_reason() -> None:
         found = find(read_log(path.read_text()).messages)
         assert found is not None
         reasons[path.stem][path.parent.name] = found[0].name
-    differing = {name: x for name, x in reasons.items() if len(set(x.values())) > 1}
-    assert differing == {}
+    differing = {name for name, x in reasons.items() if len(set(x.values())) > 1}
+    assert differing <= OTHER_COMPLAINTS
 
 
 def test_unknown_text() -> None:
