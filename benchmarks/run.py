@@ -1,8 +1,9 @@
-"""Every benchmark, or those named: ``python benchmarks/run.py [cli dump load ...]``.
+"""Every benchmark, or those named: ``python benchmarks/run.py [cli load start ...]``.
 
 Prints tables of skelgen's figures beside those of what a user would pick instead,
 measured in the same run, with their ratio and what we aim at. Wants bpftool, cc and
-libbpf-dev, as ``make test`` installs them.
+libbpf-dev, as ``make test`` installs them; where BCC for Python is installed too, and
+has headers of the kernel (or of another, in ``$BCC_KERNEL_SOURCE``), it is compared.
 """
 
 import os
@@ -16,6 +17,7 @@ import data
 import dump
 import imports
 import load
+import start
 
 from skelgen import clang
 
@@ -43,6 +45,8 @@ def main(names: list[str]) -> None:
             imports.main(bootstrap)
         if not names or "load" in names:
             load.main(examples)
+        if not names or "start" in names:
+            start.main(bootstrap)
         if not names or "data" in names:
             data.main()
 
