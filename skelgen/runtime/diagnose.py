@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Final
 
-from skelgen.model.enums import ProgType
+from skelgen.model.enums import MapType, ProgType
 from skelgen.record import Record
 
 _CAP_NET_ADMIN: Final = 12
@@ -60,6 +60,17 @@ _NET_ADMIN_TYPES: Final = frozenset(
         ProgType.SK_LOOKUP,
         ProgType.EXT,
         ProgType.NETFILTER,
+    )
+)
+
+# map_create() there
+_NET_ADMIN_MAPS: Final = frozenset(
+    (
+        MapType.SOCKMAP,
+        MapType.SOCKHASH,
+        MapType.DEVMAP,
+        MapType.DEVMAP_HASH,
+        MapType.XSKMAP,
     )
 )
 
@@ -155,18 +166,23 @@ def _number(text: str) -> int | None:
         return None
 
 
-def needed(command: str, prog_type: int | None = None) -> tuple[str, ...]:
-    """Return the names of the capabilities that a call needs."""
-    return tuple(_NAMES[cap] for cap in _needed(command, prog_type))
+def needed(command: str, kind: int | None = None) -> tuple[str, ...]:
+    """Return the names of the capabilities that a call needs.
+
+    ``kind`` is the type of the program to load, or of the map to make.
+    """
+    return tuple(_NAMES[cap] for cap in _needed(command, kind))
 
 
-def _needed(command: str, prog_type: int | None) -> list[int]:
+def _needed(command: str, kind: int | None) -> list[int]:
     caps = list(_NEEDS.get(command, ()))
-    if command == "BPF_PROG_LOAD" and prog_type is not None:
-        if prog_type in _PERFMON_TYPES:
+    if command == "BPF_PROG_LOAD" and kind is not None:
+        if kind in _PERFMON_TYPES:
             caps.append(_CAP_PERFMON)
-        if prog_type in _NET_ADMIN_TYPES:
+        if kind in _NET_ADMIN_TYPES:
             caps.append(_CAP_NET_ADMIN)
+    if command == "BPF_MAP_CREATE" and kind in _NET_ADMIN_MAPS:
+        caps.append(_CAP_NET_ADMIN)
     return caps
 
 
@@ -177,14 +193,14 @@ def _has(capabilities: int, cap: int) -> bool:
     return cap in {_CAP_BPF, _CAP_PERFMON} and bool(capabilities >> _CAP_SYS_ADMIN & 1)
 
 
-def explain(command: str, prog_type: int | None = None) -> list[str]:
+def explain(command: str, kind: int | None = None) -> list[str]:
     """Return what stands in the way of a call, a line each, the best guess first.
 
     Looks at this process now; ``command`` is named as in :class:`BpfOSError`.
     """
     process = read_process()
     hints = [
-        *_capability_hints(process, command, prog_type),
+        *_capability_hints(process, command, kind),
         *_lockdown_hints(process),
         *_memlock_hints(command),
     ]
@@ -205,12 +221,10 @@ def _call_of(command: str) -> str:
     return "bpf(2)" if command.startswith("BPF_") else command
 
 
-def _capability_hints(
-    process: Process, command: str, prog_type: int | None
-) -> list[str]:
+def _capability_hints(process: Process, command: str, kind: int | None) -> list[str]:
     if process.capabilities is None:
         return []
-    needs = _needed(command, prog_type)
+    needs = _needed(command, kind)
     missing = [cap for cap in needs if not _has(process.capabilities, cap)]
     if missing:
         names = " and ".join(_NAMES[cap] for cap in missing)

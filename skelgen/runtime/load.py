@@ -174,6 +174,8 @@ class _Load:
         """Get the token that a container's bpffs delegates rights with."""
         path = self._parts.options.token
         if path is None:
+            path = os.environ.get("LIBBPF_BPF_TOKEN_PATH")
+        if not path:
             return
         what = f"token of '{path}'"
         try:

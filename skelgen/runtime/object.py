@@ -83,7 +83,8 @@ class Object:
     raw, or an ELF file with ``.BTF``. All else (fentry, iterators, kfuncs, ...) goes
     by the kernel's own. Maps pinned by name are under ``pin_root``. ``kconfig``
     is text that goes before the kernel's configuration (``CONFIG_X=y``). ``token``
-    is the path of a bpffs that delegates rights (Linux 6.9). ``log_level`` asks for
+    is the path of a bpffs that delegates rights (Linux 6.9), by default that of
+    ``LIBBPF_BPF_TOKEN_PATH``; ``""`` is none. ``log_level`` asks for
     the verifier's log of programs that are accepted: 1, 2 (more), 4 (statistics).
 
     Every method can be called from any thread. A context manager: leaving it

@@ -89,7 +89,8 @@ def map_create(
         )
     )
     what = what or f"map '{name}'"
-    return check_fd(Command.MAP_CREATE, bpf(Command.MAP_CREATE, attr), what)
+    command = Command.MAP_CREATE
+    return check_fd(command, bpf(command, attr), what, kind=type)
 
 
 def _element(

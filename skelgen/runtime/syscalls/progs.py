@@ -104,7 +104,7 @@ def prog_load(
     if true_size is not None:
         true_size += struct.unpack_from("=I", attr, _LOG_TRUE_SIZE)
     what = what or f"program '{name}'"
-    return check_fd(Command.PROG_LOAD, result, what, prog_type=type)
+    return check_fd(Command.PROG_LOAD, result, what, kind=type)
 
 
 class TestRun(Record):

@@ -74,20 +74,20 @@ def bpf(
 
 
 def check(
-    command: int, result: tuple[int, int], what: str, prog_type: int | None = None
+    command: int, result: tuple[int, int], what: str, kind: int | None = None
 ) -> int:
     """Return the result of a command, or raise for its errno."""
     value, error = result
     if value < 0:
-        raise failure("BPF_" + Command(command).name, error, what, prog_type=prog_type)
+        raise failure("BPF_" + Command(command).name, error, what, kind=kind)
     return value
 
 
 def check_fd(
-    command: int, result: tuple[int, int], what: str, prog_type: int | None = None
+    command: int, result: tuple[int, int], what: str, kind: int | None = None
 ) -> int:
     """Return the new fd of a command, which is 3 or more, or raise."""
-    return good_fd(check(command, result, what, prog_type))
+    return good_fd(check(command, result, what, kind))
 
 
 def fail(command: str, error: int, what: str) -> NoReturn:
@@ -101,7 +101,7 @@ def failure(
     what: str,
     message: str | None = None,
     *,
-    prog_type: int | None = None,
+    kind: int | None = None,
 ) -> BpfOSError:
     """Return the :class:`BpfOSError` of a failed call, with hints on its cause."""
     result = os_error(error, message, command=command, what=what)
@@ -111,7 +111,7 @@ def failure(
             from skelgen.runtime.diagnose import explain  # noqa: PLC0415
         except ImportError:  # rights were dropped, and with them those to our files
             return result
-        for note in explain(command, prog_type):
+        for note in explain(command, kind):
             result.add_note(note)
     return result
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from skelgen.model.enums import ProgType
+from skelgen.model.enums import MapType, ProgType
 from skelgen.runtime import diagnose, features
 
 ALL = (1 << 41) - 1
@@ -46,9 +46,12 @@ def files(monkeypatch: pytest.MonkeyPatch) -> Files:
 
 
 @pytest.mark.parametrize(
-    ("mask", "command", "prog_type", "missing"),
+    ("mask", "command", "kind", "missing"),
     [
         (0, "BPF_MAP_CREATE", None, "CAP_BPF"),
+        (0, "BPF_MAP_CREATE", MapType.HASH, "CAP_BPF"),
+        (BPF, "BPF_MAP_CREATE", MapType.XSKMAP, "CAP_NET_ADMIN"),
+        (0, "BPF_MAP_CREATE", MapType.SOCKHASH, "CAP_BPF and CAP_NET_ADMIN"),
         (0, "BPF_PROG_LOAD", ProgType.SOCKET_FILTER, "CAP_BPF"),
         (0, "BPF_PROG_LOAD", ProgType.KPROBE, "CAP_BPF and CAP_PERFMON"),
         (BPF, "BPF_PROG_LOAD", ProgType.KPROBE, "CAP_PERFMON"),
@@ -60,10 +63,10 @@ def files(monkeypatch: pytest.MonkeyPatch) -> Files:
     ],
 )
 def test_the_missing_capability_is_named(
-    files: Files, mask: int, command: str, prog_type: int | None, missing: str
+    files: Files, mask: int, command: str, kind: int | None, missing: str
 ) -> None:
     files.capabilities(mask)
-    hints = diagnose.explain(command, prog_type)
+    hints = diagnose.explain(command, kind)
     assert hints[0] == f"this process lacks {missing}: run as root or grant it"
 
 
