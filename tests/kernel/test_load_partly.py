@@ -66,15 +66,17 @@ def test_what_was_missing_may_be_given(make_skeleton: Make) -> None:
 
 def test_struct_ops(make_skeleton: Make) -> None:
     """A variable without one of its programs is left out."""
-    with make_skeleton("struct_ops_link").StructOpsLink.open() as skel:
-        skel.progs.link_ssthresh.flags = 1 << 31
+    with make_skeleton("struct_ops").StructOps.open() as skel:
+        skel.progs.skelgen_ssthresh.flags = 1 << 31
         report = skel.load(strict=False)
-        assert list(report.programs) == ["link_ssthresh"]
-        assert str(report.maps["linked"]) == (
-            "struct_ops 'linked': its program 'link_ssthresh' was not loaded"
+        assert list(report.programs) == ["skelgen_ssthresh"]
+        assert str(report.maps["skelgen_cc"]) == (
+            "struct_ops 'skelgen_cc': its program 'skelgen_ssthresh' was not loaded"
         )
-        assert report.maps["linked"].__cause__ is report.programs["link_ssthresh"]
-        assert skel.progs.link_undo_cwnd.loaded
+        assert (
+            report.maps["skelgen_cc"].__cause__ is report.programs["skelgen_ssthresh"]
+        )
+        assert skel.progs.skelgen_undo_cwnd.loaded
         skel.attach()
         assert skel.object.links == {}
 
