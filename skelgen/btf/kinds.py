@@ -1,6 +1,6 @@
 """``BTF_KIND_*`` and the shape of a type record (``linux/btf.h``)."""
 
-from enum import IntEnum
+from skelgen.constants import Constants
 
 MAGIC = 0xEB9F
 """``BTF_MAGIC``: first half word of BTF and of BTF.ext."""
@@ -10,7 +10,7 @@ MAX_VLEN = 0xFFFFFF
 """``BTF_MAX_VLEN``; 0xffff before Linux 7.0."""
 
 
-class Kind(IntEnum):
+class Kind(Constants):
     """``BTF_KIND_*``."""
 
     UNKNOWN = -1

@@ -12,9 +12,10 @@ Bytes (instructions, data images, BTF) live in one image, ``ObjectSpec.image``;
 the other fields point into it with a :class:`Span`.
 """
 
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import TypeAlias
 
+from skelgen.constants import Constants
 from skelgen.model.attach import Attach
 from skelgen.model.enums import MapType, ProgType
 from skelgen.record import Record
@@ -29,7 +30,7 @@ class Span(Record):
     """Length in bytes."""
 
 
-class Pinning(IntEnum):
+class Pinning(Constants):
     """``enum libbpf_pin_type``: whether a map is shared under a bpffs path."""
 
     NONE = 0

@@ -4,9 +4,9 @@
 # sections and handles have methods for the object alone
 
 import os
+from _thread import RLock  # threading's, without importing it
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from threading import RLock
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, overload
 
 from skelgen.runtime.errors import ClosedError, StateError

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from skelgen.runtime import features, log, syscalls
+from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, NotSupportedError
 from skelgen.runtime.links.base import Link
 
@@ -43,6 +43,8 @@ def _attach(
     what: str,
     undo: Callable[[], None] | None,
 ) -> Link:
+    from skelgen.runtime import features  # noqa: PLC0415 - loading needs no probes
+
     enable = syscalls.PERF_EVENT_IOC_ENABLE
     if features.PERF_LINK.supported() is not False:
         fd = syscalls.Fd(
@@ -128,6 +130,8 @@ class PerfEventLink(ProbeLink):
         raise self._no_link("pins")
 
     def _no_link(self, thing: str) -> NotSupportedError:
+        from skelgen.runtime import features  # noqa: PLC0415 - as above
+
         return NotSupportedError(
             f"this kernel attaches it without a BPF link, so there are no {thing}",
             feature=features.PERF_LINK.name,
