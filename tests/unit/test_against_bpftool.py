@@ -17,6 +17,7 @@ TOO_OLD = {
     "jump_table": "no jump tables before libbpf 1.7",
     "maps_arena": "no arenas and no __ulong before libbpf 1.4",
     "sections_bss": "no .bss.x before libbpf 1.1.2, which is later than its own",
+    "sections_resized": "likewise",
 }
 # What it shows otherwise, and why.
 NO_LINK_SECTIONS = {
