@@ -11,12 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import build
 import cli
 import data
 import dump
 import imports
 import load
+import project
 import start
 
 from skelgen import clang
@@ -38,7 +38,7 @@ def main(names: list[str]) -> None:
         if not names or "cli" in names:
             cli.main(objects)
         if not names or "build" in names:
-            build.main()
+            project.main()
         if not names or "dump" in names:
             dump.main()
         if not names or "imports" in names:
