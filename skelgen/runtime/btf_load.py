@@ -40,7 +40,7 @@ def load_btf(
     except BpfOSError as error:
         if error.errno in {errno.EPERM, errno.EACCES}:
             raise
-        first = error
+        first = error.with_traceback(None)
     from skelgen.runtime import btf_sanitize  # noqa: PLC0415 - for old kernels alone
 
     clean = btf_sanitize.sanitize(bytes(data))

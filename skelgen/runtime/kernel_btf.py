@@ -190,7 +190,7 @@ class KernelTypes:
                 raise
             try:
                 info = syscalls.btf_info(fd.fileno())
-            except BpfOSError:
+            except BaseException:
                 fd.close()
                 raise
             if info.kernel and info.name not in {"", "vmlinux"}:

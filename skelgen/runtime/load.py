@@ -132,7 +132,7 @@ class _Load:
             parts,
             self._undo,
             self._failures,
-            btf_fd=btf.fd,
+            btf=btf,
             token_fd=self._token_fd,
         )
         maker.make_all(config, self._operations.values)

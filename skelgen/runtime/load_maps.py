@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
+    from skelgen.runtime.btf_load import LoadedBtf
     from skelgen.runtime.load_programs import Loaded
     from skelgen.runtime.load_report import Failures
     from skelgen.runtime.map_create import MapRequest
@@ -56,13 +57,13 @@ class MapMaker:
         undo: "Undo",
         failures: "Failures",
         *,
-        btf_fd: int,
+        btf: "LoadedBtf",
         token_fd: int,
     ) -> None:
         self._parts = parts
         self._undo = undo
         self._failures = failures
-        self._btf_fd = btf_fd
+        self._btf = btf
         self._token_fd = token_fd
         self.made: dict[str, MadeMap] = {}
         """By name; a data section's by the section's. Those with autocreate off are
@@ -111,9 +112,16 @@ class MapMaker:
             self._pin(name, handle, wanted, what)
 
     def _create(self, wanted: "MapRequest", what: str) -> int:
-        return map_create.create(
-            wanted, what, btf_fd=self._btf_fd, token_fd=self._token_fd
-        )
+        try:
+            return map_create.create(
+                wanted, what, btf_fd=self._btf.fd, token_fd=self._token_fd
+            )
+        except BpfOSError as error:
+            if self._btf.refusal:
+                error.add_note(
+                    f"the kernel did not take the object's BTF: {self._btf.refusal}"
+                )
+            raise
 
     def _add(self, name: str, fd: int, wanted: "MapRequest") -> MadeMap:
         made = self.made[name] = MadeMap(syscalls.Fd(fd), wanted)
@@ -188,7 +196,7 @@ class MapMaker:
         except BpfOSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            first = error
+            first = error.with_traceback(None)
         from skelgen.runtime import features  # noqa: PLC0415 - for old kernels alone
 
         if features.GLOBAL_DATA.supported() is False:

@@ -97,9 +97,8 @@ class Failures:
         if not self.lenient:
             raise error
         debug("%s", error)
-        # without the frames of the load, which hold its memory and fds
-        kept = error.with_traceback(None)
-        self._found.setdefault((kind, name), LoadFailure(kind, name, kept))
+        _drop_frames(error)
+        self._found.setdefault((kind, name), LoadFailure(kind, name, error))
 
     def error(self, kind: Kind, name: str) -> BpfError | None:
         """Return why something is missing; ``None`` if nothing failed."""
@@ -110,6 +109,15 @@ class Failures:
         """Return all of them, maps first."""
         ordered = sorted(self._found.values(), key=lambda failure: failure.kind)
         return LoadReport(tuple(ordered))
+
+
+def _drop_frames(error: BaseException | None) -> None:
+    """Let go of the frames of a load, which hold its memory and fds."""
+    while error is not None:
+        error.__traceback__ = None
+        if error.__cause__ is not error.__context__:
+            _drop_frames(error.__cause__)
+        error = error.__context__
 
 
 class _Of:

@@ -215,7 +215,7 @@ def _create(
     try:
         return attempt(wanted.name, with_types=bool(typed))
     except BpfOSError as error:
-        first = error
+        first = error.with_traceback(None)  # which would keep the frames
     if typed and not wanted.kernel_type_id and first.errno not in _NOT_THE_TYPES:
         debug("%s; once more without BTF", first)
         try:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import NotSupportedError
-from skelgen.runtime.links.base import Link
+from skelgen.runtime.links.base import Link, detach_at_last
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,15 +27,18 @@ class StayingLink(Link):
         self, fd: int, program: "Program", attach: "Callable[[], object]"
     ) -> None:
         super().__init__(fd, program)
+        self._prog = self._fd  # until there is another to close
         try:
             # its own, to detach with also when the object is destroyed first
-            prog = syscalls.Fd(syscalls.dup(program.fd(), what=program.what))
-            with prog:
-                attach()  # last: who has attached it has to be able to take it off
-                self._prog: Final = syscalls.Fd(prog.detach())
+            self._prog = syscalls.Fd(syscalls.dup(program.fd(), what=program.what))
+            attach()  # last: who has attached it has to be able to take it off
         except BaseException:
-            self._fd.close()
+            self._give_up()
+            self._close()
             raise
+
+    def _give_up(self) -> None:
+        """Take back what a failed attach may have done."""
 
     def info(self) -> "LinkInfo":
         """Raise: only BPF links have it."""
@@ -72,7 +75,7 @@ class StayingLink(Link):
         """Detach the program, once; in a forked child only forget it."""
         try:
             if self._mine():
-                self.detach()
+                detach_at_last(self.detach)
         finally:
             self._close()
 

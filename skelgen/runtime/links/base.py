@@ -5,9 +5,12 @@ import os
 from typing import TYPE_CHECKING, Final, Self
 
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
+from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
+from skelgen.runtime.log import debug
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls import LinkInfo
 
@@ -122,3 +125,14 @@ class Link:
     def __repr__(self) -> str:
         state = " destroyed" if self._fd.closed else ""
         return f"<{type(self).__name__} of {self.program!r}{state}>"
+
+
+def detach_at_last(detach: "Callable[[], None]") -> None:
+    """Detach what would stay attached for good: where it fails, once more."""
+    try:
+        detach()
+    except BaseException as error:
+        debug("once more: %s", error)
+        detach()
+        if not isinstance(error, BpfError):  # an interrupt
+            raise

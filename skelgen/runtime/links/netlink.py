@@ -31,7 +31,7 @@ class _NetlinkLink(StayingLink):
     ) -> None:
         self.ifindex: Final = ifindex
         """Index of the interface, in its network namespace."""
-        self._route: Final = Route()
+        self._route: Final = Route(program.what)
         try:
             super().__init__(
                 syscalls.dup(self._route.fileno(), what=program.what),
@@ -41,6 +41,13 @@ class _NetlinkLink(StayingLink):
         except BaseException:
             self._route.close()
             raise
+
+    def _give_up(self) -> None:
+        if self._route.unanswered:  # the program may be there, whatever was read
+            try:
+                self._take_off()
+            except BpfOSError as error:
+                log.debug("%s: cannot take it off: %s", self.what, error)
 
     def _close(self) -> None:
         super()._close()
@@ -139,19 +146,22 @@ class TcFilterLink(_NetlinkLink):
         try:
             ours = syscalls.prog_info(self._prog.fileno(), what=what).id
             there = rtnetlink.filter_list(route, self.ifindex, self.parent, what=what)
-            if not any(
-                (other.handle, other.priority, other.prog_id)
-                == (mine.handle, mine.priority, ours)
+            found = [
+                other
                 for other in there
-            ):
+                if other.prog_id == ours
+                and mine.handle in {0, other.handle}  # 0: the kernel chose it
+                and mine.priority in {0, other.priority}
+            ]
+            if len(found) != 1:
                 log.debug("%s: no longer on the interface", what)
                 return
             rtnetlink.filter_delete(
                 route,
                 self.ifindex,
                 self.parent,
-                handle=mine.handle,
-                priority=mine.priority,
+                handle=found[0].handle,
+                priority=found[0].priority,
                 what=what,
             )
         except BpfOSError as error:

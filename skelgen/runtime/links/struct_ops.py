@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfOSError, NotSupportedError
-from skelgen.runtime.links.base import Link
+from skelgen.runtime.links.base import Link, detach_at_last
 
 if TYPE_CHECKING:
     from skelgen.runtime.maps.struct_ops import StructOpsMap
@@ -77,7 +77,7 @@ class StructOpsRegistration(StructOpsLink):
         """Unregister it, once; in a forked child only forget it."""
         try:
             if self._mine():
-                self.detach()
+                detach_at_last(self.detach)
         finally:
             self._fd.close()
 

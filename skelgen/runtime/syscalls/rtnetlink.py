@@ -110,13 +110,13 @@ class Filter(Record):
 class Route:
     """A socket to rtnetlink, for one request after another."""
 
-    __slots__ = ("_fd", "_sequence")
+    __slots__ = ("_fd", "_sequence", "unanswered")
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "rtnetlink") -> None:
         try:
             made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _ROUTE)
         except OSError as error:
-            raise failure("socket", error.errno or 0, "rtnetlink") from error
+            raise failure("socket", error.errno or 0, what) from error
         with made:
             for option in (_EXT_ACK, _CAP_ACK):  # texts with errors: Linux 4.12
                 try:
@@ -125,6 +125,8 @@ class Route:
                     break
             self._fd = Fd(good_fd(made.detach()))
         self._sequence = 0
+        self.unanswered = False
+        """Whether a request was sent and nobody knows what became of it."""
 
     def fileno(self) -> int:
         """Return the file descriptor, which stays the socket's."""
@@ -148,6 +150,12 @@ class Route:
             os.write(self._fd.fileno(), head + payload)
         except OSError as error:
             raise failure(_TYPES[number], error.errno or 0, what) from error
+        self.unanswered = True
+        answers = self._answers(number, flags, what)
+        self.unanswered = False
+        return answers
+
+    def _answers(self, number: int, flags: int, what: str) -> list[bytes]:
         answers: list[bytes] = []
         wants_ack = bool(flags & _F_ACK)
         while True:
@@ -159,6 +167,7 @@ class Route:
                 if sequence != self._sequence:
                     continue
                 if kind == _ERROR:
+                    self.unanswered = False
                     _check(_TYPES[number], answer_flags, body, what)
                     return answers
                 if kind == _DONE:

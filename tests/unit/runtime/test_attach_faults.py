@@ -209,13 +209,17 @@ def test_detaching(kernel: FakeKernel, family: Family) -> None:
     for failure, method in itertools.product(
         (*ERRORS, KeyboardInterrupt, MemoryError), ("detach", "destroy")
     ):
+        kernel.calls.clear()
         link = family.attach(program)
         held = set(kernel.open)
         try:
-            with faults(0, failure, names=GIVEN_BACK) as fault:
+            # to destroy it is tried twice
+            lasting = isinstance(failure, int)
+            with faults(0, failure, lasting=lasting, names=GIVEN_BACK) as fault:
                 getattr(link, method)()
         except (BpfError, KeyboardInterrupt, MemoryError) as error:
             check_error(error, failure, fault.command)
+            assert method == "detach" or lasting or attached(kernel, family) == 0
             if method == "detach":
                 assert not link.destroyed
                 assert set(kernel.open) == held
