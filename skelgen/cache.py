@@ -14,7 +14,8 @@ import stat
 import sys
 from binascii import crc32
 from struct import Struct
-from typing import TYPE_CHECKING
+
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

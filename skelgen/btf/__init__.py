@@ -3,7 +3,7 @@
 Names are loaded on first use, so that the runtime pays for what it needs alone.
 """
 
-from typing import TYPE_CHECKING
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.build import BtfBuilder as BtfBuilder

@@ -4,8 +4,6 @@ What BTF says and C does not (``packed``, ``aligned``, holes) has to be written 
 or sizes and offsets would come out otherwise.
 """
 
-from typing import TYPE_CHECKING
-
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.flat import (
     ARRAY,
@@ -20,6 +18,7 @@ from skelgen.btf.flat import (
 )
 from skelgen.btf.resolve import MAX_NESTING, POINTER_SIZE
 from skelgen.record import Record
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """From the words of a record to a type, with every reference checked."""
 
-from typing import TYPE_CHECKING
-
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import MAX_VLEN, Kind
 from skelgen.btf.types import (
@@ -32,6 +30,7 @@ from skelgen.btf.types import (
     Void,
     Volatile,
 )
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

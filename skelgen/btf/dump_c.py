@@ -6,7 +6,6 @@ and everything else puts names between them.
 """
 
 import re
-from typing import TYPE_CHECKING
 
 from skelgen.btf.c_layout import (
     Layouts,
@@ -39,6 +38,7 @@ from skelgen.btf.flat import (
     VOLATILE,
     FlatTypes,
 )
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.parse import Btf

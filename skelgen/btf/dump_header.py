@@ -8,7 +8,7 @@ grows, no type need be asked twice in the same way. Only a struct or union with 
 may be declared first and defined later, which is what ends every circle that C has.
 """
 
-from typing import TYPE_CHECKING, Final
+from __future__ import annotations
 
 from skelgen.btf.dump_c import TAGS, CWriter, numbered
 from skelgen.btf.errors import BtfParseError
@@ -27,9 +27,11 @@ from skelgen.btf.flat import (
     VAR,
     FlatTypes,
 )
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Final
 
     from skelgen.btf.parse import Btf
 
@@ -87,7 +89,7 @@ _OPEN: Final = 2
 _WHOLE: Final = 0xFFFFFFFF  # index of a tag that is no parameter's
 
 
-def header(btf: "Btf", roots: "Iterable[int] | None" = None) -> str:
+def header(btf: Btf, roots: Iterable[int] | None = None) -> str:
     """Return the types of a BTF, base included, as a header for BPF programs.
 
     ``roots`` limits it to some types, and what they need. Where several types have
@@ -271,7 +273,7 @@ class _Header:
         )
         self._append(f"typedef {sign} {name};\n")
 
-    def _loose_constants(self, type_ids: "Iterable[int]") -> None:
+    def _loose_constants(self, type_ids: Iterable[int]) -> None:
         """Write enumerations without a name that are part of nothing here."""
         types, inlined = self._types, set(self._writer.inlined)
         for type_id in type_ids:
@@ -287,7 +289,7 @@ class _Header:
 
     # Functions
 
-    def _kfuncs(self, roots: list[int] | None) -> "Iterator[tuple[int, bool]]":
+    def _kfuncs(self, roots: list[int] | None) -> Iterator[tuple[int, bool]]:
         """Yield the functions that programs may call, and whether ``bpf_fastcall``."""
         types = self._types
         tagged: dict[int, set[str]] = {}
@@ -312,7 +314,7 @@ class _Header:
         return "".join(line for _, line in sorted(lines.items()))
 
 
-def _spaced(parts: "Iterator[str]") -> "Iterator[str]":
+def _spaced(parts: Iterator[str]) -> Iterator[str]:
     """Set definitions of several lines apart, and leave the others together."""
     run: list[str] = []
     for part in parts:

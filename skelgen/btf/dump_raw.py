@@ -1,15 +1,17 @@
 """BTF type by type, in bpftool's words: JSON for programs, lines for people."""
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from __future__ import annotations
 
 from skelgen.btf import flat
 from skelgen.btf.c_layout import members
 from skelgen.btf.dump_c import enumerator_words
 from skelgen.btf.flat import FlatTypes
 from skelgen.btf.kinds import Kind
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Final, TypeAlias
 
     from skelgen.btf.parse import Btf
 
@@ -21,7 +23,7 @@ _ENCODINGS: Final = {0: "(none)", 1: "SIGNED", 2: "CHAR", 4: "BOOL"}
 _LINKAGES: Final = {0: "static", 1: "global", 2: "extern"}
 
 
-def json_dump(btf: "Btf", roots: "Iterable[int] | None" = None) -> str:
+def json_dump(btf: Btf, roots: Iterable[int] | None = None) -> str:
     """Return the types stored in a BTF as ``bpftool -j btf dump`` does.
 
     One object, ``{"types": [{"id": 1, "kind": "INT", "name": "int", ...}, ...]}``; a
@@ -35,7 +37,7 @@ def json_dump(btf: "Btf", roots: "Iterable[int] | None" = None) -> str:
     return f'{{"types":[{",".join(map(encode, _described(btf, roots)))}]}}\n'
 
 
-def raw_dump(btf: "Btf", roots: "Iterable[int] | None" = None) -> str:
+def raw_dump(btf: Btf, roots: Iterable[int] | None = None) -> str:
     """Return the types stored in a BTF as ``bpftool btf dump`` does, a line each.
 
     Members, constants, ... have lines of their own, behind a tab. See
@@ -44,7 +46,7 @@ def raw_dump(btf: "Btf", roots: "Iterable[int] | None" = None) -> str:
     return "".join(f"{_line(found)}\n" for found in _described(btf, roots))
 
 
-def _described(btf: "Btf", roots: "Iterable[int] | None") -> "Iterator[Described]":
+def _described(btf: Btf, roots: Iterable[int] | None) -> Iterator[Described]:
     types = FlatTypes(btf)
     describer = _Describer(types)
     try:
@@ -55,7 +57,7 @@ def _described(btf: "Btf", roots: "Iterable[int] | None") -> "Iterator[Described
         raise types.broken(error) from None
 
 
-def _reached(types: FlatTypes, roots: "Iterable[int]") -> set[int]:
+def _reached(types: FlatTypes, roots: Iterable[int]) -> set[int]:
     """Return some types, and all that these refer to."""
     seen = {0}
     waiting = list(roots)

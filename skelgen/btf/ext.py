@@ -1,11 +1,11 @@
 """BTF.ext: function, line and CO-RE records, one group a section of code."""
 
 from struct import iter_unpack, unpack_from
-from typing import TYPE_CHECKING, Generic, TypeVar
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import MAGIC, VERSION
 from skelgen.record import Record
+from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

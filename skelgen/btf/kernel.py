@@ -11,13 +11,13 @@ from binascii import crc32
 from bisect import bisect_left
 from mmap import mmap
 from struct import Struct, pack
-from typing import TYPE_CHECKING
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.walk import LINKED, Words
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,12 @@ Strings are UTF-8; another is a :class:`BtfParseError` when it is asked for.
 import sys
 from array import array
 from mmap import mmap
-from typing import TYPE_CHECKING
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.header import Header
 from skelgen.btf.kinds import EXTRA_WORDS, Kind
 from skelgen.btf.walk import Places, Words, walk
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

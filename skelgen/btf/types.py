@@ -5,10 +5,14 @@ number of the type that it refers to (0 is ``void``), sizes are in bytes and bit
 offsets in bits. ``name`` is ``""`` for an anonymous type.
 """
 
-from typing import TypeAlias
+from __future__ import annotations
 
 from skelgen.btf.kinds import Kind as Kind  # noqa: PLC0414 - part of this vocabulary
 from skelgen.record import Record
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 _Flag: TypeAlias = bool  # a field is called bool
 

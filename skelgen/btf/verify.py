@@ -1,7 +1,5 @@
 """All of a BTF checked at once, for input that nobody vouches for."""
 
-from typing import TYPE_CHECKING
-
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.layout import section_vars
 from skelgen.btf.types import (
@@ -17,6 +15,7 @@ from skelgen.btf.types import (
     Var,
     Volatile,
 )
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,10 +1,15 @@
 """One pass over the type section: where each record begins."""
 
+from __future__ import annotations
+
 from array import array
-from typing import TypeAlias
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, Kind
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 Words: TypeAlias = "array[int] | memoryview[int]"
 """Numbers of 32 bits in the machine's byte order."""

@@ -4,9 +4,13 @@ One class a family. Text that the section name leaves out is ``None`` (a bare
 ``SEC("kprobe")``); such a program is attached by hand, with the text given then.
 """
 
-from typing import TypeAlias
+from __future__ import annotations
 
 from skelgen.record import Record
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 
 class Manual(Record):

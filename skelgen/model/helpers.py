@@ -4,7 +4,12 @@
 later are kfuncs.
 """
 
-from typing import Final
+from __future__ import annotations
+
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _NAMES: Final = """
 unspec map_lookup_elem map_update_elem map_delete_elem probe_read ktime_get_ns

@@ -5,7 +5,12 @@ the last one of each kernel says it all. Distributions port features back: this 
 messages and documentation, never for deciding what a kernel can do.
 """
 
-from typing import Final
+from __future__ import annotations
+
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _MAP_TYPES: Final = (
     ("3.19", 2),

@@ -12,13 +12,19 @@ Bytes (instructions, data images, BTF) live in one image, ``ObjectSpec.image``;
 the other fields point into it with a :class:`Span`.
 """
 
+from __future__ import annotations
+
 from enum import Enum
-from typing import TypeAlias
 
 from skelgen.constants import Constants
-from skelgen.model.attach import Attach
-from skelgen.model.enums import MapType, ProgType
 from skelgen.record import Record
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from skelgen.model.attach import Attach
+    from skelgen.model.enums import MapType, ProgType
 
 
 class Span(Record):
@@ -133,7 +139,7 @@ class MapSpec(Record):
     key_type_id: int = 0
     """BTF type of the key; 0 when only the size is known."""
     value_type_id: int = 0
-    inner: "MapSpec | None" = None
+    inner: MapSpec | None = None
     """Template of the inner map of a map-in-map."""
     values: tuple[tuple[int, str], ...] = ()
     """Initial slots ``(index, map or program name)`` of ``__array(values, ...)``."""

@@ -5,11 +5,11 @@ used, so that a program pays for the families of maps, programs and links it has
 """
 
 import builtins
-from typing import TYPE_CHECKING
 
 # now, because a module of that name would take their place when it is imported
 from skelgen.runtime.array import array
 from skelgen.runtime.struct import struct
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.model.attach import (

@@ -1,13 +1,16 @@
 """What generated modules and the runtime agree on."""
 
+from __future__ import annotations
+
 import os
 import sys
-from typing import TYPE_CHECKING, Final
 
 from skelgen.runtime.errors import AbiError, BpfError
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from skelgen.model.spec import ObjectSpec
 
@@ -46,9 +49,7 @@ def decode(text: str, *, size: int) -> bytes:
     return data
 
 
-def image_for_machine(
-    name: str, /, **images: "Callable[[], ObjectSpec]"
-) -> "ObjectSpec":
+def image_for_machine(name: str, /, **images: Callable[[], ObjectSpec]) -> ObjectSpec:
     """Return the blueprint that was compiled for this machine.
 
     ``images`` builds one for each machine by its name (``uname -m``: ``x86_64``,

@@ -5,16 +5,20 @@ verifier wants it before it takes a program that uses the arena. So load maps it
 it stays mapped as long as the object or a view of the memory is there.
 """
 
+from __future__ import annotations
+
 import ctypes
 import errno
 import mmap
-from typing import TYPE_CHECKING, Any, Final
 
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from skelgen.runtime.map_create import MapRequest
     from skelgen.runtime.section import Section
 
@@ -32,7 +36,7 @@ class ArenaMemory:
     fd = -1
     what: str
     """How errors call it."""
-    arena: "Arena"
+    arena: Arena
     """Keeps it mapped."""
 
     def pull(self) -> None:
@@ -100,7 +104,7 @@ class Arena:
 
 
 def map_arena(
-    fd: int, request: "MapRequest", section: "Section | None", *, reused: bool
+    fd: int, request: MapRequest, section: Section | None, *, reused: bool
 ) -> Arena | None:
     """Map an arena, and write the initial contents of a new one.
 

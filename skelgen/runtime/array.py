@@ -5,27 +5,20 @@ value); both are an :class:`Array`. Reading costs what ctypes costs; writing goe
 through the codec of the element.
 """
 
-# ruff: noqa: ANN401 (types of ctypes have no common name)
+from __future__ import annotations
 
+# ruff: noqa: ANN401 (types of ctypes have no common name)
 import ctypes
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Generic,
-    Protocol,
-    Self,
-    SupportsIndex,
-    TypeVar,
-    cast,
-    overload,
-)
 
 from skelgen.runtime.codec import Codec, Slot, checked, scalar
 from skelgen.runtime.errors import StateError
+from skelgen.typed import TYPE_CHECKING, Generic, Protocol, TypeVar, cast, overload
 
 if TYPE_CHECKING:
+    from typing import Any, Self, SupportsIndex
+
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 E = TypeVar("E")
@@ -96,7 +89,7 @@ class Array(_Base[E]):
     """
 
     __slots__ = ()
-    _codec_: "Codec[Any]"
+    _codec_: Codec[Any]
     _boxed_: bool
 
     if TYPE_CHECKING:
@@ -161,7 +154,7 @@ class Array(_Base[E]):
         return list, (self[:],)  # the type is made at run time: pickled as a list
 
     @classmethod
-    def __make_codec__(cls) -> "Codec[Any]":
+    def __make_codec__(cls) -> Codec[Any]:
         length: int = getattr(cls, "_length_")  # noqa: B009 (ctypes.Array's)
         return _array_codec(cls._codec_, length)
 
@@ -170,7 +163,7 @@ class _Boxed:
     """What an array adds whose elements ctypes would not read as Python values."""
 
     __slots__ = ()
-    _codec_: "Codec[Any]"
+    _codec_: Codec[Any]
 
     if TYPE_CHECKING:
 
@@ -213,12 +206,12 @@ class ArrayCodec(Codec[Sequence[E]]):
         """See :meth:`Codec.to_bytes`."""
         return bytes(self.coerce(value))
 
-    def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> Sequence[E]:
+    def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> Sequence[E]:
         """Return the value at an offset of a buffer."""
         array: Sequence[E] = self.ctype.from_buffer_copy(buffer, offset)
         return array
 
-    def live(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[Any]:
+    def live(self, memory: WriteableBuffer, offset: int = 0) -> Slot[Any]:
         """Return a slot over the memory; what is read from it is a view."""
         return LiveSlot(self, memory, offset)
 
@@ -228,9 +221,7 @@ class LiveSlot:
 
     __slots__ = ("codec", "view")
 
-    def __init__(
-        self, codec: Codec[Any], memory: "WriteableBuffer", offset: int
-    ) -> None:
+    def __init__(self, codec: Codec[Any], memory: WriteableBuffer, offset: int) -> None:
         self.codec = codec
         self.view = codec.ctype.from_buffer(memory, offset)
         object.__setattr__(self.view, "__owner__", memory)
@@ -249,7 +240,7 @@ class LiveSlot:
 
 
 @cache
-def _array_codec(element: Codec[Any], length: int) -> "ArrayCodec[Any]":
+def _array_codec(element: Codec[Any], length: int) -> ArrayCodec[Any]:
     return ArrayCodec(element, length)
 
 
@@ -297,7 +288,7 @@ def array_type(ctype: Any, length: int) -> Any:
 
 
 @overload
-def array(codec: ArrayCodec[E], length: int) -> "ArrayCodec[Array[E]]": ...
+def array(codec: ArrayCodec[E], length: int) -> ArrayCodec[Array[E]]: ...
 @overload
 def array(codec: Codec[E], length: int) -> ArrayCodec[E]: ...
 def array(codec: Codec[Any], length: int) -> ArrayCodec[Any]:

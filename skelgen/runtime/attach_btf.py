@@ -5,8 +5,6 @@ own for what is no plain function: ``tp_btf/x`` is typedef ``btf_trace_x``, ``ls
 function ``bpf_lsm_x``, ``iter/x`` function ``bpf_iter_x``.
 """
 
-from typing import TYPE_CHECKING
-
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
@@ -15,6 +13,7 @@ from skelgen.model.enums import AttachType, ProgType
 from skelgen.record import Record
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import AttachError, StateError
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.runtime.kernel_btf import KernelTypes

@@ -1,12 +1,12 @@
 """BTF given as a file or bytes: raw, or the ``.BTF`` section of an ELF file."""
 
 import os
-from typing import TYPE_CHECKING
 
 from skelgen.btf.elf import MAGIC, elf_section
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kernel import KernelBtf
 from skelgen.runtime.errors import BpfError
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.parse import Btf

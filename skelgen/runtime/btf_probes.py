@@ -3,13 +3,18 @@
 Each gives the kernel a few types, of which one is of the kind in question.
 """
 
+from __future__ import annotations
+
 import struct
-from typing import Final
 
 from skelgen.model.enums import ProgType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.feature_probes import EXIT, call_insn, no, program, regs
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _STRINGS: Final = b"\0int\0x\0.data\0?.data\0arg:ctx\0"
 _NAME_INT: Final = 1

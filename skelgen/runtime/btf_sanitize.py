@@ -5,13 +5,13 @@ refers to a type still does. What replaces what is as in libbpf.
 """
 
 from struct import pack_into, unpack_from
-from typing import TYPE_CHECKING
 
 from skelgen.btf.kinds import MAX_VLEN
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
 from skelgen.record import Record
 from skelgen.runtime import features
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

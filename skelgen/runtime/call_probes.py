@@ -1,7 +1,8 @@
 """Trials of calls: helpers and kfuncs, from programs of a type."""
 
+from __future__ import annotations
+
 import struct
-from typing import TYPE_CHECKING, Final
 
 from skelgen.btf.types import Kind
 from skelgen.model.enums import AttachType, ProgType
@@ -9,8 +10,11 @@ from skelgen.runtime.errors import KernelBtfError
 from skelgen.runtime.feature_probes import EXIT, call_insn, regs
 from skelgen.runtime.kernel_btf import KernelTypes
 from skelgen.runtime.type_probes import Trial, Verdict, verdict
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from skelgen.btf.kernel import KernelBtf
 
 _BY_TARGET: Final = frozenset((ProgType.LSM, ProgType.EXT, ProgType.STRUCT_OPS))
@@ -100,12 +104,12 @@ def kfunc(name: str, prog_type: int | None) -> Verdict:
     return supported, where if supported else reason
 
 
-def _marks_kfuncs(btf: "KernelBtf") -> bool:
+def _marks_kfuncs(btf: KernelBtf) -> bool:
     """Whether the kernel was built with a pahole that marks its kfuncs."""
     return btf.find("bpf_kfunc", Kind.DECL_TAG) is not None
 
 
-def _is_marked(btf: "KernelBtf", type_id: int) -> bool:
+def _is_marked(btf: KernelBtf, type_id: int) -> bool:
     return any(
         btf.ref(tag) == type_id for tag in btf.find_all("bpf_kfunc", Kind.DECL_TAG)
     )

@@ -11,13 +11,13 @@ A *slot* is one value in writable memory, as a sequence of one: ``slot[0]`` read
 sees the old value or the new one. (``struct.pack_into`` clears the bytes first.)
 """
 
-# ruff: noqa: ANN401 (types of ctypes have no common name)
+from __future__ import annotations
 
+# ruff: noqa: ANN401 (types of ctypes have no common name)
 import ctypes
 import struct as _struct
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
 
 from skelgen.runtime.codec_base import (
     Codec,
@@ -27,9 +27,11 @@ from skelgen.runtime.codec_base import (
     packed,
     wrong_type,
 )
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from enum import IntEnum
+    from typing import Any, Final
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -113,18 +115,18 @@ class IntCodec(Codec[int]):
         """See :meth:`Codec.to_bytes`."""
         return self._struct.pack(self.coerce(value))
 
-    def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> int:
+    def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> int:
         """Return the value at an offset of a buffer."""
         number: int = self._struct.unpack_from(buffer, offset)[0]
         return number
 
-    def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[int]:
+    def unpack_all(self, buffer: ReadableBuffer, count: int) -> list[int]:
         """Return the first ``count`` values of a buffer."""
         view: Any = memoryview(buffer).cast("B")[: count * self.size]
         numbers: list[int] = view.cast(self.format).tolist()
         return numbers
 
-    def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[int]:
+    def slot(self, memory: WriteableBuffer, offset: int = 0) -> Slot[int]:
         """Return a slot over the memory."""
         view: Any = memoryview(memory).cast("B")[offset : offset + self.size]
         slot: Slot[int] = view.cast(self.format)
@@ -149,16 +151,16 @@ class Int128Codec(IntCodec):
         number = super().coerce(value)
         return number.to_bytes(16, sys.byteorder, signed=self._signed)
 
-    def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> int:
+    def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> int:
         """Return the value at an offset of a buffer."""
         data: bytes = self._struct.unpack_from(buffer, offset)[0]
         return int.from_bytes(data, sys.byteorder, signed=self._signed)
 
-    def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[int]:
+    def unpack_all(self, buffer: ReadableBuffer, count: int) -> list[int]:
         """Return the first ``count`` values of a buffer."""
         return [self.unpack(buffer, 16 * i) for i in range(count)]
 
-    def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[int]:
+    def slot(self, memory: WriteableBuffer, offset: int = 0) -> Slot[int]:
         """Return a slot over the memory."""
         return PlainSlot(self, memory, offset)
 
@@ -168,7 +170,7 @@ class EnumCodec(IntCodec):
 
     __slots__ = ("_members", "cls")
 
-    def __init__(self, cls: "type[IntEnum]", codec: IntCodec) -> None:
+    def __init__(self, cls: type[IntEnum], codec: IntCodec) -> None:
         super().__init__(
             codec.text.partition("(")[2].rstrip(")"),
             codec.ctype,
@@ -179,17 +181,17 @@ class EnumCodec(IntCodec):
         """The enumeration."""
         self._members: dict[int, int] = {member.value: member for member in cls}
 
-    def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> int:
+    def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> int:
         """Return the value at an offset of a buffer."""
         number = super().unpack(buffer, offset)
         return self._members.get(number, number)
 
-    def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[int]:
+    def unpack_all(self, buffer: ReadableBuffer, count: int) -> list[int]:
         """Return the first ``count`` values of a buffer."""
         members = self._members
         return [members.get(n, n) for n in super().unpack_all(buffer, count)]
 
-    def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[int]:
+    def slot(self, memory: WriteableBuffer, offset: int = 0) -> Slot[int]:
         """Return a slot over the memory."""
         return _EnumSlot(super().slot(memory, offset), self._members)
 
@@ -233,7 +235,7 @@ class BoolCodec(Codec[bool]):
         """See :meth:`Codec.to_bytes`."""
         return b"\1" if self.coerce(value) else b"\0"
 
-    def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> bool:
+    def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> bool:
         """Return the value at an offset of a buffer."""
         flag: bool = _struct.unpack_from("?", buffer, offset)[0]
         return flag
@@ -269,12 +271,12 @@ class FloatCodec(Codec[float]):
         """See :meth:`Codec.to_bytes`."""
         return self._struct.pack(self.coerce(value))
 
-    def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> float:
+    def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> float:
         """Return the value at an offset of a buffer."""
         number: float = self._struct.unpack_from(buffer, offset)[0]
         return number
 
-    def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[float]:
+    def slot(self, memory: WriteableBuffer, offset: int = 0) -> Slot[float]:
         """Return a slot over the memory."""
         if self.size == 4:
             return PlainSlot(self, memory, offset)  # a memoryview would store infinity
@@ -320,7 +322,7 @@ class BytesCodec(Codec[bytes]):
             return value.ljust(size, b"\0")
         raise ValueError(f"must be {self.text}, got {len(value)}")
 
-    def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> bytes:
+    def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> bytes:
         """Return the value at an offset of a buffer."""
         data: bytes = self._struct.unpack_from(buffer, offset)[0]
         return data.partition(b"\0")[0] if self.cstring else data
@@ -368,7 +370,7 @@ def CString(size: int) -> BytesCodec:  # noqa: N802 (stands where the constants 
     return BytesCodec(size, cstring=True)
 
 
-def enum(cls: "type[IntEnum]", codec: IntCodec) -> EnumCodec:
+def enum(cls: type[IntEnum], codec: IntCodec) -> EnumCodec:
     """Return the codec of an enumeration stored as ``codec`` stores integers.
 
     Any integer in range is accepted; one that has no name is read as plain ``int``.

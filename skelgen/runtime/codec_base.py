@@ -1,11 +1,13 @@
 """What all codecs have in common; :mod:`skelgen.runtime.codec` explains and has them."""
 
-# ruff: noqa: ANN401 (types of ctypes have no common name)
+from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+# ruff: noqa: ANN401 (types of ctypes have no common name)
+from skelgen.typed import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -54,11 +56,11 @@ class Codec(Generic[T]):
         """Return the value as bytes; errors are those of :meth:`coerce`."""
         raise NotImplementedError
 
-    def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> T:
+    def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> T:
         """Return the value at an offset of a buffer, as a copy."""
         raise NotImplementedError
 
-    def unpack_all(self, buffer: "ReadableBuffer", count: int) -> list[T]:
+    def unpack_all(self, buffer: ReadableBuffer, count: int) -> list[T]:
         """Return the first ``count`` values of a buffer, one right after the other."""
         return [self.unpack(buffer, i * self.size) for i in range(count)]
 
@@ -67,19 +69,19 @@ class Codec(Generic[T]):
         """Bytes that a record of a ring buffer has to have, which may have more."""
         return self.size
 
-    def reader(self) -> "Callable[[ReadableBuffer, int], T]":
+    def reader(self) -> Callable[[ReadableBuffer, int], T]:
         """Return the fastest form of :meth:`unpack`."""
         return self.unpack
 
-    def sized_reader(self) -> "Callable[[bytes, int, int], T] | None":
+    def sized_reader(self) -> Callable[[bytes, int, int], T] | None:
         """Return what unpacks a record of a given size, if the size matters."""
         return None
 
-    def slot(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[T]:
+    def slot(self, memory: WriteableBuffer, offset: int = 0) -> Slot[T]:
         """Return a slot over the memory; what is read from it is a copy."""
         return PlainSlot(self, memory, offset)
 
-    def live(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[Any]:
+    def live(self, memory: WriteableBuffer, offset: int = 0) -> Slot[Any]:
         """Return a slot over the memory of a global.
 
         What is read from it stays tied to the memory if it is a struct, union or
@@ -93,7 +95,7 @@ class PlainSlot(Generic[T]):
 
     __slots__ = ("codec", "memory", "offset")
 
-    def __init__(self, codec: Codec[T], memory: "WriteableBuffer", offset: int) -> None:
+    def __init__(self, codec: Codec[T], memory: WriteableBuffer, offset: int) -> None:
         self.codec = codec
         self.memory = memory
         self.offset = offset

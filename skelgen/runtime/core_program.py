@@ -1,13 +1,13 @@
 """CO-RE of one program: its records, one after another, put into its instructions."""
 
 from struct import iter_unpack
-from typing import TYPE_CHECKING
 
 from skelgen.btf.core.reloc import CoreRelo, CoreRelocator
 from skelgen.btf.core.types import SpecError
 from skelgen.btf.errors import BtfParseError
 from skelgen.runtime.core_patch import patch
 from skelgen.runtime.errors import BpfError, CoreRelocationError, KernelBtfError
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.runtime.bytecode import Bytecode

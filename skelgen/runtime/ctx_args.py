@@ -6,9 +6,10 @@ program's type has. So tagged functions get a prototype of that kind, one for ea
 of program that calls them: a copy, because programs of other types may call them too.
 """
 
+from __future__ import annotations
+
 import os
 from struct import iter_unpack, pack
-from typing import TYPE_CHECKING, Final
 
 from skelgen.btf.edit import BtfEditor
 from skelgen.btf.parse import Btf
@@ -16,9 +17,11 @@ from skelgen.btf.resolve import skip_mods, skip_mods_and_typedefs
 from skelgen.btf.types import DeclTag, Func, FuncProto, Int, Ptr, Struct, Typedef
 from skelgen.model.enums import ProgType
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Final
 
 TAG: Final = "arg:ctx"
 _GLOBAL: Final = 1
@@ -88,7 +91,7 @@ class CtxArgs:
         """The BTF, with what was added."""
         return self._editor.bytes()
 
-    def _find_tags(self) -> "Iterable[tuple[Func, FuncProto, int]]":
+    def _find_tags(self) -> Iterable[tuple[Func, FuncProto, int]]:
         """Yield global functions, their prototypes and indices of tagged arguments."""
         for type_id in self._btf.ids():
             tag = self._btf.type(type_id)

@@ -4,14 +4,19 @@ What is here is read from ``/proc`` and ``/sys`` when something has failed alrea
 file that cannot be read says nothing.
 """
 
+from __future__ import annotations
+
 import ctypes
 import errno
 import os
 import sys
-from typing import Final
 
 from skelgen.model.enums import MapType, ProgType
 from skelgen.record import Record
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _CAP_NET_ADMIN: Final = 12
 _CAP_SYS_ADMIN: Final = 21

@@ -4,13 +4,18 @@ As much of ELF as uprobes need, in the standard library. Every bound is checked,
 a file that breaks one is a :class:`ElfError`.
 """
 
+from __future__ import annotations
+
 import mmap
 import struct
-from collections.abc import Iterator
-from typing import Final
 
 from skelgen.record import Record
 from skelgen.runtime.errors import BpfError
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
 
 _SHT_SYMTAB: Final = 2
 _SHT_NOBITS: Final = 8

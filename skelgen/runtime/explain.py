@@ -1,7 +1,5 @@
 """Why the kernel refused a program, from its log and from what the loader knows."""
 
-from typing import TYPE_CHECKING
-
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.layout import section_vars
@@ -14,6 +12,7 @@ from skelgen.runtime.verifier.facts import Facts, Names
 from skelgen.runtime.verifier.lines import Lines
 from skelgen.runtime.verifier.log import Log, read_log
 from skelgen.runtime.verifier.report import verifier_error
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.core.reloc import CoreRelo

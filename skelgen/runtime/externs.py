@@ -5,8 +5,6 @@ and functions are found in kernel BTF, where their types have to agree. What is 
 may be missing: an address of 0, a call that the verifier removes as dead code.
 """
 
-from typing import TYPE_CHECKING
-
 from skelgen.btf.core.types import SpecError, types_compatible
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.names import essential_name
@@ -16,6 +14,7 @@ from skelgen.model.spec import ExternKind, ExternSpec, ObjectSpec
 from skelgen.record import Record
 from skelgen.runtime.errors import ExternError
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.parse import Btf

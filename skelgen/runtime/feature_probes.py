@@ -5,14 +5,19 @@ it. ``token_fd`` is a BPF token to make it with, or 0. What cannot be told is ``
 or :class:`Unclear`, which says why.
 """
 
+from __future__ import annotations
+
 import errno
 import struct
-from typing import Any, Final
 
 from skelgen.model.enums import AttachType, Command, MapType, ProgType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, describe
 from skelgen.runtime.syscalls.numbers import MACHINE, NR_BPF
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 # errnos that say nothing about the feature
 UNCLEAR: Final = frozenset(

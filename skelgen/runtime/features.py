@@ -5,15 +5,18 @@ feature is written down for error messages only. An answer is ``True``, ``False`
 ``None`` when the trial failed for another reason, such as lacking rights.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from __future__ import annotations
 
 from skelgen.record import Record
 from skelgen.runtime import btf_probes, log
 from skelgen.runtime import feature_probes as probes
 from skelgen.runtime.errors import NotSupportedError
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
+
     from skelgen.model.enums import AttachType, MapType, ProgType
 
 
@@ -211,7 +214,7 @@ def named() -> dict[str, Feature]:
     }
 
 
-def map_type(which: "MapType | int | str") -> Answer:
+def map_type(which: MapType | int | str) -> Answer:
     """Return whether the kernel has a type of map: ``MapType.RINGBUF``, ``"ringbuf"``.
 
     Makes one. Raises :class:`ValueError` for a name that is no type.
@@ -221,7 +224,7 @@ def map_type(which: "MapType | int | str") -> Answer:
     return kernel_features.map_type(which)
 
 
-def program_type(which: "ProgType | int | str") -> Answer:
+def program_type(which: ProgType | int | str) -> Answer:
     """Return whether the kernel has a type of program: ``"xdp"``; loads one.
 
     Raises :class:`ValueError` for a name that is no type.
@@ -231,7 +234,7 @@ def program_type(which: "ProgType | int | str") -> Answer:
     return kernel_features.program_type(which)
 
 
-def attach_type(which: "AttachType | int | str") -> Answer:
+def attach_type(which: AttachType | int | str) -> Answer:
     """Return whether programs can be attached so: ``"tcx_ingress"``.
 
     To cgroups, network namespaces, interfaces and socket maps by any way, else by a
@@ -242,7 +245,7 @@ def attach_type(which: "AttachType | int | str") -> Answer:
     return kernel_features.attach_type(which)
 
 
-def helper(which: int | str, program: "ProgType | int | str") -> Answer:
+def helper(which: int | str, program: ProgType | int | str) -> Answer:
     """Return whether programs of a type may call a helper: ``"bpf_ringbuf_output"``.
 
     Loads a program that calls it. It cannot be told for types ``LSM``, ``EXT`` and
@@ -254,7 +257,7 @@ def helper(which: int | str, program: "ProgType | int | str") -> Answer:
     return kernel_features.helper(which, program)
 
 
-def kfunc(name: str, program: "ProgType | int | str | None" = None) -> Answer:
+def kfunc(name: str, program: ProgType | int | str | None = None) -> Answer:
     """Return whether there is a kernel function for BPF programs, in any module.
 
     With the type of a program, whether that may call it, as for :func:`helper`.

@@ -1,14 +1,15 @@
 """Global variables of a BPF object, as attributes of one class a data section."""
 
-from typing import TYPE_CHECKING, Any, overload
+from __future__ import annotations
 
 from skelgen.runtime.codec import checked
 from skelgen.runtime.member import A, T, Variable
 from skelgen.runtime.section import Section
+from skelgen.typed import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Self, SupportsFloat, SupportsIndex
+    from typing import Any, Self, SupportsFloat, SupportsIndex
 
     from skelgen.runtime.array import Array, ArrayCodec
     from skelgen.runtime.codec import (
@@ -72,7 +73,7 @@ class DataSection:
         return f"{type(self).__name__}({', '.join(values)})"
 
 
-def _globals(section: type[DataSection]) -> "dict[str, Global[Any, Any]]":
+def _globals(section: type[DataSection]) -> dict[str, Global[Any, Any]]:
     """Return the globals of a generated class, in their order."""
     return {
         name: value
@@ -97,35 +98,35 @@ class Global(Variable[T, A]):
 
         @overload
         def __init__(
-            self: "Global[int, SupportsIndex]", codec: IntCodec, *, offset: int
+            self: Global[int, SupportsIndex], codec: IntCodec, *, offset: int
         ) -> None: ...
         @overload
         def __init__(
-            self: "Global[bool, SupportsIndex]", codec: BoolCodec, *, offset: int
+            self: Global[bool, SupportsIndex], codec: BoolCodec, *, offset: int
         ) -> None: ...
         @overload
         def __init__(
-            self: "Global[float, SupportsFloat]", codec: FloatCodec, *, offset: int
+            self: Global[float, SupportsFloat], codec: FloatCodec, *, offset: int
         ) -> None: ...
         @overload
         def __init__(
-            self: "Global[bytes, Bytes]", codec: BytesCodec, *, offset: int
+            self: Global[bytes, Bytes], codec: BytesCodec, *, offset: int
         ) -> None: ...
         @overload
         def __init__(
-            self: "Global[S, S]", codec: StructCodec[S], *, offset: int
+            self: Global[S, S], codec: StructCodec[S], *, offset: int
         ) -> None: ...
         @overload
         def __init__(
-            self: "Global[Array[E], Sequence[E]]", codec: ArrayCodec[E], *, offset: int
+            self: Global[Array[E], Sequence[E]], codec: ArrayCodec[E], *, offset: int
         ) -> None: ...
         def __init__(self, codec: Codec[Any], *, offset: int) -> None: ...
 
     @overload
-    def __get__(self, instance: None, owner: type[object]) -> "Self": ...
+    def __get__(self, instance: None, owner: type[object]) -> Self: ...
     @overload
     def __get__(self, instance: DataSection, owner: type[object]) -> T: ...
-    def __get__(self, instance: DataSection | None, owner: type[object]) -> "T | Self":
+    def __get__(self, instance: DataSection | None, owner: type[object]) -> T | Self:
         if instance is None:
             return self
         try:
@@ -145,7 +146,7 @@ class Global(Variable[T, A]):
             slot[0] = value
             instance.__section__.memory().push()
 
-    def _codec(self, section: Section) -> "Codec[Any]":
+    def _codec(self, section: Section) -> Codec[Any]:
         """Return the codec; another one for an array that was resized."""
         changed = section.resized
         if changed is None or changed[0].offset != self.offset:
@@ -159,7 +160,7 @@ class Global(Variable[T, A]):
             return BytesCodec(length * tail.element, cstring=codec.cstring)
         return array(codec.element, length) if isinstance(codec, ArrayCodec) else codec
 
-    def _slot(self, instance: DataSection, *, write: bool) -> "Slot[Any]":
+    def _slot(self, instance: DataSection, *, write: bool) -> Slot[Any]:
         """Return the slot of this global, and keep it for the next time."""
         section = instance.__section__
         whose = f"global '{self.name}'"
@@ -179,7 +180,7 @@ class _Frozen:
 
     __slots__ = ("slot",)
 
-    def __init__(self, slot: "Slot[Any]") -> None:
+    def __init__(self, slot: Slot[Any]) -> None:
         self.slot = slot
 
     def __getitem__(self, index: int, /) -> object:

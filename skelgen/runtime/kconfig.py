@@ -4,16 +4,20 @@
 the first assignment of a name wins; ``LINUX_*`` are made up by the loader.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
 
 from skelgen.model.spec import ExternSpec, KconfigType
 from skelgen.runtime.errors import ExternError
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final
+
     from skelgen.runtime.syscalls.seam import Buffer
 
 _TRISTATE: Final = {"n": 0, "y": 1, "m": 2}  # enum libbpf_tristate
@@ -49,7 +53,7 @@ def version_code(text: str) -> int:
     return (major << 16) + (minor << 8) + min(patch, 255)
 
 
-def fill(externs: Iterable[ExternSpec], text: str | None, image: "Buffer") -> bytearray:
+def fill(externs: Iterable[ExternSpec], text: str | None, image: Buffer) -> bytearray:
     """Return a copy of the ``.kconfig`` section with every variable set.
 
     ``text`` is configuration that goes before the system's. Raises

@@ -4,11 +4,12 @@ Reading the names of 100,000 types takes longer than loading a program, so the i
 is kept on disk for the next process, see :mod:`skelgen.runtime.btf_cache`.
 """
 
+from __future__ import annotations
+
 import errno
 import mmap
 import os
 from _thread import allocate_lock as Lock  # noqa: N812 (threading's, 5 ms earlier)
-from typing import TYPE_CHECKING, Final
 
 from skelgen.btf.elf import elf_section
 from skelgen.btf.errors import BtfParseError
@@ -16,8 +17,11 @@ from skelgen.btf.kernel import KernelBtf
 from skelgen.runtime import btf_cache
 from skelgen.runtime.errors import BpfOSError, KernelBtfError
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from skelgen.btf.parse import Btf
     from skelgen.btf.types import Kind
     from skelgen.runtime.syscalls import Fd
@@ -75,7 +79,7 @@ def _read_vmlinux() -> KernelBtf:
     )
 
 
-def _map_or_read(path: str) -> "bytes | mmap.mmap":
+def _map_or_read(path: str) -> bytes | mmap.mmap:
     with open(path, "rb") as file:
         try:  # Linux 6.16 maps it: a fraction of 5 MB is ever looked at
             return _map(file.fileno(), os.fstat(file.fileno()).st_size)
@@ -105,7 +109,7 @@ class ModuleBtf:
 
     __slots__ = ("_base", "_btf", "_raw", "fd", "id", "name")
 
-    def __init__(self, btf_id: int, name: str, fd: "Fd", base: KernelBtf) -> None:
+    def __init__(self, btf_id: int, name: str, fd: Fd, base: KernelBtf) -> None:
         self.id = btf_id
         """Kernel id."""
         self.name = name
@@ -198,7 +202,7 @@ class KernelTypes:
             else:
                 fd.close()
 
-    def candidates(self, name: str, kind: "Kind") -> "list[tuple[Btf, int]]":
+    def candidates(self, name: str, kind: Kind) -> list[tuple[Btf, int]]:
         """Return what CO-RE compares with a local type.
 
         vmlinux, or else, when it has none, all modules: libbpf's order.
@@ -214,8 +218,8 @@ class KernelTypes:
         return found
 
     def find(
-        self, name: str, kind: "Kind", module: str | None = None
-    ) -> "tuple[KernelBtf, int, ModuleBtf | None] | None":
+        self, name: str, kind: Kind, module: str | None = None
+    ) -> tuple[KernelBtf, int, ModuleBtf | None] | None:
         """Return a type by its whole name: vmlinux first, then every module.
 
         ``module`` limits the search to one, ``"vmlinux"`` to vmlinux.

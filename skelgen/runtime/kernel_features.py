@@ -3,27 +3,30 @@
 The functions of :mod:`skelgen.runtime.features` of the same names are the public ones.
 """
 
+from __future__ import annotations
+
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, TypeVar
 
 from skelgen.model import since
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import helper_number
 from skelgen.runtime import call_probes, type_probes
 from skelgen.runtime.features import Answer
+from skelgen.typed import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from typing import Final
 
     from skelgen.runtime.type_probes import Verdict
 
 _E = TypeVar("_E", bound=IntEnum)
 
-_answers: Final[dict[tuple[str, "Hashable"], Answer]] = {}
+_answers: Final[dict[tuple[str, Hashable], Answer]] = {}
 
 
 def _once(
-    kind: str, what: "Hashable", since_kernel: str, probe: "Callable[[], Verdict]"
+    kind: str, what: Hashable, since_kernel: str, probe: Callable[[], Verdict]
 ) -> Answer:
     answer = _answers.get((kind, what))
     if answer is None:

@@ -10,7 +10,6 @@ step; whatever fails before is taken back.
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.model.enums import MapType, ProgType
@@ -31,6 +30,7 @@ from skelgen.runtime.load_struct_ops import Operations
 from skelgen.runtime.load_types import LoadTypes
 from skelgen.runtime.relocate import MapPlace, Places, maps_of
 from skelgen.runtime.undo import Undo
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.model.spec import ExternSpec

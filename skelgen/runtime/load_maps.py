@@ -6,13 +6,13 @@
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import DataKind
 from skelgen.runtime import map_create, map_reuse, pins, syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

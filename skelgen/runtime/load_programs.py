@@ -1,9 +1,10 @@
 """The programs of one load: relocated, verified, explained when refused."""
 
+from __future__ import annotations
+
 import errno
 import sys
 from struct import Struct
-from typing import TYPE_CHECKING, Any
 
 from skelgen.model.attach import Tracing, TracingMulti, Usdt
 from skelgen.model.enums import AttachType, ProgType
@@ -14,8 +15,11 @@ from skelgen.runtime.bytecode import Bytecode
 from skelgen.runtime.errors import BpfOSError, NotSupportedError, StateError
 from skelgen.runtime.log import debug
 from skelgen.runtime.relocate import Places, relocate
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from skelgen.btf.core.reloc import CoreRelo
     from skelgen.model.spec import Span
     from skelgen.runtime.attach_btf import AttachTarget
@@ -45,10 +49,10 @@ class ProgramLoader:
 
     def __init__(
         self,
-        parts: "Parts",
-        undo: "Undo",
-        temporary: "Undo",
-        types: "LoadTypes",
+        parts: Parts,
+        undo: Undo,
+        temporary: Undo,
+        types: LoadTypes,
     ) -> None:
         self._parts = parts
         self._undo = undo
@@ -58,10 +62,10 @@ class ProgramLoader:
         self._func_info: dict[str, bytes] = {}
         self._poisoned: dict[str, dict[int, CoreRelo]] = {}
 
-    def _bytes(self, span: "Span | None") -> bytes:
+    def _bytes(self, span: Span | None) -> bytes:
         return b"" if span is None else bytes(self._parts.spec.view(span))
 
-    def relocate_core(self, program: "Program") -> None:
+    def relocate_core(self, program: Program) -> None:
         """Copy a program's instructions and fit them to the target's types.
 
         Raises :class:`CoreRelocationError`.
@@ -80,7 +84,7 @@ class ProgramLoader:
             )
 
     def fit_arguments(
-        self, data: memoryview, programs: "list[Program]", token_fd: int
+        self, data: memoryview, programs: list[Program], token_fd: int
     ) -> memoryview:
         """Return the object's BTF as this kernel finds contexts in arguments."""
         if _ARG_CTX not in bytes(data):  # in hardly any object
@@ -103,11 +107,11 @@ class ProgramLoader:
 
     def load(
         self,
-        program: "Program",
+        program: Program,
         places: Places,
-        btf: "LoadedBtf",
+        btf: LoadedBtf,
         fd_array: list[int],
-        target: "AttachTarget | None",
+        target: AttachTarget | None,
         token_fd: int,
     ) -> Loaded:
         """Load one program. Raises :class:`VerifierError` and its like."""
@@ -179,7 +183,7 @@ class ProgramLoader:
         debug("program '%s': loaded, fd %d", program.name, fd)
         return loaded
 
-    def _kern_version(self, program: "Program") -> int:
+    def _kern_version(self, program: Program) -> int:
         """Return the version that kernels before 5.0 want of kprobes to match."""
         written = self._parts.spec.kern_version
         if written or program.type != ProgType.KPROBE:
@@ -188,7 +192,7 @@ class ProgramLoader:
 
         return kernel_version()
 
-    def _target(self, program: "Program") -> "AttachTarget | None":
+    def _target(self, program: Program) -> AttachTarget | None:
         if isinstance(program.spec.attach, Usdt):
             from skelgen.runtime import features  # noqa: PLC0415 - USDT alone
 
@@ -246,7 +250,7 @@ class ProgramLoader:
         return fd
 
 
-def check_type(program: "Program") -> None:
+def check_type(program: Program) -> None:
     """Raise :class:`StateError` for a program whose type nobody knows."""
     if program.type == ProgType.UNSPEC:
         raise StateError(

@@ -1,16 +1,18 @@
 """What a load could not do: a report for those who go on without it."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal
+from __future__ import annotations
 
 from skelgen.record import Record
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import TracebackType
+    from typing import Literal, TypeAlias
 
-Kind = Literal["map", "program"]
+Kind: TypeAlias = 'Literal["map", "program"]'
 
 
 class LoadFailure(Record):
@@ -85,7 +87,7 @@ class Failures:
 
     def of(
         self, kind: Kind, name: str, undo: Callable[[], object] | None = None
-    ) -> "_Of":
+    ) -> _Of:
         """Return a context manager for the part of the load that is about one thing.
 
         ``undo`` takes back what a failed part has done so far.
@@ -142,9 +144,9 @@ class _Of:
 
     def __exit__(
         self,
-        kind: "type[BaseException] | None",
+        kind: type[BaseException] | None,
         error: BaseException | None,
-        trace: "TracebackType | None",
+        trace: TracebackType | None,
     ) -> bool:
         if not self._failures.lenient or not isinstance(error, BpfError):
             return False

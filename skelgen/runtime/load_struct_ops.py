@@ -1,9 +1,8 @@
 """The struct_ops variables of one load, and the programs that they are made of."""
 
-from typing import TYPE_CHECKING
-
 from skelgen.model.enums import ProgType
 from skelgen.runtime.errors import BpfError, StateError
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

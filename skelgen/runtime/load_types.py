@@ -4,7 +4,7 @@ An object without CO-RE, kernel symbols and struct_ops is loaded without looking
 any: the kernel gets its BTF as bytes.
 """
 
-from typing import TYPE_CHECKING
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.core.reloc import CoreRelocator

@@ -1,8 +1,9 @@
 """Making maps: what the kernel is asked for, and again where it is too old."""
 
+from __future__ import annotations
+
 import errno
 import mmap
-from typing import TYPE_CHECKING, Final
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import DataKind, DataSpec, MapSpec
@@ -10,8 +11,11 @@ from skelgen.record import Record
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, describe, os_error
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from skelgen.runtime.maps.handle import MapHandle
 
 NAME_LENGTH: Final = 15
@@ -59,7 +63,7 @@ class MapRequest(Record):
     ifindex: int = 0
     key_type_id: int = 0
     value_type_id: int = 0
-    inner: "MapRequest | None" = None
+    inner: MapRequest | None = None
     kernel_type_id: int = 0
     """Kernel type of a struct_ops map's value."""
     module_fd: int = 0
@@ -104,7 +108,7 @@ def has_map(spec: DataSpec) -> bool:
     return spec.kind is not DataKind.ARENA
 
 
-def request(handle: "MapHandle", name: str) -> MapRequest:
+def request(handle: MapHandle, name: str) -> MapRequest:
     """Return what to ask the kernel for, with sizes that depend on the machine."""
     spec = handle.spec
     numa_node = handle.numa_node

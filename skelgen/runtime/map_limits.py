@@ -4,14 +4,18 @@ The kernel answers ``EINVAL`` to nearly everything. The rules here are those of 
 ``map_alloc_check`` of its map types (``kernel/bpf``), looked at after a failure.
 """
 
+from __future__ import annotations
+
 import errno
 import mmap
-from typing import TYPE_CHECKING, Final
 
 from skelgen.model.enums import MapType
 from skelgen.record import Record
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from skelgen.runtime.map_create import MapRequest
 
 BPF_F_NO_PREALLOC: Final = 1 << 0
@@ -37,9 +41,9 @@ class Shape(Record):
 
     since: str
     """First kernel that has it; empty for one to come."""
-    key: "range | tuple[int, ...]"
+    key: range | tuple[int, ...]
     """Sizes that a key can have, in bytes."""
-    value: "range | tuple[int, ...]"
+    value: range | tuple[int, ...]
     entries: bool = True
     """Whether ``max_entries`` is 1 or more; 0 otherwise."""
     flags: int = 0
@@ -106,7 +110,7 @@ _FLAG_NAMES: Final = {
 }
 
 
-def definition(wanted: "MapRequest") -> str:
+def definition(wanted: MapRequest) -> str:
     """Return the definition of a map in words."""
     return (
         f"asked for: type {_type_name(wanted.type)}, key_size {wanted.key_size},"
@@ -115,7 +119,7 @@ def definition(wanted: "MapRequest") -> str:
     )
 
 
-def reason(wanted: "MapRequest", error: int) -> str | None:
+def reason(wanted: MapRequest, error: int) -> str | None:
     """Return why the kernel refused a map, ``None`` where nothing is known.
 
     ``error`` is the errno that it gave.
@@ -135,7 +139,7 @@ def reason(wanted: "MapRequest", error: int) -> str | None:
     return None
 
 
-def _of_sizes(wanted: "MapRequest", shape: Shape | None) -> str | None:
+def _of_sizes(wanted: MapRequest, shape: Shape | None) -> str | None:
     """Return what is wrong with the four numbers of every map."""
     if shape is None:
         return None
@@ -157,7 +161,7 @@ def _of_sizes(wanted: "MapRequest", shape: Shape | None) -> str | None:
     return None
 
 
-def _of_rest(wanted: "MapRequest", shape: Shape | None) -> str:
+def _of_rest(wanted: MapRequest, shape: Shape | None) -> str:
     """Return what is wrong where sizes, number of entries and flags are right."""
     kind = _type_name(wanted.type)
     frame = 32 if wanted.flags & _BPF_F_STACK_BUILD_ID else 8
@@ -215,7 +219,7 @@ def _of_rest(wanted: "MapRequest", shape: Shape | None) -> str:
     return next(text for there, text in causes if there)
 
 
-def _too_big(wanted: "MapRequest") -> str | None:
+def _too_big(wanted: MapRequest) -> str | None:
     if wanted.type in _PER_CPU and wanted.value_size > _PER_CPU_MAX:
         return (
             f"value_size is {wanted.value_size}, and a CPU's value has at most"
@@ -244,7 +248,7 @@ def _is_ring_size(size: int) -> bool:
     return size % mmap.PAGESIZE == 0 and size & (size - 1) == 0
 
 
-def _sizes(sizes: "range | tuple[int, ...]") -> str:
+def _sizes(sizes: range | tuple[int, ...]) -> str:
     if isinstance(sizes, tuple):
         return " or ".join(map(str, sizes))
     if sizes is _ANY:
@@ -252,7 +256,7 @@ def _sizes(sizes: "range | tuple[int, ...]") -> str:
     return f"{sizes[0]}..{sizes[-1]}"
 
 
-def _setter(wanted: "MapRequest", setting: str) -> str:
+def _setter(wanted: MapRequest, setting: str) -> str:
     return f"set maps.{wanted.declared}.{setting} before load()"
 
 

@@ -5,12 +5,12 @@ definition cannot take the place of the declared one.
 """
 
 import errno
-from typing import TYPE_CHECKING
 
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.map_create import BPF_F_NUMA_NODE, BPF_F_RDONLY_PROG
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.runtime.map_create import MapRequest

@@ -1,15 +1,8 @@
 """Members of structs that ctypes cannot express: descriptors over hidden storage."""
 
+from __future__ import annotations
+
 import sys
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Generic,
-    SupportsFloat,
-    SupportsIndex,
-    TypeVar,
-    overload,
-)
 
 from skelgen.runtime.array import Array, ArrayCodec, LiveSlot, begin, owner_of
 from skelgen.runtime.codec import (
@@ -21,10 +14,11 @@ from skelgen.runtime.codec import (
     packed,
 )
 from skelgen.runtime.struct import Descriptor, Struct, StructCodec, Union
+from skelgen.typed import TYPE_CHECKING, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Self
+    from typing import Any, Self, SupportsFloat, SupportsIndex
 
 T = TypeVar("T")
 A = TypeVar("A", contravariant=True)  # noqa: PLC0105 (a letter, like the others)
@@ -66,37 +60,35 @@ class Member(Variable[T, A], Descriptor):
 
         @overload
         def __init__(
-            self: "Member[int, SupportsIndex]", codec: IntCodec, *, offset: int
+            self: Member[int, SupportsIndex], codec: IntCodec, *, offset: int
         ) -> None: ...
         @overload
         def __init__(
-            self: "Member[bool, SupportsIndex]", codec: BoolCodec, *, offset: int
+            self: Member[bool, SupportsIndex], codec: BoolCodec, *, offset: int
         ) -> None: ...
         @overload
         def __init__(
-            self: "Member[float, SupportsFloat]", codec: FloatCodec, *, offset: int
+            self: Member[float, SupportsFloat], codec: FloatCodec, *, offset: int
         ) -> None: ...
         @overload
         def __init__(
-            self: "Member[bytes, Bytes]", codec: BytesCodec, *, offset: int
+            self: Member[bytes, Bytes], codec: BytesCodec, *, offset: int
         ) -> None: ...
         @overload
         def __init__(
-            self: "Member[S, S]", codec: StructCodec[S], *, offset: int
+            self: Member[S, S], codec: StructCodec[S], *, offset: int
         ) -> None: ...
         @overload
         def __init__(
-            self: "Member[Array[E], Sequence[E]]", codec: ArrayCodec[E], *, offset: int
+            self: Member[Array[E], Sequence[E]], codec: ArrayCodec[E], *, offset: int
         ) -> None: ...
         def __init__(self, codec: Codec[Any], *, offset: int) -> None: ...
 
     @overload
-    def __get__(self, instance: None, owner: type[object]) -> "Self": ...
+    def __get__(self, instance: None, owner: type[object]) -> Self: ...
     @overload
     def __get__(self, instance: Struct | Union, owner: type[object]) -> T: ...
-    def __get__(
-        self, instance: Struct | Union | None, owner: type[object]
-    ) -> "T | Self":
+    def __get__(self, instance: Struct | Union | None, owner: type[object]) -> T | Self:
         if instance is None:
             return self
         slot = self.codec.live(instance, self.offset)
@@ -145,12 +137,12 @@ class BitField(Descriptor):
         return slice(self.offset, self.offset + size), right, (1 << self.width) - 1
 
     @overload
-    def __get__(self, instance: None, owner: type[object]) -> "Self": ...
+    def __get__(self, instance: None, owner: type[object]) -> Self: ...
     @overload
     def __get__(self, instance: Struct | Union, owner: type[object]) -> int: ...
     def __get__(
         self, instance: Struct | Union | None, owner: type[object]
-    ) -> "int | Self":
+    ) -> int | Self:
         if instance is None:
             return self
         where, right, mask = self._place()
@@ -198,14 +190,14 @@ class Flexible(Descriptor, Generic[T]):
         self.name = name
 
     @overload
-    def __get__(self, instance: None, owner: type[object]) -> "Self": ...
+    def __get__(self, instance: None, owner: type[object]) -> Self: ...
     @overload
     def __get__(
         self, instance: Struct | Union, owner: type[object]
     ) -> tuple[T, ...]: ...
     def __get__(
         self, instance: Struct | Union | None, owner: type[object]
-    ) -> "tuple[T, ...] | Self":
+    ) -> tuple[T, ...] | Self:
         if instance is None:
             return self
         tail: bytes = getattr(instance, "__tail__", b"")
@@ -236,12 +228,12 @@ class FlexibleBytes(Descriptor):
         self.name = name
 
     @overload
-    def __get__(self, instance: None, owner: type[object]) -> "Self": ...
+    def __get__(self, instance: None, owner: type[object]) -> Self: ...
     @overload
     def __get__(self, instance: Struct | Union, owner: type[object]) -> bytes: ...
     def __get__(
         self, instance: Struct | Union | None, owner: type[object]
-    ) -> "bytes | Self":
+    ) -> bytes | Self:
         if instance is None:
             return self
         tail: bytes = getattr(instance, "__tail__", b"")

@@ -4,11 +4,11 @@ For a look before deployment. Types, helpers and kfuncs are tried one by one, na
 are looked up; only a load can tell whether the verifier takes the programs.
 """
 
+from __future__ import annotations
+
 # pyright: reportPrivateUsage=false
 # what an object is made of is the loader's, and this module's, to see
-
 from functools import partial
-from typing import TYPE_CHECKING, Final
 
 from skelgen.model import attach
 from skelgen.model.enums import AttachType, MapType, ProgType
@@ -24,9 +24,11 @@ from skelgen.runtime.externs import resolve
 from skelgen.runtime.features import Answer
 from skelgen.runtime.load_types import LoadTypes
 from skelgen.runtime.tracefs import Tracefs
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Final
 
     from skelgen.model.spec import ExternSpec, MapSpec
     from skelgen.runtime.object import Object
@@ -62,7 +64,7 @@ _FALLBACKS: Final[dict[AttachType, str]] = {
 _PROBE_READ: Final = range(112, 116)
 
 
-def needs(obj: "Object") -> list[Need]:
+def needs(obj: Object) -> list[Need]:
     """Return what an opened object asks for: programs that autoload, and all maps."""
     types = LoadTypes(obj._parts)  # noqa: SLF001 - see above
     try:
@@ -75,14 +77,14 @@ def needs(obj: "Object") -> list[Need]:
 
 
 class _Needs:
-    def __init__(self, obj: "Object", types: LoadTypes) -> None:
+    def __init__(self, obj: Object, types: LoadTypes) -> None:
         self._obj = obj
         self._spec = obj.spec
         self._types = types
         self._symbols: bytes | None = None
         self._programs = [p for p in obj.programs.values() if p.autoload]
 
-    def all(self) -> "Iterator[Need]":
+    def all(self) -> Iterator[Need]:
         yield from self._maps()
         yield from self._types_of_programs()
         yield from self._helpers()
@@ -93,7 +95,7 @@ class _Needs:
 
     # -- maps ------------------------------------------------------------------
 
-    def _maps(self) -> "Iterator[Need]":
+    def _maps(self) -> Iterator[Need]:
         users: dict[int, list[str]] = {}
         for map_ in self._spec.maps:
             inner: MapSpec | None = map_
@@ -112,7 +114,7 @@ class _Needs:
 
     # -- programs --------------------------------------------------------------
 
-    def _types_of_programs(self) -> "Iterator[Need]":
+    def _types_of_programs(self) -> Iterator[Need]:
         by_type: dict[int, list[str]] = {}
         by_hook: dict[int, list[str]] = {}
         for program in self._programs:
@@ -128,7 +130,7 @@ class _Needs:
             name = _name(number, AttachType)
             yield Need("attach type", name, tuple(names), answer, without)
 
-    def _helpers(self) -> "Iterator[Need]":
+    def _helpers(self) -> Iterator[Need]:
         calls: dict[tuple[int, int], list[str]] = {}
         for program in self._programs:
             code = Bytecode(self._spec.view(program.spec.insns), self._spec.byteorder)
@@ -141,7 +143,7 @@ class _Needs:
                 without = "bpf_probe_read is called in its place"
             yield Need("helper", helper_name(number), tuple(names), answer, without)
 
-    def _targets(self) -> "Iterator[Need]":
+    def _targets(self) -> Iterator[Need]:
         for program in self._programs:
             target, users = program.spec.attach, (program.name,)
             if isinstance(target, attach.Tracing) and program.attach_target:
@@ -171,7 +173,7 @@ class _Needs:
 
     # -- externs and CO-RE -----------------------------------------------------
 
-    def _externs(self) -> "Iterator[Need]":
+    def _externs(self) -> Iterator[Need]:
         for extern in self._spec.externs:
             users = tuple(
                 program.name
@@ -194,12 +196,12 @@ class _Needs:
                 answer = self._callable(extern.name) or answer
             yield Need("kernel function", extern.name, users, answer, without)
 
-    def _config(self, extern: "ExternSpec") -> Answer:
+    def _config(self, extern: ExternSpec) -> Answer:
         given = self._obj._parts.options.kconfig  # noqa: SLF001 - see above
         image = bytes(extern.offset + extern.size)
         return _raises(partial(kconfig.fill, (extern,), given, image))
 
-    def _symbol(self, extern: "ExternSpec") -> Answer:
+    def _symbol(self, extern: ExternSpec) -> Answer:
         alone = self._spec._replace(externs=(extern._replace(weak=False),))
         return _raises(partial(resolve, alone, self._types))
 
@@ -216,7 +218,7 @@ class _Needs:
                     return answer
         return None
 
-    def _kernel_types(self, program: "Program") -> "Iterator[Need]":
+    def _kernel_types(self, program: Program) -> Iterator[Need]:
         """Work out CO-RE and tell what of it has no answer, each once."""
         spec = program.spec
         if spec.core_relos is None:
@@ -254,7 +256,7 @@ def _called(code: Bytecode) -> set[int]:
     return found
 
 
-def _raises(trial: "Callable[[], object]") -> Answer:
+def _raises(trial: Callable[[], object]) -> Answer:
     """Return no when a trial raises, and why; lack of rights is no answer."""
     try:
         trial()
@@ -298,7 +300,7 @@ def _constant(number: int) -> str:
     return _name(number, MapType)
 
 
-def _name(number: int, enum: "type[MapType | ProgType | AttachType]") -> str:
+def _name(number: int, enum: type[MapType | ProgType | AttachType]) -> str:
     try:
         return enum(number).name.lower()
     except ValueError:

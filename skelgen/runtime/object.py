@@ -1,23 +1,25 @@
 """A BPF object: opened, changed, loaded, attached, destroyed."""
 
+from __future__ import annotations
+
 # pyright: reportPrivateUsage=false
 # sections and handles have methods for the object alone
-
 import os
 from _thread import RLock  # threading's, without importing it
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, overload
 
 from skelgen.runtime.errors import ClosedError, StateError
 from skelgen.runtime.parts import Options, Parts, arena_section, data_maps, map_handles
 from skelgen.runtime.programs import program_class
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.undo import Undo
+from skelgen.typed import TYPE_CHECKING, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Container
     from types import TracebackType
+    from typing import Final, Self
 
     from skelgen.model.spec import ObjectSpec
     from skelgen.runtime.links.base import Link
@@ -110,13 +112,13 @@ class Object:
 
     def __init__(
         self,
-        spec: "ObjectSpec",
+        spec: ObjectSpec,
         *,
         name: str | None = None,
-        btf: "str | os.PathLike[str] | bytes | None" = None,
-        pin_root: "str | os.PathLike[str]" = "/sys/fs/bpf",
+        btf: str | os.PathLike[str] | bytes | None = None,
+        pin_root: str | os.PathLike[str] = "/sys/fs/bpf",
         kconfig: str | None = None,
-        token: "str | os.PathLike[str] | None" = None,
+        token: str | os.PathLike[str] | None = None,
         log_level: int = 0,
     ) -> None:
         self.spec: Final = spec
@@ -164,7 +166,7 @@ class Object:
         )
         """Data sections by ELF name, as bytes."""
 
-    def _open_struct_ops(self) -> "dict[str, StructOpsMap]":
+    def _open_struct_ops(self) -> dict[str, StructOpsMap]:
         if not self.spec.struct_ops:
             return {}
         from skelgen.runtime.maps.struct_ops import (  # noqa: PLC0415 - rare
@@ -186,7 +188,7 @@ class Object:
 
     # -- parts -----------------------------------------------------------------
 
-    def map(self, name: str) -> "MapHandle":
+    def map(self, name: str) -> MapHandle:
         """Return a map without a family, for one to be put over it."""
         data = self._parts.data.get(name)
         if data is not None:
@@ -194,7 +196,7 @@ class Object:
         ops = self._parts.struct_ops.get(name)
         return self._parts.maps[name] if ops is None else ops.handle
 
-    def _family(self, name: str) -> "Map":
+    def _family(self, name: str) -> Map:
         """Return a map as what its type is, with bytes for keys and values."""
         ops = self._parts.struct_ops.get(name)
         if ops is not None:
@@ -229,11 +231,11 @@ class Object:
             )
         return program
 
-    def shadow(self, name: str, cls: "type[S]") -> "S":
+    def shadow(self, name: str, cls: type[S]) -> S:
         """Return a struct_ops variable as a generated class, whose members it has."""
         return self._parts.struct_ops[name].shadow(cls)
 
-    def section(self, name: str) -> "Section":
+    def section(self, name: str) -> Section:
         """Return a data section by its ELF name."""
         arena = self._parts.arena
         if arena is not None and name == arena.name:
@@ -242,7 +244,7 @@ class Object:
 
     # -- life ------------------------------------------------------------------
 
-    def load(self, *, strict: bool = True) -> "LoadReport":
+    def load(self, *, strict: bool = True) -> LoadReport:
         """Create the maps and load the programs whose autoload is on.
 
         Raises :class:`VerifierError` where the kernel refuses a program,
@@ -268,7 +270,7 @@ class Object:
             self._state = State.LOADED
             return report
 
-    def attach(self, *, skip: "Container[str]" = ()) -> "dict[str, Link]":
+    def attach(self, *, skip: Container[str] = ()) -> dict[str, Link]:
         """Attach every program and struct_ops variable that says where, or none.
 
         Skips those that are attached already, that were not loaded, and whose
@@ -291,8 +293,8 @@ class Object:
             return made
 
     def _attachable(
-        self, skip: "Container[str]"
-    ) -> "Iterator[tuple[str, Callable[[], Link]]]":
+        self, skip: Container[str]
+    ) -> Iterator[tuple[str, Callable[[], Link]]]:
         for name, program in self.programs.items():
             if (
                 program.loaded
@@ -305,14 +307,14 @@ class Object:
             if ops.value is not None and ops.autoattach and self._is_free(name, skip):
                 yield name, ops.attach
 
-    def _is_free(self, name: str, skip: "Container[str]") -> bool:
+    def _is_free(self, name: str, skip: Container[str]) -> bool:
         if name in skip:
             return False
         link = self._links.get(name)
         return link is None or link.destroyed
 
     @property
-    def links(self) -> "dict[str, Link]":
+    def links(self) -> dict[str, Link]:
         """What :meth:`attach` attached and is not detached since, by name."""
         with self._lock:
             return {n: link for n, link in self._links.items() if not link.destroyed}
@@ -362,9 +364,9 @@ class Object:
 
     def __exit__(
         self,
-        kind: "type[BaseException] | None",
+        kind: type[BaseException] | None,
         error: BaseException | None,
-        trace: "TracebackType | None",
+        trace: TracebackType | None,
     ) -> None:
         self.destroy()
 

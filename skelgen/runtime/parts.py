@@ -1,7 +1,6 @@
 """What an object consists of, as the loader needs it."""
 
 import os
-from typing import TYPE_CHECKING
 
 from skelgen.model.spec import (
     DataKind,
@@ -15,6 +14,7 @@ from skelgen.runtime.errors import StateError
 from skelgen.runtime.map_create import data_map_spec, has_map, kernel_name
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.section import Section
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,12 +1,17 @@
 """Pins: paths of a bpffs that keep maps and programs in the kernel."""
 
+from __future__ import annotations
+
 import errno
 import os
-from typing import Final
 
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import describe, os_error
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _DIRECTORY_MODE: Final = 0o700
 

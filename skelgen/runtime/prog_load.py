@@ -5,15 +5,20 @@ kernel that is too old for a part of the request is asked without that part. The
 comes a try for the sake of the log, in as much memory as the log takes.
 """
 
+from __future__ import annotations
+
 import errno
 import mmap
-from typing import Any
 
 from skelgen.model.enums import ProgType
 from skelgen.runtime import syscalls
 from skelgen.runtime.bytecode import CALL, Bytecode
 from skelgen.runtime.errors import BpfOSError, os_error
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _FIRST_LOG = 16 << 20
 """``UINT32_MAX >> 8``, the longest log of kernels before 5.2 and libbpf's choice."""

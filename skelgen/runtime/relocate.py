@@ -6,7 +6,6 @@ verifier refuses it where the program can reach it, and its number tells what it
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from skelgen.model.spec import (
     ExternLoad,
@@ -26,6 +25,7 @@ from skelgen.runtime.bytecode import (
     Bytecode,
 )
 from skelgen.runtime.errors import BpfError
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.model.spec import ProgramSpec

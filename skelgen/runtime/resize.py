@@ -4,17 +4,20 @@ The kernel compares the size of a data section's map with that of its BTF, so th
 types change too: the array, its variable and the section. Type numbers stay.
 """
 
-from typing import TYPE_CHECKING, Final
+from __future__ import annotations
 
 from skelgen.btf.edit import BtfEditor
 from skelgen.btf.layout import section_vars
-from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array
 from skelgen.record import Record
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Final
+
+    from skelgen.btf.parse import Btf
 
 MAX_SIZE: Final = 0x7FFFFFFF
 """Bytes that the value of an array map can have (``INT_MAX``)."""
@@ -62,7 +65,7 @@ def find_tail(btf: Btf, section: str, type_id: int) -> Tail:
     return Tail(last.name, last.offset, element, array.nelems, array, last.id, index)
 
 
-def resized(data: memoryview, sections: "Mapping[int, tuple[Tail, int]]") -> bytes:
+def resized(data: memoryview, sections: Mapping[int, tuple[Tail, int]]) -> bytes:
     """Return BTF with other lengths of arrays, by ``DATASEC``."""
     editor = BtfEditor(data)
     for section_id, (tail, length) in sections.items():

@@ -1,20 +1,25 @@
 """Ring buffers: records that BPF programs send, as Python values."""
 
+from __future__ import annotations
+
 # ruff: noqa: SLF001 (poll() is a method of several ring buffers)
 # pyright: reportPrivateUsage=false
-
 import select
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import repeat
-from typing import Any, Final, Generic, TypeVar, overload
 
-from skelgen.runtime.codec import Codec
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.maps.base import Map
-from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.ringscan import Batch, RingMemory, Run
+from skelgen.typed import TYPE_CHECKING, Generic, TypeVar, overload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from typing import Any, Final
+
+    from skelgen.runtime.codec import Codec
+    from skelgen.runtime.maps.handle import MapHandle
 
 R = TypeVar("R")
 
@@ -37,9 +42,7 @@ class RingBuf(Map, Generic[R]):
     __slots__ = ("_least", "_memory", "_pending", "_read", "_sized", "_text")
 
     @overload
-    def __init__(
-        self: "RingBuf[bytes]", handle: MapHandle, *, record: None
-    ) -> None: ...
+    def __init__(self: RingBuf[bytes], handle: MapHandle, *, record: None) -> None: ...
     @overload
     def __init__(self, handle: MapHandle, *, record: Codec[R]) -> None: ...
     def __init__(self, handle: MapHandle, *, record: Codec[Any] | None) -> None:
@@ -209,7 +212,7 @@ class _Short(Generic[R]):
     def __init__(self, error: BpfError) -> None:
         self._error: BpfError | None = error
 
-    def __iter__(self) -> "Iterator[R]":
+    def __iter__(self) -> Iterator[R]:
         return self
 
     def __next__(self) -> R:

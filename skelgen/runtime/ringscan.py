@@ -6,14 +6,19 @@ contiguous. A record is a header of two 32-bit words (length with two flags in i
 bits; page offset) and its data, together a multiple of 8 bytes. Positions only grow.
 """
 
+from __future__ import annotations
+
 import mmap
 from _thread import allocate_lock as Lock  # noqa: N812 (threading's, 5 ms earlier)
-from collections.abc import Sequence
-from typing import Final
 
 from skelgen.record import Record
 from skelgen.runtime.errors import ClosedError, os_error
 from skelgen.runtime.syscalls.numbers import MACHINE
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
 
 _PAGE: Final = mmap.PAGESIZE
 _BUSY: Final = 1 << 31
@@ -144,7 +149,7 @@ class RingMemory:
                     pass
 
 
-def _scan(headers: "memoryview[int]", first: int, stop: int) -> tuple[int, list[Run]]:
+def _scan(headers: memoryview[int], first: int, stop: int) -> tuple[int, list[Run]]:
     """Find the committed records in words ``first`` to ``stop``.
 
     Returns the word after the last, and offsets from ``first`` in bytes. Most ring

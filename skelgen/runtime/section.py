@@ -7,17 +7,20 @@ stay private and are frozen instead: the kernel's copy cannot change any more, a
 write can be refused where a store to a read-only mapping would kill the process.
 """
 
+from __future__ import annotations
+
 import ctypes
 import mmap
-from typing import TYPE_CHECKING, Any, Final
 
 from skelgen.model.spec import DataKind, DataSpec
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, ClosedError, StateError, os_error
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Final
 
     from _typeshed import ReadableBuffer
 
@@ -74,8 +77,8 @@ class Section:
     def __init__(
         self,
         spec: DataSpec,
-        image: "ReadableBuffer | None" = None,
-        btf: "Callable[[], Btf] | None" = None,
+        image: ReadableBuffer | None = None,
+        btf: Callable[[], Btf] | None = None,
     ) -> None:
         self.spec: Final = spec
         """Its blueprint."""
@@ -142,7 +145,7 @@ class Section:
         self._tail = tail
         self.slots.clear()
 
-    def tail(self) -> "Tail":
+    def tail(self) -> Tail:
         """Return the array that ends the section, as the object declares it.
 
         Raises TypeError where something else does, or where nothing tells.
@@ -159,7 +162,7 @@ class Section:
         return resize.find_tail(self._btf(), self.name, self.spec.type_id)
 
     @property
-    def resized(self) -> "tuple[Tail, int] | None":
+    def resized(self) -> tuple[Tail, int] | None:
         """The array that has another length than declared, and that length."""
         tail = self._tail
         if tail is None or self._size == self.spec.size:
@@ -181,7 +184,7 @@ class Section:
             )
         return memory[offset:end]
 
-    def write(self, data: "ReadableBuffer", offset: int = 0) -> None:
+    def write(self, data: ReadableBuffer, offset: int = 0) -> None:
         """Write bytes into the section.
 
         Raises StateError once it is read-only, ClosedError after destroy.
@@ -232,7 +235,7 @@ class Section:
         """Return the contents, to create the map with."""
         return self.memory()[: self.size]
 
-    def _fill(self, data: "ReadableBuffer", offset: int = 0) -> None:
+    def _fill(self, data: ReadableBuffer, offset: int = 0) -> None:
         """Write before load, also what users may not: values of ``.kconfig``."""
         data = bytes(data)
         self.memory()[offset : offset + len(data)] = data
@@ -263,7 +266,7 @@ class Section:
             _map_private(memory)
         self.slots.clear()
 
-    def _move(self, memory: Any) -> "Callable[[], None]":  # noqa: ANN401 (ctypes)
+    def _move(self, memory: Any) -> Callable[[], None]:  # noqa: ANN401 (ctypes)
         """Be an ``ArenaMemory`` from now on, and return what undoes that.
 
         Views from before stay what they were, and can no more be written.

@@ -6,14 +6,15 @@ that keep a program; other pointers have no attribute, since nothing in this pro
 could be pointed to.
 """
 
-from typing import TYPE_CHECKING, NoReturn, cast, overload
+from __future__ import annotations
 
 from skelgen.runtime.array import owner_of
 from skelgen.runtime.maps.struct_ops import Image
 from skelgen.runtime.struct import Descriptor, Struct
+from skelgen.typed import TYPE_CHECKING, cast, overload
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import NoReturn, Self
 
     from skelgen.runtime.maps.struct_ops import StructOpsMap
     from skelgen.runtime.programs.struct_ops import StructOpsProgram
@@ -50,24 +51,24 @@ class Operation(Descriptor):
         self.offset = offset
 
     @overload
-    def __get__(self, instance: None, owner: type[object]) -> "Self": ...
+    def __get__(self, instance: None, owner: type[object]) -> Self: ...
     @overload
     def __get__(
         self, instance: Shadow, owner: type[object]
-    ) -> "StructOpsProgram | None": ...
+    ) -> StructOpsProgram | None: ...
     def __get__(
         self, instance: Shadow | None, owner: type[object]
-    ) -> "StructOpsProgram | Self | None":
+    ) -> StructOpsProgram | Self | None:
         if instance is None:
             return self
         found = _variable(instance).program(self.function)
         return cast("StructOpsProgram | None", found)  # set_program() saw to it
 
-    def __set__(self, instance: Shadow, value: "StructOpsProgram | None") -> None:
+    def __set__(self, instance: Shadow, value: StructOpsProgram | None) -> None:
         _variable(instance).set_program(self.function, value)
 
 
-def _variable(shadow: Shadow) -> "StructOpsMap":
+def _variable(shadow: Shadow) -> StructOpsMap:
     image = owner_of(shadow)
     if not isinstance(image, Image):
         raise TypeError(f"{type(shadow).__name__}: not a variable of an object")

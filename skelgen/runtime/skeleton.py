@@ -1,16 +1,18 @@
 """What generated skeletons inherit: the life of an object, and its links."""
 
-import os
-from typing import TYPE_CHECKING, Final, Self
+from __future__ import annotations
 
-from skelgen.model.spec import ObjectSpec
 from skelgen.runtime.object import Object
 from skelgen.runtime.undo import Undo
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from types import TracebackType
+    from typing import Final, Self
 
+    from skelgen.model.spec import ObjectSpec
     from skelgen.runtime.links.base import Link
     from skelgen.runtime.load_report import LoadReport
 
@@ -34,13 +36,13 @@ class Links:
         return f"{type(self).__name__}({', '.join(links)})"
 
 
-def _attributes(links: Links) -> "tuple[str, ...]":
+def _attributes(links: Links) -> tuple[str, ...]:
     """Return the attributes of a generated class, in the order of the programs."""
     names: tuple[str, ...] = type(links).__slots__
     return () if type(links) is Links else names
 
 
-def _attached(links: Links | None) -> "list[tuple[str, Link]]":
+def _attached(links: Links | None) -> list[tuple[str, Link]]:
     """Return attribute and link of what is attached."""
     if links is None:
         return []
@@ -120,7 +122,7 @@ class Skeleton:
             raise
         return skeleton
 
-    def load(self, *, strict: bool = True) -> "LoadReport":
+    def load(self, *, strict: bool = True) -> LoadReport:
         """Make the maps and load the programs, all of them or nothing.
 
         Raises VerifierError, CoreRelocationError, ExternError, BpfOSError; StateError
@@ -159,7 +161,7 @@ class Skeleton:
         """
         self._links_and(self.object.destroy)
 
-    def _links_and(self, rest: "Callable[[], None]") -> None:
+    def _links_and(self, rest: Callable[[], None]) -> None:
         """Destroy what is in :class:`Links`, also what the user put there; then more."""
         undo = Undo()
         undo.add(rest)
@@ -176,7 +178,7 @@ class Skeleton:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        trace: "TracebackType | None",
+        trace: TracebackType | None,
     ) -> None:
         self.destroy()
 

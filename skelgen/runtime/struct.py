@@ -61,15 +61,17 @@ anything else, n bytes     hidden, see below       (descriptor)      ``rt.Bytes(
 
 # ruff: noqa: ANN401 (members have any type)
 
+from __future__ import annotations
+
 import ctypes
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from skelgen.runtime.array import LiveSlot, begin, codec_of
 from skelgen.runtime.codec import Codec, Slot, checked
+from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any, ClassVar, Self
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -109,7 +111,7 @@ class Descriptor:
     """Bytes from the start of the struct."""
 
 
-def _names(cls: type[Any]) -> Iterator[tuple[int, str, "Codec[Any] | None"]]:
+def _names(cls: type[Any]) -> Iterator[tuple[int, str, Codec[Any] | None]]:
     """Yield offset, name and codec (None for descriptors) of every member."""
     anonymous = getattr(cls, "_anonymous_", ())
     for name, ctype, *_ in cls._fields_:
@@ -126,7 +128,7 @@ def _names(cls: type[Any]) -> Iterator[tuple[int, str, "Codec[Any] | None"]]:
                 yield value.offset, name, None
 
 
-def _members(cls: type[Any]) -> "dict[str, Codec[Any] | None]":
+def _members(cls: type[Any]) -> dict[str, Codec[Any] | None]:
     """Return the members of a struct in their order, computed once a class."""
     members: dict[str, Codec[Any] | None] | None = cls.__dict__.get("__members__")
     if members is None:
@@ -173,7 +175,7 @@ class _Checked:
         return type(self).from_buffer_copy, (bytes(self),)  # type: ignore[attr-defined, call-overload] # ctypes'
 
     @classmethod
-    def __make_codec__(cls) -> "StructCodec[Any]":
+    def __make_codec__(cls) -> StructCodec[Any]:
         codec: StructCodec[Any] | None = cls.__dict__.get("__codec__")
         if codec is None:
             codec = StructCodec(cls)
@@ -250,12 +252,12 @@ class StructCodec(Codec[S], Generic[S]):
         """See :meth:`Codec.to_bytes`."""
         return bytes(self.coerce(value))
 
-    def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> S:
+    def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> S:
         """Return the value at an offset of a buffer."""
         value: S = self.ctype.from_buffer_copy(buffer, offset)
         return value
 
-    def live(self, memory: "WriteableBuffer", offset: int = 0) -> Slot[Any]:
+    def live(self, memory: WriteableBuffer, offset: int = 0) -> Slot[Any]:
         """Return a slot over the memory; what is read from it is a view."""
         return LiveSlot(self, memory, offset)
 
@@ -274,12 +276,12 @@ class StructCodec(Codec[S], Generic[S]):
         tail = self._tail()
         return self.size if tail is None else tail
 
-    def reader(self) -> "Callable[[ReadableBuffer, int], S]":
+    def reader(self) -> Callable[[ReadableBuffer, int], S]:
         """Return ctypes' own copying, which is all C."""
         read: Callable[[ReadableBuffer, int], S] = self.ctype.from_buffer_copy
         return read
 
-    def sized_reader(self) -> "Callable[[bytes, int, int], S] | None":
+    def sized_reader(self) -> Callable[[bytes, int, int], S] | None:
         """Return what fills a flexible array, if there is one."""
         tail = self._tail()
         if tail is None:

@@ -5,8 +5,9 @@ takes a ``struct bpf_struct_ops_tcp_congestion_ops`` with its own struct inside,
 members are found by name and functions are fds of programs.
 """
 
+from __future__ import annotations
+
 import sys
-from typing import TYPE_CHECKING, Final
 
 from skelgen.btf.names import essential_name
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
@@ -14,9 +15,11 @@ from skelgen.btf.types import FuncProto, Kind, Member, Ptr, Struct
 from skelgen.record import Record
 from skelgen.runtime.attach_btf import AttachTarget
 from skelgen.runtime.errors import BpfError, NotSupportedError
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Final
 
     from skelgen.btf.parse import Btf
     from skelgen.model.spec import StructOpsSpec
@@ -50,7 +53,7 @@ class KernelValue(Record):
     module_fd: int
     """BTF of the module that has them; 0 for vmlinux."""
 
-    def with_fds(self, programs: "Mapping[str, Loaded]") -> bytes:
+    def with_fds(self, programs: Mapping[str, Loaded]) -> bytes:
         """Return the value with programs' fds in their slots."""
         value = bytearray(self.data)
         for callback in self.callbacks:
@@ -66,9 +69,7 @@ class KernelValue(Record):
 class _Converter:
     """Makes the kernel's value of one variable."""
 
-    def __init__(
-        self, spec: "StructOpsSpec", btf: "Btf", kernel: "KernelTypes"
-    ) -> None:
+    def __init__(self, spec: StructOpsSpec, btf: Btf, kernel: KernelTypes) -> None:
         self._what = f"struct_ops '{spec.name}'"
         self._btf = btf
         name = essential_name(spec.type_name)
@@ -147,7 +148,7 @@ class _Converter:
         self.callbacks.append(Callback(program, offset, index))
 
 
-def kernel_value(ops: "StructOpsMap", btf: "Btf", kernel: "KernelTypes") -> KernelValue:
+def kernel_value(ops: StructOpsMap, btf: Btf, kernel: KernelTypes) -> KernelValue:
     """Return a struct_ops variable as this kernel wants it.
 
     Raises :class:`BpfError` where the kernel has no such operations or others, or

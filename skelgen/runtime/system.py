@@ -3,12 +3,17 @@
 Read from ``/proc`` and ``/sys``, which tell it to every user; nothing is tried.
 """
 
+from __future__ import annotations
+
 import os
-from typing import Final
 
 from skelgen.record import Record
 from skelgen.runtime import diagnose, kconfig
 from skelgen.runtime.kernel_btf import VMLINUX
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 CAPABILITIES: Final = {
     "CAP_BPF": 39,

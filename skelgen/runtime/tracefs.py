@@ -4,12 +4,17 @@ Where nobody has mounted it, a mount of our own is used that no path leads to an
 that is in nobody's mount table: it goes with its file descriptor.
 """
 
+from __future__ import annotations
+
 import errno
 import os
-from typing import Final, Self
 
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final, Self
 
 PLACES: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 """Where tracefs is mounted by convention."""

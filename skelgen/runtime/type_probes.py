@@ -4,16 +4,21 @@ Each asks the kernel for the least that needs the type, or for something that ca
 be in a way that only a kernel which knows the type takes the trouble to refuse.
 """
 
+from __future__ import annotations
+
 import errno
 import mmap
 import struct
-from collections.abc import Callable
-from typing import Final
 
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.runtime import feature_probes as probes
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
 
 _ENOTSUPP: Final = 524  # the kernel's own, unknown to C libraries
 _F_NO_PREALLOC: Final = 1 << 0

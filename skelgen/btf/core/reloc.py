@@ -5,9 +5,10 @@ for the type in the target's BTF, and works the value out on each. Facts from
 libbpf's ``relo_core.c``: several candidates are fine while they agree.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable
-from typing import TypeAlias
 
 from skelgen.btf.core.spec import ReloKind, Spec, match, parse
 from skelgen.btf.core.types import SpecError
@@ -17,6 +18,10 @@ from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import MAX_CHAIN, size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array, Enum, Enum64, Int, Kind, Ptr, Struct, Union
 from skelgen.record import Record
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 Candidates: TypeAlias = Callable[[str, Kind], list[tuple[Btf, int]]]
 """Finds the target's types of an essential name and a compatible kind."""

@@ -1,14 +1,16 @@
 """Programs attached without a BPF link, for as long as nobody detaches them."""
 
-import os
-from typing import TYPE_CHECKING, Final
+from __future__ import annotations
 
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import NotSupportedError
 from skelgen.runtime.links.base import Link, detach_at_last
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
+    from typing import Final
 
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls import LinkInfo
@@ -23,9 +25,7 @@ class StayingLink(Link):
 
     __slots__ = ("_prog",)
 
-    def __init__(
-        self, fd: int, program: "Program", attach: "Callable[[], object]"
-    ) -> None:
+    def __init__(self, fd: int, program: Program, attach: Callable[[], object]) -> None:
         super().__init__(fd, program)
         self._prog = self._fd  # until there is another to close
         try:
@@ -40,11 +40,11 @@ class StayingLink(Link):
     def _give_up(self) -> None:
         """Take back what a failed attach may have done."""
 
-    def info(self) -> "LinkInfo":
+    def info(self) -> LinkInfo:
         """Raise: only BPF links have it."""
         raise self._no_link("information")
 
-    def update(self, program: "Program", *, old: "Program | None" = None) -> None:
+    def update(self, program: Program, *, old: Program | None = None) -> None:
         """Raise: only BPF links have it."""
         del program, old
         raise self._no_link("updates")
@@ -103,9 +103,9 @@ class AttachedLink(StayingLink):
     def __init__(
         self,
         target_fd: int,
-        program: "Program",
+        program: Program,
         attach_type: int,
-        attach: "Callable[[], object]",
+        attach: Callable[[], object],
     ) -> None:
         self._attach_type: Final = attach_type
         super().__init__(syscalls.dup(target_fd, what=program.what), program, attach)

@@ -1,15 +1,18 @@
 """What all links have in common."""
 
+from __future__ import annotations
+
 import errno
 import os
-from typing import TYPE_CHECKING, Final, Self
 
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final, Self
 
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls import LinkInfo
@@ -28,7 +31,7 @@ class Link:
 
     __slots__ = ("__weakref__", "_fd", "_pid", "_pin_path", "program")
 
-    def __init__(self, fd: int, program: "Program | None" = None) -> None:
+    def __init__(self, fd: int, program: Program | None = None) -> None:
         self.program: Program | None = program
         """What is attached; ``None`` for a link opened from a path, and for maps."""
         self._fd: Final = syscalls.Fd(fd)
@@ -65,11 +68,11 @@ class Link:
 
     fileno = fd
 
-    def info(self) -> "LinkInfo":
+    def info(self) -> LinkInfo:
         """Return what the kernel tells about the link, Linux 5.8."""
         return syscalls.link_info(self.fd(), what=self.what)
 
-    def update(self, program: "Program", *, old: "Program | None" = None) -> None:
+    def update(self, program: Program, *, old: Program | None = None) -> None:
         """Put another program in place, with no gap: ``BPF_LINK_UPDATE``, Linux 5.7.
 
         With ``old`` only if that one is in place (``EPERM``). The kernel can do it
@@ -127,7 +130,7 @@ class Link:
         return f"<{type(self).__name__} of {self.program!r}{state}>"
 
 
-def detach_at_last(detach: "Callable[[], None]") -> None:
+def detach_at_last(detach: Callable[[], None]) -> None:
     """Detach what would stay attached for good: where it fails, once more."""
     try:
         detach()

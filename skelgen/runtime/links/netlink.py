@@ -3,17 +3,20 @@
 What someone else has put in the place since is left there.
 """
 
+from __future__ import annotations
+
 import errno
-from typing import TYPE_CHECKING, Final
 
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.attached import StayingLink
 from skelgen.runtime.syscalls import rtnetlink
 from skelgen.runtime.syscalls.rtnetlink import Route
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from skelgen.runtime.programs.base import Program
 
@@ -25,9 +28,9 @@ class _NetlinkLink(StayingLink):
 
     def __init__(
         self,
-        program: "Program",
+        program: Program,
         ifindex: int,
-        attach: "Callable[[Route], None]",
+        attach: Callable[[Route], None],
     ) -> None:
         self.ifindex: Final = ifindex
         """Index of the interface, in its network namespace."""
@@ -59,7 +62,7 @@ class XdpNetlinkLink(_NetlinkLink):
 
     __slots__ = ("_mode",)
 
-    def __init__(self, program: "Program", ifindex: int, mode: int, what: str) -> None:
+    def __init__(self, program: Program, ifindex: int, mode: int, what: str) -> None:
         self._mode: Final = mode
 
         def attach(route: Route) -> None:
@@ -112,7 +115,7 @@ class TcFilterLink(_NetlinkLink):
 
     def __init__(
         self,
-        program: "Program",
+        program: Program,
         ifindex: int,
         parent: int,
         *,

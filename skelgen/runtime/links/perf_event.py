@@ -1,19 +1,22 @@
 """Links to perf events: tracepoints, kprobes, uprobes, counters."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from __future__ import annotations
 
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, NotSupportedError
 from skelgen.runtime.links.base import Link
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
+
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls import LinkInfo
 
 
 def attach_perf_event(
-    program: "Program",
+    program: Program,
     perf: syscalls.Fd,
     *,
     cookie: int = 0,
@@ -36,7 +39,7 @@ def attach_perf_event(
 
 
 def _attach(
-    program: "Program",
+    program: Program,
     perf: syscalls.Fd,
     *,
     cookie: int,
@@ -87,7 +90,7 @@ class ProbeLink(Link):
     __slots__ = ("_undo",)
 
     def __init__(
-        self, fd: int, program: "Program", undo: Callable[[], None] | None
+        self, fd: int, program: Program, undo: Callable[[], None] | None
     ) -> None:
         super().__init__(fd, program)
         self._undo: Final = undo
@@ -115,11 +118,11 @@ class PerfEventLink(ProbeLink):
 
     __slots__ = ()
 
-    def info(self) -> "LinkInfo":
+    def info(self) -> LinkInfo:
         """Raise: only BPF links have it."""
         raise self._no_link("information")
 
-    def update(self, program: "Program", *, old: "Program | None" = None) -> None:
+    def update(self, program: Program, *, old: Program | None = None) -> None:
         """Raise: only BPF links have it."""
         del program, old
         raise self._no_link("updates")

@@ -1,10 +1,10 @@
 """Perf events of kprobes and uprobes: through their PMU, or through tracefs."""
 
+from __future__ import annotations
+
 import errno
 import itertools
 import os
-from collections.abc import Callable
-from typing import Final
 
 from skelgen.record import Record
 from skelgen.runtime import syscalls
@@ -12,6 +12,11 @@ from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError, os_e
 from skelgen.runtime.feature_probes import pmu_number
 from skelgen.runtime.log import debug
 from skelgen.runtime.tracefs import Tracefs
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
 
 _GROUP: Final = "skelgen"
 _NAME_SIZE: Final = 63  # MAX_EVENT_NAME_LEN of the kernel, less the NUL

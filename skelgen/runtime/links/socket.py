@@ -1,13 +1,15 @@
 """Programs attached to a socket, as one of its options."""
 
-from typing import TYPE_CHECKING, Final
+from __future__ import annotations
 
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import NotSupportedError, os_error
 from skelgen.runtime.links.base import Link
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from socket import socket
+    from typing import Final
 
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls import LinkInfo
@@ -25,9 +27,7 @@ class SocketLink(Link):
 
     __slots__ = ("_detach_option", "_socket")
 
-    def __init__(
-        self, socket: "socket", program: "Program", *, reuseport: bool
-    ) -> None:
+    def __init__(self, socket: socket, program: Program, *, reuseport: bool) -> None:
         option = _SO_ATTACH_REUSEPORT_EBPF if reuseport else _SO_ATTACH_BPF
         name = "SO_ATTACH_REUSEPORT_EBPF" if reuseport else "SO_ATTACH_BPF"
         super().__init__(syscalls.dup(program.fd(), what=program.what), program)
@@ -42,11 +42,11 @@ class SocketLink(Link):
             _SO_DETACH_REUSEPORT_BPF if reuseport else _SO_DETACH_FILTER
         )
 
-    def info(self) -> "LinkInfo":
+    def info(self) -> LinkInfo:
         """Raise: only BPF links have it."""
         raise self._no_link("information")
 
-    def update(self, program: "Program", *, old: "Program | None" = None) -> None:
+    def update(self, program: Program, *, old: Program | None = None) -> None:
         """Raise: only BPF links have it."""
         del program, old
         raise self._no_link("updates")

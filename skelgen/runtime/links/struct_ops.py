@@ -1,13 +1,17 @@
 """Struct_ops maps in use."""
 
+from __future__ import annotations
+
 import errno
-from typing import TYPE_CHECKING, Final
 
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfOSError, NotSupportedError
 from skelgen.runtime.links.base import Link, detach_at_last
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from skelgen.runtime.maps.struct_ops import StructOpsMap
 
 _KEY: Final = bytes(4)
@@ -27,9 +31,7 @@ class StructOpsLink(Link):
         """How errors call it."""
         return self._what
 
-    def update_map(
-        self, ops: "StructOpsMap", *, old: "StructOpsMap | None" = None
-    ) -> None:
+    def update_map(self, ops: StructOpsMap, *, old: StructOpsMap | None = None) -> None:
         """Put another variable in place, with no gap: ``BPF_LINK_UPDATE``, Linux 6.4.
 
         With ``old`` only if that is the one in place now.
@@ -53,9 +55,7 @@ class StructOpsRegistration(StructOpsLink):
         del path
         raise self._no_link("pin the map")
 
-    def update_map(
-        self, ops: "StructOpsMap", *, old: "StructOpsMap | None" = None
-    ) -> None:
+    def update_map(self, ops: StructOpsMap, *, old: StructOpsMap | None = None) -> None:
         """Raise: it is no BPF link; destroy it, then attach the other variable."""
         del ops, old
         raise self._no_link("destroy it and attach the other one")

@@ -1,13 +1,17 @@
 """Map families: how the elements of a map type are used from Python."""
 
-from typing import TYPE_CHECKING, Any, cast
+from __future__ import annotations
+
+from skelgen.typed import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from skelgen.runtime.maps.base import Map
     from skelgen.runtime.maps.handle import MapHandle
 
 
-def family(handle: "MapHandle") -> "Map":
+def family(handle: MapHandle) -> Map:
     """Return a map of its type's family, with bytes for keys, values and records."""
     # a program imports the families it has, not all of them
     from skelgen.model.enums import MapType  # noqa: PLC0415

@@ -1,12 +1,18 @@
 """Elements of a map as Python values: what the families call all the time."""
 
+from __future__ import annotations
+
 import errno
-from typing import Final, Generic, TypeVar
 
 from skelgen.model.enums import Command
-from skelgen.runtime.codec import Codec, Slot
 from skelgen.runtime.syscalls.access import Buffers, MapAccess
 from skelgen.runtime.syscalls.seam import failure
+from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from typing import Final
+
+    from skelgen.runtime.codec import Codec, Slot
 
 K = TypeVar("K")
 V = TypeVar("V")

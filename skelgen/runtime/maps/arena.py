@@ -1,11 +1,14 @@
 """Arenas as maps: memory under the addresses that programs store in it."""
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from __future__ import annotations
 
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.maps.base import Map
+from skelgen.typed import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from _typeshed import ReadableBuffer
 
     from skelgen.runtime.arena import Arena
@@ -39,12 +42,12 @@ class ArenaMap(Map):
         """Return bytes at an address, as a copy."""
         return bytes(self._memory(address, size))
 
-    def write(self, address: int, data: "ReadableBuffer") -> None:
+    def write(self, address: int, data: ReadableBuffer) -> None:
         """Write bytes at an address."""
         data = bytes(data)
         self._memory(address, len(data))[:] = data
 
-    def at(self, address: int, codec: "Codec[T]") -> T:
+    def at(self, address: int, codec: Codec[T]) -> T:
         """Return what a pointer points to: ``arena.at(item.next, rt.struct(Item))``.
 
         A struct or array is a view of the memory, which keeps it mapped.
@@ -56,7 +59,7 @@ class ArenaMap(Map):
         arena = self._arena()
         return arena.memory(arena.offset(address, size), size, arena.what)
 
-    def _arena(self) -> "Arena":
+    def _arena(self) -> Arena:
         self._handle.fd()  # or say why it is not there
         arena = self._handle.arena
         if arena is None:

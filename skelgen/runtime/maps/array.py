@@ -1,16 +1,22 @@
 """Arrays: maps with all their elements from the start."""
 
+from __future__ import annotations
+
 import errno
 import operator
 from collections.abc import Iterator, Sequence
-from typing import Final, SupportsIndex, TypeVar, overload
 
 from skelgen.runtime.codec import U32, Codec
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
-from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.maps.percpu import PerCpuCodec, per_cpu_bytes
 from skelgen.runtime.maps.target import SupportsFd, SupportsFileno, fd_of
+from skelgen.typed import TYPE_CHECKING, TypeVar, overload
+
+if TYPE_CHECKING:
+    from typing import Final, SupportsIndex
+
+    from skelgen.runtime.maps.handle import MapHandle
 
 V = TypeVar("V")
 

@@ -1,19 +1,23 @@
 """What every map has, and how its elements are iterated."""
 
-import errno
-import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from __future__ import annotations
 
-from skelgen.model.enums import MapType
-from skelgen.model.spec import MapSpec
+import errno
+
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import Codec, packed
 from skelgen.runtime.errors import BpfError, BpfOSError, MapFullError
 from skelgen.runtime.maps.access import TypedAccess
 from skelgen.runtime.maps.handle import Defined, MapHandle, Setting
+from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+    from typing import Final
+
+    from skelgen.model.enums import MapType
+    from skelgen.model.spec import MapSpec
     from skelgen.runtime.maps.target import SupportsFd, SupportsFileno
     from skelgen.runtime.syscalls import MapInfo
 
@@ -76,7 +80,7 @@ class Map(Defined):
         return f"<{type(self).__name__} '{self.name}': {state}>"
 
     def reuse(
-        self, other: "SupportsFd | SupportsFileno | int | str | os.PathLike[str] | None"
+        self, other: SupportsFd | SupportsFileno | int | str | os.PathLike[str] | None
     ) -> None:
         """Have load use a map that exists: another object's, an fd, or a pin's path.
 
@@ -89,7 +93,7 @@ class Map(Defined):
         """Return the file descriptor, which stays the object's."""
         return self._handle.fd()
 
-    def info(self) -> "MapInfo":
+    def info(self) -> MapInfo:
         """Return what the kernel tells about the map, Linux 4.13."""
         return self._handle.info()
 

@@ -2,7 +2,6 @@
 
 import errno
 from collections.abc import Iterator
-from typing import TypeVar
 
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import Codec
@@ -10,6 +9,7 @@ from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.maps.target import SupportsFd, SupportsFileno, fd_of
+from skelgen.typed import TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -1,20 +1,22 @@
 """One map of an object: its definition before load, its file descriptor after."""
 
+from __future__ import annotations
+
 import os
 import time
 from _thread import allocate_lock as Lock  # noqa: N812 (threading's, 5 ms earlier)
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overload
 
 from skelgen.model.enums import MapType
-from skelgen.model.spec import MapSpec
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import U32, U64, checked
 from skelgen.runtime.errors import BpfError, ClosedError, StateError
 from skelgen.runtime.maps.target import fd_of
+from skelgen.typed import TYPE_CHECKING, Generic, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Any, Final, Self
 
+    from skelgen.model.spec import MapSpec
     from skelgen.runtime.arena import Arena
     from skelgen.runtime.codec import Codec
     from skelgen.runtime.maps.target import SupportsFd, SupportsFileno
@@ -38,7 +40,7 @@ class Defined:
     __slots__ = ()
 
     @property
-    def handle(self) -> "MapHandle":
+    def handle(self) -> MapHandle:
         """The map itself."""
         raise NotImplementedError
 
@@ -48,7 +50,7 @@ class Setting(Generic[T]):
 
     __slots__ = ("codec", "name")
 
-    def __init__(self, codec: "Codec[Any] | None" = None) -> None:
+    def __init__(self, codec: Codec[Any] | None = None) -> None:
         self.codec = codec
         self.name = ""
 
@@ -56,10 +58,10 @@ class Setting(Generic[T]):
         self.name = name
 
     @overload
-    def __get__(self, instance: None, owner: type[object]) -> "Self": ...
+    def __get__(self, instance: None, owner: type[object]) -> Self: ...
     @overload
     def __get__(self, instance: Defined, owner: type[object]) -> T: ...
-    def __get__(self, instance: Defined | None, owner: type[object]) -> "T | Self":
+    def __get__(self, instance: Defined | None, owner: type[object]) -> T | Self:
         if instance is None:
             return self
         value: T = instance.handle.setting(self.name)
@@ -163,7 +165,7 @@ class MapHandle(Defined):
         self._reused: syscalls.Fd | None = None
 
     @property
-    def handle(self) -> "MapHandle":
+    def handle(self) -> MapHandle:
         """The map itself."""
         return self
 
@@ -184,7 +186,7 @@ class MapHandle(Defined):
         return spec.value_type_id if self.value_size == spec.value_size else 0
 
     def reuse(
-        self, other: "SupportsFd | SupportsFileno | int | str | os.PathLike[str] | None"
+        self, other: SupportsFd | SupportsFileno | int | str | os.PathLike[str] | None
     ) -> None:
         """Have load use a map that exists in place of making one.
 
@@ -238,7 +240,7 @@ class MapHandle(Defined):
             raise StateError(f"map '{self.name}': made by load(), which comes first")
         return self._fd.fileno()
 
-    def info(self) -> "MapInfo":
+    def info(self) -> MapInfo:
         """Return what the kernel tells about the map, Linux 4.13."""
         return syscalls.map_info(self.fd(), what=f"map '{self.name}'")
 
@@ -310,7 +312,7 @@ class MapHandle(Defined):
         if pinned is not None:
             self._pinned.append(pinned)
 
-    def use(self) -> "_Use":
+    def use(self) -> _Use:
         """Return a context manager that gives the fd and keeps it open meanwhile."""
         return _Use(self, self._users)
 

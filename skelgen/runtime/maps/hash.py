@@ -1,5 +1,7 @@
 """Hash maps, as mappings."""
 
+from __future__ import annotations
+
 import errno
 from collections.abc import (
     ItemsView,
@@ -10,14 +12,18 @@ from collections.abc import (
     MutableMapping,
     ValuesView,
 )
-from typing import Any, Final, TypeVar, cast, overload
 
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import Codec
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
-from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.maps.percpu import PerCpuCodec, per_cpu_bytes
+from skelgen.typed import TYPE_CHECKING, TypeVar, cast, overload
+
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+    from skelgen.runtime.codec import Codec
+    from skelgen.runtime.maps.handle import MapHandle
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -172,7 +178,7 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
 
     def update(  # type: ignore[override] # no keywords: C has no keys that are names
         self,
-        other: "Mapping[K, V] | Iterable[tuple[K, V]]" = (),
+        other: Mapping[K, V] | Iterable[tuple[K, V]] = (),
         /,
         *,
         flags: int = 0,

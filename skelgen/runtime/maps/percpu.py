@@ -1,10 +1,10 @@
 """Values of per-CPU maps: one for each possible CPU."""
 
 from functools import cache
-from typing import TYPE_CHECKING, Generic, TypeVar
 
 from skelgen.runtime.codec import Codec, IntCodec, packed
 from skelgen.runtime.errors import BpfError
+from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

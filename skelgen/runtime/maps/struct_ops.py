@@ -1,17 +1,20 @@
 """struct_ops maps: variables whose members are programs."""
 
+from __future__ import annotations
+
 import ctypes
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeVar
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.maps.base import Map
 from skelgen.runtime.maps.handle import MapHandle
+from skelgen.typed import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Final
 
     from _typeshed import ReadableBuffer
 
@@ -31,7 +34,7 @@ class Image(bytearray):
     Shadows are views of it.
     """
 
-    def __init__(self, ops: "StructOpsMap", data: memoryview) -> None:
+    def __init__(self, ops: StructOpsMap, data: memoryview) -> None:
         super().__init__(data)
         self.ops: Final = ops
         """The variable."""
@@ -64,9 +67,9 @@ class StructOpsMap(Map):
 
     def __init__(
         self,
-        spec: "StructOpsSpec",
+        spec: StructOpsSpec,
         image: memoryview,
-        programs: "Mapping[str, Program]",
+        programs: Mapping[str, Program],
     ) -> None:
         super().__init__(
             MapHandle(
@@ -106,7 +109,7 @@ class StructOpsMap(Map):
         self._check_range(offset, end)
         return bytes(self._image[offset:end])
 
-    def write(self, data: "ReadableBuffer", offset: int = 0) -> None:
+    def write(self, data: ReadableBuffer, offset: int = 0) -> None:
         """Write bytes into the variable. Raises :class:`StateError` after load."""
         self._check_open()
         data = bytes(data)
@@ -114,16 +117,16 @@ class StructOpsMap(Map):
         self._image[offset : offset + len(data)] = data
 
     @property
-    def functions(self) -> "Mapping[str, str | None]":
+    def functions(self) -> Mapping[str, str | None]:
         """Program of each member that is a function, None for one that was cleared."""
         return MappingProxyType(self._functions)
 
-    def program(self, member: str) -> "Program | None":
+    def program(self, member: str) -> Program | None:
         """Return the program that a member is set to, None for none."""
         name = self._functions.get(member)
         return None if name is None else self._programs[name]
 
-    def set_program(self, member: str, program: "Program | None") -> None:
+    def set_program(self, member: str, program: Program | None) -> None:
         """Set a function, or clear it with None. Raises :class:`StateError` after load.
 
         Load looks whether there is such a member. A program that no variable uses in
@@ -134,7 +137,7 @@ class StructOpsMap(Map):
             None if program is None else self._own(member, program)
         )
 
-    def _own(self, member: str, program: "Program") -> str:
+    def _own(self, member: str, program: Program) -> str:
         """Return the name of a program of this object, or raise."""
         from skelgen.runtime.programs.struct_ops import (  # noqa: PLC0415 - rare
             StructOpsProgram,
@@ -172,7 +175,7 @@ class StructOpsMap(Map):
 
     # -- in the kernel ---------------------------------------------------------
 
-    def attach(self) -> "StructOpsLink":
+    def attach(self) -> StructOpsLink:
         """Register the operations in the kernel.
 
         They stay registered as long as the link. Raises :class:`StateError` before

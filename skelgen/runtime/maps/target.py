@@ -1,6 +1,6 @@
 """What has a file descriptor: maps, programs, links, files, sockets."""
 
-from typing import TYPE_CHECKING, Protocol
+from skelgen.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,12 +1,15 @@
 """BPF programs, one file a family; each is imported when it is first used."""
 
-from typing import TYPE_CHECKING, Final
+from __future__ import annotations
 
 from skelgen.model import attach
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime.programs.base import Program
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from skelgen.model.spec import ProgramSpec
     from skelgen.runtime.programs.cgroup import CgroupProgram
     from skelgen.runtime.programs.extension import ExtensionProgram
@@ -116,7 +119,7 @@ _BY_TYPE: Final[dict[int, str]] = {
 }
 
 
-def _class_name(spec: "ProgramSpec") -> str:
+def _class_name(spec: ProgramSpec) -> str:
     if isinstance(spec.attach, attach.Tracing):
         if spec.type == ProgType.EXT:
             return "ExtensionProgram"
@@ -131,7 +134,7 @@ def _class_name(spec: "ProgramSpec") -> str:
     return by_attach or _BY_TYPE.get(spec.type, "Program")
 
 
-def program_class(spec: "ProgramSpec") -> type[Program]:
+def program_class(spec: ProgramSpec) -> type[Program]:
     """Return the class of a program, by its section's meaning and its type."""
     name = _class_name(spec)
     found = Program if name == "Program" else __getattr__(name)

@@ -1,7 +1,8 @@
 """What all programs have in common."""
 
+from __future__ import annotations
+
 import os
-from typing import TYPE_CHECKING, Any, Final
 
 from skelgen.model.attach import Tracing, TracingMulti
 from skelgen.model.enums import ProgType
@@ -9,8 +10,11 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.codec import U32
 from skelgen.runtime.errors import AttachError, BpfError, ClosedError, StateError
 from skelgen.runtime.programs.setting import LogSize, Name, Setting
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from skelgen.model.attach import Attach
     from skelgen.model.spec import ProgramSpec
     from skelgen.runtime.links.base import Link
@@ -76,7 +80,7 @@ class Program:
     """Bytes of the first buffer for that log, 0 for 16 MiB; a log that is longer gets
     a larger one."""
 
-    def __init__(self, obj: "Object", spec: "ProgramSpec") -> None:
+    def __init__(self, obj: Object, spec: ProgramSpec) -> None:
         self.obj: Final = obj
         """The object that it belongs to."""
         self.spec: Final = spec
@@ -144,7 +148,7 @@ class Program:
         target: str | None,
         *,
         module: str | None = None,
-        program: "Program | int | None" = None,
+        program: Program | int | None = None,
     ) -> None:
         """Set :attr:`attach_target`, :attr:`target_module`, :attr:`target_program`.
 
@@ -188,7 +192,7 @@ class Program:
         """What the verifier wrote while it was loaded; empty without a log level."""
         return self._log
 
-    def info(self) -> "ProgInfo":
+    def info(self) -> ProgInfo:
         """Return what the kernel tells about it: id, tag, sizes, run times, ..."""
         return syscalls.prog_info(self.fd(), what=self.what)
 
@@ -203,7 +207,7 @@ class Program:
         batch_size: int = 0,
         data_size_out: int | None = None,
         ctx_size_out: int = 0,
-    ) -> "TestRun":
+    ) -> TestRun:
         """Run it on made-up input: ``BPF_PROG_TEST_RUN``, Linux 4.12.
 
         ``data`` is a packet, ``ctx`` the context; which of them a program takes
@@ -256,7 +260,7 @@ class Program:
         """Whether :meth:`attach` works without arguments, by what ``SEC()`` says."""
         return False
 
-    def attach(self, *args: Any, **kwargs: Any) -> "Link":  # noqa: ANN401 (by family)
+    def attach(self, *args: Any, **kwargs: Any) -> Link:  # noqa: ANN401 (by family)
         """Attach it and return the link; each family of programs has its own way.
 
         This class is for types that attach through something else: a route, a map
@@ -288,7 +292,7 @@ class Program:
         return f"<{type(self).__name__} '{self.name}' SEC(\"{self.spec.section}\")>"
 
 
-def _named_target(attach: "Attach") -> tuple[str | None, str | None]:
+def _named_target(attach: Attach) -> tuple[str | None, str | None]:
     """Return the target in BTF and its module that ``SEC()`` names."""
     if isinstance(attach, Tracing):
         return attach.target, attach.module

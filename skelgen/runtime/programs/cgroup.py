@@ -1,7 +1,8 @@
 """Programs of control groups."""
 
+from __future__ import annotations
+
 import os
-from typing import Final
 
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime import features, syscalls
@@ -9,6 +10,10 @@ from skelgen.runtime.links.attached import AttachedLink
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import HasFd, Opened, ordering
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _F_ALLOW_MULTI: Final = 1 << 1
 

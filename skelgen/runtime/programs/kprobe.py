@@ -1,16 +1,22 @@
 """Programs on kernel functions, through probes: kprobe, kretprobe, ksyscall."""
 
+from __future__ import annotations
+
 import errno
-from typing import Final
 
 from skelgen.model.attach import Kprobe, Ksyscall
 from skelgen.runtime import features
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.feature_probes import SYSCALL_PREFIX
-from skelgen.runtime.links.base import Link
 from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.links.probe import Place, open_probe
 from skelgen.runtime.programs.base import Program
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
+
+    from skelgen.runtime.links.base import Link
 
 # what the kernel says of a function that it lacks, or that may not be probed
 _NO_FUNCTION: Final = frozenset((errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL))

@@ -1,8 +1,8 @@
 """Programs on many kernel functions at once."""
 
+from __future__ import annotations
+
 import errno
-from collections.abc import Sequence
-from typing import Final
 
 from skelgen.model.attach import KprobeMulti
 from skelgen.model.enums import AttachType
@@ -12,6 +12,11 @@ from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.glob import compile_glob, has_wildcard
 from skelgen.runtime.tracefs import Tracefs
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
 
 _F_RETURN: Final = 1  # BPF_F_KPROBE_MULTI_RETURN
 

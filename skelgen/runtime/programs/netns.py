@@ -1,12 +1,16 @@
 """Programs of a whole network namespace: sk_lookup, flow_dissector, netfilter."""
 
-import os
-from typing import Final
+from __future__ import annotations
 
 from skelgen.runtime import syscalls
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import Opened
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+    from typing import Final
 
 _FAMILIES: Final = {"ipv4": 2, "ipv6": 10}  # NFPROTO_*
 _HOOKS: Final = {

@@ -1,13 +1,13 @@
 """Programs on raw tracepoints."""
 
 import errno
-from typing import TYPE_CHECKING
 
 from skelgen.model.attach import RawTracepoint
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.model.attach import Attach

@@ -1,11 +1,12 @@
 """What can be set on a program until it is loaded."""
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from __future__ import annotations
 
 from skelgen.runtime.codec import U32, checked
+from skelgen.typed import TYPE_CHECKING, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Any, Self
 
     from skelgen.runtime.codec import Codec
     from skelgen.runtime.programs.base import Program
@@ -25,23 +26,23 @@ class Setting(Generic[T]):
 
     __slots__ = ("_codec", "_slot")
 
-    def __init__(self, codec: "Codec[Any] | None" = None) -> None:
+    def __init__(self, codec: Codec[Any] | None = None) -> None:
         self._codec = codec
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._slot = f"_{name}"
 
     @overload
-    def __get__(self, instance: None, owner: type) -> "Self": ...
+    def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: "Program", owner: type) -> T: ...
-    def __get__(self, instance: "Program | None", owner: type) -> "Self | T":
+    def __get__(self, instance: Program, owner: type) -> T: ...
+    def __get__(self, instance: Program | None, owner: type) -> Self | T:
         if instance is None:
             return self
         value: T = getattr(instance, self._slot)
         return value
 
-    def __set__(self, instance: "Program", value: T) -> None:
+    def __set__(self, instance: Program, value: T) -> None:
         name = self._slot[1:]
         instance.check_not_loaded(name)
         self.check(value, f"{instance.what}: {name}")

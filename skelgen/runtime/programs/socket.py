@@ -1,7 +1,6 @@
 """Programs of sockets and socket maps."""
 
 import errno
-from typing import TYPE_CHECKING
 
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime import syscalls
@@ -11,6 +10,7 @@ from skelgen.runtime.links.base import Link
 from skelgen.runtime.links.socket import SocketLink
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import HasFd, fd_of
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from socket import socket

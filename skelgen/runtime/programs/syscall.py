@@ -1,8 +1,7 @@
 """Programs that user space calls."""
 
-from typing import TYPE_CHECKING
-
 from skelgen.runtime.programs.base import Program
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.runtime.struct import Struct, Union

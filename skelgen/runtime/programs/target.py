@@ -1,12 +1,18 @@
 """What programs attach to: interfaces, files, other programs."""
 
+from __future__ import annotations
+
 import ctypes
 import os
-from typing import Final, Protocol
 
 from skelgen.runtime import syscalls
 from skelgen.runtime.links.base import Link
-from skelgen.runtime.programs.base import Program
+from skelgen.typed import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from typing import Final
+
+    from skelgen.runtime.programs.base import Program
 
 
 class HasFd(Protocol):

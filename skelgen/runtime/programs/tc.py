@@ -1,12 +1,16 @@
 """Programs of traffic control: tcx and netkit."""
 
-from typing import Final, Literal
+from __future__ import annotations
 
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime import features, syscalls
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import HasFd, interface_index, ordering
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final, Literal
 
 _DIRECTIONS: Final = {
     "ingress": AttachType.TCX_INGRESS,

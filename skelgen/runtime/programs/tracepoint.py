@@ -1,12 +1,11 @@
 """Programs on tracepoints, through perf events."""
 
-from typing import TYPE_CHECKING
-
 from skelgen.model.attach import Tracepoint
 from skelgen.runtime import syscalls, tracefs
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.programs.base import Program
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.runtime.links.base import Link

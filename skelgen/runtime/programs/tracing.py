@@ -1,13 +1,18 @@
 """Programs whose target is in BTF: chosen at load, attached where it is."""
 
+from __future__ import annotations
+
 import errno
-from typing import Final
 
 from skelgen.model.enums import AttachType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 # BPF_RAW_TRACEPOINT_OPEN attaches these on kernels whose BPF_LINK_CREATE does not
 _BEFORE_LINK_CREATE: Final = frozenset(

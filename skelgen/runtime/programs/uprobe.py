@@ -1,8 +1,8 @@
 """Programs on functions of programs and libraries: uprobe, uretprobe."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Sequence
-from typing import Final
 
 from skelgen.model.attach import Uprobe, UprobeMulti
 from skelgen.model.enums import AttachType
@@ -13,6 +13,11 @@ from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.links.probe import Place, open_probe
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.glob import compile_glob, has_wildcard
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
 
 _F_RETURN: Final = 1  # BPF_F_UPROBE_MULTI_RETURN
 _LIBRARIES: Final = (

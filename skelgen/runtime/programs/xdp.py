@@ -1,7 +1,8 @@
 """Programs that see packets first: XDP."""
 
+from __future__ import annotations
+
 import errno
-from typing import Final, Literal
 
 from skelgen.model.enums import AttachType
 from skelgen.runtime import features, syscalls
@@ -9,6 +10,10 @@ from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import interface_index
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final, Literal
 
 # XDP_FLAGS_* of linux/if_link.h
 _MODES: Final = {"generic": 1 << 1, "native": 1 << 2, "offload": 1 << 3}

@@ -6,7 +6,7 @@ the error calls the object. The only way from here into the kernel is :func:`raw
 which tests replace.
 """
 
-from typing import TYPE_CHECKING, Final
+from __future__ import annotations
 
 from skelgen.runtime.syscalls.seam import (
     Buffer,
@@ -18,6 +18,7 @@ from skelgen.runtime.syscalls.seam import (
     good_fd,
     raw,
 )
+from skelgen.typed import TYPE_CHECKING
 
 # isort: split
 # the rest looks ``raw`` up in this module
@@ -98,6 +99,8 @@ from skelgen.runtime.syscalls.progs import (
 )
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from skelgen.runtime.syscalls.info import (
         BtfInfo,
         MapInfo,

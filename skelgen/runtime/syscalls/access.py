@@ -1,16 +1,21 @@
 """Map elements without preparing each call: the hot path of the map families."""
 
+from __future__ import annotations
+
 import ctypes
 import errno
 import struct
-from collections.abc import Callable
-from typing import Final, NoReturn, TypeVar
 
 from skelgen.model.enums import Command
 from skelgen.runtime import syscalls as _package
 from skelgen.runtime.errors import ClosedError
 from skelgen.runtime.syscalls.numbers import NR_BPF
 from skelgen.runtime.syscalls.seam import fail, real_raw
+from skelgen.typed import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final, NoReturn
 
 _ATTR_SIZE: Final = 32
 _FLAGS: Final = struct.Struct("=Q")

@@ -1,10 +1,15 @@
 """``BPF_BTF_LOAD``. Layout: ``union bpf_attr``, ``linux/bpf.h``."""
 
+from __future__ import annotations
+
 import struct
-from typing import Final
 
 from skelgen.model.enums import Command
 from skelgen.runtime.syscalls.seam import Buffer, Memory, bpf, check_fd
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _LOAD: Final = struct.Struct("=QQIIIIIi")
 _F_TOKEN_FD: Final = 1 << 16

@@ -4,12 +4,17 @@ Layouts: ``struct bpf_prog_info``, ``bpf_map_info``, ``bpf_btf_info``, ``linux/b
 A kernel that does not know a field leaves it zero.
 """
 
+from __future__ import annotations
+
 import struct
-from typing import Final
 
 from skelgen.model.enums import Command, MapType, ProgType
 from skelgen.record import Record
 from skelgen.runtime.syscalls.seam import Memory, bpf, check
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _INFO: Final = struct.Struct("=IIQ")
 _PROG: Final = struct.Struct("=II8sIIQQQIIQ16sIIQQIIQQIIQIIQQIIIIQQQQIIIxxxx")

@@ -1,13 +1,18 @@
 """``BPF_OBJ_GET_INFO_BY_FD`` on links, Linux 5.8. Layout: ``struct bpf_link_info``."""
 
+from __future__ import annotations
+
 import struct
-from collections.abc import Callable
-from typing import Any, Final
 
 from skelgen.model.enums import AttachType, LinkType
 from skelgen.record import Record
 from skelgen.runtime.syscalls.info import obj_get_info
 from skelgen.runtime.syscalls.seam import Memory
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Final, TypeAlias
 
 _SIZE: Final = 64
 _HEAD: Final = struct.Struct("=III")
@@ -44,7 +49,7 @@ class LinkInfo(Record):
     """Protocol family, hook and priority."""
 
 
-_Detail = dict[str, Any]
+_Detail: TypeAlias = "dict[str, Any]"
 
 
 def _attach_type(number: int) -> AttachType | int:

@@ -1,11 +1,16 @@
 """``bpf(2)`` commands on links. Layouts: ``union bpf_attr``, ``linux/bpf.h``."""
 
+from __future__ import annotations
+
 import struct
-from collections.abc import Sequence
-from typing import Final
 
 from skelgen.model.enums import AttachType, Command
 from skelgen.runtime.syscalls.seam import Buffer, Memory, bpf, check, check_fd
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
 
 _HEAD: Final = struct.Struct("=IIII")
 

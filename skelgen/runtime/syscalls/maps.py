@@ -1,8 +1,9 @@
 """``bpf(2)`` commands on maps. Layouts: ``union bpf_attr``, ``linux/bpf.h``."""
 
+from __future__ import annotations
+
 import errno
 import struct
-from typing import Final
 
 from skelgen.model.enums import Command
 from skelgen.runtime.syscalls.seam import (
@@ -13,6 +14,10 @@ from skelgen.runtime.syscalls.seam import (
     check_fd,
     failure,
 )
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _CREATE: Final = struct.Struct("=IIIIIII16sIIIIIQiiQI")
 _ELEMENT: Final = struct.Struct("=IxxxxQQQ")

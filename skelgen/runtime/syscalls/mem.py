@@ -1,9 +1,14 @@
 """``mmap(2)`` at a given address, which Python's :mod:`mmap` cannot do."""
 
+from __future__ import annotations
+
 import ctypes
-from typing import Final
 
 from skelgen.runtime.syscalls.seam import fail
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 PROT_NONE: Final = 0
 PROT_READ: Final = 1

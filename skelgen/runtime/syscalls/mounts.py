@@ -1,9 +1,13 @@
 """``fsopen(2)``, ``fsconfig(2)``, ``fsmount(2)``, Linux 5.2: a mount of one's own."""
 
-from typing import Final
+from __future__ import annotations
 
 from skelgen.runtime.syscalls.numbers import NR_FSCONFIG, NR_FSMOUNT, NR_FSOPEN
 from skelgen.runtime.syscalls.seam import Memory, call, fail, good_fd
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 FSCONFIG_SET_STRING: Final = 1
 FSCONFIG_CMD_CREATE: Final = 6

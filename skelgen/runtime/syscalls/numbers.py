@@ -1,7 +1,13 @@
 """System call numbers, which differ by architecture."""
 
+from __future__ import annotations
+
 import os
-from typing import Final
+
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 # bpf, perf_event_open, close, fcntl, ioctl; from each architecture's syscall table
 _GENERIC: Final = (280, 241, 57, 25, 29)

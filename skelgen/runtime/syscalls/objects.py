@@ -3,16 +3,21 @@
 Layouts: ``union bpf_attr``, ``linux/bpf.h``.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import struct
-from typing import Final
 
 from skelgen.model.enums import Command
 from skelgen.record import Record
 from skelgen.runtime import diagnose
 from skelgen.runtime.errors import os_error
 from skelgen.runtime.syscalls.seam import Memory, bpf, check, check_fd, fail
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _OBJ: Final = struct.Struct("=QIIi")
 _ID: Final = struct.Struct("=IIIi")

@@ -1,11 +1,16 @@
 """``perf_event_open(2)`` and its ioctls. Layouts: ``linux/perf_event.h``."""
 
+from __future__ import annotations
+
 import ctypes
 import struct
-from typing import Final
 
 from skelgen.runtime.syscalls.numbers import MACHINE, NR_IOCTL, NR_PERF_EVENT_OPEN
 from skelgen.runtime.syscalls.seam import call, fail, good_fd
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 # struct perf_event_attr up to config2 (PERF_ATTR_SIZE_VER1), Linux 2.6.33
 _ATTR: Final = struct.Struct("=IIQQQQQIIQQ")

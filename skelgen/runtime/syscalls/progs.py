@@ -1,13 +1,18 @@
 """``bpf(2)`` commands on programs. Layouts: ``union bpf_attr``, ``linux/bpf.h``."""
 
+from __future__ import annotations
+
 import errno
 import struct
-from collections.abc import Sequence
-from typing import Final
 
 from skelgen.model.enums import Command
 from skelgen.record import Record
 from skelgen.runtime.syscalls.seam import Buffer, Memory, bpf, check, check_fd
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
 
 _LOAD: Final = struct.Struct("=IIQQIIQII16sIIIIQIIQIIIIQQIIiIQIi")
 _LOG_TRUE_SIZE: Final = 140  # offset of log_true_size

@@ -5,15 +5,20 @@ takes it off. A socket talks about the network namespace that it was made in.
 Layouts: ``linux/rtnetlink.h``, ``linux/if_link.h``, ``linux/pkt_cls.h``.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
-from typing import Final
 
 from skelgen.record import Record
 from skelgen.runtime.syscalls.seam import Fd, failure, good_fd
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
 
 _HEADER: Final = struct.Struct("=IHHII")
 _LINK: Final = struct.Struct("=BxHiII")

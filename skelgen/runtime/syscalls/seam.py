@@ -4,18 +4,21 @@ Every system call of the package goes through ``skelgen.runtime.syscalls.raw``. 
 test replaces that one name, and with it the kernel.
 """
 
+from __future__ import annotations
+
 import ctypes
 import errno
 import os
-from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 from skelgen.model.enums import Command
 from skelgen.runtime import syscalls as _package
 from skelgen.runtime.errors import BpfOSError, ClosedError, os_error
 from skelgen.runtime.syscalls.numbers import NR_BPF, NR_CLOSE, NR_FCNTL
+from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final, NoReturn, Self
 
 Buffer = bytes | bytearray | memoryview
 """What a call reads from; what it writes to is a ``bytearray`` or writable view."""

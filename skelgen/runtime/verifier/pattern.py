@@ -1,11 +1,16 @@
 """The form of what is known about a complaint of the verifier."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable
-from typing import TypeAlias
 
 from skelgen.record import Record
 from skelgen.runtime.verifier.facts import Facts
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 
 class Reason(Record):
