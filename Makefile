@@ -44,7 +44,13 @@ imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.test examples
-	$(BIN)/pytest --cov --cov-report=term $(PYTEST)
+ifdef PYTEST
+	$(BIN)/pytest $(PYTEST)
+else
+	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report= \
+		--ignore tests/kernel
+	$(BIN)/pytest --cov --cov-append --cov-report=term tests/kernel
+endif
 
 test-kernels: $(VENV)/.test
 	tools/need.sh 'make test-kernels' qemu-system-x86 kmod busybox-static
@@ -80,7 +86,7 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml tools/need.sh | $(VENV)/bin/python
-	tools/need.sh 'make test' bpftool iproute2 libbpf-dev
+	tools/need.sh 'make test' bpftool groff-base iproute2 libbpf-dev mandoc
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(VENV)/.demo $@
 
