@@ -6,6 +6,7 @@ from __future__ import annotations
 # sections and handles have methods for the object alone
 import os
 from _thread import RLock  # threading's, without importing it
+from _warnings import warn  # of warnings, likewise
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 
@@ -357,6 +358,19 @@ class Object:
                 undo.add(program.close)
             self._add_links(undo)  # the last in, the first to go
             _raise_first(undo.run())
+
+    def __del__(
+        self,
+        warn: "Callable[..., object]" = warn,
+        loaded: State = State.LOADED,
+    ) -> None:
+        # the arguments are kept for the end of the interpreter
+        if getattr(self, "_state", None) is loaded:
+            warn(
+                f"object '{self.name}': never destroyed; call destroy(), or use 'with'",
+                ResourceWarning,
+                source=self,
+            )
 
     def __enter__(self) -> Self:
         self._check_alive("with")

@@ -91,7 +91,7 @@ def find(name: str) -> Source:
 
 def records_of(name: str) -> dict[str, str]:
     """Return ``--record MAP=TYPE`` of the fixtures whose records DWARF alone names."""
-    return {"rb": "event"} if name in {"ringbuf", "bootstrap"} else {}
+    return {"rb": "event"} if name in {"bootstrap", "life", "ringbuf"} else {}
 
 
 @functools.cache

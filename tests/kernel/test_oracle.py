@@ -27,6 +27,7 @@ SOURCE = Path(__file__).with_name("oracle") / "oracle.c"
 # Debian's libbpf is 1.1, of 2022.
 TOO_OLD = {
     "jump_table": "jump tables, libbpf 1.7",
+    "life": ".struct_ops.link, libbpf 1.2",
     "maps_arena": "arenas and __ulong, libbpf 1.4",
     "prog_cgroup_unix": "SEC(cgroup/connect_unix), libbpf 1.3",
     "prog_kprobe_session": "SEC(kprobe.session), SEC(uprobe.multi), libbpf 1.5",
