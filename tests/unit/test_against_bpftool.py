@@ -21,6 +21,7 @@ TOO_OLD = {
 }
 # What it shows otherwise, and why.
 NO_LINK_SECTIONS = {
+    "life": ("life",),
     "struct_ops_link": ("linked", "optional"),
     "struct_ops_tcp": ("one", "two"),
     "struct_ops_shadow": ("linked", "optional_linked", "optional"),

@@ -50,6 +50,7 @@ NEWER_SECTIONS = {
 """Programs whose type is not to be found in the section's name."""
 SKIPPED_CALLBACKS = {"subprogs_exception": "no exceptions before libbpf 1.4"}
 NO_LINK_SECTIONS = {
+    "life": ".struct_ops.link since libbpf 1.2",
     "struct_ops_link": ".struct_ops.link since libbpf 1.2",
     "struct_ops_tcp": ".struct_ops.link since libbpf 1.2",
 }

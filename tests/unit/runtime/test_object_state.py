@@ -186,12 +186,21 @@ def test_context_manager(kernel: FakeKernel) -> None:
     assert not kernel.open
 
 
+def drop(kept: list[Object]) -> None:
+    kept.clear()
+    gc.collect()
+
+
 def test_dropping_an_object_closes_it(kernel: FakeKernel) -> None:
     obj = Object(plain_object())
     obj.load()
+    kept = [obj]
     del obj
-    gc.collect()
+    with pytest.warns(ResourceWarning, match="object 'plain': never destroyed; call"):
+        drop(kept)
     assert not kernel.open
+    kept = [Object(plain_object())]
+    drop(kept)  # nothing to be said
 
 
 def test_destroy_goes_on_where_a_step_fails(kernel: FakeKernel) -> None:

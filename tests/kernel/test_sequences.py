@@ -1,0 +1,44 @@
+"""No sequence of calls crashes the interpreter, or does what the model does not."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+from tests.harness.places import Cgroup
+from tests.harness.sources import ROOT
+
+EXAMPLES = 40
+SHOWN = 60
+
+
+def test_calls_in_any_order(
+    make_skeleton: Callable[[str], ModuleType], cgroup: Cgroup, tmp_path: Path
+) -> None:
+    """In a process of its own, so that a signal that kills it is a failure here."""
+    log = tmp_path / "steps"
+    done = subprocess.run(
+        [
+            sys.executable,
+            *("-X", "faulthandler", "-W", "error"),
+            *("-m", "tests.kernel.life_machine"),
+            str(make_skeleton("life").__file__),
+            str(cgroup.path),
+            str(log),
+            os.environ.get("SKELGEN_SEQUENCES", str(EXAMPLES)),
+        ],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    steps = log.read_text("utf-8") if log.exists() else ""
+    last = steps.rpartition("----")[2].splitlines()[-SHOWN:]
+    assert done.returncode == 0, "\n".join(
+        [f"status {done.returncode}", *last, done.stderr[-6000:], done.stdout[-3000:]]
+    )
+    assert steps.count("----") >= EXAMPLES
+    for step in ("load  # opened", "attach  # loaded", "bss.numbers  # destroyed"):
+        assert step in steps
