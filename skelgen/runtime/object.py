@@ -361,7 +361,7 @@ class Object:
 
     def __del__(
         self,
-        warn: "Callable[..., object]" = warn,
+        warn: Callable[..., object] = warn,
         loaded: State = State.LOADED,
     ) -> None:
         # the arguments are kept for the end of the interpreter

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import itertools
 import mmap
 import os
 from collections.abc import Callable
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from skelgen.model.enums import MapType
+from skelgen.runtime import features
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
 from skelgen.runtime.object import Object, State
 from tests.harness.fake_kernel import Call, FakeKernel
+from tests.harness.faults import ERRORS, Failure, Faults, faults
 from tests.harness.specs import rich_object
 
 # the object does without these
@@ -28,7 +31,7 @@ def with_pins(kernel: FakeKernel) -> None:
     """Let pins be files that can be seen."""
 
     def pin(call: Call) -> None:
-        Path(call.text(0)).touch(exist_ok=False)
+        os.mknod(call.text(0))
 
     kernel.always("OBJ_GET", -errno.ENOENT)
     kernel.always("OBJ_PIN", pin)
@@ -131,7 +134,7 @@ def test_a_slot_of_a_program_that_is_not_loaded(
         assert len(kernel.named("MAP_UPDATE_ELEM")) == 4
 
 
-@pytest.mark.parametrize("error", [errno.EIO, errno.EPERM])
+@pytest.mark.parametrize("error", [errno.EIO, *ERRORS])
 @pytest.mark.parametrize("number", range(24))
 def test_every_call_fails_once(
     kernel: FakeKernel, tmp_path: Path, number: int, error: int
@@ -144,6 +147,7 @@ def test_every_call_fails_once(
     with_pins(kernel)
     usual = kernel._always.get(name)
     before = names[:number].count(name)
+    features.GLOBAL_DATA.assume(True)  # so that it is not this that is missing
     # this call and its like from now on, so that no second try helps
     kernel.then(name, *[usual] * before)
     kernel.always(name, -error)
@@ -167,6 +171,94 @@ def test_every_call_fails_once(
         assert caught.value.__notes__
         assert isinstance(caught.value, PermissionError)
     obj.destroy()
+
+
+def with_token(folder: Path, _kernel: FakeKernel) -> Object:
+    return Object(
+        rich_object(),
+        pin_root=folder,
+        kconfig="CONFIG_X=-7",
+        token="/",  # noqa: S106 - a path
+    )
+
+
+def with_a_pinned_map(folder: Path, kernel: FakeKernel) -> Object:
+    kernel.then("OBJ_GET", None)
+    kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.ARRAY, 4, 4, 1, 0))
+    return open_rich(folder)
+
+
+def with_a_map_to_reuse(folder: Path, kernel: FakeKernel) -> Object:
+    kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.ARRAY, 4, 4, 1, 0))
+    obj = open_rich(folder)
+    obj.map("kept").reuse(7)
+    return obj
+
+
+def with_strict_off(folder: Path, kernel: FakeKernel) -> Object:
+    obj = open_rich(folder)
+    kernel.then("PROG_LOAD", -errno.EIO, -errno.EIO)
+    return obj
+
+
+def check_error(error: BaseException, failure: Failure, fault: Faults) -> None:
+    if not isinstance(failure, int):
+        assert type(error) is failure
+        return
+    assert isinstance(error, BpfOSError)
+    assert error.errno == failure
+    assert error.command == fault.command
+    assert error.what
+
+
+WAYS = (with_token, with_a_pinned_map, with_a_map_to_reuse, with_strict_off)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "failure", [*ERRORS, errno.EMFILE, KeyboardInterrupt, MemoryError]
+)
+def test_every_call_fails_on_other_ways(
+    kernel: FakeKernel,
+    tmp_path: Path,
+    way: Callable[[Path, FakeKernel], Object],
+    failure: Failure,
+) -> None:
+    """Once each: then it works, or nothing is left, and works the next time."""
+    with_pins(kernel)
+    for feature in (features.GLOBAL_DATA, features.ARRAY_MMAP, features.PROG_NAME):
+        feature.assume(True)
+    strict = way is not with_strict_off
+    failed = set()
+    for number in itertools.count():
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for answers in kernel._answers.values():
+            answers.clear()
+        with way(folder, kernel) as obj:
+            before = set(kernel.open)
+            try:
+                with faults(number, failure) as fault:
+                    obj.load(strict=strict)
+            except (BpfError, KeyboardInterrupt, MemoryError) as error:
+                assert fault.failed is not None
+                check_error(error, failure, fault)
+                assert kernel.open == before
+                assert os.listdir(folder) == []  # noqa: PTH208 - no pin
+                failed.add(fault.failed)
+                kernel._answers.clear()
+                kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.ARRAY, 4, 4, 1, 0))
+                obj.load()
+        assert not kernel.open
+        if fault.failed is None:
+            break
+    assert {"MAP_CREATE", "PROG_LOAD"} & failed or not strict
+    if way is with_token:
+        assert {"TOKEN_CREATE", "open"} <= failed
+    if way is with_a_pinned_map:
+        assert {"OBJ_GET", "OBJ_GET_INFO_BY_FD"} <= failed
+    if way is with_a_map_to_reuse:
+        assert "fcntl" in failed
 
 
 def test_interrupted(kernel: FakeKernel, tmp_path: Path) -> None:
@@ -243,8 +335,6 @@ def test_names_on_a_kernel_without(kernel: FakeKernel, tmp_path: Path) -> None:
 
 def test_no_global_data(kernel: FakeKernel, tmp_path: Path) -> None:
     """Linux before 5.2: programs without global variables can be loaded."""
-    from skelgen.runtime import features
-
     features.GLOBAL_DATA.assume(False)
     features.ARRAY_MMAP.assume(False)
     with_pins(kernel)
@@ -257,8 +347,6 @@ def test_no_global_data(kernel: FakeKernel, tmp_path: Path) -> None:
 
 def test_no_mapping_of_arrays(kernel: FakeKernel, tmp_path: Path) -> None:
     """Linux before 5.5: globals are read and written with calls."""
-    from skelgen.runtime import features
-
     features.GLOBAL_DATA.assume(True)
     features.ARRAY_MMAP.assume(False)
     with_pins(kernel)
