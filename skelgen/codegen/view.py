@@ -105,17 +105,12 @@ class ModuleView(NamedTuple):
     images: tuple[ImageView, ...]
     """The blueprints: one, or one for each kind of machine."""
     uses: frozenset[str]
-    """Modules that have to be imported, ``TYPE_CHECKING`` and ``Sequence``."""
+    """Modules that have to be imported, and ``Sequence``."""
 
     @property
     def imports(self) -> tuple[str, ...]:
         """Modules of the standard library."""
         return tuple(sorted({"functools", *self.uses & {"builtins", "ctypes", "enum"}}))
-
-    @property
-    def typing(self) -> str:
-        """What comes from ``typing``."""
-        return "TYPE_CHECKING, Final" if "TYPE_CHECKING" in self.uses else "Final"
 
     @property
     def chosen(self) -> Group:
@@ -371,8 +366,6 @@ def _uses(classes: tuple[EnumClass | StructClass, ...]) -> frozenset[str]:
             uses.add("enum")
             continue
         uses.add("ctypes")
-        if cls.constructed:
-            uses.add("TYPE_CHECKING")
         for member in cls.members:
             annotations = member.annotation
             if cls.constructed:

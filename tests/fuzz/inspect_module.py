@@ -10,10 +10,13 @@ _IMPORTS = {
     "import ctypes",
     "import enum",
     "import functools",
-    "from collections.abc import Sequence",
     "from skelgen import runtime as rt",
 }
-_TYPING = {"TYPE_CHECKING", "Final"}
+_SEQUENCE = "    from collections.abc import Sequence\n"
+_TYPED = {
+    f"if TYPE_CHECKING:\n{sequence}    from typing import Final"
+    for sequence in ("", _SEQUENCE)
+}
 _CALLED = {"rt", "ctypes", "functools", "super", "obj"}
 _OUTSIDE = {
     "rt",
@@ -52,9 +55,7 @@ def _statement(node: ast.stmt) -> Iterator[str]:
     """Only imports that we know, classes, functions, texts and our own calls."""
     text = ast.unparse(node)
     if isinstance(node, ast.Import | ast.ImportFrom):
-        typing = isinstance(node, ast.ImportFrom) and node.module == "typing"
-        names = {alias.name for alias in node.names}
-        if text not in _IMPORTS and not (typing and names <= _TYPING):
+        if text not in _IMPORTS:
             yield f"import: {text}"
     elif isinstance(node, ast.Expr):
         is_text = isinstance(node.value, ast.Constant)
@@ -63,10 +64,11 @@ def _statement(node: ast.stmt) -> Iterator[str]:
     elif isinstance(node, ast.Assign | ast.AnnAssign):
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
         name = ast.unparse(target)
-        if name not in {"__all__", "_IMAGE"} and "." not in name:
+        known = {"__all__", "_IMAGE", "TYPE_CHECKING"}
+        if name not in known and "." not in name:
             yield f"assignment: {text[:80]}"
     elif isinstance(node, ast.If):
-        if text != "if TYPE_CHECKING:\n    from collections.abc import Sequence":
+        if text not in _TYPED:
             yield f"statement: {text[:80]}"
     elif not isinstance(node, ast.ClassDef | ast.FunctionDef):
         yield f"statement: {text[:80]}"

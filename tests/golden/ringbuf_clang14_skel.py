@@ -19,9 +19,12 @@ from __future__ import annotations
 import ctypes
 import enum
 import functools
-from typing import TYPE_CHECKING, Final
 
 from skelgen import runtime as rt
+
+TYPE_CHECKING = False  # type checkers know the name, and take it for true
+if TYPE_CHECKING:
+    from typing import Final
 
 rt.require_abi(1)
 

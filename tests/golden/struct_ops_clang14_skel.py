@@ -16,9 +16,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from typing import Final
 
 from skelgen import runtime as rt
+
+TYPE_CHECKING = False  # type checkers know the name, and take it for true
+if TYPE_CHECKING:
+    from typing import Final
 
 rt.require_abi(1)
 

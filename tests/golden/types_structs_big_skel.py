@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from typing import TYPE_CHECKING, Final
 
 from skelgen import runtime as rt
 
+TYPE_CHECKING = False  # type checkers know the name, and take it for true
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Final
 
 rt.require_abi(1)
 
