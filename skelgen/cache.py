@@ -15,8 +15,7 @@ import sys
 from binascii import crc32
 from struct import Struct
 
-from skelgen.typed import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
