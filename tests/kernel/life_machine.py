@@ -368,7 +368,8 @@ class Life(RuleBasedStateMachine):
             os.getppid()
         if self.alive:
             grown = self.skel.bss.calls - before
-            assert grown == (times if self.attached else 0)
+            # a call is passed over while a preempted task of the same CPU is in bpf(2)
+            assert grown <= times if self.attached else grown == 0
 
     @rule()
     def take_records(self) -> None:

@@ -67,15 +67,27 @@ def live(life: type[Any], cgroup: Cgroup, netns: NetworkNamespace) -> None:
         skel.data.level = -3
         skel.load()
         attach_all(skel, cgroup, netns)
-        os.getppid()
-        assert skel.bss.calls == 1
+        call(skel)
         assert skel.data.level == -3
         skel.maps.states[5] = skel.bss.state
-        (record,) = skel.maps.rb.consume()
-        assert record.pid == os.getpid()
+        records = list(skel.maps.rb.consume())
+        assert records[0].pid == os.getpid()
         skel.detach()
         os.getppid()
-        assert skel.bss.calls == 1
+        assert skel.bss.calls == len(records)
+
+
+def call(skel: Any) -> None:
+    """Make a call that the program counts.
+
+    Not each one is: while a preempted task of the same CPU is in bpf(2) it is not run.
+    """
+    before = skel.bss.calls
+    for _ in range(1000):
+        os.getppid()
+        if skel.bss.calls > before:
+            return
+    raise AssertionError("none of 1000 calls was counted")
 
 
 def rss() -> int:
@@ -257,9 +269,7 @@ def running(life: type[Any], cgroup: Cgroup, netns: NetworkNamespace) -> Iterato
         program = skel.progs.on_egress
         skel.links.on_egress = program.attach(cgroup.path, link=False)
         yield skel
-        before = skel.bss.calls
-        os.getppid()
-        assert skel.bss.calls == before + 1
+        call(skel)
         directory = os.open(cgroup.path, os.O_RDONLY)
         try:
             hook = AttachType.CGROUP_INET_EGRESS
