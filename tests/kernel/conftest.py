@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.harness import leaks, places, privilege
+from tests.harness import leaks, oracle, places, privilege
 
 
 @pytest.fixture(scope="session")
@@ -78,3 +78,9 @@ def spawn() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 stream.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much was compared with libbpf."""
+    if oracle.TALLY.cases:
+        terminalreporter.write_line(str(oracle.TALLY))
