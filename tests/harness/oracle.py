@@ -43,24 +43,33 @@ class Change(NamedTuple):
 class Case(NamedTuple):
     """An object and what is done to it before it is loaded."""
 
+    source: str | Path
+    """The name of a fixture, or the path of an object."""
     name: str
-    path: Path
+    """Of the object."""
     changes: tuple[Change, ...] = ()
     btf: Path | None = None
     kconfig: str | None = None
     pin_root: Path | None = None
     log_level: int = 0
 
-    def without(self, programs: "tuple[str, ...] | list[str]") -> "Case":
+    @property
+    def path(self) -> Path:
+        """The object; a fixture is compiled when it is asked for."""
+        if isinstance(self.source, Path):
+            return self.source
+        return sources.compiled(sources.find(self.source))
+
+    def without(self, programs: list[str]) -> "Case":
         """Return the case with programs that are not loaded."""
         off = (Change("program", name, "autoload", "0") for name in programs)
         return self._replace(changes=(*self.changes, *off))
 
 
-def case(name: str, *changes: str, **options: Any) -> Case:  # noqa: ANN401 (Case's)
+def case(name: str, *changes: str, **options: Any) -> Case:
     """Return the case of a fixture; each change is four words, the value may be none."""
     made = tuple(Change(*(*text.split(" "), "")[:4]) for text in changes)
-    return Case(name, sources.compiled(sources.find(name)), made, **options)
+    return Case(name, name, made, **options)
 
 
 class Verdict(NamedTuple):

@@ -1,0 +1,186 @@
+"""Fixtures of one feature each, run: what they use is there, and is the right thing."""
+
+import contextlib
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import skelgen
+from skelgen.btf.layout import section_vars
+from skelgen.btf.parse import Btf
+from skelgen.btf.types import Kind
+from skelgen.runtime import features
+from skelgen.runtime.object import Object
+from tests.harness import privilege
+from tests.harness.places import NetworkNamespace
+
+Compile = Callable[[str], Path]
+PACKET = bytes(64)
+
+
+def variable(obj: Object, name: str) -> int:
+    """Return an integer of any data section, by its name."""
+    assert obj.spec.btf is not None
+    btf = Btf(obj.spec.view(obj.spec.btf))
+    for section in obj.sections:
+        for var in section_vars(btf, btf.find(section, Kind.DATASEC) or 0):
+            if var.name == name:
+                data = obj.sections[section].read(var.offset, var.size)
+                return int.from_bytes(data[:8], sys.byteorder, signed=True)
+    raise KeyError(name)
+
+
+@contextlib.contextmanager
+def loaded(path: Path, *on: str, kfuncs: dict[str, str]) -> Iterator[Object]:
+    """Load an object with programs that load on demand; or skip for a kfunc."""
+    for kfunc, since in kfuncs.items():
+        answer = features.kfunc(kfunc)._replace(since=since)
+        privilege.require(f"{kfunc}()", answer)
+    with skelgen.open_object(path) as obj:
+        for name in on:
+            obj.programs[name].autoload = True
+        obj.load()
+        yield obj
+
+
+def test_flavours_of_kernel_functions(compile_bpf: Compile) -> None:
+    """Of two prototypes under one name the one that this kernel has."""
+    path = compile_bpf("externs_flavours")
+    with loaded(path, kfuncs={"bpf_task_from_pid": "6.2"}) as obj:
+        assert obj.programs["look"].test_run(ctx=bytes(8)).retval == 1
+
+
+def test_addresses(compile_bpf: Compile) -> None:
+    table = {}
+    for line in Path("/proc/kallsyms").read_text("ascii").splitlines():
+        address, kind, name, *module = line.split()
+        if kind in "tT" and not module:
+            table[name] = int(address, 16)
+    with loaded(compile_bpf("externs_addresses"), kfuncs={}) as obj:
+        obj.programs["read"].test_run(ctx=bytes(16))
+        found = struct.unpack("=3Q", obj.sections[".bss"].read(0, 24))
+    assert found == tuple(table[x] for x in ("do_exit", "bpf_map_new_fd", "schedule"))
+
+
+def test_iterators(compile_bpf: Compile) -> None:
+    path = compile_bpf("iterators")
+    kfuncs = {"bpf_iter_num_new": "6.4", "bpf_iter_task_new": "6.7"}
+    with loaded(path, "count_tasks", kfuncs=kfuncs) as obj:
+        obj.programs["add_numbers"].test_run(PACKET)
+        assert variable(obj, "total") == 5050
+        obj.programs["count_tasks"].test_run(ctx=bytes(8))
+        processes = sum(path.name.isdigit() for path in Path("/proc").iterdir())
+        assert variable(obj, "tasks") >= processes // 2
+
+
+def test_lists_and_trees(compile_bpf: Compile) -> None:
+    path = compile_bpf("maps_graph")
+    with loaded(path, kfuncs={"bpf_rbtree_add_impl": "6.6"}) as obj:
+        assert obj.programs["push_and_pop"].test_run(PACKET).retval == 0
+        assert variable(obj, "popped") == 7
+        for _ in range(5):
+            assert obj.programs["plant"].test_run(PACKET).retval == 0
+
+
+def test_kept_pointers(compile_bpf: Compile) -> None:
+    path = compile_bpf("maps_kptr")
+    with loaded(path, kfuncs={"bpf_task_acquire": "6.2"}) as obj:
+        for _ in range(2):
+            assert obj.programs["keep"].test_run(ctx=bytes(8)).retval == 0
+        (value,) = obj.maps["tasks"].values()  # type: ignore[attr-defined]
+        assert int.from_bytes(value[:8], sys.byteorder) == 2
+
+
+def test_a_hash_of_maps(compile_bpf: Compile) -> None:
+    with loaded(compile_bpf("maps_nested_hash"), kfuncs={}) as obj:
+        obj.programs["count"].test_run(PACKET)
+        assert variable(obj, "found") == -1
+        key = (5).to_bytes(8, sys.byteorder)
+        obj.maps["green"][key] = (9).to_bytes(4, sys.byteorder)  # type: ignore[index]
+        obj.programs["count"].test_run(PACKET)
+        assert variable(obj, "found") == 9
+
+
+def test_operations_that_the_kernel_runs(compile_bpf: Compile) -> None:
+    """``bpf_dummy_ops``: function members called with what we give them."""
+    with loaded(compile_bpf("struct_ops_dummy"), kfuncs={}) as obj:
+        # an array of u64 arguments, the first a pointer to the state, or NULL
+        run = obj.programs["first"].test_run(ctx=struct.pack("=Q", 0))
+        assert run.retval == 0xF2F3F4F5
+
+
+def test_loops_that_the_kernel_bounds(compile_bpf: Compile) -> None:
+    path = compile_bpf("prog_newer")
+    with loaded(path, kfuncs={"bpf_wq_init": "6.10"}) as obj:
+        assert obj.programs["loop"].test_run(ctx=bytes(8)).retval == 1000
+        assert obj.programs["start"].test_run(PACKET).retval == 0
+        assert obj.programs["undisturbed"].test_run(PACKET).retval == 0
+
+
+# -- modules -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def module() -> Iterator[Callable[[str], None]]:
+    """Yield a function that loads a module of the running kernel, or skips."""
+    loaded_here = []
+
+    def load(name: str) -> None:
+        if Path(f"/sys/module/{name}").exists():
+            if not Path(f"/sys/kernel/btf/{name}").exists():
+                pytest.skip(f"'{name}' is built into this kernel")
+            return
+        modprobe = shutil.which("modprobe")
+        folder = Path(
+            f"/lib/modules/{Path('/proc/sys/kernel/osrelease').read_text().strip()}"
+        )
+        if modprobe is None or not folder.exists():
+            pytest.skip(f"this kernel has no module '{name}' to load")
+        subprocess.run([modprobe, name], check=True)
+        loaded_here.append(name)
+        if not Path(f"/sys/kernel/btf/{name}").exists():
+            pytest.skip(
+                "this kernel has no BTF of modules, which are in Linux since 5.11"
+            )
+
+    yield load
+    for name in reversed(loaded_here):
+        subprocess.run(["modprobe", "-r", name], check=False)
+
+
+def test_kernel_functions_of_a_module(
+    compile_bpf: Compile, module: Callable[[str], None]
+) -> None:
+    module("nf_conntrack")
+    with loaded(compile_bpf("externs_module"), kfuncs={}) as obj:
+        assert obj.programs["look"].test_run(PACKET).retval == 2  # TC_ACT_SHOT
+        assert variable(obj, "error") == -2  # ENOENT: no such connection
+
+
+def test_functions_of_a_module_are_traced(
+    compile_bpf: Compile, module: Callable[[str], None], netns: NetworkNamespace
+) -> None:
+    """By the module's name, and by their own alone; entry, exit and probes."""
+    module("dummy")
+    path = compile_bpf("prog_module")
+    with loaded(path, "of_module", "by_name", "probe", "many", kfuncs={}) as obj:
+        obj.attach()
+        netns.run("ip link add dummy9 type dummy")
+        netns.run("ip link set dummy9 address 02:00:00:00:00:01 up")
+        netns.call(_send, "dummy9")
+        counts = [variable(obj, name) for name in ("entered", "left", "probed")]
+        assert counts[0] == counts[1] == counts[2] > 0
+
+
+def _send(interface: str) -> None:
+    import socket
+
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+        sender.bind((interface, 0))
+        sender.send(bytes(64))
