@@ -55,7 +55,7 @@ endif
 test-kernels: $(VENV)/.test
 	tools/need.sh 'make test-kernels' qemu-system-x86 kmod busybox-static
 	$(BIN)/pip install --quiet --disable-pip-version-check virtme-ng
-	$(BIN)/python tests/vm/run.py $(KERNELS) $(if $(PYTEST),-- $(PYTEST))
+	$(BIN)/python -m tests.vm.run $(KERNELS) $(if $(PYTEST),-- $(PYTEST))
 
 OBJECTS := 20000
 

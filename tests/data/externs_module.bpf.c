@@ -1,4 +1,4 @@
-// Kernel functions and a per-CPU variable that are in modules: weak, for where they are not loaded.
+// Kernel functions that are in a module, weak: called where a constant says that it is loaded.
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
@@ -21,6 +21,7 @@ extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_
 					 __u32 opts_size) __weak __ksym;
 extern void bpf_ct_release(struct nf_conn *connection) __weak __ksym;
 
+const volatile _Bool present;
 int error = 1;
 
 SEC("tc")
@@ -30,7 +31,7 @@ int look(struct __sk_buff *skb)
 	struct bpf_sock_tuple tuple = {};
 	struct nf_conn *found;
 
-	if (!bpf_skb_ct_lookup || !bpf_ct_release)
+	if (!present)
 		return TC_ACT_OK;
 	found = bpf_skb_ct_lookup(skb, &tuple, sizeof(tuple.ipv4), &opts, 12);
 	if (found)

@@ -5,12 +5,14 @@ facts as JSON; here the same are asked about an object that skelgen loaded.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import re
 import shutil
 import struct
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -119,15 +121,20 @@ def _fds(wanted: Case) -> list[int]:
     return [int(fd) for fd in re.findall(r"/proc/self/fd/(\d+)", " ".join(texts))]
 
 
-def build(folder: Path) -> Oracle:
-    """Compile ``oracle.c``; skip the test where that cannot be."""
+def build() -> Oracle:
+    """Compile ``oracle.c``, unless it is in ``.cache``; skip the test if it cannot be."""
     if shutil.which("cc") is None or not Path("/usr/include/bpf/libbpf.h").exists():
         pytest.skip("needs cc and libbpf's headers (Debian package libbpf-dev)")
-    program = folder / "oracle"
-    subprocess.run(
-        ["cc", "-O1", "-Wall", "-Wextra", "-Werror", "-o", program, SOURCE, "-lbpf"],
-        check=True,
-    )
+    folder = sources.ROOT / ".cache" / "oracle"
+    program = folder / hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:20]
+    if not program.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            fresh = Path(scratch) / "oracle"
+            flags = ["-O1", "-Wall", "-Wextra", "-Werror"]
+            command = ["cc", *flags, "-o", str(fresh), str(SOURCE), "-lbpf"]
+            subprocess.run(command, check=True)
+            fresh.replace(program)
     return Oracle(program)
 
 

@@ -87,8 +87,8 @@ MUST_LOAD_SINCE = {
 
 
 @pytest.fixture(scope="module")
-def oracle(tmp_path_factory: pytest.TempPathFactory) -> Oracle:
-    return oracles.build(tmp_path_factory.mktemp("oracle"))
+def oracle() -> Oracle:
+    return oracles.build()
 
 
 def test_kernel_holds_the_same(oracle: Oracle, bpf_source: sources.Source) -> None:

@@ -26,8 +26,8 @@ XDP, SOCKET = ProgType.XDP, ProgType.SOCKET_FILTER
 
 
 @pytest.fixture(scope="module")
-def oracle(tmp_path_factory: pytest.TempPathFactory) -> Oracle:
-    return oracles.build(tmp_path_factory.mktemp("oracle"))
+def oracle() -> Oracle:
+    return oracles.build()
 
 
 MAPS = {
