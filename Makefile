@@ -1,6 +1,7 @@
 # make demo    build the bootstrap example and watch it trace processes (as root)
 # make test    every check: style, types, imports, tests with coverage
 # make test-kernels    the kernel tests on Debian's 6.1 and 6.12, under QEMU (KERNELS=6.1)
+# make test-kernels-quick    those that another kernel may answer differently, as CI does
 # make fuzz    20,000 mutated objects through the generator (OBJECTS=1000)
 # make bench    tables of times against bpftool, libbpf and plain ctypes
 # make examples, make lint, make types, make pytest    the parts of it
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 EXAMPLES := minimal bootstrap xdp_count tcp_congestion
 SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
 
-.PHONY: help demo test lint types imports pytest test-kernels fuzz bench examples clean
+.PHONY: help demo test lint types imports pytest test-kernels test-kernels-quick fuzz bench examples clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 # One thing after the other, so that what is printed can be read.
@@ -52,10 +53,10 @@ else
 	$(BIN)/pytest --cov --cov-append --cov-report=term tests/kernel
 endif
 
-test-kernels: $(VENV)/.test
+test-kernels test-kernels-quick: $(VENV)/.test $(VENV)/bin/vng examples
 	tools/need.sh 'make test-kernels' qemu-system-x86 kmod busybox-static
-	$(BIN)/pip install --quiet --disable-pip-version-check virtme-ng
-	$(BIN)/python -m tests.vm.run $(KERNELS) $(if $(PYTEST),-- $(PYTEST))
+	$(BIN)/python -m tests.vm.run $(if $(findstring quick,$@),--quick) $(KERNELS) \
+		$(if $(PYTEST),-- $(PYTEST))
 
 OBJECTS := 20000
 
@@ -89,6 +90,9 @@ $(VENV)/.test: pyproject.toml tools/need.sh | $(VENV)/bin/python
 	tools/need.sh 'make test' bpftool groff-base iproute2 libbpf-dev mandoc
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(VENV)/.demo $@
+
+$(VENV)/bin/vng: | $(VENV)/.test
+	$(BIN)/pip install --quiet --disable-pip-version-check virtme-ng
 
 clean:
 	rm -rf $(SKELETONS) .cache .coverage

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 import skelgen
@@ -12,6 +13,9 @@ from skelgen.cli import main
 from skelgen.runtime import syscalls
 from tests.harness import vmlinux
 from tests.harness.btf import needs_bpftool
+
+pytestmark = pytest.mark.any_kernel
+
 
 Compile = Callable[[str], Path]
 

@@ -30,7 +30,7 @@ OBJECTS = (
 )
 """All with CO-RE but ``core_types``, which holds the number of a kernel type."""
 
-pytestmark = needs_kernel_btf
+pytestmark = [pytest.mark.any_kernel, needs_kernel_btf]
 
 
 def ours(folder: Path, *objects: Path) -> Path:

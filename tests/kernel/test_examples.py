@@ -13,6 +13,8 @@ import skelgen
 from tests.harness import sources
 from tests.harness.sources import ROOT
 
+pytestmark = pytest.mark.any_kernel
+
 
 def run(script: Path, *arguments: str, **environ: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **environ}

@@ -9,6 +9,8 @@ import pytest
 
 from skelgen import runtime as rt
 
+pytestmark = pytest.mark.any_kernel
+
 
 def text(caught: pytest.ExceptionInfo[BaseException]) -> str:
     """Return what a traceback ends with: the message and its notes."""

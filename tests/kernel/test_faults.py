@@ -38,6 +38,9 @@ from tests.harness.masked_kernel import masked
 from tests.harness.places import BpfFileSystem, Cgroup, NetworkNamespace
 from tests.harness.programs import RETURN_1, loaded
 
+pytestmark = pytest.mark.any_kernel
+
+
 Compile = Callable[..., Path]
 
 OBJECTS = (

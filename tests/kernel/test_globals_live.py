@@ -19,6 +19,9 @@ from skelgen.runtime.globals import DataSection, Global
 from skelgen.runtime.section import Section
 from tests.harness.maps import made
 
+pytestmark = pytest.mark.any_kernel
+
+
 MMAPABLE = 1 << 10
 PACKET = bytes(64)
 

@@ -28,6 +28,9 @@ from skelgen.runtime.struct import Struct, struct
 from skelgen.runtime.syscalls import BPF_EXIST, BPF_NOEXIST
 from tests.harness.maps import made
 
+pytestmark = pytest.mark.any_kernel
+
+
 CPUS = possible_cpus()
 
 

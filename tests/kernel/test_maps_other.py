@@ -21,6 +21,9 @@ from skelgen.runtime.syscalls import BPF_EXIST
 from tests.harness.maps import made
 from tests.harness.programs import RETURN_0
 
+pytestmark = pytest.mark.any_kernel
+
+
 CPUS = percpu.possible_cpus()
 
 

@@ -32,6 +32,9 @@ from tests.harness.masked_kernel import FEATURES, masked
 from tests.harness.places import Cgroup
 from tests.kernel.test_load_objects import variable
 
+pytestmark = pytest.mark.any_kernel
+
+
 Compile = Callable[..., Path]
 PACKET = bytes(64)
 

@@ -23,6 +23,8 @@ from skelgen.runtime.ringbuf import RingBuf, poll
 from skelgen.runtime.struct import Struct, struct
 from tests.harness.ringbuf import NO_WAKEUP, Ring
 
+pytestmark = pytest.mark.any_kernel
+
 
 class Event(Struct):
     seq: int

@@ -11,6 +11,8 @@ import pytest
 
 from tests.harness import rejected, verifier_page
 
+pytestmark = pytest.mark.any_kernel
+
 
 @pytest.fixture(scope="module")
 def oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:

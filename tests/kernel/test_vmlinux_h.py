@@ -9,6 +9,9 @@ from skelgen import clang
 from tests.harness.btf import needs_kernel_btf
 from tests.harness.sources import DATA
 
+pytestmark = pytest.mark.any_kernel
+
+
 TOOLS = sorted((DATA / "vmlinux").glob("*.bpf.c"))
 
 

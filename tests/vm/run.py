@@ -1,6 +1,8 @@
 """Run the kernel tests on Debian's kernels, in a virtual machine each, all at once.
 
-Usage: ``python -m tests.vm.run [6.1 | 6.12 ...] [-- pytest arguments]``
+Usage: ``python -m tests.vm.run [--quick] [6.1 | 6.12 ...] [-- pytest arguments]``
+
+``--quick`` leaves out what is marked ``any_kernel``.
 
 A kernel comes from Debian as a package, is unpacked under ``.cache/kernels`` and
 booted by virtme-ng under QEMU's software emulation (KVM is not needed), with this
@@ -14,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -149,12 +152,14 @@ def run(kernel: str, image: Path, pytest: list[str]) -> tuple[int, str]:
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    if "--" in arguments:
-        at = arguments.index("--")
-        kernels, pytest = arguments[:at], arguments[at + 1 :]
-    else:
-        kernels, pytest = arguments, []
-    return kernels or list(PACKAGES), pytest or ["-q", "-rs", "tests/kernel"]
+    """Return kernels, and arguments for pytest."""
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    kernels, pytest = arguments[:at], arguments[at + 1 :]
+    pytest = pytest or ["-q", "--durations=10", "tests/kernel"]
+    if "--quick" in kernels:
+        kernels.remove("--quick")
+        pytest += ["-m", "not any_kernel"]
+    return kernels or list(PACKAGES), pytest
 
 
 def _which(tool: str) -> str | None:
@@ -168,25 +173,30 @@ def _image(kernel: str) -> Path:
     if found:
         return found[0]
     CACHE.mkdir(parents=True, exist_ok=True)
-    shown = _output("apt-cache", "show", PACKAGES[kernel])
-    match = re.search(r"^Depends: (linux-image-[^ ,]+)", shown, re.MULTILINE)
-    if match is None:
-        sys.exit(f"apt knows no {PACKAGES[kernel]}: run apt-get update")
-    download = CACHE / f"download-{kernel}"
-    shutil.rmtree(download, ignore_errors=True)
-    download.mkdir()
-    subprocess.run(["apt-get", "download", match[1]], cwd=download, check=True)
-    package = next(download.glob("*.deb"))
-    unpacked = CACHE / f"unpacked-{kernel}"
-    shutil.rmtree(unpacked, ignore_errors=True)
-    subprocess.run(["dpkg", "-x", str(package), str(unpacked)], check=True)
-    shutil.rmtree(download)
-    unpacked.rename(CACHE / kernel)
+    with tempfile.TemporaryDirectory(dir=CACHE) as name:
+        scratch = Path(name)
+        if not _download(PACKAGES[kernel], scratch):
+            # the package lists of a fresh machine are missing or old
+            subprocess.run(["apt-get", "update", "--quiet"], check=True)
+            if not _download(PACKAGES[kernel], scratch):
+                sys.exit(f"apt-get cannot download what {PACKAGES[kernel]} depends on")
+        package = next(scratch.glob("*.deb"))
+        unpacked = scratch / "unpacked"
+        subprocess.run(["dpkg", "-x", str(package), str(unpacked)], check=True)
+        unpacked.rename(CACHE / kernel)
     return next((CACHE / kernel).glob("boot/vmlinuz-*"))
 
 
-def _output(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+def _download(meta: str, folder: Path) -> bool:
+    """Fetch the kernel that a meta package names; return whether it is there."""
+    shown = subprocess.run(
+        ["apt-cache", "show", meta], capture_output=True, text=True, check=False
+    ).stdout
+    match = re.search(r"^Depends: (linux-image-[^ ,]+)", shown, re.MULTILINE)
+    if match is None:
+        return False
+    fetch = ["apt-get", "download", "--quiet", match[1]]
+    return subprocess.run(fetch, cwd=folder, check=False).returncode == 0
 
 
 if __name__ == "__main__":
