@@ -21,7 +21,7 @@ import pytest
 
 import skelgen
 from skelgen.model.enums import MapType
-from skelgen.runtime import syscalls
+from skelgen.runtime import kconfig, syscalls
 from skelgen.runtime.object import Object
 from skelgen.runtime.programs.base import Program
 from tests.harness import sources
@@ -264,6 +264,21 @@ def map_facts(obj: Object) -> list[Facts]:
             found["slots"] = _slots(handle.fd(), info)
         facts.append(found)
     return facts
+
+
+def assert_same_maps(obj: Object, theirs: list[Facts]) -> None:
+    """Check that the kernel holds the maps of an object as libbpf has them."""
+    versions = [x for x in obj.spec.externs if x.name == "LINUX_KERNEL_VERSION"]
+    if versions and "Debian" in os.uname().version:
+        # the patch level, which libbpf knows where to find since 1.2
+        (facts,) = (x for x in theirs if x["kernel_name"].endswith(".kconfig"))
+        raw = bytearray.fromhex(facts["contents"])
+        place = struct.Struct("=I")
+        found = place.unpack_from(raw, versions[0].offset)
+        assert found == (kconfig.version_code(os.uname().release),)
+        place.pack_into(raw, versions[0].offset, kconfig.kernel_version())
+        facts["contents"] = raw.hex()
+    assert map_facts(obj) == theirs
 
 
 def _slots(fd: int, info: syscalls.MapInfo) -> dict[str, str]:

@@ -16,12 +16,14 @@ from tests.harness import bpftool, sources
 TOO_OLD = {
     "jump_table": "no jump tables before libbpf 1.7",
     "maps_arena": "no arenas and no __ulong before libbpf 1.4",
-    "sections_bss": "no .bss.x before libbpf 1.1.2, which is later than its own",
+    "maps_graph": "no .bss.x before libbpf 1.1.2, which is later than its own",
+    "sections_bss": "likewise",
     "sections_resized": "likewise",
 }
 # What it shows otherwise, and why.
 NO_LINK_SECTIONS = {
     "life": ("life",),
+    "struct_ops_forms": ("linked", "maybe", "maylink"),
     "struct_ops_link": ("linked", "optional"),
     "struct_ops_tcp": ("one", "two"),
     "struct_ops_shadow": ("linked", "optional_linked", "optional"),

@@ -1,5 +1,6 @@
 """The fixtures themselves: described, and compiled by the pip clang without warnings."""
 
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,15 @@ def test_readme_lists_every_file() -> None:
     ):
         listed = [line for line in part.splitlines() if line.startswith("* ")]
         assert listed == [f"* `{x.name}`: {x.summary}" for x in found.values()]
+
+
+def test_the_page_on_testing_names_fixtures_that_there_are() -> None:
+    page = (sources.ROOT / "docs" / "testing.md").read_text("utf-8")
+    table = page.split("## Which fixture")[1]
+    rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ")]
+    named = {name for row in rows[1:] for name in re.findall(r"`(\w+)`", row)}
+    assert named
+    assert named <= sources.sources().keys()
 
 
 def test_every_fixture_compiles(

@@ -115,6 +115,7 @@ def run(kernel: str, image: Path, pytest: list[str]) -> tuple[int, str]:
         "mount -t bpf bpf /sys/fs/bpf 2>/dev/null\n"
         "ip link set lo up\n"
         f"export SKELGEN_REQUIRE_KERNEL=1 SKELGEN_VM=1 HOME={out}\n"
+        f"export HYPOTHESIS_STORAGE_DIRECTORY={out}/hypothesis\n"
         f"export PYTHONDONTWRITEBYTECODE=1 MODPROBE_OPTIONS=-d{image.parents[1]}\n"
         f"export PATH={shlex.quote(os.environ['PATH'])}:/usr/sbin:/sbin\n"
         f"{shlex.join(words)} > {out}/log 2>&1\n"

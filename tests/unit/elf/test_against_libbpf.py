@@ -37,7 +37,9 @@ REFUSED = {
     "maps_arena": "no arenas and no __ulong before libbpf 1.4",
     "prog_freplace": "needs a program to replace",
     "prog_on_programs": "needs a program to replace",
+    "prog_module": "no names of modules before libbpf 1.3",
     "prog_tracing": "no names of modules before libbpf 1.3",
+    "struct_ops_forms": ".struct_ops.link, with all that uses a program, is unknown",
     "struct_ops_shadow": "the kernel operations are made up",
 }
 NEWER_SECTIONS = {
