@@ -53,7 +53,7 @@ MAPS = {
 }
 SECTIONS = {
     "data": case("sections_resized", "map .data.numbers value_size 44"),
-    "smaller": case("sections_resized", "map .data.numbers value_size 8"),
+    "smaller": case("sections_resized", "map .data.text value_size 2"),
     "zeros": case("sections_resized", "map .bss.slots value_size 4096"),
     "and contents": case(
         "sections_resized",
