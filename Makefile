@@ -4,7 +4,7 @@
 # make test-kernels-quick    those that another kernel may answer differently, as CI does
 # make fuzz    20,000 mutated objects through the generator (OBJECTS=1000)
 # make bench    tables of times against bpftool, libbpf and plain ctypes
-# make examples, make lint, make types, make pytest    the parts of it
+# make examples, lint, types, imports, pytest-build, pytest-kernel    the parts of it
 #
 # Each sets up what it needs, once: a virtual environment in .venv, and Debian
 # packages where some are missing (apt-get as root; without root it says which).
@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 EXAMPLES := minimal bootstrap xdp_count tcp_congestion
 SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
 
-.PHONY: help demo test lint types imports pytest test-kernels test-kernels-quick fuzz bench examples clean
+.PHONY: help demo test lint types imports pytest pytest-build pytest-kernel test-kernels test-kernels-quick fuzz bench examples clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 # One thing after the other, so that what is printed can be read.
@@ -44,14 +44,15 @@ types: $(VENV)/.test examples
 imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
-pytest: $(VENV)/.test examples
-ifdef PYTEST
-	$(BIN)/pytest $(PYTEST)
-else
+# What needs no kernel, on every processor; then what loads into this one.
+pytest: pytest-build pytest-kernel
+
+pytest-build: $(VENV)/.test examples
 	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report= \
 		--ignore tests/kernel
+
+pytest-kernel: $(VENV)/.test examples
 	$(BIN)/pytest --cov --cov-append --cov-report=term tests/kernel
-endif
 
 test-kernels test-kernels-quick: $(VENV)/.test $(VENV)/bin/vng examples
 	tools/need.sh 'make test-kernels' qemu-system-x86 kmod busybox-static
