@@ -304,7 +304,10 @@ FEATURES: dict[str, tuple[str, Rule]] = {
         ),
     ),
     "netfilter": ("6.4", link(AttachType.NETFILTER)),
-    "struct_ops_links": ("6.4", link(AttachType.STRUCT_OPS)),
+    "struct_ops_links": (
+        "6.4",
+        any_of(link(AttachType.STRUCT_OPS), flag(MAP_CREATE, 16, 13)),
+    ),
     "tcx": ("6.6", link(AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)),
     "uprobe_multi": ("6.6", link(AttachType.TRACE_UPROBE_MULTI)),
     "btf_qmark": ("6.9", _btf(_question, "Invalid name")),

@@ -266,6 +266,10 @@ def map_facts(obj: Object) -> list[Facts]:
     return facts
 
 
+ADDRESSES: Final = {".bss.items", ".bss.leaves"}
+"""Data sections of fixtures that hold the head of a list or a tree: its address."""
+
+
 def assert_same_maps(obj: Object, theirs: list[Facts]) -> None:
     """Check that the kernel holds the maps of an object as libbpf has them."""
     versions = [x for x in obj.spec.externs if x.name == "LINUX_KERNEL_VERSION"]
@@ -278,7 +282,11 @@ def assert_same_maps(obj: Object, theirs: list[Facts]) -> None:
         assert found == (kconfig.version_code(os.uname().release),)
         place.pack_into(raw, versions[0].offset, kconfig.kernel_version())
         facts["contents"] = raw.hex()
-    assert map_facts(obj) == theirs
+    ours = map_facts(obj)
+    for facts in (*ours, *theirs):
+        if facts["kernel_name"] in ADDRESSES:
+            del facts["contents"]
+    assert ours == theirs, f"{ours}\n{theirs}"
 
 
 def _slots(fd: int, info: syscalls.MapInfo) -> dict[str, str]:

@@ -18,6 +18,7 @@ from skelgen.model.helpers import HELPERS
 from skelgen.runtime import features, kernel_features, syscalls, system
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.needs import needs
+from tests.harness import privilege
 
 # Debian's bpftool 7.1 answers no, for reasons of its own
 DIFFERENT = {
@@ -126,6 +127,7 @@ def test_every_type_of_this_kernel_can_be_told() -> None:
 
 def test_kfuncs_by_what_may_call_them() -> None:
     acquire = features.kfunc("bpf_task_acquire")
+    privilege.require("bpf_task_acquire()", acquire._replace(since="6.2"))
     if acquire.supported is None:
         pytest.skip(acquire.reason)
     assert (acquire.supported, acquire.reason) == (True, "vmlinux")
@@ -182,6 +184,9 @@ def test_an_object_checked_and_loaded(
     compile_bpf: Callable[[str], Path], name: str, status: int
 ) -> None:
     """What is said without loading is what a load says."""
+    if name == "externs_kfuncs":
+        answer = features.kfunc("bpf_task_from_pid")
+        privilege.require("bpf_task_from_pid()", answer._replace(since="6.2"))
     for options in ((), ("--load",)):
         result = CliRunner().invoke(
             main, ["features", str(compile_bpf(name)), *options], prog_name="skelgen"

@@ -23,10 +23,11 @@ RDI, RSI, RDX = 112, 104, 96
 """Where ``struct pt_regs`` of x86-64 has the arguments of a function."""
 
 
-@pytest.fixture(params=COMPILERS.values(), ids=COMPILERS.keys())
-def run(tmp_path, request):
-    """Return a function that loads run.bpf.c with one of its programs alone."""
-    output = tmp_path / "run.bpf.o"
+@pytest.fixture(scope="module", params=COMPILERS.values(), ids=COMPILERS.keys())
+def module(tmp_path_factory, request):
+    """Return the skeleton of run.bpf.c."""
+    folder = tmp_path_factory.mktemp("headers")
+    output = folder / "run.bpf.o"
     clang.compile_object(
         HEADERS / "run.bpf.c",
         output,
@@ -34,12 +35,19 @@ def run(tmp_path, request):
         compiler=request.param,
         cwd=sources.ROOT,
     )
-    path = tmp_path / "headers_run_skel.py"
+    path = folder / "headers_run_skel.py"
     path.write_text(skelgen.generate(output))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
+    yield module
+    del sys.modules[path.stem]
+
+
+@pytest.fixture
+def run(module):
+    """Return a function that loads run.bpf.c with one of its programs alone."""
     opened = []
 
     def load(name, *, kfunc=None):
@@ -55,7 +63,6 @@ def run(tmp_path, request):
     yield load
     for skeleton in opened:
         skeleton.destroy()
-    del sys.modules[path.stem]
 
 
 def test_loops(run):

@@ -63,6 +63,7 @@ def whole(found: dict[str, list[object]]) -> set[str]:
     return {name for name, (failed, *_) in found.items() if not failed}
 
 
+@pytest.mark.any_kernel
 def test_bpf_alone(compile_bpf: Compile) -> None:
     found = loads(compile_bpf, "bpf")
     assert whole(found) == set(NOTHING_ELSE)
@@ -88,6 +89,7 @@ def test_bpf_and_net_admin(compile_bpf: Compile) -> None:
     assert not whole(found) & set(PERFMON)
 
 
+@pytest.mark.any_kernel
 def test_all_three(compile_bpf: Compile) -> None:
     found = loads(compile_bpf, "bpf", "perfmon", "net_admin")
     assert whole(found).issuperset((*PERFMON, *NET_ADMIN))

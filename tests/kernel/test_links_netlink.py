@@ -14,6 +14,7 @@ from skelgen.runtime.features import Answer
 from skelgen.runtime.links.netlink import TcFilterLink, XdpNetlinkLink
 from skelgen.runtime.programs import Program, TcProgram, XdpProgram
 from skelgen.runtime.syscalls import numbers, rtnetlink
+from tests.harness import privilege
 from tests.harness.places import NetworkNamespace
 from tests.harness.programs import Counter, insn, loaded
 from tests.kernel.test_links_net import send, tc_counter, xdp_counter
@@ -277,6 +278,7 @@ def test_a_childs_destroy_leaves_the_parents_program(
 
 
 def test_orders_and_filters_do_not_go_together(load: LoadProgram) -> None:
+    privilege.require("tcx", features.attach_type("tcx_ingress"))
     program = load("tcx/ingress", TcProgram)
     with pytest.raises(ValueError, match="for tcx links"):
         program.attach(1, priority=1, first=True)

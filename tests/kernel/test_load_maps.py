@@ -41,7 +41,9 @@ def kernel_at_least(version: str) -> bool:
 def test_every_type_of_map_is_made(compile_bpf: Compile) -> None:
     """By loading the fixtures without their programs."""
     made: set[int] = set()
-    fixtures = [name for name in sources.sources() if name.startswith("maps_")]
+    needs_kfuncs = {"maps_graph", "maps_kptr"}  # and have no type of their own
+    names = sources.sources().keys() - needs_kfuncs
+    fixtures = sorted(name for name in names if name.startswith("maps_"))
     for name in (*fixtures, "struct_ops"):
         with skelgen.open_object(compile_bpf(name)) as obj:
             for program in obj.programs.values():

@@ -127,6 +127,7 @@ def test_a_log_of_any_length(
     assert log.splitlines()[0] == whole.splitlines()[0]
 
 
+@pytest.mark.any_kernel
 def test_threads(compile_bpf: Compile) -> None:
     """Eight threads open, load, use and destroy objects of their own."""
     failures = []

@@ -149,8 +149,13 @@ def test_attach_types_by_what_the_kernel_looks_for(kernel: FakeKernel) -> None:
     kernel.always("LINK_CREATE", -errno.EOPNOTSUPP)
     assert features.attach_type("xdp").supported is True
     kernel.always("LINK_CREATE", -errno.EINVAL)
-    for name in ("netfilter", "perf_event", "struct_ops", "trace_kprobe_multi"):
+    for name in ("netfilter", "perf_event", "trace_kprobe_multi"):
         assert features.attach_type(name).supported is False
+    kernel.always("MAP_CREATE", -errno.EINVAL)
+    assert features.attach_type("struct_ops").supported is False
+    kernel_features.forget()
+    kernel.always("MAP_CREATE", -524)
+    assert features.attach_type("struct_ops").supported is True
     kernel.always("PROG_ATTACH", -errno.EBADF)
     assert features.attach_type("sk_msg_verdict").supported is True
     assert not kernel.open
