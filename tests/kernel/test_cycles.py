@@ -29,6 +29,9 @@ from tests.harness import leaks
 from tests.harness.faults import faults
 from tests.harness.places import Cgroup, NetworkNamespace
 
+pytestmark = pytest.mark.any_kernel
+
+
 WARM_UP = 8
 """Lives before anything is measured: what is imported, cached, allocated once."""
 TRACED = 24

@@ -7,8 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from tests.harness.places import Cgroup
 from tests.harness.sources import ROOT
+
+pytestmark = pytest.mark.any_kernel
+
 
 EXAMPLES = 40
 SHOWN = 60

@@ -5,7 +5,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import skelgen
+
+pytestmark = pytest.mark.any_kernel
+
 
 SCRIPT = """
 import os  # as site does
