@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from skelgen.runtime import syscalls
+from skelgen.runtime import kconfig, syscalls
 from skelgen.runtime.features import Answer
 
 CAPABILITIES = {
@@ -76,3 +76,8 @@ def _config() -> dict[str, str]:
         text = plain.read_text("utf-8")
     pairs = (line.split("=", 1) for line in text.splitlines() if line[:1] == "C")
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+
+
+def kernel_at_least(major: int, minor: int) -> bool:
+    """Whether the running kernel is of this version or a later one."""
+    return kconfig.kernel_version() >= major << 16 | minor << 8

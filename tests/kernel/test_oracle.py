@@ -15,10 +15,9 @@ from skelgen.model.enums import MapType
 from skelgen.model.spec import MapFd, MapSpec, MapValue, ObjectSpec, ProgramSpec
 from skelgen.runtime import map_create
 from skelgen.runtime.errors import BpfError
-from skelgen.runtime.kconfig import kernel_version
 from skelgen.runtime.object import Object
 from tests.harness import oracle as oracles
-from tests.harness import sources
+from tests.harness import privilege, sources
 from tests.harness.oracle import TALLY, Case, Facts, Oracle, Verdict
 
 OBJECTS = sorted(
@@ -100,7 +99,7 @@ def test_kernel_holds_the_same(oracle: Oracle, bpf_source: sources.Source) -> No
     if name == "maps_pinned":  # names of pins are not compared here
         wanted = oracles.case("maps_pinned", "map skelgen_pinned pin_path")
     verdict = oracle.ask(wanted)
-    old_kernel = not kernel_at_least(NEEDED_OF_KERNEL.get(name, (0, 0)))
+    old_kernel = not privilege.kernel_at_least(*NEEDED_OF_KERNEL.get(name, (0, 0)))
     if name in TOO_OLD or name in BLIND or old_kernel:
         assert verdict.errno or name in BLIND, "it is not too old: compare"
         as_the_blueprint_says(wanted)
@@ -115,11 +114,6 @@ def test_objects_of_another_compiler(oracle: Oracle, path: Path) -> None:
     """clang 14, whose BTF and code are of 2022, and what ``bpftool gen object`` links."""
     wanted = Case(path, path.name.split(".", 1)[0])
     compare(oracle, wanted, oracle.ask(wanted))
-
-
-def kernel_at_least(since: tuple[int, int]) -> bool:
-    version = kernel_version()
-    return (version >> 16, version >> 8 & 0xFF) >= since
 
 
 def compare(oracle: Oracle, wanted: Case, verdict: Verdict) -> None:
@@ -181,7 +175,7 @@ def as_the_blueprint_says(wanted: Case) -> None:
     """Compare what the kernel holds with the blueprint, as far as it loads."""
     with oracles.opened(wanted) as obj:
         report = obj.load(strict=False)
-        if kernel_at_least(MUST_LOAD_SINCE.get(wanted.name, (99, 0))):
+        if privilege.kernel_at_least(*MUST_LOAD_SINCE.get(wanted.name, (99, 0))):
             assert report, report
         programs = oracles.program_facts(obj)
         for facts in programs:
