@@ -39,7 +39,7 @@ CACHED_ROOT = (
     " -device virtio-9p-pci,fsdev=cached,mount_tag=cached"
 )
 # no cost for faults of processors that are emulated anyway
-KERNEL_ARGUMENTS = "mitigations=off nokaslr"
+KERNEL_ARGUMENTS = "mitigations=off nokaslr loglevel=3"
 
 
 def main(arguments: list[str]) -> int:
@@ -121,7 +121,7 @@ def run(kernel: str, image: Path, pytest: list[str]) -> tuple[int, str]:
         f"{shlex.join(words)} > {out}/log 2>&1\n"
         f"echo $? > {out}/status\n"
     )
-    command = [str(_which("vng")), "--run", str(image)]
+    command = [str(_which("vng")), "--verbose", "--run", str(image)]
     command += ["--disable-kvm", "--disable-microvm", "--force-9p"]
     command += ["-m", "3G", "--cpus", "2", "--user", "root", f"--rwdir={out}"]
     command += [f"--qemu-opts={CACHED_ROOT}", f"--append={KERNEL_ARGUMENTS}"]
@@ -141,7 +141,7 @@ def run(kernel: str, image: Path, pytest: list[str]) -> tuple[int, str]:
             env=environment,
             check=False,
         )
-        console = done.stdout + done.stderr
+        console = f"{done.stdout}{done.stderr}\nvng: status {done.returncode}"
     except subprocess.TimeoutExpired:
         console = f"not finished after {BOOT_AND_RUN_SECONDS} s"
     log = out / "log"
