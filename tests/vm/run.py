@@ -24,7 +24,8 @@ from pathlib import Path
 from tests.harness import oracle, sources
 
 ROOT = Path(__file__).resolve().parents[2]
-CACHE = ROOT / ".cache" / "kernels"
+# resolved, for it may be a link to a folder that several trees share
+CACHE = (ROOT / ".cache" / "kernels").resolve()
 
 # Debian's meta packages: each depends on its newest kernel.
 PACKAGES = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64"}
