@@ -63,7 +63,11 @@ class Arena:
         """How errors call it."""
 
     def memory(self, offset: int, size: int, what: str) -> Any:  # noqa: ANN401 (ctypes)
-        """Return bytes of it as an :class:`ArenaMemory`."""
+        """Return bytes of it as an :class:`ArenaMemory`.
+
+        Raises BpfOSError where the kernel has no page to give.
+        """
+        self._populate(offset, size)
         metaclass: Any = type(ctypes.Array)
         cls = metaclass(
             "ArenaMemory",
@@ -89,6 +93,27 @@ class Arena:
                 f" {self.address:#x}..{self.address + self.size:#x}"
             )
         return offset
+
+    def write(self, data: bytes) -> None:
+        """Write to its beginning. Raises BpfOSError as :meth:`memory` does."""
+        self._populate(0, len(data))
+        ctypes.memmove(self.address, data, len(data))
+
+    def _populate(self, offset: int, size: int) -> None:
+        # Touching a page that cannot be had would be a SIGSEGV, which ends Python.
+        if not size:
+            return
+        into_page = offset % mmap.PAGESIZE
+        try:
+            syscalls.populate(
+                self.address + offset - into_page, into_page + size, what=self.what
+            )
+        except BpfOSError as error:
+            if error.errno == errno.EFAULT:
+                error.add_note(
+                    "no page for it: the memory of this cgroup or machine is used up"
+                )
+            raise
 
     def unmap(self) -> None:
         """Unmap it, which no view may survive. Idempotent."""
@@ -150,5 +175,9 @@ def map_arena(
         raise
     arena = Arena(address, size, what)
     if image and not reused:
-        ctypes.memmove(address, image, len(image))
+        try:
+            arena.write(image)
+        except BaseException:
+            arena.unmap()
+            raise
     return None if untouchable else arena

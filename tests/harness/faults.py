@@ -119,7 +119,8 @@ def faults(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(syscalls, "raw", raw)
-        patch.setattr(mem, "_mmap", _c_mmap(found))
+        for name, failed in (("mmap", mem._FAILED), ("madvise", -1)):
+            patch.setattr(mem, f"_{name}", _c_function(found, name, failed))
         patch.setattr(mmap, "mmap", _mmap_class(found))
         for name in ("open", "read", "write", "mkdir"):
             patch.setattr(os, name, _python(found, name, getattr(os, name)))
@@ -128,13 +129,13 @@ def faults(
         yield found
 
 
-def _c_mmap(found: Faults) -> Callable[..., int]:
-    real: Any = mem._mmap
+def _c_function(found: Faults, name: str, failed: int | None) -> Callable[..., int]:
+    real: Any = getattr(mem, f"_{name}")
 
     def call(*args: int) -> int:
-        if found.fails("mmap"):
+        if found.fails(name):
             ctypes.set_errno(found.error())
-            return int(mem._FAILED or 0)
+            return int(failed or 0)
         return int(real(*args))
 
     return call

@@ -71,6 +71,7 @@ from skelgen.runtime.syscalls.mem import (
     mmap,
     mprotect,
     munmap,
+    populate,
 )
 from skelgen.runtime.syscalls.perf import (
     PERF_COUNT_SW_BPF_OUTPUT,
@@ -217,6 +218,7 @@ __all__ = (
     "obj_get_info",
     "obj_pin",
     "perf_event_open",
+    "populate",
     "prog_assoc_struct_ops",
     "prog_attach",
     "prog_bind_map",

@@ -17,6 +17,7 @@ MAP_SHARED: Final = 1
 MAP_PRIVATE: Final = 2
 MAP_FIXED: Final = 0x10
 MAP_ANONYMOUS: Final = 0x20
+_MADV_POPULATE_WRITE: Final = 23
 
 # the C functions, because s390x passes the arguments of its system call in memory
 _libc: Final = ctypes.CDLL(None, use_errno=True)
@@ -34,6 +35,8 @@ _munmap: Final = _libc["munmap"]
 _munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 _mprotect: Final = _libc["mprotect"]
 _mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_madvise: Final = _libc["madvise"]
+_madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _FAILED: Final = ctypes.c_void_p(-1).value
 
 
@@ -64,3 +67,12 @@ def mprotect(address: int, length: int, protection: int, *, what: str = "") -> N
     """Change the protection of ``length`` bytes."""
     if _mprotect(address, length, protection) != 0:
         fail("mprotect", ctypes.get_errno(), what or f"{length} bytes at {address:#x}")
+
+
+def populate(address: int, length: int, *, what: str = "") -> None:
+    """Get the pages of ``length`` mapped bytes, so that touching them is no SIGSEGV.
+
+    ``MADV_POPULATE_WRITE``, Linux 5.14. EFAULT where there is no page to be had.
+    """
+    if _madvise(address, length, _MADV_POPULATE_WRITE) != 0:
+        fail("madvise", ctypes.get_errno(), what or f"{length} bytes at {address:#x}")

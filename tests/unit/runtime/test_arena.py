@@ -17,6 +17,7 @@ from skelgen.runtime.errors import os_error as made_error
 from skelgen.runtime.map_create import MapRequest
 from tests.harness import sources
 from tests.harness.fake_kernel import FakeKernel
+from tests.harness.faults import faults
 from tests.harness.generating import loaded
 
 ADDRESS = 1 << 44
@@ -174,3 +175,33 @@ def test_other_sections_list_it(skel: Any) -> None:
     assert section.read(4, 6) == b"from C"
     assert section.size % 8 == 0
     assert section.size <= mmap.PAGESIZE
+
+
+def test_a_page_that_cannot_be_had(pages: Pages, skel: Any) -> None:
+    assert pages
+    skel.load()
+    for at, number, told in ((0, errno.ENOMEM, False), (1, errno.EFAULT, True)):
+        with faults(at, number, names=("madvise",)) as fault:
+            for _ in range(at):
+                skel.maps.arena.write(ADDRESS, b"1")
+            with pytest.raises(BpfOSError, match="map 'arena': madvise: ") as caught:
+                skel.maps.arena.read(ADDRESS, 1)
+        assert fault.failed
+        assert caught.value.errno == number
+        assert ("used up" in str(getattr(caught.value, "__notes__", ()))) is told
+    assert skel.maps.arena.read(ADDRESS + 2 * mmap.PAGESIZE - 1, 1) == b"\0"
+    assert skel.maps.arena.read(ADDRESS + 2 * mmap.PAGESIZE, 0) == b""
+
+
+def test_globals_whose_page_cannot_be_had(
+    kernel: FakeKernel, pages: Pages, skel: Any
+) -> None:
+    assert pages
+    with (
+        faults(0, errno.EFAULT, names=("madvise",)),
+        pytest.raises(BpfOSError, match=r"map 'arena': madvise: .*EFAULT"),
+    ):
+        skel.load()
+    assert not is_mapped(ADDRESS)
+    assert not kernel.open
+    skel.load()
