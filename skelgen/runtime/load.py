@@ -8,20 +8,19 @@ step; whatever fails before is taken back.
 # pyright: reportPrivateUsage=false
 # sections and handles have methods for the loader alone
 
-import os
 import sys
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.model.enums import MapType, ProgType
 from skelgen.model.spec import DataKind, ExternKind, ExternLoad, KfuncCall
 from skelgen.runtime import syscalls
+from skelgen.runtime.bpf_token import take_token
 from skelgen.runtime.btf_load import LoadedBtf, load_btf
 from skelgen.runtime.errors import (
     BpfError,
     BpfOSError,
     ExternError,
     KernelBtfError,
-    os_error,
 )
 from skelgen.runtime.load_maps import MadeMap, MapMaker
 from skelgen.runtime.load_programs import Loaded, ProgramLoader, check_type
@@ -117,7 +116,10 @@ class _Load:
                 f"object '{spec.name}': compiled for {spec.byteorder}-endian machines,"
                 f" and this one is {sys.byteorder}-endian"
             )
-        self._take_token()
+        token = take_token(self._parts.options.token)
+        if token is not None:
+            self._temporary.add(token.close)
+            self._token_fd = token.fileno()
         config = self._kconfig()
         symbols, fd_array = self._symbols()
         self._operations.prepare()
@@ -169,25 +171,6 @@ class _Load:
             raise
 
     # -- before the kernel is asked for anything -------------------------------
-
-    def _take_token(self) -> None:
-        """Get the token that a container's bpffs delegates rights with."""
-        path = self._parts.options.token
-        if path is None:
-            path = os.environ.get("LIBBPF_BPF_TOKEN_PATH")
-        if not path:
-            return
-        what = f"token of '{path}'"
-        try:
-            folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise os_error(error.errno or 0, command="open", what=what) from error
-        try:
-            token = syscalls.Fd(syscalls.token_create(folder, what=what))
-        finally:
-            os.close(folder)
-        self._temporary.add(token.close)
-        self._token_fd = token.fileno()
 
     def _kconfig(self) -> bytearray | None:
         """Return the contents of ``.kconfig``."""

@@ -87,8 +87,9 @@ class Object:
     by the kernel's own. Maps pinned by name are under ``pin_root``. ``kconfig``
     is text that goes before the kernel's configuration (``CONFIG_X=y``). ``token``
     is the path of a bpffs that delegates rights (Linux 6.9), by default that of
-    ``LIBBPF_BPF_TOKEN_PATH``; ``""`` is none. ``log_level`` asks for
-    the verifier's log of programs that are accepted: 1, 2 (more), 4 (statistics).
+    ``LIBBPF_BPF_TOKEN_PATH``, else, in a user namespace, ``/sys/fs/bpf`` if it does;
+    ``""`` is none. ``log_level`` asks for the verifier's log of programs that are
+    accepted: 1, 2 (more), 4 (statistics).
 
     Every method can be called from any thread. A context manager: leaving it
     destroys the object.

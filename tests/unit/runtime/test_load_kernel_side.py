@@ -841,3 +841,31 @@ def test_token(kernel: FakeKernel, tmp_path: Path) -> None:
         pytest.raises(FileNotFoundError),
     ):
         obj.load()
+
+
+def test_token_of_a_user_namespace(
+    kernel: FakeKernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked for where bpffs is, and it is no error that there is none."""
+    module = "skelgen.runtime.bpf_token."
+    monkeypatch.delenv("LIBBPF_BPF_TOKEN_PATH", raising=False)
+
+    def loads_with_token(token: str | None = None) -> bool:
+        del kernel.calls[:]
+        with Object(one_program(maps=(HASH,)), token=token) as obj:
+            obj.load()
+        return kernel.named("MAP_CREATE")[0].u32(16) == 1 << 16
+
+    assert not loads_with_token()
+    assert not kernel.named("TOKEN_CREATE")
+    monkeypatch.setattr(f"{module}_INITIAL_USER_NAMESPACE", 0)
+    monkeypatch.setattr(f"{module}_BPFFS", str(tmp_path))
+    assert loads_with_token()
+    assert not loads_with_token("")
+    assert not kernel.named("TOKEN_CREATE")
+    kernel.then("TOKEN_CREATE", -errno.ENOENT)
+    assert not loads_with_token()
+    assert kernel.named("TOKEN_CREATE")
+    monkeypatch.setattr(f"{module}_BPFFS", str(tmp_path / "none"))
+    assert not loads_with_token()
+    assert not kernel.open
