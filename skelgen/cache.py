@@ -4,7 +4,8 @@
 which others read too; ``$SKELGEN_CACHE`` and nothing else where it is set.
 The cache only ever saves time: what cannot be read, belongs to someone else, can be
 written by someone else or is broken is not used, what cannot be written is not kept.
-A file holds a checksum of itself; its name says what it was made from.
+A file holds a checksum of itself; its name says what it was made from. Of kernels come
+and gone nothing stays for ever: to write a file removes those of half a year ago.
 
 Both halves use it, so it imports neither.
 """
@@ -12,6 +13,7 @@ Both halves use it, so it imports neither.
 import os
 import stat
 import sys
+import time
 from binascii import crc32
 from struct import Struct
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _HEADER = Struct("=8sI4x")
 _MAGIC = b"skelidx\1"
 _SYSTEM = "/var/cache/skelgen"
+_NAMES = ("btf-", "vmlinux-", ".btf-", ".vmlinux-")  # with "." before: half written
+_OLD = 180 * 86400  # seconds
 
 
 def kept(name: str, make: "Callable[[], bytes]") -> "bytes | memoryview":
@@ -105,6 +109,7 @@ def write(directory: str, name: str, make: "Callable[[], bytes]") -> bool:
         if status.st_uid != os.geteuid() or not _safe(status):
             return False
         _replace(folder, name, make)
+        _prune(folder)
     except OSError as error:
         _debug("cache: '%s' cannot be written: %s", directory, error)
         return False
@@ -128,6 +133,20 @@ def _replace(folder: int, name: str, make: "Callable[[], bytes]") -> None:
     except BaseException:
         os.unlink(partial, dir_fd=folder)
         raise
+
+
+def _prune(folder: int) -> None:
+    """Remove files that were written long ago; a user's own have other names."""
+    before = time.time() - _OLD
+    for name in os.listdir(folder):
+        if not name.startswith(_NAMES):
+            continue
+        try:
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode) and status.st_mtime < before:
+                os.unlink(name, dir_fd=folder)
+        except OSError as error:  # another process was quicker
+            _debug("cache: '%s' stays: %s", name, error)
 
 
 def _debug(message: str, *args: object) -> None:

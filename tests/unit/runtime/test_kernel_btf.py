@@ -169,6 +169,23 @@ def test_a_disk_that_is_full(cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert list(cache.iterdir()) == []
 
 
+def test_files_of_long_ago_go(cache: Path) -> None:
+    """Those of the cache, when it is written; nothing that somebody else put there."""
+    cache.mkdir()
+    names = ("btf-1.c", "vmlinux-5.4", ".btf-1.c.77", "notes", "btf-folder")
+    for name in names:
+        if name == "btf-folder":
+            (cache / name).mkdir()
+        else:
+            (cache / name).write_bytes(b"")
+        os.utime(cache / name, (0, 0))
+    (cache / "btf-2.c").write_bytes(b"")
+    (cache / "btf-link").symlink_to("notes")
+    assert store.write(str(cache), "vmlinux-6.18", lambda: b"new")
+    left = {path.name for path in cache.iterdir()}
+    assert left == {"vmlinux-6.18", "btf-2.c", "notes", "btf-folder", "btf-link"}
+
+
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SKELGEN_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
