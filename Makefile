@@ -1,7 +1,7 @@
 # make demo    build the bootstrap example and watch it trace processes (as root)
 # make test    every check: style, types, imports, tests with coverage
 # make test-kernels    the kernel tests on Debian's 6.1 and 6.12, under QEMU (KERNELS=6.1)
-# make test-kernels-quick    those that another kernel may answer differently
+# make test-kernels-quick    those that another kernel may answer differently, as CI does
 # make fuzz    20,000 mutated objects through the generator (OBJECTS=1000)
 # make bench    tables of times against bpftool, libbpf and plain ctypes
 # make examples, lint, types, imports, pytest-build, pytest-kernel    the parts of it
