@@ -34,7 +34,7 @@ class Bytecode:
 
     __slots__ = ("_big", "_struct", "data")
 
-    def __init__(self, data: bytes | memoryview, byteorder: str) -> None:
+    def __init__(self, data: bytes | bytearray | memoryview, byteorder: str) -> None:
         self.data = bytearray(data)
         """All of them, as the kernel wants them."""
         self._big = byteorder == "big"

@@ -136,6 +136,9 @@ class _Load:
             self._failures,
             btf=btf,
             token_fd=self._token_fd,
+            hash_of=lambda name, what: loader.hash(
+                name, self._places_to_be(symbols), what
+            ),
         )
         maker.make_all(config, self._operations.values)
         self._map_arenas(maker)
@@ -276,11 +279,21 @@ class _Load:
 
     def _places(self, maker: MapMaker, symbols: "dict[str, Symbol]") -> Places:
         """Return where everything is that relocations name."""
+        fds = {name: made.fd.fileno() for name, made in maker.made.items()}
+        return self._places_of(fds, symbols)
+
+    def _places_to_be(self, symbols: "dict[str, Symbol]") -> Places:
+        """Return the same before maps are made: their fds are 0."""
+        handles = self._parts.handles().items()
+        fds = {name: 0 for name, handle in handles if handle.autocreate}
+        return self._places_of(fds, symbols)
+
+    def _places_of(self, fds: dict[str, int], symbols: "dict[str, Symbol]") -> Places:
         spec = self._parts.spec
-        maps: dict[str, MapPlace] = {}
-        for index, name in enumerate(self._parts.handles()):
-            made = maker.made.get(name)
-            maps[name] = MapPlace(None if made is None else made.fd.fileno(), index)
+        maps = {
+            name: MapPlace(fds.get(name), index)
+            for index, name in enumerate(self._parts.handles())
+        }
         sections = {name: maps[name] for name in self._parts.data}
         for data in spec.data:
             if data.kind is DataKind.ARENA:

@@ -59,12 +59,14 @@ class MapMaker:
         *,
         btf: "LoadedBtf",
         token_fd: int,
+        hash_of: "Callable[[str, str], bytes]",
     ) -> None:
         self._parts = parts
         self._undo = undo
         self._failures = failures
         self._btf = btf
         self._token_fd = token_fd
+        self._hash_of = hash_of
         self.made: dict[str, MadeMap] = {}
         """By name; a data section's by the section's. Those with autocreate off are
         missing."""
@@ -105,11 +107,20 @@ class MapMaker:
     # -- maps of .maps ---------------------------------------------------------
 
     def _make_declared(self, name: str, handle: "MapHandle") -> None:
-        wanted = map_create.request(handle, name)
+        wanted = self._request(handle, name)
         what = f"map '{name}'"
         if not self._find(name, handle, wanted, what):
             self._add(name, self._create(wanted, what), wanted)
             self._pin(name, handle, wanted, what)
+
+    def _request(self, handle: "MapHandle", name: str) -> "MapRequest":
+        wanted = map_create.request(handle, name)
+        program = handle.exclusive_program
+        if program is None:
+            return wanted
+        known = program if isinstance(program, str) else program.name
+        found = self._hash_of(known, f"map '{handle.name}'")
+        return wanted._replace(program_hash=found)
 
     def _create(self, wanted: "MapRequest", what: str) -> int:
         try:
@@ -171,7 +182,7 @@ class MapMaker:
     def _make_data(self, data: "DataMap", kconfig: "bytearray | None") -> None:
         section = data.section
         what = f"map '{section.name}'"
-        wanted = map_create.request(data.handle, data.kernel_name)
+        wanted = self._request(data.handle, data.kernel_name)
         if self._find(section.name, data.handle, wanted, what):
             return
         fd = self._create_data(wanted, what)

@@ -12,7 +12,12 @@ from skelgen.model.spec import JumpTable, MapValue, ProgramSpec
 from skelgen.record import Record
 from skelgen.runtime import prog_load, syscalls
 from skelgen.runtime.bytecode import Bytecode
-from skelgen.runtime.errors import BpfOSError, NotSupportedError, StateError
+from skelgen.runtime.errors import (
+    BpfError,
+    BpfOSError,
+    NotSupportedError,
+    StateError,
+)
 from skelgen.runtime.log import debug
 from skelgen.runtime.relocate import Places, relocate
 from skelgen.typed import TYPE_CHECKING
@@ -82,6 +87,27 @@ class ProgramLoader:
             self._poisoned[program.name] = relocate_core(
                 program.name, records, code, self._types
             )
+
+    def hash(self, name: str, places: Places, what: str) -> bytes:
+        """Return the hash by which the kernel will know a program.
+
+        ``what`` wants to know it, after :meth:`relocate_core`. Raises BpfError for a
+        program that is not loaded.
+        """
+        from skelgen.runtime.program_hash import program_hash  # noqa: PLC0415 - rare
+
+        if name not in self._codes:
+            raise BpfError(
+                f"{what}: exclusive_program: no program '{name}' is loaded; set its"
+                " autoload"
+                if name in self._parts.programs
+                else f"{what}: exclusive_program: the object has no program '{name}'"
+            )
+        code = Bytecode(self._codes[name].data, sys.byteorder)
+        relocs = self._parts.programs[name].spec.relocs
+        tables = {reloc.targets: 0 for reloc in relocs if isinstance(reloc, JumpTable)}
+        relocate(name, code, relocs, places, tables)
+        return program_hash(code)
 
     def fit_arguments(
         self, data: memoryview, programs: list[Program], token_fd: int

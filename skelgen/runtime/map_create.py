@@ -9,7 +9,7 @@ from skelgen.model.enums import MapType
 from skelgen.model.spec import DataKind, DataSpec, MapSpec
 from skelgen.record import Record
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfOSError, describe, os_error
+from skelgen.runtime.errors import BpfOSError, NotSupportedError, describe, os_error
 from skelgen.runtime.log import debug
 from skelgen.typed import TYPE_CHECKING
 
@@ -68,6 +68,8 @@ class MapRequest(Record):
     """Kernel type of a struct_ops map's value."""
     module_fd: int = 0
     """BTF of the module that has that type."""
+    program_hash: bytes = b""
+    """Of the one program that may use it."""
 
 
 def kernel_name(object_name: str, section: str) -> str:
@@ -213,6 +215,7 @@ def _create(
             ifindex=wanted.ifindex,
             value_type_btf_obj_fd=wanted.module_fd,
             token_fd=token_fd,
+            excl_prog_hash=wanted.program_hash or None,
             what=what,
         )
 
@@ -231,6 +234,18 @@ def _create(
 
         if features.PROG_NAME.supported() is False:
             return attempt("", with_types=False)
+    if wanted.program_hash and first.errno == errno.E2BIG:
+        # the attribute, or the map: without the hash it is the map
+        fd = create(
+            wanted._replace(program_hash=b""), what, btf_fd=btf_fd, token_fd=token_fd
+        )
+        syscalls.close(fd)
+        raise NotSupportedError(
+            "this kernel has no maps of one program (exclusive_program)",
+            feature="excl_prog_hash of BPF_MAP_CREATE",
+            since="6.18",
+            what=what,
+        ) from first
     raise _explained(first, wanted, what)
 
 

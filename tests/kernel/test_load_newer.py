@@ -210,6 +210,34 @@ def test_many_functions_of_a_module(
         link.destroy()
 
 
+@pytest.fixture
+def exclusive(compile_bpf: Compile) -> Iterator[Object]:
+    if not privilege.kernel_at_least(6, 18):
+        pytest.skip("this kernel has no maps of one program, in Linux since 6.18")
+    with skelgen.open_object(compile_bpf("maps_exclusive")) as obj:
+        yield obj
+
+
+def test_maps_of_one_program(exclusive: Object) -> None:
+    """The hash that we make is the kernel's, or it would not let the program in."""
+    owner = exclusive.program("owner")
+    exclusive.map("counts").exclusive_program = owner
+    exclusive.map(".data").exclusive_program = "owner"
+    exclusive.load()
+    assert [owner.test_run().retval for _ in range(2)] == [5, 10]
+
+
+@pytest.mark.parametrize("at", ["counts", ".data"])
+def test_no_other_program_gets_in(exclusive: Object, at: str) -> None:
+    exclusive.map(at).exclusive_program = "owner"
+    exclusive.program("stranger").autoload = True
+    report = exclusive.load(strict=False)
+    assert list(report.programs) == ["stranger"]
+    told = str(report.programs["stranger"])
+    assert "why: a map that it uses is for another program alone" in told
+    assert exclusive.program("owner").test_run().retval == 5
+
+
 def _send(interface: str) -> None:
     import socket
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from skelgen.model.enums import MapType
     from skelgen.model.spec import MapSpec
     from skelgen.runtime.maps.target import SupportsFd, SupportsFileno
+    from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls import MapInfo
 
 K = TypeVar("K")
@@ -59,6 +60,8 @@ class Map(Defined):
     """Template of the inner maps of a map-in-map."""
     pin_path: Setting[str | os.PathLike[str] | None] = Setting()
     """Where load looks for the map, and pins it when it is not there."""
+    exclusive_program: Setting[Program | str | None] = Setting()
+    """The one program that may use it, by its hash: ``excl_prog_hash``, Linux 6.18."""
     autocreate: Setting[bool] = Setting()
     """Whether load makes the map."""
 

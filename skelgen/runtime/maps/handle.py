@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.arena import Arena
     from skelgen.runtime.codec import Codec
     from skelgen.runtime.maps.target import SupportsFd, SupportsFileno
+    from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls import MapInfo
 
 T = TypeVar("T")
@@ -123,6 +124,8 @@ class MapHandle(Defined):
     """Template of the inner maps of a map-in-map."""
     pin_path: Setting[str | os.PathLike[str] | None] = Setting()
     """Where load looks for the map, and pins it when it is not there."""
+    exclusive_program: Setting[Program | str | None] = Setting()
+    """The one program that may use it; None for any (Linux 6.18)."""
     autocreate: Setting[bool] = Setting()
     """Whether load makes the map; programs that use one that is not there fail."""
 
@@ -148,6 +151,7 @@ class MapHandle(Defined):
             "ifindex": 0,
             "inner": spec.inner,
             "pin_path": pin_path,
+            "exclusive_program": None,
             "autocreate": autocreate,
         }
         self.state: str | None = None

@@ -174,6 +174,14 @@ PATTERNS = (
         say("a map that the program uses is not there any more (fd {1})"),
     ),
     Pattern(
+        "exclusive-map",
+        r"program's hash doesn't match map's excl_prog_hash",
+        say(
+            "a map that it uses is for another program alone, or for other code than this",
+            "maps.x.exclusive_program says for which",
+        ),
+    ),
+    Pattern(
         "map-direct-value",
         r"direct value offset of (\d+) is not allowed|invalid access to map value"
         r" pointer, value_size=(\d+) off=(\d+)",

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import hashlib
 import struct
 import sys
 from pathlib import Path
@@ -868,4 +869,41 @@ def test_token_of_a_user_namespace(
     assert kernel.named("TOKEN_CREATE")
     monkeypatch.setattr(f"{module}_BPFFS", str(tmp_path / "none"))
     assert not loads_with_token()
+    assert not kernel.open
+
+
+def test_a_map_of_one_program(kernel: FakeKernel) -> None:
+    """Its hash does not depend on the fds that maps get."""
+    hashes: list[bytes] = []
+    kernel.always("MAP_CREATE", lambda c: hashes.append(c.memory(80, c.u32(88))))
+    insns = ldimm64(1) + ldimm64(2) + RETURN_0
+    relocs = (MapFd(0, "m"), JumpTable(2, (4, 5)))
+    with Object(one_program(insns, relocs=relocs, maps=(HASH,))) as obj:
+        obj.map("m").exclusive_program = obj.program("prog")
+        obj.load()
+    plain = ldimm64(1, src=1) + ldimm64(2, src=2) + RETURN_0  # MAP_FD, MAP_VALUE
+    assert hashes == [hashlib.sha256(plain).digest(), b""]
+
+
+def test_a_map_of_a_program_that_is_not_there(kernel: FakeKernel) -> None:
+    for name, message in (
+        ("prog", "no program 'prog' is loaded; set its autoload"),
+        ("other", "the object has no program 'other'"),
+    ):
+        with Object(one_program(maps=(HASH,), autoload=False)) as obj:
+            obj.map("m").exclusive_program = name
+            with pytest.raises(
+                BpfError, match=f"^map 'm': exclusive_program: {message}$"
+            ):
+                obj.load()
+    with Object(one_program(maps=(HASH,))) as obj:
+        obj.map("m").exclusive_program = "prog"
+        kernel.then("MAP_CREATE", -errno.E2BIG)
+        with pytest.raises(
+            NotSupportedError, match=r"map 'm': .* no maps of one program .*6\.18"
+        ):
+            obj.load()
+        kernel.then("MAP_CREATE", *[-errno.E2BIG] * 4)
+        with pytest.raises(BpfOSError, match=r"map 'm': .* lower max_entries"):
+            obj.load()
     assert not kernel.open

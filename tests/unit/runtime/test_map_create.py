@@ -64,11 +64,15 @@ def test_sizes_that_depend_on_the_machine(
 
 
 def test_types_of_keys_and_values() -> None:
+    def types(spec: MapSpec, **settings: object) -> tuple[int, int]:
+        wanted = asked(spec, **settings)
+        return wanted.key_type_id, wanted.value_type_id
+
     spec = MapSpec("m", MapType.HASH, 4, 8, 1, key_type_id=3, value_type_id=5)
-    assert asked(spec)[-5:-3] == (3, 5)
-    assert asked(spec, value_size=16)[-5:-3] == (3, 0)  # not that type any more
+    assert types(spec) == (3, 5)
+    assert types(spec, value_size=16) == (3, 0)  # not that type any more
     for kind in (MapType.DEVMAP, MapType.SOCKHASH, MapType.QUEUE, MapType.ARENA):
-        assert asked(spec._replace(type=kind))[-5:-3] == (0, 0)
+        assert types(spec._replace(type=kind)) == (0, 0)
 
 
 def test_a_node_counts_with_its_flag() -> None:

@@ -140,6 +140,7 @@ SAYS = [
     ("special-offset-old", "R1 doesn't have constant offset. bpf_timer has to be at the constant offset"),
     ("lock-in-programs", "tracing progs cannot use bpf_spin_lock yet"),
     ("struct-ops-map", "bpf_struct_ops map cannot be used in prog"),
+    ("exclusive-map", "program's hash doesn't match map's excl_prog_hash"),
     ("map-fd", "fd 7 is not pointing to valid bpf_map"),
     ("map-direct-value", "direct value offset of 1073741824 is not allowed"),
     ("map-direct-value", "invalid access to map value pointer, value_size=8 off=16"),
