@@ -91,10 +91,12 @@ SKELETON_NAMES = frozenset(
         "object",
         "open",
         "open_and_load",
+        "pin",
         "progs",
         "spec",
         "state",
         "struct_ops",
+        "unpin",
     }
 )
 """Attributes of ``rt.Skeleton`` that a data section may not hide."""

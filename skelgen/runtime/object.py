@@ -338,6 +338,30 @@ class Object:
             undo.add(link.destroy)
         self._links.clear()
 
+    def pin(self, directory: str | os.PathLike[str]) -> None:
+        """Keep all maps and programs in the kernel, under a directory of a bpffs.
+
+        Each by its name, dots as ``_`` (``tool_bss``); the last directory is made if
+        it is missing. All of them or none: BpfOSError, FileExistsError for a path that
+        is taken. Linux 4.4.
+        """
+        from skelgen.runtime.object_pins import pin_all  # noqa: PLC0415 - rare
+
+        with self._lock:
+            self._check_loaded("pin()")
+            pin_all(self._parts, os.fspath(directory))
+
+    def unpin(self, directory: str | os.PathLike[str]) -> None:
+        """Remove the pins of :meth:`pin`, and the directory if nothing else is there.
+
+        Removes what is there, then raises FileNotFoundError where one was missing.
+        """
+        from skelgen.runtime.object_pins import unpin_all  # noqa: PLC0415 - rare
+
+        with self._lock:
+            self._check_loaded("unpin()")
+            unpin_all(self._parts, os.fspath(directory))
+
     def destroy(self) -> None:
         """Detach, and close all file descriptors. Idempotent.
 

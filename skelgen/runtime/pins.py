@@ -22,12 +22,12 @@ def pin(fd: int, path: str, what: str) -> bool:
     Only the last directory is made, as libbpf does. Raises :class:`BpfOSError`, and
     leaves no directory behind then.
     """
-    made = _make_directory(path, what)
+    made = make_directory(path, what)
     try:
         syscalls.obj_pin(fd, path, what=what)
     except BaseException:
         if made:
-            _remove_directory(path)
+            remove_directory(path)
         raise
     return made
 
@@ -38,10 +38,10 @@ def unpin(path: str, *, directory: bool) -> None:
         os.unlink(path)
     finally:
         if directory:
-            _remove_directory(path)
+            remove_directory(path)
 
 
-def _remove_directory(path: str) -> None:
+def remove_directory(path: str) -> None:
     """Remove the directory of a pin, unless others have theirs there too."""
     try:
         os.rmdir(os.path.dirname(path))
@@ -49,7 +49,8 @@ def _remove_directory(path: str) -> None:
         debug("%s: %s", path, error)
 
 
-def _make_directory(path: str, what: str) -> bool:
+def make_directory(path: str, what: str) -> bool:
+    """Make the last directory of a pin's path; return whether it was missing."""
     parent = os.path.dirname(path)
     if not parent or os.path.isdir(parent):
         return False
@@ -61,7 +62,8 @@ def _make_directory(path: str, what: str) -> bool:
         number = error.errno or 0
         reason = (
             f"directory '{os.path.dirname(parent)}' does not exist; make it with"
-            f" 'mkdir -p {parent}', or choose another with open(pin_root=...)"
+            f" 'mkdir -p {parent}', or choose another place"
+            " (maps pinned by name: open(pin_root=...))"
             if number == errno.ENOENT
             else f"its directory cannot be made: {describe(number)}"
         )

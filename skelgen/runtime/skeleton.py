@@ -153,6 +153,14 @@ class Skeleton:
         """
         self._links_and(self.object.detach)
 
+    def pin(self, directory: str | os.PathLike[str]) -> None:
+        """Keep all maps and programs under a directory of a bpffs; see :class:`Object`."""
+        self.object.pin(directory)
+
+    def unpin(self, directory: str | os.PathLike[str]) -> None:
+        """Remove the pins of :meth:`pin`."""
+        self.object.unpin(directory)
+
     def destroy(self) -> None:
         """Detach, close every map and program, give the memory back. Idempotent.
 

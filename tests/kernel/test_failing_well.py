@@ -55,8 +55,8 @@ def test_a_pin_path_whose_folder_is_missing(make_skeleton):
         "map 'skelgen_pinned': BPF_OBJ_PIN: cannot be pinned at "
         "'/sys/fs/bpf/skelgen-nowhere/deep/skelgen_pinned': directory "
         "'/sys/fs/bpf/skelgen-nowhere' does not exist; make it with "
-        "'mkdir -p /sys/fs/bpf/skelgen-nowhere/deep', or choose another with "
-        "open(pin_root=...)"
+        "'mkdir -p /sys/fs/bpf/skelgen-nowhere/deep', or choose another place "
+        "(maps pinned by name: open(pin_root=...))"
     )
 
 

@@ -49,6 +49,7 @@ def wrong_maps(
     counts.update({"x": 1})  # error
     counts.max_entries = "many"  # error
     counts.maxentries = 5  # error
+    counts.exclusive_program = 5  # error
     del counts[b""]  # error
     flows[1] = b""  # error
     flows[Key()] = ""  # error

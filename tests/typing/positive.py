@@ -112,6 +112,7 @@ def maps_are_typed(
     assert_type(cpu_array[0], list[int])
     counts.max_entries = 100
     counts.pin_path = "/sys/fs/bpf/counts"
+    counts.exclusive_program = "count"
     assert_type(counts.info().id, int)
     del as_mapping, as_sequence
 
@@ -197,6 +198,8 @@ def loading_is_typed(skel: GlobalsLive, other: Ringbuf) -> None:
         del kind
     assert_type(skel.progs.count.load_error, rt.BpfError | None)
     skel.progs.count.log_level = 2
+    other.maps.rb.exclusive_program = skel.progs.count
+    skel.pin("/sys/fs/bpf/counts")
     other.maps.rb.reuse(3)
     other.maps.rb.reuse(other.maps.rb)
     other.maps.rb.reuse("/sys/fs/bpf/rb")

@@ -244,6 +244,11 @@ class MapHandle(Defined):
             raise StateError(f"map '{self.name}': made by load(), which comes first")
         return self._fd.fileno()
 
+    @property
+    def made(self) -> bool:
+        """Whether it is in the kernel, through this object."""
+        return self._fd is not None
+
     def info(self) -> MapInfo:
         """Return what the kernel tells about the map, Linux 4.13."""
         return syscalls.map_info(self.fd(), what=f"map '{self.name}'")

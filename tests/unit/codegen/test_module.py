@@ -320,7 +320,9 @@ def test_the_smallest_module() -> None:
             "object",
             "open",
             "open_and_load",
+            "pin",
             "spec",
+            "unpin",
         }
 
 

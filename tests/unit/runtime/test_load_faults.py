@@ -448,7 +448,7 @@ def test_a_pin_path_two_levels_away(kernel: FakeKernel, tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"map 'kept': BPF_OBJ_PIN: cannot be pinned at '{root}/kept': directory"
         f" '{tmp_path}/nowhere' does not exist; make it with 'mkdir -p {root}', or"
-        " choose another with open(pin_root=...)"
+        " choose another place (maps pinned by name: open(pin_root=...))"
     )
     assert not kernel.open
     assert not kernel.named("OBJ_PIN")
