@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BPF_F_NO_PREALLOC: Final = 1 << 0
 BPF_F_MMAPABLE: Final = 1 << 10
+BPF_F_LINK: Final = 1 << 13
 _BPF_F_STACK_BUILD_ID: Final = 1 << 5
 
 _PER_CPU_MAX: Final = 32 << 10
@@ -167,6 +168,13 @@ def _of_rest(wanted: MapRequest, shape: Shape | None) -> str:
     frame = 32 if wanted.flags & _BPF_F_STACK_BUILD_ID else 8
     since = f" (Linux {shape.since} has it)" if shape and shape.since else ""
     causes = (
+        (
+            wanted.type == MapType.STRUCT_OPS and wanted.flags & BPF_F_LINK,
+            (
+                "this kernel may not have links of struct_ops, in Linux since 6.4;"
+                ' SEC(".struct_ops") is without one'
+            ),
+        ),
         (
             wanted.type in _MAPS_OF_MAPS and wanted.inner is None,
             f"{kind} wants an inner map; declare one or {_setter(wanted, 'inner')}",

@@ -81,3 +81,9 @@ def _config() -> dict[str, str]:
 def kernel_at_least(major: int, minor: int) -> bool:
     """Whether the running kernel is of this version or a later one."""
     return kconfig.kernel_version() >= major << 16 | minor << 8
+
+
+needs_struct_ops_links = pytest.mark.skipif(
+    not kernel_at_least(6, 4), reason="needs links of struct_ops, Linux 6.4"
+)
+"""For tests of objects with a ``.struct_ops.link``."""

@@ -25,11 +25,11 @@ from skelgen.runtime.errors import (
     StateError,
     VerifierError,
 )
-from tests.harness import leaks
+from tests.harness import leaks, privilege
 from tests.harness.faults import faults
 from tests.harness.places import Cgroup, NetworkNamespace
 
-pytestmark = pytest.mark.any_kernel
+pytestmark = [pytest.mark.any_kernel, privilege.needs_struct_ops_links]
 
 
 WARM_UP = 8

@@ -9,10 +9,11 @@ from types import ModuleType
 
 import pytest
 
+from tests.harness import privilege
 from tests.harness.places import Cgroup
 from tests.harness.sources import ROOT
 
-pytestmark = pytest.mark.any_kernel
+pytestmark = [pytest.mark.any_kernel, privilege.needs_struct_ops_links]
 
 
 EXAMPLES = 40

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 import skelgen
-from skelgen.runtime import kconfig
 from skelgen.runtime.errors import BpfOSError, StateError
-from tests.harness import sources
+from tests.harness import privilege, sources
 from tests.harness.generating import loaded
 from tests.harness.places import NetworkNamespace
 
@@ -23,13 +22,7 @@ AVAILABLE = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 SIZE = 1 << 20
 
 
-def version_at_least(major: int, minor: int) -> bool:
-    return kconfig.kernel_version() >= major << 16 | minor << 8
-
-
-needs_links = pytest.mark.skipif(
-    not version_at_least(6, 4), reason="needs links of struct_ops, Linux 6.4"
-)
+needs_links = privilege.needs_struct_ops_links
 
 
 def generated(name: str) -> ModuleType:

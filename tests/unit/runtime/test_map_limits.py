@@ -45,6 +45,13 @@ def wanted(
         (wanted(T.HASH, 0, 4, 1), "key_size is 0, and HASH wants 1 or more"),
         (wanted(T.LPM_TRIE, 4, 4, 1, 1), "key_size is 4, and LPM_TRIE wants 5..260"),
         (wanted(T.LPM_TRIE, 8, 4, 1), "LPM_TRIE wants map_flags BPF_F_NO_PREALLOC"),
+        (
+            wanted(T.STRUCT_OPS, 4, 8, 1, 1 << 13),
+            (
+                "this kernel may not have links of struct_ops, in Linux since 6.4;"
+                ' SEC(".struct_ops") is without one'
+            ),
+        ),
         (wanted(T.ARENA, 0, 0, 1), "ARENA wants map_flags BPF_F_MMAPABLE"),
         (
             wanted(T.SK_STORAGE, 4, 4, 3, 1),
