@@ -416,6 +416,8 @@ def main(module: str, cgroup: str, log: str, examples: str) -> None:
         settings=hypothesis.settings(
             max_examples=int(examples),
             stateful_step_count=40,
+            # others each time only where somebody asks for many
+            derandomize="SKELGEN_SEQUENCES" not in os.environ,
             deadline=None,
             database=None,
             suppress_health_check=list(hypothesis.HealthCheck),
