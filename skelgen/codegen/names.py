@@ -92,6 +92,7 @@ SKELETON_NAMES = frozenset(
         "open",
         "open_and_load",
         "pin",
+        "prepare",
         "progs",
         "spec",
         "state",

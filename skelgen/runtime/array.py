@@ -61,7 +61,9 @@ def begin(view: Any) -> Owner | None:
     owner = owner_of(view)
     if owner is not None:
         if owner.frozen:
-            raise StateError(f"{owner.what}: read-only; assign before load()")
+            raise StateError(
+                f"{owner.what}: read-only; assign before load() or prepare()"
+            )
         owner.pull()
     return owner
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 VMLINUX: Final = "/sys/kernel/btf/vmlinux"
 
 # where distributions put the uncompressed kernel, for kernels before 5.4
+_NO_MODULES: Final = {errno.EPERM, errno.EINVAL, errno.E2BIG}
+"""What a kernel says that does not tell its modules: E2BIG before 5.11, as it does not
+know names of BTF."""
 _ELF_PATHS: Final = (
     "/boot/vmlinux-{0}",
     "/lib/modules/{0}/vmlinux-{0}",
@@ -167,14 +170,16 @@ class KernelTypes:
         Linux 5.11; asks for ``CAP_SYS_ADMIN``.
         """
         if self._modules is None:
-            self._modules = []
+            modules: list[ModuleBtf] = []
             try:
-                self._list_modules(self._modules)
-            except BpfOSError as error:
-                # before 5.11 it does not know names of BTF, which is E2BIG
-                if error.errno not in {errno.EPERM, errno.EINVAL, errno.E2BIG}:
+                self._list_modules(modules)
+            except BaseException as error:
+                if not isinstance(error, BpfOSError) or error.errno not in _NO_MODULES:
+                    for module in modules:
+                        module.fd.close()
                     raise
                 debug("kernel BTF: no modules: %s", error)
+            self._modules = modules
         return self._modules
 
     def _list_modules(self, modules: list[ModuleBtf]) -> None:

@@ -1,12 +1,13 @@
 """Loading an object into the kernel: all of it or nothing, or what can be loaded.
 
-The order is libbpf's: what this kernel provides (externs, types for CO-RE and
-struct_ops), then BTF, maps, programs. Nothing belongs to the object before the last
-step; whatever fails before is taken back.
+The order is libbpf's, in two halves. :class:`Prepared` is the first: what this kernel
+provides (externs, types for CO-RE and struct_ops), then BTF and maps. The programs are
+the second, and may come later. Nothing belongs to the object before the end of a load,
+or of its first half if that is asked for alone; whatever fails before is taken back.
 """
 
 # pyright: reportPrivateUsage=false
-# sections and handles have methods for the loader alone
+# handles have methods for the loader alone
 
 import sys
 
@@ -22,22 +23,26 @@ from skelgen.runtime.errors import (
     ExternError,
     KernelBtfError,
 )
-from skelgen.runtime.load_maps import MadeMap, MapMaker
+from skelgen.runtime.load_maps import MapMaker, fill_slot
 from skelgen.runtime.load_programs import Loaded, ProgramLoader, check_type
 from skelgen.runtime.load_report import Failures, LoadReport
 from skelgen.runtime.load_struct_ops import Operations
 from skelgen.runtime.load_types import LoadTypes
+from skelgen.runtime.log import debug
 from skelgen.runtime.relocate import MapPlace, Places, maps_of
-from skelgen.runtime.undo import Undo
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.undo import Attempt, Undo, raise_first
+from skelgen.typed import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from skelgen.model.spec import ExternSpec
-    from skelgen.runtime.arena import Arena
-    from skelgen.runtime.attach_btf import AttachTarget
     from skelgen.runtime.externs import Symbol
-    from skelgen.runtime.parts import DataMap, Parts
+    from skelgen.runtime.maps.handle import MapHandle
+    from skelgen.runtime.parts import Parts
     from skelgen.runtime.programs.base import Program
+
+T = TypeVar("T")
 
 
 def load(parts: "Parts", *, strict: bool = True) -> LoadReport:
@@ -45,17 +50,81 @@ def load(parts: "Parts", *, strict: bool = True) -> LoadReport:
 
     Where it is not ``strict``, what fails for one map or program is in the report.
     """
-    if not strict:
-        from skelgen.runtime import features  # noqa: PLC0415 - rare
 
-        features.bump_memlock()
-        return _Load(parts, Failures(lenient=True)).run()
+    def attempt() -> LoadReport:
+        failures = Failures(lenient=not strict)
+        with Attempt() as this:
+            prepared = Prepared(parts, failures, this.undo)
+            this.at_last.add(prepared.close)
+            prepared.make()
+            programs = _Programs(prepared, failures, this.undo)
+            programs.load()
+            prepared.hand_over()
+            programs.hand_over()
+        return failures.report()
+
+    return _tried(parts, attempt, strict=strict)
+
+
+def prepare(parts: "Parts", *, strict: bool = True) -> "Prepared":
+    """Make the maps of an object, and all that its programs are loaded with.
+
+    The caller closes that. Raises :class:`BpfError`; then nothing is left behind.
+    """
+
+    def attempt() -> Prepared:
+        with Attempt() as this:
+            prepared = Prepared(parts, Failures(lenient=not strict), this.undo)
+            this.undo.add(prepared.close)
+            prepared.make()
+            prepared.hand_over()
+        return prepared
+
+    return _tried(parts, attempt, strict=strict)
+
+
+def load_prepared(prepared: "Prepared", *, strict: bool = True) -> LoadReport:
+    """Load the programs of a prepared object, all of them or none."""
+
+    def attempt() -> LoadReport:
+        failures = prepared.failures.further(lenient=not strict)
+        with Attempt() as this:
+            programs = _Programs(prepared, failures, this.undo)
+            programs.load()
+            programs.hand_over()
+        return failures.report()
+
+    return _tried(prepared.parts, attempt, strict=strict)
+
+
+def load_clone(prepared: "Prepared", program: "Program") -> None:
+    """Load one program more: another's instructions with settings of its own."""
+
+    def attempt() -> None:
+        with Attempt() as this:
+            prepared.fit(program)
+            done = prepared.load(program, prepared.failures, this.undo)
+        program.adopt(done.fd, done.log)
+
+    _tried(prepared.parts, attempt, strict=True)
+
+
+def _tried(parts: "Parts", attempt: "Callable[[], T]", *, strict: bool) -> T:
+    """Make an attempt; on kernels before 5.11 another with RLIMIT_MEMLOCK lifted."""
     try:
-        return _Load(parts, Failures(lenient=False)).run()
-    except BpfOSError as error:
-        if not isinstance(error, PermissionError) or not _lift_memlock():
-            raise
-        return _Load(parts, Failures(lenient=False)).run()
+        if not strict:  # which does not tell whether that was missing
+            from skelgen.runtime import features  # noqa: PLC0415 - rare
+
+            features.bump_memlock()
+            return attempt()
+        try:
+            return attempt()
+        except BpfOSError as error:
+            if not isinstance(error, PermissionError) or not _lift_memlock():
+                raise
+        return attempt()
+    except BtfParseError as error:
+        raise BpfError(f"object '{parts.spec.name}': {error}") from error
 
 
 def _lift_memlock() -> bool:
@@ -79,179 +148,149 @@ def _failed_externs(
     return {e.name for e in externs if e.kind in typed}
 
 
-class _Load:
-    """One attempt."""
+class Prepared:
+    """All of a load but its programs, and what these are loaded with.
 
-    def __init__(self, parts: "Parts", failures: Failures) -> None:
-        self._parts = parts
-        self._failures = failures
-        self._undo = Undo()
-        self._temporary = Undo()
-        self._types = LoadTypes(parts)
-        self._temporary.add(self._types.close)
+    ``undo`` gets what takes back the maps, until :meth:`hand_over`. The rest is here
+    until :meth:`close`: fds of the object's BTF, of kernel modules and of a token.
+    """
+
+    def __init__(self, parts: "Parts", failures: Failures, undo: Undo) -> None:
+        self.parts = parts
+        self.failures = failures
+        """What it does without."""
+        self.types = LoadTypes(parts)
+        self.operations = Operations(parts, self.types, failures)
+        self._undo = undo
+        self._kept = Undo()
+        self._kept.add(self.types.close)
         self._token_fd = 0
-        self._operations = Operations(parts, self._types, failures)
-        self._arenas: dict[str, Arena] = {}
+        self._btf = LoadedBtf()
+        self._fd_array: list[int] = []
+        self._loader = ProgramLoader(parts, self.types)
         self._missing: dict[str, BpfError] = {}
 
-    def run(self) -> LoadReport:
-        """Do it, or take back what was done."""
-        name = self._parts.spec.name
-        try:
-            self._load()
-            self._undo.keep()
-        except BtfParseError as error:
-            raise BpfError(f"object '{name}': {error}") from error
-        finally:
-            try:
-                self._undo.run()
-            finally:
-                self._temporary.run()
-        return self._failures.report()
+    def close(self) -> None:
+        """Close the fds; raise the first failure in the end. Idempotent."""
+        raise_first(self._kept.run())
 
-    def _load(self) -> None:
-        parts, spec = self._parts, self._parts.spec
+    def make(self) -> None:
+        """Make the maps, with their contents; they are not the object's yet."""
+        parts, spec = self.parts, self.parts.spec
         if spec.byteorder != sys.byteorder:
             raise BpfError(
                 f"object '{spec.name}': compiled for {spec.byteorder}-endian machines,"
                 f" and this one is {sys.byteorder}-endian"
             )
-        token = take_token(self._parts.options.token)
+        token = take_token(parts.options.token)
         if token is not None:
-            self._temporary.add(token.close)
+            self._kept.add(token.close)
             self._token_fd = token.fileno()
         config = self._kconfig()
-        symbols, fd_array = self._symbols()
-        self._operations.prepare()
-        loader = ProgramLoader(parts, self._undo, self._temporary, self._types)
-        programs: list[Program] = []
-        for program in self._programs():
-            with self._failures.of("program", program.name):
-                loader.relocate_core(program)
-                programs.append(program)
-        btf = self._load_btf(loader, programs)
-        maker = MapMaker(
+        symbols, self._fd_array = self._symbols()
+        self.operations.prepare()
+        self.wanted(self.failures)
+        self._load_btf()
+        maker = self._maker = MapMaker(
             parts,
             self._undo,
-            self._failures,
-            btf=btf,
+            self.failures,
+            btf=self._btf,
             token_fd=self._token_fd,
-            hash_of=lambda name, what: loader.hash(
+            hash_of=lambda name, what: self._loader.hash(
                 name, self._places_to_be(symbols), what
             ),
         )
-        maker.make_all(config, self._operations.values)
-        self._map_arenas(maker)
-        places = self._places(maker, symbols)
-        loaded: dict[str, Loaded] = {}
-        for program in programs:
-            target = self._operations.target(program)
-            with self._failures.of("program", program.name):
-                done = self._load_program(
-                    loader, program, places, btf, fd_array, target
-                )
-                loaded[program.name] = done
-                maker.bind_rodata(program.name, done.fd.fileno())
-        maker.fill_program_slots(loaded)
-        self._hand_over(maker, loaded, config)
+        maker.make_all(config, self.operations.values)
+        maker.map_arenas()
+        fds = {name: made.fd.fileno() for name, made in maker.made.items()}
+        self.places = self._places(fds, symbols)
 
-    def _load_program(
-        self,
-        loader: ProgramLoader,
-        program: "Program",
-        places: Places,
-        btf: LoadedBtf,
-        fd_array: list[int],
-        target: "AttachTarget | None",
-    ) -> Loaded:
-        try:
-            return loader.load(program, places, btf, fd_array, target, self._token_fd)
-        except BpfError as error:
-            for name in maps_of(program.spec):
-                reason = self._failures.error("map", name)
-                if reason is not None:
-                    error.add_note(f"map '{name}' was not made: {reason}")
-            raise
+    def hand_over(self) -> None:
+        """Make the object the owner of the maps, and their contents its memory."""
+        self._maker.hand_over()
+        del self._maker
 
     # -- before the kernel is asked for anything -------------------------------
 
     def _kconfig(self) -> bytearray | None:
         """Return the contents of ``.kconfig``."""
-        for data in self._parts.data.values():
+        for data in self.parts.data.values():
             if data.is_kconfig:
                 from skelgen.runtime import kconfig  # noqa: PLC0415 - not for all
 
-                externs = self._parts.spec.externs
-                text = self._parts.options.kconfig
-                with self._failures.of("map", data.spec.section):
+                externs = self.parts.spec.externs
+                text = self.parts.options.kconfig
+                with self.failures.of("map", data.spec.section):
                     return kconfig.fill(externs, text, bytes(data.spec.size))
         return None
 
     def _symbols(self) -> "tuple[dict[str, Symbol], list[int]]":
         """Return the kernel symbols by name, and fds of the modules they are in."""
-        externs = self._parts.spec.externs
+        externs = self.parts.spec.externs
         if all(e.kind is ExternKind.KCONFIG for e in externs):
             return {}, []
         from skelgen.runtime.externs import resolve  # noqa: PLC0415 - not for all
 
         while True:
             try:
-                spec = self._parts.spec._replace(externs=externs)
-                found = resolve(spec, self._types)
+                spec = self.parts.spec._replace(externs=externs)
+                found = resolve(spec, self.types)
             except (ExternError, KernelBtfError) as error:
                 failed = _failed_externs(error, externs)
-                if not self._failures.lenient or not failed:
+                if not self.failures.lenient or not failed:
                     raise
                 self._missing.update(dict.fromkeys(failed, error))
                 externs = tuple(e for e in externs if e.name not in failed)
             else:
                 return found.by_name, found.fd_array
 
-    def _check_externs(self, program: "Program") -> None:
-        """Raise what :meth:`_symbols` found out about a symbol that a program uses."""
+    def wanted(self, failures: Failures) -> "list[Program]":
+        """Return the programs to load by what is set now, all of which :meth:`fit`."""
+        result: list[Program] = []
+        for program in self.parts.programs.values():
+            if failures.error("program", program.name) is not None:
+                continue
+            with failures.of("program", program.name):
+                wanted = program.autoload
+                if program.type == ProgType.STRUCT_OPS:
+                    wanted = self.operations.wants(program)
+                if wanted:
+                    self.fit(program)
+                    result.append(program)
+        return result
+
+    def fit(self, program: "Program") -> None:
+        """Check what a program needs of this kernel, and fit it to its types: once."""
+        check_type(program)
         if self._missing:
             for reloc in program.spec.relocs:
                 if isinstance(reloc, ExternLoad | KfuncCall):
                     error = self._missing.get(reloc.extern)
                     if error is not None:
                         raise error
-
-    def _programs(self) -> "list[Program]":
-        """Return the programs to load."""
-        result: list[Program] = []
-        for program in self._parts.programs.values():
-            with self._failures.of("program", program.name):
-                wanted = program.autoload
-                if program.type == ProgType.STRUCT_OPS:
-                    wanted = self._operations.wants(program)
-                if wanted:
-                    check_type(program)
-                    self._check_externs(program)
-                    result.append(program)
-        return result
+        self._loader.relocate_core(program)
 
     # -- in the kernel ---------------------------------------------------------
 
-    def _load_btf(self, loader: ProgramLoader, programs: "list[Program]") -> LoadedBtf:
-        spec = self._parts.spec
+    def _load_btf(self) -> None:
+        spec = self.parts.spec
         if spec.btf is None:
-            return LoadedBtf()
+            return
         data = self._resized(spec.view(spec.btf))
-        btf = load_btf(
-            loader.fit_arguments(data, programs, self._token_fd),
+        self._btf = load_btf(
+            self._loader.fit_arguments(data, self._token_fd),
             f"BTF of object '{spec.name}'",
-            required=bool(self._operations.values) and not self._failures.lenient,
+            required=bool(self.operations.values) and not self.failures.lenient,
             token_fd=self._token_fd,
         )
-        if btf.fd:
-            self._temporary.add(syscalls.Fd(btf.fd).close)
-        return btf
+        if self._btf.fd:
+            self._kept.add(syscalls.Fd(self._btf.fd).close)
 
     def _resized(self, data: memoryview) -> memoryview:
         """Return the object's BTF with the sizes that data sections have now."""
         sections = {
-            part.spec.type_id: part.section.resized
-            for part in self._parts.data.values()
+            part.spec.type_id: part.section.resized for part in self.parts.data.values()
         }
         changed = {key: found for key, found in sections.items() if found is not None}
         if not changed:
@@ -260,41 +299,19 @@ class _Load:
 
         return memoryview(resized(data, changed))
 
-    def _map_arenas(self, maker: MapMaker) -> None:
-        """Map arenas, which gives them an address and their initial contents."""
-        for name, made in list(maker.made.items()):
-            if made.request.type == MapType.ARENA:
-                from skelgen.runtime.arena import map_arena  # noqa: PLC0415 - rare
-
-                with maker.attempt(name):
-                    arena = map_arena(
-                        made.fd.fileno(),
-                        made.request,
-                        self._parts.arena,
-                        reused=made.reused,
-                    )
-                    if arena is not None:
-                        self._undo.add(arena.unmap)
-                        self._arenas[name] = arena
-
-    def _places(self, maker: MapMaker, symbols: "dict[str, Symbol]") -> Places:
-        """Return where everything is that relocations name."""
-        fds = {name: made.fd.fileno() for name, made in maker.made.items()}
-        return self._places_of(fds, symbols)
-
     def _places_to_be(self, symbols: "dict[str, Symbol]") -> Places:
         """Return the same before maps are made: their fds are 0."""
-        handles = self._parts.handles().items()
+        handles = self.parts.handles().items()
         fds = {name: 0 for name, handle in handles if handle.autocreate}
-        return self._places_of(fds, symbols)
+        return self._places(fds, symbols)
 
-    def _places_of(self, fds: dict[str, int], symbols: "dict[str, Symbol]") -> Places:
-        spec = self._parts.spec
+    def _places(self, fds: dict[str, int], symbols: "dict[str, Symbol]") -> Places:
+        spec = self.parts.spec
         maps = {
             name: MapPlace(fds.get(name), index)
-            for index, name in enumerate(self._parts.handles())
+            for index, name in enumerate(self.parts.handles())
         }
-        sections = {name: maps[name] for name in self._parts.data}
+        sections = {name: maps[name] for name in self.parts.data}
         for data in spec.data:
             if data.kind is DataKind.ARENA:
                 arenas = [m.name for m in spec.maps if m.type == MapType.ARENA]
@@ -302,56 +319,85 @@ class _Load:
         externs = tuple(extern.name for extern in spec.externs)
         return Places(maps, sections, symbols, externs)
 
-    def _hand_over(
-        self,
-        maker: MapMaker,
-        loaded: dict[str, Loaded],
-        config: bytearray | None,
-    ) -> None:
-        """Make the object the owner of all that was made."""
-        parts = self._parts
-        for name, data in parts.data.items():
-            if name in maker.made:
-                self._hand_over_section(data, maker.made[name], config)
-        self._hand_over_arenas()
-        self._operations.finish(loaded)
-        for name, handle in parts.handles().items():
-            made = maker.made.get(name)
-            if made is None:
-                reason = self._failures.error("map", name)
-                handle._skip(reason)  # noqa: SLF001 - the loader's part of it
-                continue
-            handle._define(  # noqa: SLF001 - likewise
-                max_entries=made.request.max_entries,
-                value_size=made.request.value_size,
-                flags=made.request.flags,
+    def load(self, program: "Program", failures: Failures, undo: Undo) -> Loaded:
+        """Load a program that :meth:`fit` has seen."""
+        target = self.operations.target(program)
+        try:
+            done = self._loader.load(
+                program,
+                self.places,
+                self._btf,
+                self._fd_array,
+                target,
+                self._token_fd,
             )
-            fd = made.fd.detach()
-            handle._adopt(fd, pinned=made.pinned)  # noqa: SLF001 - likewise
-        for program in parts.programs.values():
-            if program.name in loaded:
-                done = loaded[program.name]
-                program.adopt(done.fd, done.log)
-            else:
-                program.skip(self._failures.error("program", program.name))
+        except BpfError as error:
+            for name in maps_of(program.spec):
+                reason = failures.error("map", name)
+                if reason is not None:
+                    error.add_note(f"map '{name}' was not made: {reason}")
+            raise
+        undo.add(done.fd.close)
+        self._bind_rodata(program, done.fd.fileno())
+        return done
 
-    def _hand_over_section(
-        self, data: "DataMap", made: MadeMap, config: bytearray | None
+    def _bind_rodata(self, program: "Program", fd: int) -> None:
+        """Keep read-only data alive and listed with a program, as libbpf does."""
+        for name, data in self.parts.data.items():
+            map_fd = self.places.maps[name].fd
+            if data.spec.kind is DataKind.RODATA and map_fd is not None:
+                try:
+                    syscalls.prog_bind_map(fd, map_fd, what=program.what)
+                except BpfOSError as error:  # Linux 5.10 has it, nobody depends on it
+                    debug("%s", error)
+                    return
+
+
+class _Programs:
+    """The second half of a load: the programs of an object that is prepared."""
+
+    def __init__(self, prepared: Prepared, failures: Failures, undo: Undo) -> None:
+        self._prepared = prepared
+        self._parts = prepared.parts
+        self._failures = failures
+        self._undo = undo
+        self._loaded: dict[str, Loaded] = {}
+
+    def load(self) -> None:
+        """Load them, and fill the slots that they go to."""
+        for program in self._prepared.wanted(self._failures):
+            with self._failures.of("program", program.name):
+                done = self._prepared.load(program, self._failures, self._undo)
+                self._loaded[program.name] = done
+        for name, handle in self._parts.maps.items():
+            if handle.type == MapType.PROG_ARRAY:
+                self._fill_slots(name, handle)
+
+    def _fill_slots(self, name: str, handle: "MapHandle") -> None:
+        """Put programs into an array of programs whose declaration names them.
+
+        A slot of a program that was not loaded stays empty: a tail call there does
+        nothing.
+        """
+        fd = self._prepared.places.maps[name].fd
+        for index, program in handle.spec.values:
+            if fd is not None and program in self._loaded:
+                with self._failures.of("map", name):
+                    self._fill_slot(handle, fd, index, program)
+
+    def _fill_slot(
+        self, handle: "MapHandle", fd: int, index: int, program: str
     ) -> None:
-        section, fd = data.section, made.fd.fileno()
-        contents = config if data.is_kconfig else None
-        if made.reused and data.spec.readonly:
-            contents = bytearray(section.size)
-            syscalls.map_lookup(fd, bytes(4), contents, what=f"map '{section.name}'")
-        if contents is not None:
-            section._fill(contents)  # noqa: SLF001 - the loader's part of it
-        self._undo.add(section._disown)  # noqa: SLF001 - likewise
-        section._adopt(fd, mmapable=made.mmapable)  # noqa: SLF001 - likewise
+        loaded = self._loaded[program].fd.fileno()
+        key = fill_slot(handle, fd, index, loaded, f"program '{program}'")
+        self._undo.add(lambda: syscalls.map_delete(fd, key))
 
-    def _hand_over_arenas(self) -> None:
-        section = self._parts.arena
-        for name, arena in self._arenas.items():
-            if section is not None:
-                memory = arena.memory(0, section.size, f"section '{section.name}'")
-                self._undo.add(section._move(memory))  # noqa: SLF001 - as above
-            self._parts.maps[name].arena = arena
+    def hand_over(self) -> None:
+        """Make the object the owner of what was loaded."""
+        self._prepared.operations.finish(self._loaded, self._failures)
+        for program in self._parts.programs.values():
+            done = self._loaded.get(program.name)
+            if done is None:
+                program.skip(self._failures.error("program", program.name))
+            else:
+                program.adopt(done.fd, done.log)

@@ -8,7 +8,6 @@ import os
 import sys
 
 from skelgen.model.enums import MapType
-from skelgen.model.spec import DataKind
 from skelgen.runtime import map_create, map_reuse, pins, syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.log import debug
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
+    from skelgen.runtime.arena import Arena
     from skelgen.runtime.btf_load import LoadedBtf
-    from skelgen.runtime.load_programs import Loaded
     from skelgen.runtime.load_report import Failures
     from skelgen.runtime.map_create import MapRequest
     from skelgen.runtime.maps.handle import MapHandle
@@ -49,7 +48,7 @@ class MadeMap:
 
 
 class MapMaker:
-    """Makes all maps of an object; everything can be undone."""
+    """Makes all maps of an object, then hands them over; everything can be undone."""
 
     def __init__(
         self,
@@ -67,6 +66,8 @@ class MapMaker:
         self._btf = btf
         self._token_fd = token_fd
         self._hash_of = hash_of
+        self._kconfig: bytearray | None = None
+        self._arenas: dict[str, Arena] = {}
         self.made: dict[str, MadeMap] = {}
         """By name; a data section's by the section's. Those with autocreate off are
         missing."""
@@ -75,6 +76,7 @@ class MapMaker:
         self, kconfig: "bytearray | None", operations: "Mapping[str, KernelValue]"
     ) -> None:
         """Make the maps, in libbpf's order, and put maps into maps."""
+        self._kconfig = kconfig
         for name, handle in self._parts.maps.items():
             if handle.autocreate:
                 with self.attempt(name):
@@ -83,7 +85,7 @@ class MapMaker:
             failed = self._failures.error("map", data.spec.section)
             if data.handle.autocreate and failed is None:
                 with self.attempt(data.spec.section):
-                    self._make_data(data, kconfig)
+                    self._make_data(data)
         for name, value in operations.items():
             with self.attempt(name):
                 self._make_struct_ops(name, value)
@@ -179,7 +181,7 @@ class MapMaker:
 
     # -- data sections ---------------------------------------------------------
 
-    def _make_data(self, data: "DataMap", kconfig: "bytearray | None") -> None:
+    def _make_data(self, data: "DataMap") -> None:
         section = data.section
         what = f"map '{section.name}'"
         wanted = self._request(data.handle, data.kernel_name)
@@ -190,8 +192,8 @@ class MapMaker:
             return
         made = self._add(section.name, fd[0], fd[1])
         image: bytes | bytearray = section._image()  # noqa: SLF001 - for the loader
-        if kconfig is not None and data.is_kconfig:
-            image = kconfig
+        if self._kconfig is not None and data.is_kconfig:
+            image = self._kconfig
         if any(image):
             syscalls.map_update(made.fd.fileno(), _KEY, bytes(image), what=what)
         if section.spec.readonly:
@@ -245,40 +247,80 @@ class MapMaker:
             if inner not in self.made:
                 debug("map '%s': slot %d: '%s' was not made", name, index, inner)
                 continue
-            self._fill_slot(name, index, self.made[inner].fd.fileno(), f"map '{inner}'")
+            fd, value = made.fd.fileno(), self.made[inner].fd.fileno()
+            fill_slot(handle, fd, index, value, f"map '{inner}'")
 
-    # -- when programs are loaded ----------------------------------------------
+    # -- arenas ----------------------------------------------------------------
 
-    def bind_rodata(self, program: str, fd: int) -> None:
-        """Keep read-only data alive and listed with a program, as libbpf does."""
-        for name, data in self._parts.data.items():
-            if data.spec.kind is DataKind.RODATA and name in self.made:
-                map_fd = self.made[name].fd.fileno()
-                try:
-                    syscalls.prog_bind_map(fd, map_fd, what=f"program '{program}'")
-                except BpfOSError as error:  # Linux 5.10 has it, nobody depends on it
-                    debug("%s", error)
-                    return
+    def map_arenas(self) -> None:
+        """Map arenas, which gives them an address and their initial contents."""
+        for name, made in list(self.made.items()):
+            if made.request.type == MapType.ARENA:
+                from skelgen.runtime.arena import map_arena  # noqa: PLC0415 - rare
 
-    def fill_program_slots(self, programs: "Mapping[str, Loaded]") -> None:
-        """Put programs into the program arrays whose declarations name them.
+                with self.attempt(name):
+                    arena = map_arena(
+                        made.fd.fileno(),
+                        made.request,
+                        self._parts.arena,
+                        reused=made.reused,
+                    )
+                    if arena is not None:
+                        self._undo.add(arena.unmap)
+                        self._arenas[name] = arena
 
-        A slot of a program that was not loaded stays empty: a tail call there does
-        nothing.
-        """
-        for name, handle in self._parts.maps.items():
-            if handle.type == MapType.PROG_ARRAY and name in self.made:
-                for index, program in handle.spec.values:
-                    if program in programs:
-                        fd = programs[program].fd.fileno()
-                        with self._failures.of("map", name):
-                            self._fill_slot(name, index, fd, f"program '{program}'")
+    # -- in the end ------------------------------------------------------------
 
-    def _fill_slot(self, name: str, index: int, fd: int, thing: str) -> None:
-        made = self.made[name]
-        syscalls.map_update(
-            made.fd.fileno(),
-            index.to_bytes(made.request.key_size, sys.byteorder),
-            fd.to_bytes(4, sys.byteorder),
-            what=f"map '{name}': slot {index} for {thing}",
-        )
+    def hand_over(self) -> None:
+        """Make the handles the owners of their maps, and sections their contents."""
+        parts = self._parts
+        for name, data in parts.data.items():
+            if name in self.made:
+                self._hand_over_section(data, self.made[name])
+        self._hand_over_arenas()
+        for name, handle in parts.handles().items():
+            made = self.made.get(name)
+            if made is None:
+                reason = self._failures.error("map", name)
+                handle._skip(reason)  # noqa: SLF001 - the loader's part of it
+                continue
+            handle._define(  # noqa: SLF001 - likewise
+                max_entries=made.request.max_entries,
+                value_size=made.request.value_size,
+                flags=made.request.flags,
+            )
+            fd = made.fd.detach()
+            handle._adopt(fd, pinned=made.pinned)  # noqa: SLF001 - likewise
+
+    def _hand_over_section(self, data: "DataMap", made: MadeMap) -> None:
+        section, fd = data.section, made.fd.fileno()
+        contents = self._kconfig if data.is_kconfig else None
+        if made.reused and data.spec.readonly:
+            contents = bytearray(section.size)
+            syscalls.map_lookup(fd, _KEY, contents, what=f"map '{section.name}'")
+        if contents is not None:
+            section._fill(contents)  # noqa: SLF001 - the loader's part of it
+        self._undo.add(section._disown)  # noqa: SLF001 - likewise
+        section._adopt(fd, mmapable=made.mmapable)  # noqa: SLF001 - likewise
+
+    def _hand_over_arenas(self) -> None:
+        section = self._parts.arena
+        for name, arena in self._arenas.items():
+            if section is not None:
+                memory = arena.memory(0, section.size, f"section '{section.name}'")
+                self._undo.add(section._move(memory))  # noqa: SLF001 - as above
+            self._parts.maps[name].arena = arena
+
+
+def fill_slot(
+    handle: "MapHandle", fd: int, index: int, value: int, thing: str
+) -> bytes:
+    """Put the fd of a map or program into a slot of the map ``fd``; return its key."""
+    key = index.to_bytes(handle.key_size, sys.byteorder)
+    syscalls.map_update(
+        fd,
+        key,
+        value.to_bytes(4, sys.byteorder),
+        what=f"map '{handle.name}': slot {index} for {thing}",
+    )
+    return key

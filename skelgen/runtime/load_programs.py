@@ -20,6 +20,7 @@ from skelgen.runtime.errors import (
 )
 from skelgen.runtime.log import debug
 from skelgen.runtime.relocate import Places, relocate
+from skelgen.runtime.undo import Undo
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from skelgen.runtime.load_types import LoadTypes
     from skelgen.runtime.parts import Parts
     from skelgen.runtime.programs.base import Program
-    from skelgen.runtime.undo import Undo
 
 _INSN_ARRAY = 34  # MapType.INSN_ARRAY of Linux 6.19
 _ARG_CTX = b"\0arg:ctx\0"
@@ -55,13 +55,9 @@ class ProgramLoader:
     def __init__(
         self,
         parts: Parts,
-        undo: Undo,
-        temporary: Undo,
         types: LoadTypes,
     ) -> None:
         self._parts = parts
-        self._undo = undo
-        self._temporary = temporary
         self._types = types
         self._codes: dict[str, Bytecode] = {}
         self._func_info: dict[str, bytes] = {}
@@ -71,22 +67,24 @@ class ProgramLoader:
         return b"" if span is None else bytes(self._parts.spec.view(span))
 
     def relocate_core(self, program: Program) -> None:
-        """Copy a program's instructions and fit them to the target's types.
+        """Copy a program's instructions and fit them to the target's types, once.
 
         Raises :class:`CoreRelocationError`.
         """
         spec = program.spec
+        if spec.name in self._codes:
+            return
         code = Bytecode(self._parts.spec.view(spec.insns), sys.byteorder)
-        self._codes[program.name] = code
         if spec.core_relos is not None:
             from skelgen.runtime.core_program import (  # noqa: PLC0415 - not for all
                 relocate_core,
             )
 
             records = self._parts.spec.view(spec.core_relos)
-            self._poisoned[program.name] = relocate_core(
+            self._poisoned[spec.name] = relocate_core(
                 program.name, records, code, self._types
             )
+        self._codes[spec.name] = code
 
     def hash(self, name: str, places: Places, what: str) -> bytes:
         """Return the hash by which the kernel will know a program.
@@ -109,9 +107,7 @@ class ProgramLoader:
         relocate(name, code, relocs, places, tables)
         return program_hash(code)
 
-    def fit_arguments(
-        self, data: memoryview, programs: list[Program], token_fd: int
-    ) -> memoryview:
+    def fit_arguments(self, data: memoryview, token_fd: int) -> memoryview:
         """Return the object's BTF as this kernel finds contexts in arguments."""
         if _ARG_CTX not in bytes(data):  # in hardly any object
             return data
@@ -122,7 +118,7 @@ class ProgramLoader:
         from skelgen.runtime.ctx_args import CtxArgs  # noqa: PLC0415 - old kernels
 
         arguments = CtxArgs(data)
-        for program in programs:
+        for program in self._parts.programs.values():
             if program.spec.func_info is not None:
                 self._func_info[program.name] = arguments.apply(
                     program.name, program.type, self._bytes(program.spec.func_info)
@@ -141,15 +137,41 @@ class ProgramLoader:
         token_fd: int,
     ) -> Loaded:
         """Load one program. Raises :class:`VerifierError` and its like."""
+        tables = Undo()
+        try:
+            code = self._relocated(program, places, tables, token_fd)
+            return self._load(program, code, btf, fd_array, target, token_fd)
+        finally:
+            tables.run()
+
+    def _relocated(
+        self, program: Program, places: Places, tables: Undo, token_fd: int
+    ) -> Bytecode:
+        """Return a program's instructions with all that they name.
+
+        ``tables`` gets what closes the jump tables, which the program keeps.
+        """
         spec = program.spec
-        code = self._codes[program.name]
+        code = Bytecode(self._codes[spec.name].data, sys.byteorder)
         relocate(
             program.name,
             code,
             spec.relocs,
             places,
-            self._jump_tables(spec, token_fd),
+            self._jump_tables(spec, tables, token_fd),
         )
+        return code
+
+    def _load(
+        self,
+        program: Program,
+        code: Bytecode,
+        btf: LoadedBtf,
+        fd_array: list[int],
+        target: AttachTarget | None,
+        token_fd: int,
+    ) -> Loaded:
+        spec = program.spec
         if target is None:
             target = self._target(program)
         request: dict[str, Any] = {
@@ -175,9 +197,7 @@ class ProgramLoader:
         if btf.fd and btf.functions:
             request.update(
                 prog_btf_fd=btf.fd,
-                func_info=self._func_info.get(
-                    program.name, self._bytes(spec.func_info)
-                ),
+                func_info=self._func_info.get(spec.name, self._bytes(spec.func_info)),
                 line_info=self._bytes(spec.line_info),
             )
         try:
@@ -195,7 +215,7 @@ class ProgramLoader:
                 features.GLOBAL_DATA.require(program.what)
             from skelgen.runtime.explain import explain  # noqa: PLC0415 - a failure
 
-            poisoned = self._poisoned.get(program.name, {})
+            poisoned = self._poisoned.get(spec.name, {})
             error = explain(self._parts, self._types, program, refused, poisoned)
             if refused.hint:
                 error.add_note(refused.hint)
@@ -204,10 +224,8 @@ class ProgramLoader:
                     f"the kernel did not take the object's BTF: {btf.refusal}"
                 )
             raise error from error.__cause__
-        loaded = Loaded(syscalls.Fd(fd), log)
-        self._undo.add(loaded.fd.close)
         debug("program '%s': loaded, fd %d", program.name, fd)
-        return loaded
+        return Loaded(syscalls.Fd(fd), log)
 
     def _kern_version(self, program: Program) -> int:
         """Return the version that kernels before 5.0 want of kprobes to match."""
@@ -236,18 +254,20 @@ class ProgramLoader:
         return None
 
     def _jump_tables(
-        self, spec: ProgramSpec, token_fd: int
+        self, spec: ProgramSpec, made: Undo, token_fd: int
     ) -> dict[tuple[int, ...], int]:
         """Make the maps of a program's jump tables; return their fds by contents."""
         tables: dict[tuple[int, ...], int] = {}
         for reloc in spec.relocs:
             if isinstance(reloc, JumpTable) and reloc.targets not in tables:
-                tables[reloc.targets] = self._jump_table(
-                    reloc.targets, f"program '{spec.name}': jump table", token_fd
-                )
+                what = f"program '{spec.name}': jump table"
+                fd = self._jump_table(reloc.targets, made, what, token_fd)
+                tables[reloc.targets] = fd
         return tables
 
-    def _jump_table(self, targets: tuple[int, ...], what: str, token_fd: int) -> int:
+    def _jump_table(
+        self, targets: tuple[int, ...], made: Undo, what: str, token_fd: int
+    ) -> int:
         """Make a map of instructions, which the program keeps once it is loaded."""
         try:
             fd = syscalls.map_create(
@@ -268,7 +288,7 @@ class ProgramLoader:
                 since="6.19",
                 what=what,
             ) from error
-        self._temporary.add(syscalls.Fd(fd).close)
+        made.add(syscalls.Fd(fd).close)
         for index, insn in enumerate(targets):
             value = _INSN_ARRAY_VALUE.pack(insn, 0, 0)
             syscalls.map_update(fd, index.to_bytes(4, sys.byteorder), value, what=what)

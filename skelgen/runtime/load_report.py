@@ -107,6 +107,12 @@ class Failures:
         found = self._found.get((kind, name))
         return None if found is None else found.error
 
+    def further(self, *, lenient: bool) -> Failures:
+        """Return the same for another part of the load, which these are known to."""
+        failures = Failures(lenient=lenient)
+        failures._found.update(self._found)
+        return failures
+
     def report(self) -> LoadReport:
         """Return all of them, maps first."""
         ordered = sorted(self._found.values(), key=lambda failure: failure.kind)

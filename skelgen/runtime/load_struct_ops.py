@@ -90,22 +90,23 @@ class Operations:
 
     def target(self, program: "Program") -> "AttachTarget | None":
         """Return what a program is loaded for, and set its expected attach type."""
-        if program.name not in self._callbacks:
+        found = self._callbacks.get(program.spec.name)
+        if found is None:
             return None
-        callback, target = self._callbacks[program.name]
+        callback, target = found
         program.attach_type = callback.member
         return target
 
-    def finish(self, loaded: "Mapping[str, Loaded]") -> None:
+    def finish(self, loaded: "Mapping[str, Loaded]", failures: "Failures") -> None:
         """Put the programs into the values that the kernel is given on attach."""
         for name, value in self.values.items():
-            if self._failures.error("map", name) is not None:
+            if failures.error("map", name) is not None:
                 continue
-            with self._failures.of("map", name):
+            with failures.of("map", name):
                 for callback in value.callbacks:
                     if callback.program not in loaded:
                         raise BpfError(
                             f"struct_ops '{name}': its program '{callback.program}' was"
                             " not loaded"
-                        ) from self._failures.error("program", callback.program)
+                        ) from failures.error("program", callback.program)
                 self._parts.struct_ops[name].value = value.with_fds(loaded)

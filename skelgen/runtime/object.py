@@ -7,23 +7,30 @@ from __future__ import annotations
 import os
 from _thread import RLock  # threading's, without importing it
 from _warnings import warn  # of warnings, likewise
-from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 
 from skelgen.runtime.errors import ClosedError, StateError
-from skelgen.runtime.parts import Options, Parts, arena_section, data_maps, map_handles
+from skelgen.runtime.parts import (
+    Named,
+    Options,
+    Parts,
+    arena_section,
+    data_maps,
+    map_handles,
+)
 from skelgen.runtime.programs import program_class
 from skelgen.runtime.programs.base import Program
-from skelgen.runtime.undo import Undo
-from skelgen.typed import TYPE_CHECKING, Generic, TypeVar, overload
+from skelgen.runtime.undo import Undo, raise_first
+from skelgen.typed import TYPE_CHECKING, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container, Iterator, Mapping
     from types import TracebackType
     from typing import Final, Self
 
     from skelgen.model.spec import ObjectSpec
     from skelgen.runtime.links.base import Link
+    from skelgen.runtime.load import Prepared
     from skelgen.runtime.load_report import LoadReport
     from skelgen.runtime.maps.base import Map
     from skelgen.runtime.maps.handle import MapHandle
@@ -31,7 +38,6 @@ if TYPE_CHECKING:
     from skelgen.runtime.section import Section
     from skelgen.runtime.shadow import Shadow
 
-T = TypeVar("T")
 P = TypeVar("P", bound=Program)
 S = TypeVar("S", bound="Shadow")
 
@@ -40,41 +46,9 @@ class State(Enum):
     """Where an object is in its life."""
 
     OPENED = "opened"
+    PREPARED = "prepared"
     LOADED = "loaded"
     DESTROYED = "destroyed"
-
-
-class Named(Mapping[str, T], Generic[T]):
-    """Parts of an object by name, in the object's order; made when first asked for."""
-
-    __slots__ = ("_get", "_kind", "_names")
-
-    def __init__(
-        self, kind: str, names: tuple[str, ...], get: Callable[[str], T]
-    ) -> None:
-        self._kind = kind
-        self._names = names
-        self._get = get
-
-    def __getitem__(self, name: str) -> T:
-        if name not in self._names:
-            raise KeyError(f"{self._kind} '{name}': not one of {self._listed()}")
-        return self._get(name)
-
-    def _listed(self) -> str:
-        return ", ".join(self._names) or "any, there are none"
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def __repr__(self) -> str:
-        return f"<{self._kind}s: {', '.join(self._names)}>"
 
 
 class Object:
@@ -97,10 +71,12 @@ class Object:
 
     __slots__ = (
         "__weakref__",
+        "_clones",
         "_families",
         "_links",
         "_lock",
         "_parts",
+        "_prepared",
         "_programs",
         "_specs",
         "_state",
@@ -131,7 +107,9 @@ class Object:
         self._state = State.OPENED
         self._links: dict[str, Link] = {}
         self._families: dict[str, tuple[tuple[int, ...], Map]] = {}
+        self._prepared: Prepared | None = None
         self._programs: dict[str, Program] = {}
+        self._clones: dict[Program, None] = {}
         self._specs: Final = {program.name: program for program in spec.programs}
         programs = tuple(self._specs)
         self.programs: Final[Mapping[str, Program]] = Named(
@@ -187,6 +165,11 @@ class Object:
     def state(self) -> State:
         """Where it is in its life."""
         return self._state
+
+    @property
+    def maps_made(self) -> bool:
+        """Whether the maps are there: prepared or loaded, and not destroyed."""
+        return self._state in {State.PREPARED, State.LOADED}
 
     # -- parts -----------------------------------------------------------------
 
@@ -246,6 +229,37 @@ class Object:
 
     # -- life ------------------------------------------------------------------
 
+    def prepare(self, *, strict: bool = True) -> LoadReport:
+        """Do all of :meth:`load` but the programs: ``bpf_object__prepare``.
+
+        After it maps are made, filled, frozen and pinned, can be read and written, and
+        globals are their memory; programs come with :meth:`load`. What maps and
+        globals start with cannot be set any more, nor the type of a program; its other
+        settings can until then. Maps can be filled so before a program runs for the
+        first time, also those that the verifier reads, and programs cloned
+        (:meth:`.Program.clone`). What these are loaded with (fds of the object's BTF,
+        of kernel modules, of the token) stays open until :meth:`destroy`.
+
+        Raises what :meth:`load` raises for its part; a failure leaves nothing behind,
+        and the object is opened as before. ``strict`` is as there, of what is done
+        here; what is left out is in the report of :meth:`load` too.
+        """
+        from skelgen.runtime.load import prepare  # noqa: PLC0415 - see load()
+
+        with self._lock:
+            self._check_alive("prepare()")
+            if self._state is State.PREPARED:
+                raise StateError(
+                    f"object '{self.name}': prepared already; call load() for the rest"
+                )
+            if self._state is State.LOADED:
+                raise StateError(
+                    f"object '{self.name}': prepare() comes before load(), which did it"
+                )
+            prepared = prepare(self._parts, strict=strict)
+            self._prepared, self._state = prepared, State.PREPARED
+            return prepared.failures.report()
+
     def load(self, *, strict: bool = True) -> LoadReport:
         """Create the maps and load the programs whose autoload is on.
 
@@ -253,14 +267,18 @@ class Object:
         :class:`CoreRelocationError` and :class:`ExternError` for what this kernel
         does not have, :class:`BpfOSError` where a system call fails, and
         :class:`StateError` when it is loaded already. A failed load leaves nothing
-        behind, and may be tried again.
+        behind, and may be tried again. After :meth:`prepare` only the programs are
+        missing, and if that fails, all is as before: the maps stay.
 
         With ``strict=False`` a map or program that fails is left out and named in the
         report, which is false then; the object is loaded. What fails is as if its
         autoload or autocreate were off: ``attach()`` passes it over, and using it
         raises :class:`StateError` with the reason.
         """
-        from skelgen.runtime.load import load  # noqa: PLC0415 - not for opening alone
+        from skelgen.runtime.load import (  # noqa: PLC0415 - not for opening alone
+            load,
+            load_prepared,
+        )
 
         with self._lock:
             if self._state is State.LOADED:
@@ -268,9 +286,34 @@ class Object:
                     f"object '{self.name}': loaded already; open another to load again"
                 )
             self._check_alive("load()")
-            report = load(self._parts, strict=strict)
+            if self._prepared is None:
+                report = load(self._parts, strict=strict)
+            else:
+                report = load_prepared(self._prepared, strict=strict)
             self._state = State.LOADED
             return report
+
+    def _clone(self, program: P, name: str | None, settings: Mapping[str, object]) -> P:
+        """Return a clone of a program; see :meth:`.Program.clone`."""
+        from skelgen.runtime.load import load_clone  # noqa: PLC0415 - see load()
+
+        with self._lock:
+            self._check_alive("clone()")
+            if self._prepared is None:
+                late = self._state is State.LOADED
+                when = "has to come before load()" if late else "comes first"
+                raise StateError(
+                    f"{program.what}: clone() needs prepare(), which {when}"
+                )
+            clone = program._like(name, settings)  # noqa: SLF001 - the object's part
+            load_clone(self._prepared, clone)
+            self._clones[clone] = None
+            return clone
+
+    def _forget(self, clone: Program) -> None:
+        """Let go of a clone that is closed."""
+        with self._lock:
+            self._clones.pop(clone, None)
 
     def attach(self, *, skip: Container[str] = ()) -> dict[str, Link]:
         """Attach every program and struct_ops variable that says where, or none.
@@ -331,7 +374,7 @@ class Object:
             self._check_loaded("detach()")
             undo = Undo()
             self._add_links(undo)
-            _raise_first(undo.run())
+            raise_first(undo.run())
 
     def _add_links(self, undo: Undo) -> None:
         for link in self._links.values():
@@ -373,24 +416,26 @@ class Object:
                 return
             self._state = State.DESTROYED
             undo = Undo()
+            if self._prepared is not None:
+                undo.add(self._prepared.close)
             for data in self._parts.data.values():
                 undo.add(data.section._close)  # noqa: SLF001 - its owner
             if self._parts.arena is not None:
                 undo.add(self._parts.arena._close)  # noqa: SLF001 - its owner
             for handle in self._parts.handles().values():
                 undo.add(handle._close)  # noqa: SLF001 - its owner
-            for program in self._programs.values():
+            for program in (*self._programs.values(), *self._clones):
                 undo.add(program.close)
             self._add_links(undo)  # the last in, the first to go
-            _raise_first(undo.run())
+            raise_first(undo.run())
 
     def __del__(
         self,
         warn: Callable[..., object] = warn,
-        loaded: State = State.LOADED,
+        live: Container[State | None] = (State.PREPARED, State.LOADED),
     ) -> None:
         # the arguments are kept for the end of the interpreter
-        if getattr(self, "_state", None) is loaded:
+        if getattr(self, "_state", None) in live:
             warn(
                 f"object '{self.name}': never destroyed; call destroy(), or use 'with'",
                 ResourceWarning,
@@ -419,10 +464,3 @@ class Object:
         self._check_alive(call)
         if self._state is not State.LOADED:
             raise StateError(f"object '{self.name}': {call} comes after load()")
-
-
-def _raise_first(failures: list[Exception]) -> None:
-    if failures:
-        for other in failures[1:]:
-            failures[0].add_note(f"and: {other}")
-        raise failures[0]

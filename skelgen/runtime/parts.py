@@ -1,6 +1,7 @@
 """What an object consists of, as the loader needs it."""
 
 import os
+from collections.abc import Mapping
 
 from skelgen.model.spec import (
     DataKind,
@@ -14,14 +15,50 @@ from skelgen.runtime.errors import StateError
 from skelgen.runtime.map_create import data_map_spec, has_map, kernel_name
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.section import Section
-from skelgen.typed import TYPE_CHECKING
+from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator
 
     from skelgen.btf.parse import Btf
     from skelgen.runtime.maps.struct_ops import StructOpsMap
     from skelgen.runtime.programs.base import Program
+
+
+T = TypeVar("T")
+
+
+class Named(Mapping[str, T], Generic[T]):
+    """Parts of an object by name, in the object's order; made when first asked for."""
+
+    __slots__ = ("_get", "_kind", "_names")
+
+    def __init__(
+        self, kind: str, names: tuple[str, ...], get: "Callable[[str], T]"
+    ) -> None:
+        self._kind = kind
+        self._names = names
+        self._get = get
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._names:
+            raise KeyError(f"{self._kind} '{name}': not one of {self._listed()}")
+        return self._get(name)
+
+    def _listed(self) -> str:
+        return ", ".join(self._names) or "any, there are none"
+
+    def __iter__(self) -> "Iterator[str]":
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __repr__(self) -> str:
+        return f"<{self._kind}s: {', '.join(self._names)}>"
 
 
 class Options(Record):

@@ -1,6 +1,6 @@
 """The memory of a data section, and what happens to it when the object is loaded.
 
-Before load a section is private memory of this process. At load the section's map
+Before load (or prepare) it is private memory of this process. Then the section's map
 is mapped over the same addresses, so whoever holds a view of a global then looks at
 the kernel's memory. Sections that programs cannot write (``.rodata``, ``.kconfig``)
 stay private and are frozen instead: the kernel's copy cannot change any more, and a
@@ -125,7 +125,9 @@ class Section:
         memory = self.memory()
         what = f"section '{self.name}'"
         if self._loaded:
-            raise StateError(f"{what}: its size cannot change after load()")
+            raise StateError(
+                f"{what}: its size cannot change after load() or prepare()"
+            )
         from skelgen.runtime import resize  # noqa: PLC0415 - rare
 
         tail = self.tail()
@@ -211,7 +213,9 @@ class Section:
         """Return the pages for reading, up to date; StateError when it is too early."""
         memory = self.memory(whose)
         if self.spec.kind is DataKind.KCONFIG and not self._loaded:
-            raise StateError(f"{whose}: known after load() only, which reads it")
+            raise StateError(
+                f"{whose}: known after load() or prepare() only, which reads it"
+            )
         memory.pull()
         return memory
 
@@ -224,8 +228,8 @@ class Section:
             )
         if memory.frozen:
             raise StateError(
-                f"{whose}: '{self.name}' is read-only after load(); "
-                "assign before load()"
+                f"{whose}: '{self.name}' is read-only after load() or prepare(); "
+                "assign before"
             )
         return memory
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skelgen.runtime.object import Object
-from skelgen.runtime.undo import Undo
+from skelgen.runtime.undo import Undo, raise_first
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def _attached(links: Links | None) -> list[tuple[str, Link]]:
 
 
 class Skeleton:
-    """A BPF object with a life: open, load, attach, detach, destroy.
+    """A BPF object with a life: open, prepare, load, attach, detach, destroy.
 
-    A context manager, which destroys it in the end.
+    ``prepare`` is a part of ``load``, for those who fill maps in between. A context manager, which destroys it in the end.
     """
 
     __slots__ = ("__weakref__", "object")
@@ -122,12 +122,22 @@ class Skeleton:
             raise
         return skeleton
 
+    def prepare(self, *, strict: bool = True) -> LoadReport:
+        """Do all of :meth:`load` but the programs: maps and globals are live after it.
+
+        For what has to be in maps when the verifier or the first event looks, for
+        handing their fds on, for cloning programs. See :meth:`.Object.prepare`.
+        Raises what load raises; StateError when it is prepared or loaded already.
+        """
+        return self.object.prepare(strict=strict)
+
     def load(self, *, strict: bool = True) -> LoadReport:
         """Make the maps and load the programs, all of them or nothing.
 
         Raises VerifierError, CoreRelocationError, ExternError, BpfOSError; StateError
         when it is loaded already. With ``strict=False`` what fails is left out, and
-        the report, which is false then, says what and why.
+        the report, which is false then, says what and why. After :meth:`prepare` it
+        loads the programs, and leaves all else as it is where that fails.
         """
         return self.object.load(strict=strict)
 
@@ -177,7 +187,7 @@ class Skeleton:
         for attribute, link in _attached(links):
             setattr(links, attribute, None)
             undo.add(link.destroy)
-        _raise_first(undo.run())
+        raise_first(undo.run())
 
     def __enter__(self) -> Self:
         return self
@@ -203,10 +213,3 @@ class Skeleton:
         """Return the generated links; None for an object without programs."""
         links: Links | None = getattr(self, "links", None)
         return links
-
-
-def _raise_first(errors: list[Exception]) -> None:
-    if errors:
-        for other in errors[1:]:
-            errors[0].add_note(f"also: {other}")
-        raise errors[0]

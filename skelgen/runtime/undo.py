@@ -3,6 +3,11 @@
 from collections.abc import Callable
 
 from skelgen.runtime.log import debug
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
 
 
 class Undo:
@@ -40,3 +45,39 @@ class Undo:
         if interrupt is not None:
             raise interrupt
         return failures
+
+
+class Attempt:
+    """A block that does something whole, or takes back what it did."""
+
+    __slots__ = ("at_last", "undo")
+
+    def __init__(self) -> None:
+        self.undo = Undo()
+        """What to do if it fails."""
+        self.at_last = Undo()
+        """What to do in the end, in any case."""
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: "TracebackType | None",
+    ) -> None:
+        if kind is None:
+            self.undo.keep()
+        try:
+            self.undo.run()
+        finally:
+            self.at_last.run()
+
+
+def raise_first(failures: list[Exception]) -> None:
+    """Raise the first of what :meth:`Undo.run` returned, with the others as notes."""
+    if failures:
+        for other in failures[1:]:
+            failures[0].add_note(f"and: {other}")
+        raise failures[0]

@@ -2,6 +2,7 @@
 
 import os
 import struct
+from types import SimpleNamespace
 from typing import Any, Self, TypeVar, cast
 
 from skelgen.elf.sections import match_section
@@ -32,7 +33,7 @@ def opened(section: str, cls: type[P], name: str = "prog") -> P:
     )
     found = program_class(spec)
     assert found is cls
-    program = found(cast("Any", None), spec)
+    program = found(cast("Any", SimpleNamespace(maps_made=False)), spec)
     assert isinstance(program, cls)
     return program
 

@@ -74,8 +74,8 @@ def test_a_write_to_rodata_after_load(bootstrap):
     with pytest.raises(rt.StateError) as caught:
         bootstrap.rodata.min_duration_ns = 1
     assert text(caught) == (
-        "global 'min_duration_ns': '.rodata' is read-only after load(); "
-        "assign before load()"
+        "global 'min_duration_ns': '.rodata' is read-only after load() or prepare(); "
+        "assign before"
     )
     assert bootstrap.rodata.min_duration_ns == 0
 

@@ -92,8 +92,8 @@ def test_rodata_is_refused_after_load_and_said_why(skeleton: Any) -> None:
         with pytest.raises(StateError) as caught:
             skel.rodata.increment = 3
         assert str(caught.value) == (
-            "global 'increment': '.rodata' is read-only after load(); "
-            "assign before load()"
+            "global 'increment': '.rodata' is read-only after load() or prepare(); "
+            "assign before"
         )
         assert skel.rodata.increment == 2
         run(skel)

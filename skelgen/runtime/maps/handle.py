@@ -47,7 +47,7 @@ class Defined:
 
 
 class Setting(Generic[T]):
-    """A part of a map's definition; assigning raises StateError after load."""
+    """A part of a map's definition; assigning raises StateError once it is made."""
 
     __slots__ = ("codec", "name")
 
@@ -72,7 +72,7 @@ class Setting(Generic[T]):
         handle = instance.handle
         if handle.state is not None:
             raise StateError(
-                f"map '{handle.name}': {self.name} cannot change after load(); "
+                f"map '{handle.name}': {self.name} cannot change after load() or prepare(); "
                 "assign before"
             )
         if handle.reused_fd() is not None:
@@ -204,7 +204,7 @@ class MapHandle(Defined):
 
         what = f"map '{self.name}'"
         if self.state is not None:
-            raise StateError(f"{what}: reuse() comes before load()")
+            raise StateError(f"{what}: reuse() comes before load() or prepare()")
         if self.type == MapType.STRUCT_OPS:
             raise StateError(f"{what}: struct_ops maps cannot be reused")
         fd = None
@@ -229,7 +229,7 @@ class MapHandle(Defined):
     def fd(self) -> int:
         """Return the file descriptor, which stays the handle's.
 
-        Raises StateError before load (and for a map that load did not make),
+        Raises StateError before load or prepare (and for a map that was not made),
         ClosedError after destroy.
         """
         if self._fd is None:
@@ -241,7 +241,9 @@ class MapHandle(Defined):
                 ) from self.load_error
             if self.state == "loaded":
                 raise StateError(f"map '{self.name}': not made, its autocreate is off")
-            raise StateError(f"map '{self.name}': made by load(), which comes first")
+            raise StateError(
+                f"map '{self.name}': made by load() or prepare(), which comes first"
+            )
         return self._fd.fileno()
 
     @property

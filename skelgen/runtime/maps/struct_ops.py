@@ -167,7 +167,9 @@ class StructOpsMap(Map):
 
     def _check_open(self) -> None:
         if self._image.frozen:
-            raise StateError(f"{self.what}: read-only; assign before load()")
+            raise StateError(
+                f"{self.what}: read-only; assign before load() or prepare()"
+            )
 
     def _check_range(self, start: int, end: int) -> None:
         if not 0 <= start <= end <= len(self._image):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# pyright: reportPrivateUsage=false
+# objects have methods for their programs alone
 import os
 
 from skelgen.model.attach import Tracing, TracingMulti
@@ -13,7 +15,8 @@ from skelgen.runtime.programs.setting import LogSize, Name, Setting
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from collections.abc import Mapping
+    from typing import Any, Final, Self, TypedDict, Unpack
 
     from skelgen.model.attach import Attach
     from skelgen.model.spec import ProgramSpec
@@ -21,6 +24,32 @@ if TYPE_CHECKING:
     from skelgen.runtime.object import Object
     from skelgen.runtime.syscalls import ProgInfo, TestRun
 
+    class Settings(TypedDict, total=False):
+        """What a clone can have of its own, see :meth:`Program.clone`."""
+
+        attach_type: int
+        flags: int
+        ifindex: int
+        attach_target: str | None
+        target_module: str | None
+        target_program: Program | int | None
+        log_level: int
+        log_size: int
+
+
+_COPIED: Final = (
+    "type",
+    "attach_type",
+    "flags",
+    "ifindex",
+    "attach_target",
+    "target_module",
+    "target_program",
+    "log_level",
+    "log_size",
+)
+"""Settings that a clone has of its program."""
+_IN_NAMES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_."
 _PACKET_HEADROOM: Final = 256  # XDP_PACKET_HEADROOM: how far a packet can grow
 
 
@@ -28,6 +57,7 @@ class Program:
     """A BPF program of an object, before and after it is loaded.
 
     Before load it can be changed; then assigning to its settings raises StateError.
+    A clone is a program of its own, which :meth:`close` or ``with`` closes.
     """
 
     __slots__ = (
@@ -35,6 +65,7 @@ class Program:
         "_attach_target",
         "_attach_type",
         "_autoload",
+        "_cloned",
         "_closed",
         "_fd",
         "_flags",
@@ -54,8 +85,8 @@ class Program:
         "spec",
     )
 
-    type = Setting[int](U32)
-    """``prog_type``, a :class:`ProgType`."""
+    type = Setting[int](U32, early=True)
+    """``prog_type``, a :class:`ProgType`; fixed by ``prepare()``."""
     attach_type = Setting[int](U32)
     """``expected_attach_type``, an :class:`AttachType` (Linux 4.17)."""
     flags = Setting[int](U32)
@@ -73,20 +104,21 @@ class Program:
     """Program (loaded) that has the target as a function, or its fd; None for the
     kernel. Becomes ``attach_prog_fd`` (Linux 5.5)."""
     autoload = Setting[bool]()
-    """Whether load loads it; False for ``SEC("?...")``."""
+    """Whether load loads it; False for ``SEC("?...")``. ``prepare()`` finds out what a
+    program lacks that has it on by then, load for the others."""
     log_level = Setting[int](U32)
     """Verifier log from the first try: 0 none, 1, 2 (more), 4 (statistics)."""
     log_size = LogSize()
     """Bytes of the first buffer for that log, 0 for 16 MiB; a log that is longer gets
     a larger one."""
 
-    def __init__(self, obj: Object, spec: ProgramSpec) -> None:
+    def __init__(self, obj: Object, spec: ProgramSpec, name: str | None = None) -> None:
         self.obj: Final = obj
         """The object that it belongs to."""
         self.spec: Final = spec
         """What the object file says of it."""
-        self.name: Final = spec.name
-        """Name of its C function."""
+        self.name: Final = name or spec.name
+        """Name of its C function, or that of a clone; the kernel keeps 15 bytes."""
         self._type: int = spec.type
         self._attach_type: int = spec.attach_type
         self._flags: int = spec.flags
@@ -101,6 +133,7 @@ class Program:
         self._target_program: Program | int | None = None
         self._fd: syscalls.Fd | None = None
         self._closed = False
+        self._cloned = False
         self._skipped = False
         self._load_error: BpfError | None = None
         self._pins: list[str] = []
@@ -126,8 +159,13 @@ class Program:
             self._autoload = False
 
     def close(self) -> None:
-        """Close the fd, for good (the part of the object's ``destroy()``)."""
+        """Close the fd, for good; the object's ``destroy()`` does so too. Idempotent.
+
+        The program stays in the kernel as long as something there uses it.
+        """
         self._closed = True
+        if self._cloned:
+            self.obj._forget(self)  # noqa: SLF001 - what is not of the object's spec
         if self._fd is not None:
             self._fd.close()
 
@@ -140,6 +178,55 @@ class Program:
             raise StateError(
                 f"{self.what}: {how} already; set {thing} between open() and load()"
             )
+
+    def check_not_prepared(self, thing: str) -> None:
+        """Raise :class:`StateError` for what ``prepare()`` went by."""
+        if self.obj.maps_made:
+            raise StateError(
+                f"{self.what}: its object is prepared already; set {thing} between"
+                " open() and prepare()"
+            )
+
+    # -- clones ----------------------------------------------------------------
+
+    def clone(self, name: str | None = None, **settings: Unpack[Settings]) -> Self:
+        """Load it once more with other settings: ``bpf_program__clone``.
+
+        For one program on many targets: ``clone(attach_target="f")`` of an ``fentry``
+        program, ``clone(target_program=other.progs.main)`` of ``freplace``, another
+        ``attach_type`` of a cgroup program. What is not given is as this program has
+        it: ``attach_type``, ``attach_target``, ``target_module``, ``target_program``,
+        ``flags``, ``ifindex``, ``log_level``, ``log_size``, ``name``. Maps and globals
+        are the same. Its autoload may be off, if only the clones are wanted.
+
+        Once the object is prepared with ``prepare()``, also after load. The clone is
+        not in the object's ``programs``, so ``attach()`` of the object leaves it out;
+        ``close()``, ``with`` and the object's ``destroy()`` close it. Raises what load
+        raises for a program, StateError without ``prepare()``, TypeError and
+        OverflowError for settings that do not fit, ValueError for a name that the
+        kernel does not take.
+        """
+        if name is not None and not all(c in _IN_NAMES for c in name or " "):
+            raise ValueError(f"{self.what}: clone: {name!r} is no name for a program")
+        return self.obj._clone(self, name, settings)  # noqa: SLF001 - its part
+
+    def _like(self, name: str | None, settings: Mapping[str, object]) -> Self:
+        """Return a program of the same settings but some, not loaded."""
+        made = type(self)(self.obj, self.spec, name or self.name)
+        made._cloned = True  # noqa: SLF001 - of this class
+        for slot in _COPIED:
+            setattr(made, f"_{slot}", getattr(self, f"_{slot}"))
+        for setting, value in settings.items():
+            if setting not in _COPIED or setting == "type":
+                raise TypeError(f"{self.what}: clone() takes no '{setting}'")
+            setattr(made, setting, value)
+        return made
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     # -- target in BTF ---------------------------------------------------------
 

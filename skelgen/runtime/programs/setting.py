@@ -21,13 +21,14 @@ class Setting(Generic[T]):
     """An attribute that can be set until the program is loaded.
 
     Later assigning raises StateError; what ``codec`` does not take OverflowError or
-    TypeError.
+    TypeError. ``early``: the object's prepare() goes by it, so it is fixed then.
     """
 
-    __slots__ = ("_codec", "_slot")
+    __slots__ = ("_codec", "_early", "_slot")
 
-    def __init__(self, codec: Codec[Any] | None = None) -> None:
+    def __init__(self, codec: Codec[Any] | None = None, *, early: bool = False) -> None:
         self._codec = codec
+        self._early = early
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._slot = f"_{name}"
@@ -45,6 +46,8 @@ class Setting(Generic[T]):
     def __set__(self, instance: Program, value: T) -> None:
         name = self._slot[1:]
         instance.check_not_loaded(name)
+        if self._early:
+            instance.check_not_prepared(name)
         self.check(value, f"{instance.what}: {name}")
         setattr(instance, self._slot, value)
 

@@ -321,6 +321,7 @@ def test_the_smallest_module() -> None:
             "open",
             "open_and_load",
             "pin",
+            "prepare",
             "spec",
             "unpin",
         }
