@@ -58,6 +58,8 @@ class Life(RuleBasedStateMachine):
         self.life = 0
         self.records: list[Iterator[Any]] = []
         self.links: list[Any] = []
+        self.clones: list[Any] = []
+        self.in_two_steps = False
 
     @classmethod
     def log(cls, text: str) -> None:
@@ -70,6 +72,8 @@ class Life(RuleBasedStateMachine):
         self.use_all_views()
         for link in self.links:
             link.destroy()
+        for clone in self.clones:
+            clone.close()
 
     # -- what is expected ------------------------------------------------------
 
@@ -79,12 +83,14 @@ class Life(RuleBasedStateMachine):
         call: Callable[[], T],
         *,
         opened: type[Exception] | None = None,
+        prepared: type[Exception] | None = None,
         loaded: type[Exception] | None = None,
     ) -> T | None:
         """Make a call, of which the state tells what it raises (``None``: nothing)."""
         self.log(f"{text}  # {self.state.value}")
         expected = {
             State.OPENED: opened,
+            State.PREPARED: prepared,
             State.LOADED: loaded,
             State.DESTROYED: ClosedError,
         }[self.state]
@@ -101,11 +107,18 @@ class Life(RuleBasedStateMachine):
     def alive(self) -> bool:
         return self.state is not State.DESTROYED
 
+    @property
+    def live(self) -> bool:
+        """Whether the maps are in the kernel."""
+        return self.state in {State.PREPARED, State.LOADED}
+
     # -- life ------------------------------------------------------------------
 
-    @initialize(load=st.sampled_from([True, True, False]))
-    def begin(self, load: bool) -> None:  # noqa: FBT001 (from the strategy)
+    @initialize(prepare=st.booleans(), load=st.sampled_from([True, True, False]))
+    def begin(self, prepare: bool, load: bool) -> None:  # noqa: FBT001 (a strategy's)
         self.open()
+        if prepare:
+            self.prepare()
         if load:
             self.load()
 
@@ -116,16 +129,35 @@ class Life(RuleBasedStateMachine):
         self.skel = self.skeleton.open()
         self.skel.rodata.only_pid = os.getpid()
         self.state, self.level, self.numbers = State.OPENED, 7, [0] * 8
-        self.states, self.attached = {}, False
+        self.states, self.attached, self.in_two_steps = {}, False, False
         self.life += 1
+
+    @rule()
+    def prepare(self) -> None:
+        self.attempt(
+            "prepare", self.skel.prepare, prepared=StateError, loaded=StateError
+        )
+        if self.state is State.OPENED:
+            self.state, self.in_two_steps = State.PREPARED, True
+
+    @precondition(lambda self: self.state is State.OPENED)
+    @rule(number=st.integers(0, 20))
+    def prepare_and_fail(self, number: int) -> None:
+        self.log(f"prepare, call {number} fails")
+        try:
+            with faults(number, errno.ENOMEM, lasting=True, names=BPF):
+                self.skel.prepare()
+        except BpfError:
+            return
+        self.state, self.in_two_steps = State.PREPARED, True
 
     @rule()
     def load(self) -> None:
         self.attempt("load", self.skel.load, loaded=StateError)
-        if self.state is State.OPENED:
+        if self.alive:
             self.state = State.LOADED
 
-    @precondition(lambda self: self.state is State.OPENED)
+    @precondition(lambda self: self.state in {State.OPENED, State.PREPARED})
     @rule(number=st.integers(0, 20))
     def load_and_fail(self, number: int) -> None:
         self.log(f"load, call {number} fails")
@@ -136,9 +168,32 @@ class Life(RuleBasedStateMachine):
             return
         self.state = State.LOADED
 
+    @rule(level=st.sampled_from([0, 1]))
+    def clone(self, level: int) -> None:
+        program = self.skel.progs.on_egress
+        made = self.attempt(
+            f"clone(log_level={level})",
+            lambda: program.clone(log_level=level),
+            opened=StateError,
+            loaded=None if self.in_two_steps else StateError,
+        )
+        if made is not None:
+            self.clones.append(made)
+
+    @precondition(lambda self: self.clones)
+    @rule(number=st.integers(0, 100), method=st.sampled_from(["info", "close", "run"]))
+    def use_a_clone(self, number: int, method: str) -> None:
+        clone = self.clones[number % len(self.clones)]
+        self.log(f"clone {method}")
+        with contextlib.suppress(ClosedError):
+            if method == "run":
+                assert clone.test_run(bytes(64)).retval == 1
+            else:
+                getattr(clone, method)()
+
     @rule()
     def attach(self) -> None:
-        self.attempt("attach", self.skel.attach, opened=StateError)
+        self.attempt("attach", self.skel.attach, opened=StateError, prepared=StateError)
         self.attached |= self.state is State.LOADED
 
     @rule()
@@ -152,7 +207,7 @@ class Life(RuleBasedStateMachine):
                 self.skel.links.on_egress.destroy()
             self.skel.links.on_egress = link
 
-        self.attempt("attach to cgroup", attach, opened=StateError)
+        self.attempt("attach to cgroup", attach, opened=StateError, prepared=StateError)
 
     @precondition(lambda self: self.links)
     @rule(number=st.integers(0, 100), method=st.sampled_from(["info", "destroy", "fd"]))
@@ -164,7 +219,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def detach(self) -> None:
-        self.attempt("detach", self.skel.detach, opened=StateError)
+        self.attempt("detach", self.skel.detach, opened=StateError, prepared=StateError)
         self.attached = False
 
     @rule()
@@ -238,7 +293,9 @@ class Life(RuleBasedStateMachine):
         def write() -> None:
             self.skel.rodata.only_pid = os.getpid()
 
-        self.attempt("rodata.only_pid = ...", write, loaded=StateError)
+        self.attempt(
+            "rodata.only_pid = ...", write, prepared=StateError, loaded=StateError
+        )
 
     @rule()
     def write_a_shadow(self) -> None:
@@ -318,7 +375,7 @@ class Life(RuleBasedStateMachine):
             self.skel.maps.states[key] = self.skel.bss.state.__class__(calls=value)
 
         self.attempt(f"maps.states[{key}] = {value}", write, opened=StateError)
-        if self.state is State.LOADED:
+        if self.live:
             self.states[key] = value
 
     @rule(key=KEYS)
@@ -327,7 +384,7 @@ class Life(RuleBasedStateMachine):
         found = self.attempt(
             f"maps.states.get({key})", lambda: states.get(key), opened=StateError
         )
-        if self.state is State.LOADED:
+        if self.live:
             assert (None if found is None else found.calls) == self.states.get(key)
 
     @rule(key=KEYS)
@@ -344,7 +401,7 @@ class Life(RuleBasedStateMachine):
         found = self.attempt(
             "maps.states.items()", lambda: list(states.items()), opened=StateError
         )
-        if self.state is State.LOADED:
+        if self.live:
             assert {key: value.calls for key, value in found or ()} == self.states
 
     @rule(value=st.integers(1, 64))

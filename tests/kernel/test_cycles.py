@@ -135,6 +135,45 @@ def test_whole_lives(life: type[Any], cgroup: Cgroup, netns: NetworkNamespace) -
     check_growth(lambda: live(life, cgroup, netns), 200)
 
 
+def live_in_two_steps(life: type[Any], cgroup: Cgroup) -> None:
+    """Live once with what is between prepare() and load(), and clones."""
+    with open_life(life) as skel:
+        skel.prepare()
+        skel.maps.states[5] = skel.bss.state
+        closed, kept = (skel.progs.on_egress.clone() for _ in range(2))
+        with closed, closed.attach(cgroup.path):
+            assert closed.test_run(bytes(64)).retval == 1
+        skel.load()
+        skel.attach()
+        call(skel)
+        assert 5 in skel.maps.states
+        assert kept.loaded
+
+
+def test_whole_lives_in_two_steps(life: type[Any], cgroup: Cgroup) -> None:
+    check_growth(lambda: live_in_two_steps(life, cgroup), 150)
+
+
+def prepared_only(life: type[Any]) -> None:
+    with open_life(life) as skel:
+        skel.prepare()
+        skel.maps.states[1] = skel.bss.state
+
+
+def rejected_twice(life: type[Any]) -> None:
+    """By the verifier, with the maps staying in between."""
+    with open_life(life) as skel:
+        skel.rodata.reject = 1
+        skel.prepare()
+        skel.maps.states[1] = skel.bss.state
+        for _ in range(2):
+            with pytest.raises(VerifierError):
+                skel.load()
+        with pytest.raises(VerifierError):
+            skel.progs.on_return.clone()
+        assert 1 in skel.maps.states
+
+
 def rejected(life: type[Any]) -> None:
     with open_life(life) as skel:
         skel.rodata.reject = 1  # value[1] of a map with one
@@ -181,7 +220,16 @@ def misused(life: type[Any]) -> None:
 
 
 def test_lives_that_fail_half_way(life: type[Any]) -> None:
-    ways = itertools.cycle([rejected, attached_in_part, taken_already, misused])
+    ways = itertools.cycle(
+        [
+            rejected,
+            attached_in_part,
+            taken_already,
+            misused,
+            prepared_only,
+            rejected_twice,
+        ]
+    )
     check_growth(lambda: next(ways)(life), 100)
 
 

@@ -216,6 +216,80 @@ def test_loading(fixture: Opener, pins: Path, name: str) -> None:
     traces.check_kernel()
 
 
+IN_TWO_STEPS = (
+    "bootstrap",
+    "externs_kfuncs",
+    "globals_live",
+    "maps_arena",
+    "maps_nested",
+    "maps_pinned",
+    "maps_prog_array",
+    "prog_cgroup",
+    "struct_ops",
+    "struct_ops_link",
+    "subprogs",
+)
+
+
+@pytest.mark.parametrize("step", ["prepare", "load"])
+@pytest.mark.parametrize("name", IN_TWO_STEPS)
+def test_preparing_then_loading(
+    fixture: Opener, pins: Path, name: str, step: str
+) -> None:
+    """A step that fails leaves what was there before it."""
+    open_fixture = fixture(name)
+    before = Traces(pins)
+    count = 0
+    for number in itertools.count():
+        fired = False
+        for failure, lasting in failures(number):
+            with open_fixture() as obj:
+                if step == "load":
+                    obj.prepare()
+                state, traces = obj.state, Traces(pins)
+                try:
+                    with faults(number, failure, lasting=lasting) as fault:
+                        getattr(obj, step)()
+                except (BpfError, KeyboardInterrupt, MemoryError) as error:
+                    check_error(error, failure, fault)
+                    assert obj.state is state
+                    traces.check(mapped=lasting and fault.failed == "mmap")
+                    traces.check_kernel()
+                    count += 1
+                    if not lasting:
+                        getattr(obj, step)()
+                        if step == "prepare":
+                            obj.load()
+                fired |= fault.failed is not None
+            clear(pins)
+            before.check()
+        if not fired:
+            break
+    assert count
+    before.check_kernel()
+
+
+@pytest.mark.parametrize("name", ["externs_kfuncs", "maps_plain", "prog_cgroup"])
+def test_cloning(fixture: Opener, pins: Path, name: str) -> None:
+    with fixture(name)() as obj:
+        obj.prepare()
+        program = next(p for p in obj.programs.values() if p.autoload)
+        traces = Traces(pins)
+        for number in itertools.count():
+            fired = False
+            for failure, lasting in failures(number):
+                try:
+                    with faults(number, failure, lasting=lasting) as fault:
+                        program.clone().close()
+                except (BpfError, KeyboardInterrupt, MemoryError) as error:
+                    check_error(error, failure, fault)
+                fired |= fault.failed is not None
+                traces.check()
+            if not fired:
+                break
+        traces.check_kernel()
+
+
 @pytest.mark.parametrize(
     "name", ["bootstrap", "maps_nested", "struct_ops", "maps_arena"]
 )

@@ -46,5 +46,11 @@ def test_calls_in_any_order(
         [f"status {done.returncode}", *last, done.stderr[-6000:], done.stdout[-3000:]]
     )
     assert steps.count("----") >= EXAMPLES
-    for step in ("load  # opened", "attach  # loaded", "bss.numbers  # destroyed"):
+    for step in (
+        "prepare  # opened",
+        "load  # prepared",
+        "load  # opened",
+        "attach  # loaded",
+        "bss.numbers  # destroyed",
+    ):
         assert step in steps
