@@ -76,6 +76,10 @@ def wrong_skeletons(skel: GlobalsLive, other: Ringbuf) -> None:
     skel.load(strict="no")  # error
     skel.load(False)  # error
     skel.load().failed  # error
+    skel.prepare(False)  # error
+    skel.progs.count.clone(flags="1")  # error
+    skel.progs.count.clone(autoload=True)  # error
+    skel.progs.count.clone(1)  # error
     skel.progs.count.log_level = "2"  # error
     other.maps.rb.autocreate = "no"  # error
     other.maps.rb.reuse(1.5)  # error

@@ -196,6 +196,9 @@ def loading_is_typed(skel: GlobalsLive, other: Ringbuf) -> None:
         assert_type(name, str)
         assert_type(error, rt.BpfError)
         del kind
+    assert_type(skel.prepare(strict=False), rt.LoadReport)
+    with skel.progs.count.clone("twin", log_level=1, attach_target=None) as clone:
+        assert_type(clone, rt.TcProgram)
     assert_type(skel.progs.count.load_error, rt.BpfError | None)
     skel.progs.count.log_level = 2
     other.maps.rb.exclusive_program = skel.progs.count

@@ -38,17 +38,17 @@ if TYPE_CHECKING:
 
 
 _COPIED: Final = (
-    "type",
-    "attach_type",
-    "flags",
-    "ifindex",
-    "attach_target",
-    "target_module",
-    "target_program",
-    "log_level",
-    "log_size",
+    "_type",
+    "_attach_type",
+    "_flags",
+    "_ifindex",
+    "_attach_target",
+    "_target_module",
+    "_target_program",
+    "_log_level",
+    "_log_size",
 )
-"""Settings that a clone has of its program."""
+"""Where the settings are that a clone has of its program."""
 _IN_NAMES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_."
 _PACKET_HEADROOM: Final = 256  # XDP_PACKET_HEADROOM: how far a packet can grow
 
@@ -215,9 +215,9 @@ class Program:
         made = type(self)(self.obj, self.spec, name or self.name)
         made._cloned = True  # noqa: SLF001 - of this class
         for slot in _COPIED:
-            setattr(made, f"_{slot}", getattr(self, f"_{slot}"))
+            setattr(made, slot, getattr(self, slot))
         for setting, value in settings.items():
-            if setting not in _COPIED or setting == "type":
+            if f"_{setting}" not in _COPIED[1:]:
                 raise TypeError(f"{self.what}: clone() takes no '{setting}'")
             setattr(made, setting, value)
         return made
