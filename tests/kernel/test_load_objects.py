@@ -349,7 +349,7 @@ def test_views_outlive_the_object(compile_bpf: Compile) -> None:
 def test_kconfig(compile_bpf: Compile) -> None:
     text = "CONFIG_HZ=123\nCONFIG_BPF_SYSCALL=y\n"
     with skelgen.open_object(compile_bpf("externs_kconfig"), kconfig=text) as obj:
-        with pytest.raises(StateError, match=r"known after load\(\) only"):
+        with pytest.raises(StateError, match=r"known after load\(\) or prepare"):
             obj.sections[".kconfig"].read()
         obj.load()
         obj.programs["read"].test_run(PACKET)
