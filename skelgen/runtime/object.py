@@ -416,8 +416,9 @@ class Object:
                 return
             self._state = State.DESTROYED
             undo = Undo()
-            if self._prepared is not None:
-                undo.add(self._prepared.close)
+            prepared, self._prepared = self._prepared, None
+            if prepared is not None:
+                undo.add(prepared.close)
             for data in self._parts.data.values():
                 undo.add(data.section._close)  # noqa: SLF001 - its owner
             if self._parts.arena is not None:

@@ -30,6 +30,7 @@ struct {
 
 const volatile __u64 step = 1;
 __u64 calls;
+__u64 prepare = 3; /* what the skeleton and its programs have calls of */
 
 /* Without the constant 42 in a frozen map it reads beyond the value. */
 SEC("?tc")
@@ -74,6 +75,13 @@ SEC("raw_tp/sys_enter")
 int on_enter(__u64 *ctx)
 {
 	calls += ctx[0];
+	return 0;
+}
+
+SEC("?raw_tp/sys_exit")
+int clone(__u64 *ctx)
+{
+	prepare++;
 	return 0;
 }
 

@@ -200,6 +200,15 @@ def test_a_clone_that_is_refused(prepared: type[Any]) -> None:
             assert clone.test_run(PACKET).retval == 6
 
 
+def test_names_of_the_calls_are_free_for_c(prepared: type[Any]) -> None:
+    with prepared.open() as skel:
+        assert skel.data.prepare == 3
+        skel.prepare()
+        with skel.progs.clone.clone() as clone:
+            clone.test_run(ctx=bytes(16))
+        assert skel.data.prepare == 4
+
+
 # -- the same as in one step ---------------------------------------------------
 
 SAME = (
