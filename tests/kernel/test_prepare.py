@@ -46,7 +46,7 @@ def test_the_verifier_reads_what_was_filled_in(prepared: type[Any]) -> None:
         assert caught.value.program == "by_settings"
         assert skel.object.state is State.PREPARED
         skel.maps.settings[0] = 42
-        skel.maps.settings.handle.freeze()
+        skel.maps.settings.freeze()
         skel.load()
         assert skel.progs.by_settings.test_run(PACKET).retval == 6
         assert skel.maps.settings[0] == 42
@@ -195,7 +195,7 @@ def test_a_clone_that_is_refused(prepared: type[Any]) -> None:
         assert caught.value.program == "mine"
         assert leaks.open_fds() == before
         skel.maps.settings[0] = 42
-        skel.maps.settings.handle.freeze()
+        skel.maps.settings.freeze()
         with skel.progs.by_settings.clone() as clone:
             assert clone.test_run(PACKET).retval == 6
 
