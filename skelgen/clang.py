@@ -26,6 +26,9 @@ INCLUDE = Path(__file__).with_name("include")
 VMLINUX = INCLUDE / "vmlinux"
 """Folder of our vmlinux.h: types that most programs do with (CO-RE fits them)."""
 
+LIBC = INCLUDE / "libc"
+"""What the C library's headers need to be told of BPF; programs include some."""
+
 # Folders of UAPI headers in the ziglang wheel, by the same ``x``.
 _ZIG_ARCH_INCLUDE = {
     "x86": "x86-linux-any",
@@ -38,6 +41,11 @@ _ZIG_ARCH_INCLUDE = {
     "loongarch": "loongarch-linux-any",
 }
 
+# Folders of glibc's headers there: <linux/if.h> includes one, programs <errno.h>.
+_ZIG_LIBC_INCLUDE = {
+    name: folder.replace("-any", "-gnu") for name, folder in _ZIG_ARCH_INCLUDE.items()
+}
+
 # What clang says of a type or a member that a header does not have.
 _LACKING = re.compile(
     r"no member named|unknown type name|incomplete (definition of )?type"
@@ -47,6 +55,16 @@ _SMALL = (
     "skelgen's own vmlinux.h has the most common types alone; all of them: "
     "skelgen btf dump --kernel -o vmlinux.h, beside the source, or"
     ' vmlinux = "kernel" in [tool.skelgen], or --vmlinux kernel'
+)
+# What clang says where a vmlinux.h declares a kfunc otherwise than the program does.
+_OTHER_PROTOTYPE = re.compile(
+    r"error: conflicting types for '\w+'\n(?!.*error: ).*\n.*\n"
+    r".*\bvmlinux\.h:\d+:\d+: note: previous declaration is here"
+)
+_PROTOTYPES = (
+    "vmlinux.h declares the kfuncs of its kernel; a program that declares its own"
+    " has BPF_NO_KFUNC_PROTOTYPES defined: #define it first in the source, or"
+    " --define BPF_NO_KFUNC_PROTOTYPES"
 )
 
 _MISSING = """no C compiler for BPF was found
@@ -77,6 +95,8 @@ class Compiler:
             folders = [self.root / "lib" / "include"]
             folders += [uapi / _ZIG_ARCH_INCLUDE.get(arch or "x86", "x86-linux-any")]
             folders += [uapi / "any-linux-any"]
+            folders += [uapi / _ZIG_LIBC_INCLUDE.get(arch or "x86", "x86-linux-gnu")]
+            folders += [uapi / "generic-glibc"]
             flags = ["-nostdinc"]
             for folder in folders:
                 flags += ["-idirafter", str(folder)]
@@ -177,6 +197,8 @@ def command(
     words += ["-O2", "-g", f"-mcpu={options.cpu}", "-Wall", "-fno-stack-protector"]
     if target.arch is not None:
         words += [f"-D__TARGET_ARCH_{target.arch}"]
+    if target.arch == "mips":  # whose <asm/byteorder.h> asks the compiler for it
+        words += ["-D__MIPSEL__" if target.byteorder == "little" else "-D__MIPSEB__"]
     # Absolute paths of this machine stay out of BTF and DWARF.
     words += [f"-ffile-prefix-map={INCLUDE}=skelgen/include"]
     words += [f"-ffile-prefix-map={vmlinux}=skelgen/include/vmlinux"]
@@ -184,7 +206,7 @@ def command(
     words += [f"-ffile-prefix-map={here}=.", "-fdebug-compilation-dir=."]
     for folder in options.includes:
         words += ["-I", folder]
-    words += ["-isystem", str(INCLUDE)]
+    words += ["-isystem", str(INCLUDE), "-isystem", str(LIBC)]
     words += compiler.system_flags(target.arch)
     if depfile is not None:
         words += ["-MD", "-MF", str(depfile), "-MT", "object"]
@@ -248,6 +270,8 @@ def run(words: tuple[str, ...], source: Path, cwd: Path | None = None) -> str:
         )
         if _LACKING.search(done.stderr) and _reads(words, cwd, VMLINUX / "vmlinux.h"):
             failed.add_note(_SMALL)
+        if _OTHER_PROTOTYPE.search(done.stderr):
+            failed.add_note(_PROTOTYPES)
         raise failed
     return done.stderr
 

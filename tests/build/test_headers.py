@@ -9,6 +9,7 @@ import pytest
 
 from skelgen import clang
 from skelgen.errors import CompileError
+from skelgen.targets import this_machine
 from tests.harness import sources
 from tests.harness.headers import HEADERS, LIBBPF, every_compiler, needs_libbpf
 
@@ -228,6 +229,59 @@ def test_each_header_alone_in_every_c(build, first, standard):
         build(
             f"#include {first}\n#include <bpf/{path.name}>\nint x;", f"-std={standard}"
         )
+
+
+@every_compiler
+@pytest.mark.parametrize("byteorder", ["little", "big"])
+@pytest.mark.parametrize(
+    "arch", ["x86", "arm64", "arm", "riscv", "s390", "powerpc", "mips", "loongarch"]
+)
+def test_headers_of_the_c_library(build, compiler, arch, byteorder):
+    # <linux/if.h> includes <sys/socket.h>, the others programs do
+    if compiler.origin == "PATH" and arch != this_machine().arch:
+        pytest.skip("the compiler finds the headers of this machine alone")
+    names = (
+        "linux/bpf linux/if linux/if_tunnel errno string stdio stdlib stdint inttypes"
+        " limits time unistd assert fcntl signal wchar sys/types sys/socket sys/param"
+        " sys/stat netinet/in arpa/inet bpf/bpf_helpers bpf/bpf_endian"
+    )
+    includes = "".join(f"#include <{name}.h>\n" for name in names.split())
+    build(
+        f"""{includes}
+        _Static_assert(sizeof(uintptr_t) == 8 && sizeof(size_t) == 8, "64 bits");
+        _Static_assert(sizeof(int64_t) == 8 && INTPTR_MAX == INT64_MAX, "64 bits");
+        _Static_assert(EPERM == 1 && AF_INET == 2 && IFNAMSIZ == 16, "constants");
+        struct sockaddr_in it;
+        """,
+        "-Werror",
+        arch=arch,
+        byteorder=byteorder,
+        compiler=compiler,
+    )
+
+
+def test_types_of_stdint_are_those_of_clang(build):
+    # not those of a machine of 32 bits, which is what glibc takes BPF for
+    names = "int8 int16 int32 int64 uint64 intptr uintptr intmax int_least64"
+    for name in names.split():
+        build(
+            f"""#include <stdint.h>
+            #define same(a, b) __builtin_types_compatible_p(a, b)
+            _Static_assert(same({name}_t, __{name.upper()}_TYPE__), "{name}");
+            """
+        )
+
+
+def test_core_read_alone_brings_the_helpers(build):
+    # as libbpf's does since 1.2
+    facts = build(
+        """#include "mini_vmlinux.h"
+        #include <bpf/bpf_core_read.h>
+        static __always_inline __u64 now(void) { return bpf_ktime_get_ns(); }
+        SEC("tc") int prog(void *ctx) { return now(); }
+        """
+    )
+    assert "tc" in facts.code
 
 
 def test_bpf_for_with_a_uapi_header_older_than_its_type(build):

@@ -129,6 +129,22 @@ def test_other_mistakes_get_no_such_advice(tmp_path: Path) -> None:
     assert not hasattr(error, "__notes__")
 
 
+def test_who_declares_a_kfunc_otherwise_is_told_how(tmp_path: Path) -> None:
+    own = "extern int bpf_dynptr_adjust(int a);\n"
+    error = failure(tmp_path, f"#include <vmlinux.h>\n{own}")
+    (note,) = error.__notes__
+    assert "BPF_NO_KFUNC_PROTOTYPES" in note
+    # what it says works
+    source = tmp_path / "own.bpf.c"
+    source.write_text(
+        f"#define BPF_NO_KFUNC_PROTOTYPES\n#include <vmlinux.h>\n{own}", "utf-8"
+    )
+    clang.compile_object(source, tmp_path / "own.o", cwd=tmp_path)
+    # two declarations of the program's own
+    error = failure(tmp_path, "int f(int a);\nlong f(long b);\n")
+    assert not hasattr(error, "__notes__")
+
+
 # All of the kernel's
 
 

@@ -7,12 +7,11 @@
  * size. Types from "vmlinux.h" are all relocatable. A program's own cut-down
  * version of a kernel type is too, when read with these macros, and its name may
  * end in ___anything to tell it from another one (struct task_struct___old).
- *
- * Include "bpf_helpers.h" too.
  */
 #ifndef __BPF_CORE_READ_H__
 #define __BPF_CORE_READ_H__
 
+#include "bpf_helpers.h"
 #include "skelgen_args.h"
 
 /* What to ask of a member: __builtin_preserve_field_info(member, ...) */
