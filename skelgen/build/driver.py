@@ -69,7 +69,7 @@ class Made(NamedTuple):
     commands: tuple[tuple[str, ...], ...] = ()
     """What was run."""
     warnings: str = ""
-    """What the compiler warned of, as it prints it."""
+    """What the compiler warned of, as it prints it, and what skelgen does."""
 
 
 class Result(NamedTuple):
@@ -182,8 +182,8 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
     if not job.is_c:
         data = read_source(job.path)
         started = job.path.stat().st_mtime_ns
-        text = generate_images((Image(data),), job.source.name, path, job.options)
-        return Made(text, (job.path,), started)
+        made = generate_images((Image(data),), job.source.name, path, job.options)
+        return Made(made.text, (job.path,), started, (), made.warnings)
     targets = job.targets or (this_machine(),)
     compiled = {
         target: compile_c(
@@ -200,12 +200,13 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
             write(job.path.with_name(f"{_stem(job.path)}{kind}.bpf.o"), one.data)
     images = [Image(one.data, (target.name,)) for target, one in compiled.items()]
     options = job.options._replace(command=_command(job))
+    made = generate_images(images, job.source.name, path, options)
     return Made(
-        generate_images(images, job.source.name, path, options),
+        made.text,
         tuple({path: None for one in compiled.values() for path in one.inputs}),
         min(one.started for one in compiled.values()),
         tuple(one.command for one in compiled.values()),
-        "".join({one.warnings: None for one in compiled.values()}),
+        "".join({one.warnings: None for one in compiled.values()}) + made.warnings,
     )
 
 

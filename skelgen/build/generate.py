@@ -96,12 +96,20 @@ def generate(data: bytes, source: str, path: str, options: Options) -> str:
 
     Raises SkelgenError, with the path in its message.
     """
-    return generate_images((Image(data),), source, path, options)
+    return generate_images((Image(data),), source, path, options).text
+
+
+class Generated(NamedTuple):
+    """A module, and what is odd about its object."""
+
+    text: str
+    warnings: str
+    """Lines as a compiler prints them."""
 
 
 def generate_images(
     images: Sequence[Image], source: str, path: str, options: Options
-) -> str:
+) -> Generated:
     """Return the module of an object that was compiled for several machines.
 
     Equal images are kept once. Raises SkelgenError, with the path in its message;
@@ -110,7 +118,7 @@ def generate_images(
     kept = _distinct(images)
     specs = [read(image.data, source, path, options.name) for image in kept]
     try:
-        return _generate(kept, specs, options)
+        return Generated(_generate(kept, specs, options), _warnings(specs[0], path))
     except ObjectError as error:
         error.path = path
         raise
@@ -118,6 +126,18 @@ def generate_images(
         raise BtfError(f"{path}: {error}") from error
     except SkelgenError as error:
         raise type(error)(f"{path}: {error}") from error
+
+
+def _warnings(spec: ObjectSpec, path: str) -> str:
+    """Return what will fail though it loads: each program that names no target."""
+    faults = (
+        (program.name, elf.section_fault(program.section)) for program in spec.programs
+    )
+    return "".join(
+        f"{doc(path)}: warning: program '{doc(name)}': {doc(fault)}; attach() refuses it\n"
+        for name, fault in faults
+        if fault is not None
+    )
 
 
 def _distinct(images: Sequence[Image]) -> list[Image]:

@@ -25,6 +25,13 @@ def object_name(path: str) -> str:
     return lower.object_name(path)
 
 
+def section_fault(section: str) -> str | None:
+    """Return why ``SEC(section)`` names nothing to attach to, though it has a ``/``."""
+    from skelgen.elf import sections  # noqa: PLC0415 - light import of the package
+
+    return sections.match_section(section).fault
+
+
 def struct_from_dwarf(data: bytes, names: "Sequence[str]", btf: "Btf") -> bytes:
     """Return BTF with types from an object's DWARF; see :mod:`skelgen.elf.dwarf`."""
     from skelgen.elf import dwarf  # noqa: PLC0415 - light import of the package

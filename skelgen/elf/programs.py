@@ -4,7 +4,6 @@ from skelgen.elf.functions import Functions
 from skelgen.elf.link import Linker
 from skelgen.elf.records import pack
 from skelgen.elf.sections import match_section
-from skelgen.errors import ObjectError
 from skelgen.model.image import ImageBuilder
 from skelgen.model.spec import ProgramSpec
 
@@ -16,10 +15,7 @@ def link_programs(
     specs: list[ProgramSpec] = []
     for program in functions.programs:
         section = program.section.name
-        try:
-            match = match_section(section)
-        except ObjectError as error:
-            raise program.fault(error.message) from None
+        match = match_section(section)
         linked = linker.link(program)
         byteorder = program.insns.byteorder
         spans = [

@@ -10,7 +10,6 @@ from enum import IntFlag
 from functools import cache
 from typing import NamedTuple
 
-from skelgen.errors import ObjectError
 from skelgen.model.attach import (
     Attach,
     Kprobe,
@@ -46,6 +45,8 @@ class SectionMatch(NamedTuple):
     attach: Attach
     autoload: bool
     """False for ``SEC("?...")``."""
+    fault: str | None = None
+    """Why the text after the ``/`` is nothing to attach to; ``attach`` has none then."""
 
 
 class _Flag(IntFlag):
@@ -73,10 +74,10 @@ class Row(NamedTuple):
 def match_section(name: str) -> SectionMatch:
     """Return what ``SEC(name)`` says about a program.
 
-    Raises :class:`ObjectError` where the text after the ``/`` can never be attached
-    to: ``kretprobe/f+0x10``, ``tp/sched``. ``SEC("uprobe/text")`` is let through, for
-    there was a time when any text would do, and programs that are attached by hand
-    still have it.
+    What follows the ``/`` may be nothing that can ever be attached to, as in
+    ``kretprobe/f+0x10`` or ``tp/unused``: the program loads all the same, as a tail
+    call's target or to be attached by hand. ``SEC("uprobe/text")`` is no fault, for
+    there was a time when any text would do.
     """
     autoload = not name.startswith("?")
     name = name.removeprefix("?")
@@ -94,14 +95,25 @@ def match_section(name: str) -> SectionMatch:
         head, extra_or_none = name, None
     else:
         extra_or_none = extra
+    fault = None
+    try:
+        attach = row.parse(head, extra_or_none)
+    except _FaultError as error:
+        attach = row.parse(head, None)
+        fault = f'SEC("{head}/{extra}"): {error}'
     return SectionMatch(
         row.type,
         row.attach_type,
         bool(row.flags & _Flag.OPT),
         flags,
-        row.parse(head, extra_or_none),
+        attach,
         autoload,
+        fault,
     )
+
+
+class _FaultError(Exception):
+    """The text after the ``/`` cannot be read; says why."""
 
 
 def _manual(_head: str, _extra: str | None) -> Attach:
@@ -117,7 +129,7 @@ def _tracepoint(head: str, extra: str | None) -> Attach:
         return Tracepoint()
     category, _, event = extra.partition("/")
     if not category or not event:
-        raise _malformed(head, extra, f"{head}/<category>/<event>")
+        raise _malformed(f"{head}/<category>/<event>")
     return Tracepoint(category, event)
 
 
@@ -136,7 +148,7 @@ def _tracing_multi(head: str, extra: str | None) -> Attach:
     if extra is None:
         return TracingMulti()
     if not re.fullmatch(r"[A-Za-z0-9_.*?:]+", extra):
-        raise _malformed(head, extra, f"{head}/[<module>:]<pattern>")
+        raise _malformed(f"{head}/[<module>:]<pattern>")
     module, colon, pattern = extra.partition(":")
     return TracingMulti(pattern, module) if colon else TracingMulti(extra)
 
@@ -149,8 +161,8 @@ def _kprobe(head: str, extra: str | None) -> Attach:
     if not re.fullmatch(r"[A-Za-z0-9_.]+", function) or (
         plus and not _NUMBER.fullmatch(number)
     ):
-        raise _malformed(head, extra, f"{head}/<function>[+<offset>]")
-    offset = _offset(head, extra, number, retprobe=retprobe)
+        raise _malformed(f"{head}/<function>[+<offset>]")
+    offset = _offset(number, retprobe=retprobe)
     return Kprobe(function, offset, retprobe)
 
 
@@ -160,7 +172,7 @@ def _kprobe_multi(head: str, extra: str | None) -> Attach:
     if extra is None:
         return KprobeMulti(None, retprobe, session)
     if not re.fullmatch(r"[A-Za-z0-9_.*?]+", extra):
-        raise _malformed(head, extra, f"{head}/<pattern>")
+        raise _malformed(f"{head}/<pattern>")
     return KprobeMulti(extra, retprobe, session)
 
 
@@ -177,7 +189,7 @@ def _uprobe(head: str, extra: str | None) -> Attach:
     name, plus, number = function.rpartition("+")
     if plus and _NUMBER.fullmatch(number):
         function = name
-        offset = _offset(head, extra, number, retprobe=retprobe)
+        offset = _offset(number, retprobe=retprobe)
     return Uprobe(path or None, function or None, offset, retprobe)
 
 
@@ -193,7 +205,7 @@ def _usdt(head: str, extra: str | None) -> Attach:
         return Usdt()
     parts = extra.split(":")
     if len(parts) != 3 or not all(parts):
-        raise _malformed(head, extra, f"{head}/<path>:<provider>:<name>")
+        raise _malformed(f"{head}/<path>:<provider>:<name>")
     return Usdt(*parts)
 
 
@@ -201,7 +213,7 @@ def _usdt(head: str, extra: str | None) -> Attach:
 _NUMBER = re.compile(r"-?(?:0[xX][0-9A-Fa-f]{1,16}|0[0-7]*|[1-9][0-9]{0,19})")
 
 
-def _offset(head: str, extra: str, number: str, *, retprobe: bool) -> int:
+def _offset(number: str, *, retprobe: bool) -> int:
     """Return the offset of a probe, 0 if none is given."""
     sign = -1 if number.startswith("-") else 1
     digits = number.removeprefix("-") or "0"
@@ -210,14 +222,14 @@ def _offset(head: str, extra: str, number: str, *, retprobe: bool) -> int:
     else:
         offset = sign * int(digits, 8 if digits.startswith("0") else 10)
     if retprobe and offset:
-        raise ObjectError(f'SEC("{head}/{extra}"): a return probe takes no offset')
+        raise _FaultError("a return probe takes no offset")
     if not 0 <= offset < 1 << 63:
-        raise ObjectError(f'SEC("{head}/{extra}"): offset {offset} is out of range')
+        raise _FaultError(f"offset {offset} is out of range")
     return offset
 
 
-def _malformed(head: str, extra: str, wanted: str) -> ObjectError:
-    return ObjectError(f'SEC("{head}/{extra}"): does not read SEC("{wanted}")')
+def _malformed(wanted: str) -> _FaultError:
+    return _FaultError(f'does not read SEC("{wanted}")')
 
 
 _P = ProgType

@@ -344,7 +344,7 @@ class Object:
             if (
                 program.loaded
                 and program.autoattach
-                and program.auto_attachable
+                and (program.auto_attachable or program.misnamed)
                 and self._is_free(name, skip)
             ):
                 yield name, program.attach

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import skelgen
 from skelgen.btf.types import Kind
 from skelgen.model.enums import LinkType, MapType
 from skelgen.runtime import features, kernel_btf, syscalls, tracefs
@@ -26,6 +27,7 @@ from skelgen.runtime.programs import (
     UprobeMultiProgram,
     UprobeProgram,
 )
+from tests.harness import sources
 from tests.harness.programs import Counter, insn, loaded
 
 LoadProgram = Callable[..., Program]
@@ -450,3 +452,18 @@ def test_a_pinned_link_survives_and_is_found(
     again.destroy()
     fork()
     assert counter.value == 1
+
+
+def test_a_section_that_leads_nowhere_fails_attach_unless_skipped() -> None:
+    path = sources.compiled(sources.find("prog_misnamed"))
+    with skelgen.open_object(path) as obj:
+        for name in ("exit_probe", "usdt"):
+            obj.programs[name].autoload = False  # not every kernel has kprobes
+        obj.load()
+        with pytest.raises(AttachError, match=r'SEC\("tp/unused"\) does not say where'):
+            obj.attach()
+        assert obj.links == {}
+        assert [*obj.attach(skip={"next"})] == ["first"]
+        obj.detach()
+        obj.programs["next"].autoattach = False
+        assert [*obj.attach()] == ["first"]

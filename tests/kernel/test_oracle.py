@@ -50,6 +50,7 @@ OTHERWISE = {
     ("externs_weak", "look"): {"tag"},
     ("prog_newer", "start"): {"tag"},
     # BPF_TRACE_UPROBE_MULTI where the kernel has it, since 1.3
+    ("prog_misnamed", "usdt"): {"attach_type"},
     ("prog_uprobe", "bare_usdt"): {"attach_type"},
 }
 # What any kernel of the last years loads whole.

@@ -100,6 +100,26 @@ def test_quiet(folder: Path) -> None:
     assert (folder / "maps_plain_skel.py").exists()
 
 
+def test_programs_that_can_never_attach(folder: Path, compile_bpf: CompileBpf) -> None:
+    (folder / "odd.bpf.o").write_bytes(compile_bpf("prog_misnamed").read_bytes())
+    result = run("odd.bpf.o")
+    assert result.exit_code == 0
+    faults = {
+        "next": 'SEC("tp/unused"): does not read SEC("tp/<category>/<event>")',
+        "exit_probe": 'SEC("kretprobe/do_unlinkat+8"): a return probe takes no offset',
+        "usdt": 'SEC("usdt/libc:setjmp"): does not read'
+        ' SEC("usdt/<path>:<provider>:<name>")',
+    }
+    assert result.stderr.splitlines() == [
+        *(
+            f"odd.bpf.o: warning: program '{name}': {fault}; attach() refuses it"
+            for name, fault in faults.items()
+        ),
+        "wrote odd_skel.py",
+    ]
+    assert run("-q", "odd.bpf.o").stderr == ""
+
+
 def test_types_and_records(folder: Path) -> None:
     result = run(
         "ringbuf.bpf.o", "-r", "rb=struct event", "--type", "enum kind", "-o", "-"

@@ -347,6 +347,17 @@ class Program:
         """Whether :meth:`attach` works without arguments, by what ``SEC()`` says."""
         return False
 
+    @property
+    def misnamed(self) -> bool:
+        """Whether ``SEC()`` has something to attach to that cannot be read as such.
+
+        ``SEC("tp/unused")`` is so; :meth:`attach` without arguments says so.
+        """
+        _, _, extra = self.spec.section.partition("/")
+        attach = self.spec.attach
+        names_none = not any(isinstance(part, str) for part in attach)
+        return bool(extra) and len(attach) > 0 and names_none
+
     def attach(self, *args: Any, **kwargs: Any) -> Link:  # noqa: ANN401 (by family)
         """Attach it and return the link; each family of programs has its own way.
 

@@ -21,7 +21,9 @@ NATIVE = "bpfel" if sys.byteorder == "little" else "bpfeb"
 
 
 def made(*images: Image, **options: tuple[str, ...]) -> str:
-    return generate_images(images, "ringbuf.bpf.o", "ringbuf.bpf.o", Options(**options))
+    return generate_images(
+        images, "ringbuf.bpf.o", "ringbuf.bpf.o", Options(**options)
+    ).text
 
 
 def both() -> str:

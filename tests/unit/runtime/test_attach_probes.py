@@ -19,12 +19,17 @@ from skelgen.runtime.links import probe
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.links.perf_event import PerfEventLink
 from skelgen.runtime.programs import (
+    KprobeMultiProgram,
     KprobeProgram,
     KsyscallProgram,
     PerfEventProgram,
     Program,
+    StructOpsProgram,
     TracepointProgram,
+    TracingProgram,
     UprobeProgram,
+    UsdtProgram,
+    XdpProgram,
 )
 from tests.harness.fake_kernel import FakeKernel
 from tests.harness.programs import loaded, opened
@@ -178,6 +183,42 @@ def test_a_bare_section_asks_for_the_target(kernel: FakeKernel) -> None:
         "call attach(category, event)"
     )
     assert opened("tp/a/b", TracepointProgram).auto_attachable
+
+
+@pytest.mark.parametrize(
+    ("section", "kind", "misnamed"),
+    [
+        ("tp/unused", TracepointProgram, True),
+        ("kretprobe/f+8", KprobeProgram, True),
+        ("kretprobe.multi/a b", KprobeMultiProgram, True),
+        ("usdt/a", UsdtProgram, True),
+        ("uretprobe//a:f+8", UprobeProgram, True),
+        ("fentry.multi/a b", Program, True),
+        ("tp", TracepointProgram, False),
+        ("tp/a/b", TracepointProgram, False),
+        ("kretprobe/f", KprobeProgram, False),
+        ("kprobe.multi/*", KprobeMultiProgram, False),
+        ("uprobe/text", UprobeProgram, False),
+        ("ksyscall/f", KsyscallProgram, False),
+        ("fentry/f", TracingProgram, False),
+        ("xdp/devmap", XdpProgram, False),
+        ("struct_ops/f", StructOpsProgram, False),
+        ("mine/f", Program, False),
+    ],
+)
+def test_a_target_that_cannot_be_read(
+    kernel: FakeKernel,
+    section: str,
+    kind: type[Program],
+    *,
+    misnamed: bool,
+) -> None:
+    program = loaded(section, kind)
+    assert program.misnamed == misnamed
+    if misnamed:
+        assert not program.auto_attachable
+        with pytest.raises(AttachError):
+            program.attach()
 
 
 # -- tracefs -------------------------------------------------------------------
