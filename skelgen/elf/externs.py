@@ -89,8 +89,13 @@ def _extern(
         return _ksym(btf, declared, weak=symbol.bind == STB_WEAK), 0
     if home == KCONFIG:
         raise ObjectError(f"extern '{name}': a function cannot be __kconfig")
-    where = f"section '{home}'" if home else "no section"
-    raise ObjectError(f"extern '{name}': in {where}; add __ksym or __kconfig")
+    link = "link the object that defines it (bpftool gen object)"
+    if home is None:
+        raise ObjectError(
+            f"extern '{name}': in no section; add __ksym or __kconfig if it is the"
+            f" kernel's, else {link}"
+        )
+    raise ObjectError(f"extern '{name}': in section '{home}' of another object; {link}")
 
 
 def _ksym(btf: Btf, declared: Var | Func, *, weak: bool) -> ExternSpec:

@@ -248,12 +248,16 @@ def test_call_of_a_variable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "where"), [("", "in no section"), (".x", "in section '.x'")]
+    ("section", "says"),
+    [
+        ("", "in no section; add __ksym or __kconfig if it is the kernel's, else link"),
+        (".x", "in section '.x' of another object; link the object"),
+    ],
 )
-def test_home(section: str, where: str) -> None:
+def test_home(section: str, says: str) -> None:
     e = Externs()
     e.add("v", e.btf.add_var("v", 0, EXTERN), section)
-    with pytest.raises(ObjectError, match=f"extern 'v': {where}; add __ksym"):
+    with pytest.raises(ObjectError, match=f"extern 'v': {says}"):
         e.spec()
 
 
