@@ -105,7 +105,10 @@ def _addresses(externs: list[ExternSpec]) -> dict[str, int]:
             debug("extern '%s': %s; 0 as it is weak", extern.name, reason)
             result[extern.name] = 0
         else:
-            raise ExternError(f"extern '{extern.name}': {reason}", extern=extern.name)
+            hint = "; declare it __weak to do without" if table else ""
+            raise ExternError(
+                f"extern '{extern.name}': {reason}{hint}", extern=extern.name
+            )
     return result
 
 

@@ -24,7 +24,7 @@ from skelgen.runtime.undo import Undo
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Final
 
     from skelgen.btf.core.reloc import CoreRelo
     from skelgen.model.spec import Span
@@ -296,10 +296,26 @@ class ProgramLoader:
         return fd
 
 
+# Sections after which old sources have a name or text, which libbpf 1.0 stopped taking.
+_WHOLE_SECTIONS: Final = (
+    *("xdp", "tc", "classifier", "action", "socket", "sockops", "sk_msg", "sk_lookup"),
+    *("sk_reuseport", "sk_skb", "cgroup/skb", "cgroup/sock", "cgroup/dev"),
+    *("perf_event", "flow_dissector", "lwt_in", "lwt_out", "lwt_xmit", "lwt_seg6local"),
+    *("lirc_mode2", "netfilter", "syscall"),
+)
+
+
 def check_type(program: Program) -> None:
     """Raise :class:`StateError` for a program whose type nobody knows."""
     if program.type == ProgType.UNSPEC:
-        raise StateError(
+        section = program.spec.section.removeprefix("?")
+        error = StateError(
             f"program '{program.name}': SEC(\"{program.spec.section}\") does not tell its"
             " type; set program.type before load()"
         )
+        for known in _WHOLE_SECTIONS:
+            more = section.removeprefix(known)
+            if more and more != section and not more[0].isalnum():
+                error.add_note(f'SEC("{known}") would; no more may follow it')
+                break
+        raise error

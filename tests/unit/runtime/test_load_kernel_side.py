@@ -79,11 +79,12 @@ def one_program(
     maps: tuple[MapSpec, ...] = (),
     externs: tuple[ExternSpec, ...] = (),
     autoload: bool = True,
+    section: str = "some",
 ) -> ObjectSpec:
     image = ImageBuilder()
     program = ProgramSpec(
         "prog",
-        "some",
+        section,
         kind,
         attach,
         insns=image.add(insns),
@@ -390,6 +391,26 @@ def test_a_type_that_nobody_knows(kernel: FakeKernel) -> None:
         obj.programs["prog"].type = ProgType.XDP
         obj.load()
     assert kernel.named("PROG_LOAD")[0].u32(0) == ProgType.XDP
+
+
+@pytest.mark.parametrize(
+    ("section", "known"),
+    [
+        ("xdp/pass", "xdp"),
+        ("?xdp_prog", "xdp"),
+        ("cgroup/skb/in", "cgroup/skb"),
+        ("tc-filter", "tc"),
+        ("xdpfoo", None),
+        ("mine", None),
+    ],
+)
+def test_a_section_with_more_than_it_may_have(section: str, known: str | None) -> None:
+    spec = one_program(kind=ProgType.UNSPEC, section=section)
+    with Object(spec) as obj, pytest.raises(StateError, match="its type") as caught:
+        obj.load()
+    notes = getattr(caught.value, "__notes__", [])
+    wanted = [f'SEC("{known}") would; no more may follow it'] if known else []
+    assert notes == wanted
 
 
 def test_the_other_byte_order(kernel: FakeKernel) -> None:
