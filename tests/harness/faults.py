@@ -119,8 +119,8 @@ def faults(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(syscalls, "raw", raw)
-        for name, failed in (("mmap", mem._FAILED), ("madvise", -1)):
-            patch.setattr(mem, f"_{name}", _c_function(found, name, failed))
+        patch.setattr(mem, "_mmap", _c_function(found, "mmap", mem._mmap, mem._FAILED))
+        patch.setattr(mem, "_madvise", _c_function(found, "madvise", mem._madvise, -1))
         patch.setattr(mmap, "mmap", _mmap_class(found))
         for name in ("open", "read", "write", "mkdir"):
             patch.setattr(os, name, _python(found, name, getattr(os, name)))
@@ -129,9 +129,9 @@ def faults(
         yield found
 
 
-def _c_function(found: Faults, name: str, failed: int | None) -> Callable[..., int]:
-    real: Any = getattr(mem, f"_{name}")
-
+def _c_function(
+    found: Faults, name: str, real: Callable[..., int], failed: int | None
+) -> Callable[..., int]:
     def call(*args: int) -> int:
         if found.fails(name):
             ctypes.set_errno(found.error())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from skelgen.runtime import kconfig, syscalls
+from skelgen.runtime import features, kconfig, syscalls
 from skelgen.runtime.features import Answer
 
 CAPABILITIES = {
@@ -57,6 +57,11 @@ def require(what: str, answer: Answer) -> None:
     if answer.supported is False:
         since = f", which is in Linux since {answer.since}" if answer.since else ""
         pytest.skip(f"this kernel has no {what}{since}")
+
+
+def require_kfunc(name: str, since: str) -> None:
+    """Skip the test where the kernel has no such function for programs."""
+    require(f"{name}()", features.kfunc(name)._replace(since=since))
 
 
 def kernel_config(option: str) -> str | None:

@@ -16,7 +16,7 @@ import skelgen
 from skelgen.btf.layout import section_vars
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
-from skelgen.runtime import features, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.object import Object
 from tests.harness import privilege
@@ -55,8 +55,7 @@ def variable(obj: Object, name: str) -> int:
 def loaded(path: Path, *on: str, kfuncs: dict[str, str]) -> Iterator[Object]:
     """Load an object with programs that load on demand; or skip for a kfunc."""
     for kfunc, since in kfuncs.items():
-        answer = features.kfunc(kfunc)._replace(since=since)
-        privilege.require(f"{kfunc}()", answer)
+        privilege.require_kfunc(kfunc, since)
     with skelgen.open_object(path) as obj:
         for name in on:
             obj.programs[name].autoload = True

@@ -28,6 +28,7 @@ from skelgen.runtime.links.attached import AttachedLink
 from skelgen.runtime.links.perf_event import PerfEventLink
 from skelgen.runtime.object import Object
 from skelgen.runtime.ringbuf import RingBuf
+from tests.harness import privilege
 from tests.harness.masked_kernel import FEATURES, masked
 from tests.harness.places import Cgroup
 from tests.kernel.test_load_objects import variable
@@ -45,6 +46,8 @@ def opened(compile_bpf: Compile) -> Iterator[Callable[..., Object]]:
     made: list[Object] = []
 
     def open_fixture(name: str, *programs: str, **options: object) -> Object:
+        if name == "externs_kfuncs":
+            privilege.require_kfunc("bpf_task_from_pid", "6.2")
         obj = skelgen.open_object(compile_bpf(name), **options)  # type: ignore[arg-type] # options of every kind
         made.append(obj)
         for program in obj.programs.values():
@@ -406,9 +409,12 @@ def test_by_kernel(opened: Open, kernel: str, name: str, says: str) -> None:
 def test_the_named_features_of_a_kernel(kernel: str) -> None:
     """What a feature says of its first kernel is what its trial finds."""
 
-    def number(text: str) -> tuple[int, ...]:
-        return tuple(map(int, text.split(".")))
+    def number(text: str) -> tuple[int, int]:
+        major, minor = map(int, text.split("."))
+        return major, minor
 
+    if not privilege.kernel_at_least(*number(kernel)):
+        pytest.skip(f"the kernel below the mask has to be Linux {kernel} or later")
     unmaskable = {  # files, numbers of system calls: no part of bpf(2)
         "KPROBE_PMU",
         "UPROBE_PMU",

@@ -6,6 +6,7 @@ import pytest
 
 import skelgen
 from skelgen import clang
+from tests.harness import privilege
 from tests.harness.btf import needs_kernel_btf
 from tests.harness.sources import DATA
 
@@ -18,6 +19,8 @@ TOOLS = sorted((DATA / "vmlinux").glob("*.bpf.c"))
 @needs_kernel_btf
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda path: path.name)
 def test_tools_load(tool: Path, tmp_path: Path) -> None:
+    if tool.name == "packets.bpf.c":
+        privilege.require_kfunc("bpf_dynptr_from_skb", "6.4")
     output = tmp_path / f"{tool.stem.removesuffix('.bpf')}.bpf.o"
     clang.compile_object(tool, output)
     with skelgen.open_object(output) as obj:
