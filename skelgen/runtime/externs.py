@@ -161,11 +161,8 @@ def _typed(
         if extern.weak and is_function:
             debug("extern '%s': of another type in this kernel; weak", extern.name)
             return Symbol()
-        raise ExternError(
-            f"extern '{extern.name}': declared of another type than it has in"
-            f" {f'module {module.name!r}' if module else 'this kernel'}",
-            extern=extern.name,
-        )
+        where = f"module {module.name!r}" if module else "this kernel"
+        raise _other_type(extern, btf, kernel_btf, type_id, where)
     if module is None:
         return Symbol(btf_id=type_id)
     fd = module.fd.fileno()
@@ -187,6 +184,29 @@ def _same_type(extern: ExternSpec, btf: "Btf", kernel_btf: "Btf", type_id: int) 
         raise ExternError(
             f"extern '{extern.name}': {error}", extern=extern.name
         ) from error
+
+
+def _other_type(
+    extern: ExternSpec, btf: "Btf", kernel_btf: "Btf", type_id: int, where: str
+) -> ExternError:
+    """Return the error about types that differ, with both declarations."""
+    from skelgen.btf.decl import declaration  # noqa: PLC0415 - on failure alone
+
+    error = ExternError(
+        f"extern '{extern.name}': declared of another type than it has in {where}",
+        extern=extern.name,
+    )
+    local_id = extern.type_id
+    if extern.kind is ExternKind.KFUNC:
+        local_id = btf.ref(local_id)
+    try:
+        declared = declaration(btf, local_id, extern.name)
+        kernels = declaration(kernel_btf, kernel_btf.ref(type_id), extern.name)
+    except BtfParseError:  # it is about types already
+        return error
+    error.add_note(f"declared: {declared}")
+    error.add_note(f"{where}: {kernels}")
+    return error
 
 
 def _fd_index(extern: ExternSpec, module: "ModuleBtf", symbols: Symbols) -> int:

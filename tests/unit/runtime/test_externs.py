@@ -249,12 +249,22 @@ def test_other_types(kernel: FakeKernel) -> None:
     types = kernel_types()
     weak = kfunc("kfunc", weak=True, type_id=6)
     assert resolve(spec(weak), local_btf(), types).by_name == {"kfunc": Symbol()}
-    with pytest.raises(ExternError, match=r"'kfunc': declared of another type .* this"):
+    with pytest.raises(
+        ExternError, match=r"'kfunc': declared of another type .* this"
+    ) as caught:
         resolve(spec(kfunc("kfunc", type_id=6)), local_btf(), types)
+    assert caught.value.__notes__ == [
+        "declared: int kfunc(void)",
+        "this kernel: int kfunc(int x)",
+    ]
     with pytest.raises(ExternError, match=r"another type .* in module 'module0'"):
         resolve(spec(kfunc("mod_a", type_id=6)), local_btf(), types)
-    with pytest.raises(ExternError, match=r"another type"):
+    with pytest.raises(ExternError, match=r"another type") as caught:
         resolve(spec(variable("counter", weak=True, type_id=2)), local_btf(), types)
+    assert caught.value.__notes__ == [
+        "declared: void *counter",
+        "this kernel: const int counter",
+    ]
 
 
 def test_no_btf_of_the_object(kernel: FakeKernel) -> None:
