@@ -139,7 +139,7 @@ def test_a_failed_load_gives_private_memory_back(
     totals.packets = 5
 
     def refuse(*_args: object, **_options: object) -> int:
-        raise BpfOSError(22, command="BPF_PROG_LOAD")
+        raise BpfOSError(13, command="BPF_PROG_LOAD")
 
     with monkeypatch.context() as patch:
         patch.setattr(syscalls, "prog_load", refuse)
