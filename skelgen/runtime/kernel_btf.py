@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 VMLINUX: Final = "/sys/kernel/btf/vmlinux"
 
-# where distributions put the uncompressed kernel, for kernels before 5.4
 _NO_MODULES: Final = {errno.EPERM, errno.EINVAL, errno.E2BIG}
 """What a kernel says that does not tell its modules: E2BIG before 5.11, as it does not
 know names of BTF."""
+
+# where distributions put the uncompressed kernel, for kernels before 5.4
 _ELF_PATHS: Final = (
     "/boot/vmlinux-{0}",
     "/lib/modules/{0}/vmlinux-{0}",

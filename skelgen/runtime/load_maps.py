@@ -9,7 +9,7 @@ import sys
 
 from skelgen.model.enums import MapType
 from skelgen.runtime import map_create, map_reuse, pins, syscalls
-from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.log import debug
 from skelgen.typed import TYPE_CHECKING
 
@@ -120,9 +120,15 @@ class MapMaker:
         program = handle.exclusive_program
         if program is None:
             return wanted
-        known = program if isinstance(program, str) else program.name
-        found = self._hash_of(known, f"map '{handle.name}'")
-        return wanted._replace(program_hash=found)
+        what = f"map '{handle.name}'"
+        if not isinstance(program, str):
+            if self._parts.programs.get(program.name) is not program:
+                raise BpfError(
+                    f"{what}: exclusive_program: {program.what} is a clone, or of another"
+                    " object"
+                )
+            program = program.name
+        return wanted._replace(program_hash=self._hash_of(program, what))
 
     def _create(self, wanted: "MapRequest", what: str) -> int:
         try:

@@ -11,6 +11,7 @@ import mmap
 
 from skelgen.model.enums import MapType
 from skelgen.record import Record
+from skelgen.runtime import syscalls
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 BPF_F_NO_PREALLOC: Final = 1 << 0
 BPF_F_MMAPABLE: Final = 1 << 10
-BPF_F_LINK: Final = 1 << 13
 _BPF_F_STACK_BUILD_ID: Final = 1 << 5
 
 _PER_CPU_MAX: Final = 32 << 10
@@ -169,7 +169,7 @@ def _of_rest(wanted: MapRequest, shape: Shape | None) -> str:
     since = f" (Linux {shape.since} has it)" if shape and shape.since else ""
     causes = (
         (
-            wanted.type == MapType.STRUCT_OPS and wanted.flags & BPF_F_LINK,
+            wanted.type == MapType.STRUCT_OPS and wanted.flags & syscalls.BPF_F_LINK,
             (
                 "this kernel may not have links of struct_ops, in Linux since 6.4;"
                 ' SEC(".struct_ops") is without one'

@@ -6,7 +6,7 @@ import os
 from functools import partial
 
 from skelgen.runtime import pins
-from skelgen.runtime.undo import Undo
+from skelgen.runtime.undo import Undo, raise_first
 from skelgen.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ def unpin_all(parts: Parts, directory: str) -> None:
     undo.add(partial(pins.remove_directory, os.path.join(directory, "")))
     for name, thing in _in_kernel(parts):
         undo.add(partial(thing.unpin, os.path.join(directory, name)))
-    failures = undo.run()
-    if failures:
-        raise failures[0]
+    raise_first(undo.run())
 
 
 def _in_kernel(parts: Parts) -> list[tuple[str, _Pinnable]]:

@@ -15,8 +15,7 @@ def program_hash(code: Bytecode) -> bytes:
     """
     plain = Bytecode(code.data, sys.byteorder)
     for index in range(len(plain)):
-        if plain.is_ldimm64(index):
-            source = plain[index].src
-            if source in {PSEUDO_MAP_FD, PSEUDO_MAP_VALUE}:
-                plain.set_ldimm64(index, source, 0, 0)
+        source = plain[index].src
+        if plain.is_ldimm64(index) and source in {PSEUDO_MAP_FD, PSEUDO_MAP_VALUE}:
+            plain.set_ldimm64(index, source, 0, 0)
     return sha256(plain.data).digest()

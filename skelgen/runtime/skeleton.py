@@ -53,7 +53,8 @@ def _attached(links: Links | None) -> list[tuple[str, Link]]:
 class Skeleton:
     """A BPF object with a life: open, prepare, load, attach, detach, destroy.
 
-    ``prepare`` is a part of ``load``, for those who fill maps in between. A context manager, which destroys it in the end.
+    ``prepare`` is the first part of ``load``, for those who fill maps in between. A
+    context manager, which destroys it in the end.
     """
 
     __slots__ = ("__weakref__", "object")

@@ -72,8 +72,8 @@ class Setting(Generic[T]):
         handle = instance.handle
         if handle.state is not None:
             raise StateError(
-                f"map '{handle.name}': {self.name} cannot change after load() or prepare(); "
-                "assign before"
+                f"map '{handle.name}': {self.name} cannot change after load() or"
+                " prepare(); assign before"
             )
         if handle.reused_fd() is not None:
             raise StateError(

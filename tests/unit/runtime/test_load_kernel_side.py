@@ -917,6 +917,16 @@ def test_a_map_of_a_program_that_is_not_there(kernel: FakeKernel) -> None:
                 BpfError, match=f"^map 'm': exclusive_program: {message}$"
             ):
                 obj.load()
+    with (
+        Object(one_program(maps=(HASH,))) as obj,
+        Object(one_program(maps=(HASH,))) as other,
+    ):
+        obj.map("m").exclusive_program = other.program("prog")
+        with pytest.raises(
+            BpfError,
+            match=r"^map 'm': .*program 'prog' is a clone, or of another object$",
+        ):
+            obj.load()
     with Object(one_program(maps=(HASH,))) as obj:
         obj.map("m").exclusive_program = "prog"
         kernel.then("MAP_CREATE", -errno.E2BIG)
