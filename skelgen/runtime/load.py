@@ -189,7 +189,7 @@ class Prepared:
         config = self._kconfig()
         symbols, self._fd_array = self._symbols()
         self.operations.prepare()
-        self.wanted(self.failures)
+        self.wanted(self.failures)  # which fits them, before anything is made
         self._load_btf()
         maker = self._maker = MapMaker(
             parts,
