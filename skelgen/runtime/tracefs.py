@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
+from skelgen.near_names import did_you_mean
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.typed import TYPE_CHECKING
@@ -123,7 +124,4 @@ def similar_events(category: str, event: str) -> str | None:
         return None
     if not names:
         return f"there is no category '{category}'"
-    from difflib import get_close_matches  # noqa: PLC0415 (only where it failed)
-
-    similar = get_close_matches(event, names, 3)
-    return f"did you mean {' or '.join(similar)}?" if similar else None
+    return did_you_mean(event, names) or None

@@ -1,0 +1,65 @@
+"""Names that a misspelt one may stand for: "did you mean ...?", for every error.
+
+Both halves use it, for names of maps, programs, functions, sections, types. It is
+called where something failed, so it may be slow, but not in proportion to the square
+of what is looked through: a kernel has 100,000 functions.
+"""
+
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MOST = 3
+_LOOKED_AT = 64
+_ALIKE = 0.65
+"""How alike names have to be, from 0 to 1; 0.6 is what difflib takes."""
+_LONGEST = 200
+"""Longer names are not compared: nobody types them."""
+
+
+def near_names(name: str, names: "Iterable[str]") -> list[str]:
+    """Return up to three of ``names`` that are like ``name``, the likest first.
+
+    Upper and lower case count as the same; ``name`` itself is left out.
+    """
+    wanted = name.lower()
+    if not 0 < len(wanted) <= _LONGEST:
+        return []
+    pairs = {wanted[at : at + 2] for at in range(len(wanted) - 1)} or {wanted}
+    shared: list[tuple[int, int, str]] = []
+    for other in set(names):
+        if other != name and len(wanted) // 3 <= len(other) <= 3 * len(wanted):
+            lower = other.lower()
+            both = sum(pair in lower for pair in pairs)
+            if both:
+                shared.append((-both, abs(len(other) - len(name)), other))
+    if not shared:
+        return []
+    try:
+        from difflib import SequenceMatcher  # noqa: PLC0415 - slow, for errors alone
+    except (ImportError, OSError):  # rights were dropped, or no fd is left
+        return []
+    matcher = SequenceMatcher(None, "", wanted, autojunk=False)
+    alike: list[tuple[float, str]] = []
+    for _, _, other in sorted(shared)[:_LOOKED_AT]:
+        matcher.set_seq1(other.lower())
+        ratio = matcher.ratio()
+        if ratio >= _ALIKE:
+            alike.append((-ratio, other))
+    return [other for _, other in sorted(alike)[:_MOST]]
+
+
+def did_you_mean(name: str, names: "Iterable[str]") -> str:
+    """Return ``did you mean 'a' or 'b'?``, empty where nothing is like ``name``."""
+    near = [f"'{other}'" for other in near_names(name, names)]
+    if not near:
+        return ""
+    *first, last = near
+    return f"did you mean {', '.join(first)}{' or ' if first else ''}{last}?"
+
+
+def or_near(message: str, name: str, names: "Iterable[str]") -> str:
+    """Return ``message``, and after a semicolon what ``name`` may stand for."""
+    hint = did_you_mean(name, names)
+    return f"{message}; {hint}" if hint else message
