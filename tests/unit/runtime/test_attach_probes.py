@@ -154,7 +154,7 @@ def test_a_missing_tracepoint_is_said_with_similar_ones(trace: Path) -> None:
     assert str(caught.value) == (
         "program 'prog': no tracepoint 'sched/sched_swich' in this kernel"
     )
-    assert caught.value.__notes__ == ["did you mean sched_switch?"]
+    assert caught.value.__notes__ == ["did you mean 'sched_switch'?"]
     with pytest.raises(AttachError) as caught:
         program.attach("shed", "sched_switch")
     assert caught.value.__notes__ == ["there is no category 'shed'"]
