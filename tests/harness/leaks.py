@@ -1,16 +1,19 @@
-"""Whether a test leaves anything behind: fds, mappings, objects in the kernel."""
+"""Whether this process leaves anything behind: fds, mappings, objects in the kernel."""
 
+import array
 import gc
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from skelgen.model.enums import Command
 from skelgen.runtime import syscalls
+from skelgen.runtime.syscalls import numbers, seam
 
-KINDS = ("prog", "map", "link")
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # The kernel frees programs, maps and links after a grace period, in a worker.
 PATIENCE_SECONDS = 5.0
@@ -37,17 +40,87 @@ def bpf_mappings() -> Counter[str]:
     return found
 
 
-def ids(kind: str) -> Iterator[int]:
-    """Yield the kernel ids of every program, map or link there is."""
-    current = syscalls.get_next_id(kind, 0)
-    while current is not None:
-        yield current
-        current = syscalls.get_next_id(kind, current)
+class Seen:
+    """Ids of the programs, maps and links that this process made, and only of those.
+
+    Other processes load and unload all the time: systemd, a monitoring agent, another
+    run of these tests. So every new fd is asked for its id when it comes out of the
+    kernel, below ``syscalls.raw``, which tests replace.
+    """
+
+    def __init__(self) -> None:
+        # of one size: tests measure whether the memory of this process grows
+        self._made = array.array("Q", bytes(8 * _MOST))
+        self._count = 0
+
+    def watch(self) -> None:
+        """See every object that the runtime makes in this process from now on."""
+        real = seam._syscall
+
+        def syscall(nr: int, command: int, *rest: int) -> int:
+            result: int = real(nr, command, *rest)
+            if nr == numbers.NR_BPF and command in _MAKES and result >= 0:
+                self._add(_MAKES[command], result)
+            return result
+
+        seam._syscall = syscall
+
+    def _add(self, kind: str, fd: int) -> None:
+        if self._count == _MOST:
+            self._forget()
+        self._made[self._count] = KINDS.index(kind) << 32 | _id_of(kind, fd)
+        self._count += 1
+
+    def _forget(self) -> None:
+        """Drop what is gone: the kernel gives no id twice."""
+        alive = [made for made in self._made[: self._count] if exists(*_named(made))]
+        self._made[: len(alive)] = array.array("Q", alive)
+        self._count = len(alive)
+
+    def ids(self, kind: str) -> set[int]:
+        """Return the ids of one kind that are in the kernel still."""
+        self._forget()
+        made = map(_named, self._made[: self._count])
+        return {number for of_kind, number in made if of_kind == kind}
+
+    def objects(self) -> Counter[str]:
+        """Return what is in the kernel still, by kind and id."""
+        return Counter(f"{kind} id {id_}" for kind in KINDS for id_ in self.ids(kind))
 
 
-def kernel_objects() -> Counter[str]:
-    """Return every program, map and link in the kernel, by kind and id."""
-    return Counter(f"{kind} id {number}" for kind in KINDS for number in ids(kind))
+KINDS = ("prog", "map", "link")
+_MOST = 1 << 16
+_MAKES = {
+    Command.MAP_CREATE: "map",
+    Command.PROG_LOAD: "prog",
+    Command.LINK_CREATE: "link",
+    Command.RAW_TRACEPOINT_OPEN: "link",
+}
+
+SEEN = Seen()
+
+
+def _named(made: int) -> tuple[str, int]:
+    return KINDS[made >> 32], made & 0xFFFFFFFF
+
+
+def _id_of(kind: str, fd: int) -> int:
+    """Return the id that the kernel shows of an fd; leaves no object of Python behind."""
+    info = os.open(f"/proc/self/fdinfo/{fd}", os.O_RDONLY)
+    try:
+        text = os.read(info, 4096)
+    finally:
+        os.close(info)
+    return int(text.partition(b"%s_id:" % kind.encode())[2].split(maxsplit=1)[0])
+
+
+def exists(kind: str, number: int) -> bool:
+    """Whether the kernel has an object of this id."""
+    try:
+        os.close(syscalls.get_fd_by_id(kind, number))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 class LeakCheck:
@@ -60,7 +133,7 @@ class LeakCheck:
             for what, look in (
                 ("open fds", open_fds),
                 ("mappings", bpf_mappings),
-                ("kernel objects", kernel_objects),
+                ("kernel objects", SEEN.objects),
             )
         ]
 

@@ -12,6 +12,7 @@ from tests.harness import leaks, oracle, places, privilege
 @pytest.fixture(scope="session")
 def _privileged() -> None:
     privilege.require_privilege()
+    leaks.SEEN.watch()
 
 
 @pytest.fixture(autouse=True)

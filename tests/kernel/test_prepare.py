@@ -90,13 +90,13 @@ def test_a_failed_load_empties_slots(prepared: type[Any]) -> None:
     with prepared.open() as skel:
         skel.prepare()
         skel.maps.counts[2] = 7
-        programs = list(leaks.ids("prog"))
+        programs = leaks.SEEN.ids("prog")
         with (
             faults(0, 5, names=("MAP_UPDATE_ELEM",)),
             pytest.raises(BpfOSError, match="slot 1 for program 'tail'"),
         ):
             skel.load()
-        assert not set(leaks.ids("prog")) - set(programs)
+        assert not leaks.SEEN.ids("prog") - programs
         clone = skel.progs.call_tail.clone()
         assert clone.test_run(PACKET).retval == 5
         assert skel.maps.counts[2] == 7
