@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     )
     from skelgen.runtime.abi import ABI, decode, image_for_machine, require_abi
     from skelgen.runtime.array import Array, array_type
+    from skelgen.runtime.attach_report import AttachReport
     from skelgen.runtime.codec import (
         BOOL,
         F32,
@@ -152,6 +153,7 @@ __all__ = (
     "ArrayMap",
     "Attach",
     "AttachError",
+    "AttachReport",
     "AttachType",
     "BitField",
     "BpfError",
@@ -286,6 +288,7 @@ _HOMES = {
     ),
     "skelgen.runtime.abi": ("ABI decode image_for_machine require_abi"),
     "skelgen.runtime.array": ("Array array_type"),
+    "skelgen.runtime.attach_report": ("AttachReport"),
     "skelgen.runtime.codec": (
         "BOOL Bytes CString Codec F32 F64 I8 I16 I32 I64 I128 U8 U16 U32 U64 "
         "U128 enum"

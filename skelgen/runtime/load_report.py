@@ -99,7 +99,7 @@ class Failures:
         if not self.lenient:
             raise error
         debug("%s", error)
-        _drop_frames(error)
+        drop_frames(error)
         self._found.setdefault((kind, name), LoadFailure(kind, name, error))
 
     def error(self, kind: Kind, name: str) -> BpfError | None:
@@ -119,12 +119,12 @@ class Failures:
         return LoadReport(tuple(ordered))
 
 
-def _drop_frames(error: BaseException | None) -> None:
-    """Let go of the frames of a load, which hold its memory and fds."""
+def drop_frames(error: BaseException | None) -> None:
+    """Let go of the frames of a call, which hold its memory and fds."""
     while error is not None:
         error.__traceback__ = None
         if error.__cause__ is not error.__context__:
-            _drop_frames(error.__cause__)
+            drop_frames(error.__cause__)
         error = error.__context__
 
 

@@ -24,11 +24,12 @@ from skelgen.runtime.undo import Undo, raise_first
 from skelgen.typed import TYPE_CHECKING, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
     from types import TracebackType
     from typing import Final, Self
 
     from skelgen.model.spec import ObjectSpec
+    from skelgen.runtime.attach_report import AttachReport
     from skelgen.runtime.links.base import Link
     from skelgen.runtime.load import Prepared
     from skelgen.runtime.load_report import LoadReport
@@ -315,48 +316,26 @@ class Object:
         with self._lock:
             self._clones.pop(clone, None)
 
-    def attach(self, *, skip: Container[str] = ()) -> dict[str, Link]:
-        """Attach every program and struct_ops variable that says where, or none.
+    def attach(self, *, skip: Iterable[str] = (), strict: bool = True) -> AttachReport:
+        """Attach every program and struct_ops variable whose ``SEC()`` says where.
 
-        Skips those that are attached already, that were not loaded, and whose
-        autoattach is off, and what ``skip`` names. Returns the new links by name; the
-        object keeps them too. Raises what attaching raises, after taking back what was
-        attached before.
+        The report has the new links by name, which the object keeps too, and why all
+        else is passed over: what names no target or not all of one (``SEC("xdp")``),
+        what was not loaded, what has its autoattach off, what is attached already,
+        for which ``skip`` speaks too. What names its target and cannot be attached is
+        an error, after which nothing is attached that was not before. With
+        ``strict=False`` it is in the report, which is false then, and the others stay
+        attached.
         """
+        from skelgen.runtime.object_attach import (  # noqa: PLC0415 - not to load
+            attach_all,
+        )
+
         with self._lock:
             self._check_loaded("attach()")
-            made: dict[str, Link] = {}
-            undo = Undo()
-            try:
-                for name, attach in self._attachable(skip):
-                    link = made[name] = attach()
-                    undo.add(link.destroy)
-            except BaseException:
-                undo.run()
-                raise
-            self._links.update(made)
-            return made
-
-    def _attachable(
-        self, skip: Container[str]
-    ) -> Iterator[tuple[str, Callable[[], Link]]]:
-        for name, program in self.programs.items():
-            if (
-                program.loaded
-                and program.autoattach
-                and (program.auto_attachable or program.misnamed)
-                and self._is_free(name, skip)
-            ):
-                yield name, program.attach
-        for name, ops in self._parts.struct_ops.items():
-            if ops.value is not None and ops.autoattach and self._is_free(name, skip):
-                yield name, ops.attach
-
-    def _is_free(self, name: str, skip: Container[str]) -> bool:
-        if name in skip:
-            return False
-        link = self._links.get(name)
-        return link is None or link.destroyed
+            report = attach_all(self._parts, {*self.links, *skip}, strict=strict)
+            self._links.update(report.attached)
+            return report
 
     @property
     def links(self) -> dict[str, Link]:

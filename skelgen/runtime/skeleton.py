@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Final, Self
 
     from skelgen.model.spec import ObjectSpec
+    from skelgen.runtime.attach_report import AttachReport
     from skelgen.runtime.links.base import Link
     from skelgen.runtime.load_report import LoadReport
 
@@ -142,20 +143,24 @@ class Skeleton:
         """
         return self.object.load(strict=strict)
 
-    def attach(self) -> None:
+    def attach(self, *, strict: bool = True) -> AttachReport:
         """Attach every program whose ``SEC()`` says where, all of them or nothing.
 
-        Not those with ``autoload`` or ``autoattach`` off, and not those whose link is
-        there already. Raises AttachError, BpfOSError; StateError before load.
+        The report says what was attached, and why the others were passed over:
+        ``SEC("xdp")`` does not say to which interface, a link is there already, or
+        ``autoload`` or ``autoattach`` is off. What names its target and cannot be
+        attached raises AttachError or BpfOSError; with ``strict=False`` it is left
+        out, and the report, which is false then, says why. StateError before load.
         """
         links = self._links()
-        taken = {self._c_name(attribute) for attribute, _ in _attached(links)}
-        made = self.object.attach(skip=taken)
+        taken = [self._c_name(attribute) for attribute, _ in _attached(links)]
+        report = self.object.attach(skip=taken, strict=strict)
         if links is not None:
             for attribute in _attributes(links):
-                link = made.get(self._c_name(attribute))
+                link = report.attached.get(self._c_name(attribute))
                 if link is not None:
                     setattr(links, attribute, link)
+        return report
 
     def detach(self) -> None:
         """Destroy every link, the last one first; :meth:`attach` works again.

@@ -463,7 +463,7 @@ def test_a_section_that_leads_nowhere_fails_attach_unless_skipped() -> None:
         with pytest.raises(AttachError, match=r'SEC\("tp/unused"\) does not say where'):
             obj.attach()
         assert obj.links == {}
-        assert [*obj.attach(skip={"next"})] == ["first"]
+        assert [*obj.attach(skip={"next"}).attached] == ["first"]
         obj.detach()
         obj.programs["next"].autoattach = False
-        assert [*obj.attach()] == ["first"]
+        assert [*obj.attach().attached] == ["first"]

@@ -423,8 +423,8 @@ def test_struct_ops(compile_bpf: Compile) -> None:
     with skelgen.open_object(compile_bpf("struct_ops")) as obj:
         obj.load()
         assert "bpf_skelgen" not in available.read_text()
-        links = obj.attach()
-        assert list(links) == ["skelgen_cc"]
+        report = obj.attach()
+        assert list(report.attached) == ["skelgen_cc"]
         assert "bpf_skelgen" in available.read_text()
         obj.detach()
         assert "bpf_skelgen" not in available.read_text()
@@ -462,6 +462,6 @@ def test_struct_ops_programs_that_nothing_uses(compile_bpf: Compile) -> None:
     with skelgen.open_object(compile_bpf("struct_ops")) as obj:
         obj.struct_ops["skelgen_cc"].autocreate = False
         obj.load()
-        assert obj.attach() == {}
+        assert not obj.attach().attached
         with pytest.raises(StateError, match="autocreate is off"):
             obj.struct_ops["skelgen_cc"].attach()

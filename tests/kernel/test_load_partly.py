@@ -40,7 +40,10 @@ def test_what_can_be_loaded_is(make_skeleton: Make) -> None:
         # what is there works: the tail call to the missing program falls through
         assert skel.progs.entry.test_run(PACKET).retval == 7
         assert skel.maps.counts[0] == 1
-        skel.attach()
+        attached = skel.attach()
+        assert not attached  # the only one whose SEC() says where
+        assert attached.failed == {"needs_target": report.programs["needs_target"]}
+        assert attached.passed_over["outside"].startswith("load() did without it: ")
         assert skel.object.links == {}
         with pytest.raises(rt.StateError, match=r"'outside': load\(\) did without it"):
             skel.progs.outside.test_run(PACKET)
@@ -77,7 +80,9 @@ def test_struct_ops(make_skeleton: Make) -> None:
             report.maps["skelgen_cc"].__cause__ is report.programs["skelgen_ssthresh"]
         )
         assert skel.progs.skelgen_undo_cwnd.loaded
-        skel.attach()
+        attached = skel.attach()
+        assert attached.failed == {"skelgen_cc": report.maps["skelgen_cc"]}
+        assert not attached
         assert skel.object.links == {}
 
 

@@ -77,6 +77,9 @@ def wrong_skeletons(skel: GlobalsLive, other: Ringbuf) -> None:
     skel.load(False)  # error
     skel.load().failed  # error
     skel.prepare(False)  # error
+    skel.attach(False)  # error
+    skel.attach().attached["count"].nothing  # error
+    skel.attach().links  # error
     skel.progs.count.clone(flags="1")  # error
     skel.progs.count.clone(autoload=True)  # error
     skel.progs.count.clone(1)  # error

@@ -187,6 +187,12 @@ def shadows_are_typed() -> None:
 
 def loading_is_typed(skel: GlobalsLive, other: Ringbuf) -> None:
     assert_type(skel.load(), rt.LoadReport)
+    attached = skel.attach(strict=False)
+    assert_type(attached, rt.AttachReport)
+    assert_type(attached.attached, dict[str, rt.Link])
+    assert_type(attached.passed_over, dict[str, str])
+    assert_type(attached.failed, dict[str, rt.BpfError])
+    assert_type(bool(attached), bool)
     report = skel.load(strict=False)
     assert_type(report, rt.LoadReport)
     if not report:

@@ -342,10 +342,29 @@ class Program:
 
     # -- attaching -------------------------------------------------------------
 
+    _call = ""
+    """What attaches it where ``SEC()`` does not say where to."""
+
     @property
     def auto_attachable(self) -> bool:
-        """Whether :meth:`attach` works without arguments, by what ``SEC()`` says."""
-        return False
+        """Whether ``SEC()`` says all that :meth:`attach` asks for.
+
+        The object's ``attach()`` attaches such programs, and says of the others why not.
+        """
+        target = self.spec.attach
+        return isinstance(target, TracingMulti) and target.pattern is not None
+
+    @property
+    def by_hand(self) -> str:
+        """Why the object's ``attach()`` passes it over, and what to call for it."""
+        if self._call:
+            where = f'SEC("{self.spec.section}") does not say where to attach'
+            return f"{where}; call {self._call}"
+        if isinstance(self.spec.attach, TracingMulti):
+            return _NO_MULTI
+        hint = _OTHER_WAYS.get(self._type, "")
+        name = _type_name(self._type)
+        return f"programs of type {name} are not attached by a call of attach(){hint}"
 
     @property
     def misnamed(self) -> bool:
@@ -365,26 +384,15 @@ class Program:
         element, another program's call.
         """
         del args, kwargs
-        if isinstance(self.spec.attach, TracingMulti):
-            raise self.attach_error(
-                "this version of skelgen cannot attach to many functions by BTF; "
-                "kprobe.multi can stand in for it"
-            )
-        hint = _OTHER_WAYS.get(self._type, "")
-        raise self.attach_error(
-            f"programs of type {_type_name(self._type)} are not attached by "
-            f"a call of attach(){hint}"
-        )
+        raise self.attach_error(self.by_hand)
 
     def attach_error(self, message: str) -> AttachError:
         """Return an error about attaching this program."""
         return AttachError(f"{self.what}: {message}", program=self.name)
 
-    def no_target(self, call: str) -> AttachError:
+    def no_target(self) -> AttachError:
         """Return the error about a section name that names no target."""
-        return self.attach_error(
-            f'SEC("{self.spec.section}") does not say where to attach; call {call}'
-        )
+        return self.attach_error(self.by_hand)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} '{self.name}' SEC(\"{self.spec.section}\")>"
@@ -404,6 +412,10 @@ def _type_name(number: int) -> str:
         return str(number)
 
 
+_NO_MULTI: Final = (
+    "this version of skelgen cannot attach to many functions by BTF; kprobe.multi can "
+    "stand in for it"
+)
 _OTHER_WAYS: Final[dict[int, str]] = {
     ProgType.SYSCALL: "; call run()",
     ProgType.LWT_IN: "; give it to a route: ip route add ... encap bpf in pinned PATH",

@@ -25,6 +25,7 @@ class CgroupProgram(Program):
     """
 
     __slots__ = ()
+    _call = "attach(cgroup)"
 
     def attach(
         self,

@@ -11,6 +11,7 @@ class ExtensionProgram(TracingProgram):
     """``SEC("freplace/<function>")``: type ``EXT``, Linux 5.6."""
 
     __slots__ = ()
+    _call = "attach(program, function)"
 
     @property
     def auto_attachable(self) -> bool:

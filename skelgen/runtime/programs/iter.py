@@ -1,17 +1,45 @@
 """Iterators: programs that write about kernel objects when they are read."""
 
+from __future__ import annotations
+
 import struct
 
 from skelgen.runtime import syscalls
 from skelgen.runtime.links.iter import IterLink
 from skelgen.runtime.programs.target import HasFd, Opened, fd_of
 from skelgen.runtime.programs.tracing import TracingProgram
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
+
+_MAP: Final = "which map to walk; call attach(map=...)"
+_NEEDS: Final = {
+    "bpf_map_elem": _MAP,
+    "bpf_sk_storage_map": _MAP,
+    "sockmap": _MAP,
+    "cgroup": "in which order to walk; call attach(order=...), from cgroup=...",
+}
+"""Targets that an argument belongs to."""
 
 
 class IterProgram(TracingProgram):
     """``SEC("iter/<target>")``: type ``TRACING``, Linux 5.8."""
 
     __slots__ = ()
+
+    @property
+    def auto_attachable(self) -> bool:
+        """Whether it has a target, and walks it without being told more."""
+        return super().auto_attachable and self.attach_target not in _NEEDS
+
+    @property
+    def by_hand(self) -> str:
+        """Why the object's ``attach()`` passes it over, and what to call for it."""
+        needs = _NEEDS.get(self.attach_target or "")
+        if needs is None:
+            return super().by_hand
+        return f'SEC("{self.spec.section}") does not say {needs}'
 
     def attach(
         self,

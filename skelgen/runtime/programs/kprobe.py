@@ -57,6 +57,7 @@ class KprobeProgram(_KernelProbe):
     """``SEC("kprobe/<function>")`` and ``kretprobe``: type ``KPROBE``, Linux 4.1."""
 
     __slots__ = ()
+    _call = "attach(function)"
 
     @property
     def auto_attachable(self) -> bool:
@@ -87,7 +88,7 @@ class KprobeProgram(_KernelProbe):
                 offset = target.offset if offset is None else offset
             retprobe = target.retprobe if retprobe is None else retprobe
         if function is None and address is None:
-            raise self.no_target("attach(function)")
+            raise self.no_target()
         place = Place(
             "kprobe",
             function if address is None else None,
@@ -101,6 +102,7 @@ class KsyscallProgram(_KernelProbe):
     """``SEC("ksyscall/<name>")`` and ``kretsyscall``: a system call's function."""
 
     __slots__ = ()
+    _call = "attach(name)"
 
     @property
     def auto_attachable(self) -> bool:
@@ -126,7 +128,7 @@ class KsyscallProgram(_KernelProbe):
             name = target.name if name is None else name
             retprobe = target.retprobe if retprobe is None else retprobe
         if name is None:
-            raise self.no_target("attach(name)")
+            raise self.no_target()
         prefix = "se"
         if SYSCALL_PREFIX is not None and features.SYSCALL_WRAPPER.supported():
             prefix = SYSCALL_PREFIX

@@ -25,6 +25,7 @@ class KprobeMultiProgram(Program):
     """``SEC("kprobe.multi/<pattern>")`` and its siblings: type ``KPROBE``, 5.18."""
 
     __slots__ = ()
+    _call = "attach(pattern)"
 
     @property
     def auto_attachable(self) -> bool:
@@ -56,7 +57,7 @@ class KprobeMultiProgram(Program):
         if pattern is not None:
             functions, addresses = self._resolve(pattern)
         if not functions and not addresses:
-            raise self.no_target("attach(pattern)")
+            raise self.no_target()
         count = len(functions) or len(addresses)
         if cookies and len(cookies) != count:
             raise ValueError(f"{self.what}: {len(cookies)} cookies, {count} functions")

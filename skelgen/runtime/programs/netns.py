@@ -26,6 +26,7 @@ class NetnsProgram(Program):
     """``SEC("sk_lookup")`` (Linux 5.9) and ``SEC("flow_dissector")`` (5.8)."""
 
     __slots__ = ()
+    _call = "attach(netns)"
 
     def attach(
         self, netns: str | os.PathLike[str] | int = "/proc/thread-self/ns/net"
@@ -46,6 +47,7 @@ class NetfilterProgram(Program):
     """``SEC("netfilter")``, Linux 6.4."""
 
     __slots__ = ()
+    _call = "attach(family, hook)"
 
     def attach(
         self,

@@ -10,6 +10,7 @@ class PerfEventProgram(Program):
     """``SEC("perf_event")``: type ``PERF_EVENT``, Linux 4.9."""
 
     __slots__ = ()
+    _call = "attach(frequency=...)"
 
     def attach(
         self,

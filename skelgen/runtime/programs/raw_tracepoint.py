@@ -20,6 +20,7 @@ class RawTracepointProgram(Program):
     """
 
     __slots__ = ()
+    _call = "attach(event)"
 
     @property
     def auto_attachable(self) -> bool:
@@ -34,7 +35,7 @@ class RawTracepointProgram(Program):
         prog_fd = self.fd()
         event = event or _event(self.spec.attach)
         if event is None:
-            raise self.no_target("attach(event)")
+            raise self.no_target()
         what = f"{self.what} on raw tracepoint '{event}'"
         try:
             fd = syscalls.raw_tracepoint_open(event, prog_fd, cookie, what=what)

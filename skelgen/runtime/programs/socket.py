@@ -20,6 +20,7 @@ class SocketProgram(Program):
     """``SEC("socket")`` (Linux 3.19) and ``SEC("sk_reuseport")`` (4.19)."""
 
     __slots__ = ()
+    _call = "attach(socket)"
 
     def attach(self, socket: "socket") -> SocketLink:
         """Attach to a socket: ``SO_ATTACH_BPF``, ``SO_ATTACH_REUSEPORT_EBPF``.
@@ -35,6 +36,7 @@ class SockmapProgram(Program):
     """``SEC("sk_skb/...")`` (Linux 4.14) and ``SEC("sk_msg")`` (4.17)."""
 
     __slots__ = ()
+    _call = "attach(map)"
 
     def attach(
         self,

@@ -9,8 +9,11 @@ class StructOpsProgram(Program):
 
     __slots__ = ()
 
+    @property
+    def by_hand(self) -> str:
+        """Why the object's ``attach()`` passes it over."""
+        return "it is attached through the struct_ops variable that names it"
+
     def attach(self) -> Link:
         """Raise :class:`AttachError`: the variable that names it is attached."""
-        raise self.attach_error(
-            "it is attached through the struct_ops variable that names it"
-        )
+        raise self.attach_error(self.by_hand)

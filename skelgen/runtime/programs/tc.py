@@ -20,6 +20,9 @@ _PARENTS: Final[dict[int, int]] = {  # rtnetlink.INGRESS and EGRESS
     AttachType.TCX_INGRESS: 0xFFFFFFF2,
     AttachType.TCX_EGRESS: 0xFFFFFFF3,
 }
+_ACTION: Final = (
+    'actions belong to a filter of tc(8); SEC("tcx/ingress") can be attached'
+)
 _FROM_SECTION: Final = frozenset(
     (
         AttachType.TCX_INGRESS,
@@ -34,6 +37,16 @@ class TcProgram(Program):
     """``SEC("tcx/ingress")``, ``tc``, ``netkit/primary``, ...: type ``SCHED_CLS``."""
 
     __slots__ = ()
+
+    @property
+    def by_hand(self) -> str:
+        """Why the object's ``attach()`` passes it over, and what to call for it."""
+        where = f'SEC("{self.spec.section}") does not say where to attach'
+        if self.type == ProgType.SCHED_ACT:
+            return _ACTION
+        if self.attach_type in _FROM_SECTION:
+            return f"{where}; call attach(interface)"
+        return f"{where}; call attach(interface, direction='ingress') or 'egress'"
 
     def attach(
         self,
@@ -65,9 +78,7 @@ class TcProgram(Program):
         prog_fd = self.fd()
         what = f"{self.what} on interface '{interface}'"
         if self.type == ProgType.SCHED_ACT:
-            raise self.attach_error(
-                'actions belong to a filter of tc(8); SEC("tcx/ingress") can be attached'
-            )
+            raise self.attach_error(_ACTION)
         attach_type = self._hook(direction)
         index = interface_index(self, interface)
         flags, relative_fd, relative_id = ordering(

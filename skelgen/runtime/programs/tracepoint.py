@@ -15,6 +15,7 @@ class TracepointProgram(Program):
     """``SEC("tp/<category>/<event>")``, type ``TRACEPOINT``, Linux 4.7."""
 
     __slots__ = ()
+    _call = "attach(category, event)"
 
     @property
     def auto_attachable(self) -> bool:
@@ -39,7 +40,7 @@ class TracepointProgram(Program):
         if category is None and isinstance(target, Tracepoint):
             category, event = target.category, target.event
         if category is None or event is None:
-            raise self.no_target("attach(category, event)")
+            raise self.no_target()
         what = f"{self.what} on tracepoint '{category}/{event}'"
         number = self._event_id(category, event)
         perf = syscalls.perf_event_open(

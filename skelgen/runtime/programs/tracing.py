@@ -33,6 +33,7 @@ class TracingProgram(Program):
     """
 
     __slots__ = ()
+    _call = "set_attach_target() before load()"
 
     @property
     def auto_attachable(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from skelgen.model.attach import Uprobe, UprobeMulti
+from skelgen.model.attach import Uprobe, UprobeMulti, Usdt
 from skelgen.model.enums import AttachType
 from skelgen.runtime import syscalls
 from skelgen.runtime.elf_symbols import ElfError, open_symbols
@@ -70,6 +70,7 @@ class UprobeProgram(_FileProgram):
     """``SEC("uprobe/<path>:<function>")`` and ``uretprobe``: type ``KPROBE``, 4.3."""
 
     __slots__ = ()
+    _call = "attach(path, function)"
 
     @property
     def auto_attachable(self) -> bool:
@@ -103,7 +104,7 @@ class UprobeProgram(_FileProgram):
                 offset = target.offset if offset is None else offset
             retprobe = target.retprobe if retprobe is None else retprobe
         if path is None or (function is None and offset is None):
-            raise self.no_target("attach(path, function)")
+            raise self.no_target()
         binary = self._binary(os.fspath(path))
         start = 0 if function is None else self._offset(binary, function)
         place = Place(
@@ -125,6 +126,7 @@ class UprobeMultiProgram(_FileProgram):
     """``SEC("uprobe.multi/<path>:<pattern>")`` and its siblings, Linux 6.6."""
 
     __slots__ = ()
+    _call = "attach(path, pattern)"
 
     @property
     def auto_attachable(self) -> bool:
@@ -160,7 +162,7 @@ class UprobeMultiProgram(_FileProgram):
                     pattern = target.pattern
             retprobe = target.retprobe if retprobe is None else retprobe
         if path is None or (pattern is None and not functions and not offsets):
-            raise self.no_target("attach(path, pattern)")
+            raise self.no_target()
         binary = self._binary(os.fspath(path))
         if pattern is not None:
             offsets = self._matching(binary, pattern)
@@ -210,9 +212,23 @@ class UsdtProgram(_FileProgram):
 
     __slots__ = ()
 
+    @property
+    def auto_attachable(self) -> bool:
+        """Whether ``SEC()`` names the probe."""
+        target = self.spec.attach
+        return isinstance(target, Usdt) and target.name is not None
+
+    @property
+    def by_hand(self) -> str:
+        """Why no call attaches it."""
+        return _NO_USDT
+
     def attach(self) -> Link:
         """Raise :class:`AttachError`: this skelgen does not attach to USDT probes."""
-        raise self.attach_error(
-            "this version of skelgen cannot attach to USDT probes; a uprobe at the "
-            "probe's file offset can stand in for it"
-        )
+        raise self.attach_error(_NO_USDT)
+
+
+_NO_USDT: Final = (
+    "this version of skelgen cannot attach to USDT probes; a uprobe at the probe's "
+    "file offset can stand in for it"
+)

@@ -25,6 +25,17 @@ class XdpProgram(Program):
     """``SEC("xdp")``: type ``XDP``, Linux 4.8."""
 
     __slots__ = ()
+    _call = "attach(interface)"
+
+    @property
+    def by_hand(self) -> str:
+        """Why the object's ``attach()`` passes it over, and what to do for it."""
+        if self.attach_type in _OF_MAPS:
+            return (
+                f'SEC("{self.spec.section}") is for programs that a devmap or cpumap '
+                "runs; put its fd into an element"
+            )
+        return super().by_hand
 
     def attach(
         self,
@@ -44,10 +55,7 @@ class XdpProgram(Program):
         what = f"{self.what} on interface '{interface}'"
         prog_fd = self.fd()
         if self.attach_type in _OF_MAPS:
-            raise self.attach_error(
-                f'SEC("{self.spec.section}") is for programs that a devmap or cpumap '
-                "runs; put its fd into an element"
-            )
+            raise self.attach_error(self.by_hand)
         index = interface_index(self, interface)
         flags = 0 if mode is None else _MODES[mode]
         if link is not False:

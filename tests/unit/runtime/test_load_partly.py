@@ -84,7 +84,10 @@ def test_a_program(kernel: FakeKernel, tmp_path: Path) -> None:
         with pytest.raises(StateError):
             first.autoload = False
         assert len(kernel.named("MAP_UPDATE_ELEM")) == 4
-        assert list(obj.attach()) == ["second"]
+        report = obj.attach()
+        assert list(report.attached) == ["second"]
+        assert report.failed == {"first": first.load_error}
+        assert not report
     assert not kernel.open
 
 
@@ -217,7 +220,9 @@ def test_nothing_at_all(kernel: FakeKernel, tmp_path: Path) -> None:
     with opened(kernel, tmp_path) as obj:
         report = obj.load(strict=False)
         assert len(report.failures) == len(obj.maps) + len(obj.programs)
-        assert obj.attach() == {}
+        attached = obj.attach()
+        assert not attached.attached
+        assert set(attached.failed) == set(obj.programs)
         assert obj.state is State.LOADED
         assert not kernel.open
         del report

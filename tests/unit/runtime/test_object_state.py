@@ -10,6 +10,7 @@ import pytest
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import (
+    AttachError,
     BpfError,
     BpfOSError,
     ClosedError,
@@ -233,18 +234,26 @@ def test_attach(
 ) -> None:
     linked(obj, monkeypatch)
     obj.load()
-    links = obj.attach()
+    report = obj.attach()
+    links = report.attached
     assert list(links) == ["first", "second"]
+    assert report
     assert obj.links == links
-    assert obj.attach() == {}  # nothing new
+    assert str(report) == "attached: 'first', 'second'"
+    assert repr(report) == "<attach report: 2 attached>"
+    report = obj.attach()
+    assert report
+    assert not report.attached  # nothing new
+    there = "it is attached already"
+    assert report.passed_over == {"first": there, "second": there}
     links["first"].destroy()
     assert list(obj.links) == ["second"]
-    assert list(obj.attach()) == ["first"]
+    assert list(obj.attach().attached) == ["first"]
     before = set(kernel.open)
     obj.detach()
     assert obj.links == {}
     assert len(before - kernel.open) == 2
-    assert list(obj.attach(skip={"second"})) == ["first"]
+    assert list(obj.attach(skip={"second"}).attached) == ["first"]
 
 
 def test_what_is_not_to_be_attached(
@@ -254,7 +263,15 @@ def test_what_is_not_to_be_attached(
     obj.programs["first"].autoattach = False
     obj.programs["second"].autoload = False
     obj.load()
-    assert obj.attach() == {}
+    report = obj.attach()
+    assert report  # the user's own wish
+    assert not report.attached
+    assert str(report) == (
+        "passed over:\n"
+        "  'first': its autoattach is off\n"
+        "  'second': its autoload is off"
+    )
+    assert repr(report) == "<attach report: 2 passed over>"
 
 
 def test_attach_is_all_or_nothing(
@@ -268,7 +285,46 @@ def test_attach_is_all_or_nothing(
         obj.attach()
     assert kernel.open == before
     assert obj.links == {}
-    assert list(obj.attach()) == ["first", "second"]
+    assert list(obj.attach().attached) == ["first", "second"]
+
+
+def test_attach_what_can_be_attached(
+    kernel: FakeKernel, obj: Object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked(obj, monkeypatch)
+    obj.load()
+    kernel.then("RAW_TRACEPOINT_OPEN", -errno.ENOENT)
+    report = obj.attach(strict=False)
+    assert not report
+    assert list(report.attached) == ["first"]
+    assert obj.links == report.attached
+    error = report.failed["second"]
+    assert isinstance(error, AttachError)
+    assert error.__traceback__ is None
+    assert str(report) == (
+        "attached: 'first'\n"
+        "not attached:\n"
+        "  program 'second': no raw tracepoint 'sys_enter' in this kernel"
+    )
+    assert repr(report) == "<attach report: 1 attached, 1 failed>"
+    # what failed may be tried again
+    assert list(obj.attach().attached) == ["second"]
+
+
+def test_a_mistake_is_no_failure_of_the_kernel(
+    kernel: FakeKernel, obj: Object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked(obj, monkeypatch)
+    obj.load()
+    before = set(kernel.open)
+
+    def attach(self: RawTracepointProgram) -> Link:
+        raise TypeError(f"{self.what}: nonsense")
+
+    monkeypatch.setattr(RawTracepointProgram, "attach", attach)
+    with pytest.raises(TypeError, match="'second': nonsense"):
+        obj.attach(strict=False)
+    assert kernel.open == before
 
 
 def test_detach_goes_on_where_a_link_fails(
@@ -276,7 +332,7 @@ def test_detach_goes_on_where_a_link_fails(
 ) -> None:
     linked(obj, monkeypatch)
     obj.load()
-    links = obj.attach()
+    links = obj.attach().attached
     destroyed = []
 
     def destroy(self: Link) -> None:

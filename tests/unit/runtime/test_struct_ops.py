@@ -106,11 +106,16 @@ def test_load_and_register(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
             assert load.u32(ATTACH_BTF_ID) == vmlinux.find("ops")
             assert load.u32(ATTACH_TYPE) == member
         assert not values
-        links = obj.attach()
+        report = obj.attach()
         fds = [obj.programs[name].fd() for name in ("go", "end")]
         assert values == [struct.pack("=64xQQQI4x", 0, *fds, 7)]
-        assert list(links) == ["mine"]
-        assert obj.attach() == {}
+        assert list(report.attached) == ["mine"]
+        named = "it is attached through the struct_ops variable that names it"
+        assert report.passed_over == {"go": named, "end": named}
+        assert report
+        again = obj.attach()
+        assert again
+        assert not again.attached
         obj.detach()
         assert len(kernel.named("MAP_DELETE_ELEM")) == 1
     assert not kernel.open
@@ -311,7 +316,9 @@ def test_left_out(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
         obj.struct_ops["mine"].autocreate = False
         obj.load()
         assert not kernel.named("PROG_LOAD")
-        assert obj.attach() == {}
+        report = obj.attach()
+        assert report
+        assert report.passed_over["mine"] == "its autocreate is off"
     with opened(functions=(("start", "go"),)) as obj:
         with pytest.raises(StateError, match="'end': no struct_ops variable uses it"):
             obj.load()
@@ -319,7 +326,7 @@ def test_left_out(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
         obj.load()
         assert len(kernel.named("PROG_LOAD")) == 1
         obj.struct_ops["mine"].autoattach = False
-        assert obj.attach() == {}
+        assert obj.attach().passed_over["mine"] == "its autoattach is off"
     with opened() as obj, pytest.raises(StateError, match="load"):
         obj.struct_ops["mine"].attach()
 
