@@ -34,15 +34,17 @@ def generate(
 
     Raises :class:`skelgen.errors.SkelgenError`.
     """
-    from skelgen.build.generate import (  # noqa: PLC0415 - see the module's docstring
+    from skelgen.build.generate import (  # noqa: PLC0415 - see the module's docstring  # noqa: PLC0415 - likewise
+        Image,
         Options,
-    )
-    from skelgen.build.generate import (  # noqa: PLC0415 - likewise
-        generate as from_bytes,
+        generate_images,
     )
 
     data, base, path = _read(source, source_name)
-    return from_bytes(data, base, path, Options.of(name, types, records))
+    options = Options.of(name, types, records)
+    made = generate_images((Image(data),), base, path, options)
+    _warn(made.warnings.splitlines())
+    return made.text
 
 
 def read_object(
@@ -61,7 +63,9 @@ def read_object(
     )
 
     data, base, path = _read(source, source_name)
-    return read(data, base, path, Options.of(name).name)
+    spec, warnings = read(data, base, path, Options.of(name).name)
+    _warn([f"{path}: warning: {text}" for text in warnings])
+    return spec
 
 
 def open_object(
@@ -92,6 +96,22 @@ def open_object(
         token=token,
         log_level=log_level,
     )
+
+
+def _warn(lines: "Sequence[str]") -> None:
+    """Say what is odd about an object, to whoever called a function of this module."""
+    if not lines:
+        return
+    import sys  # noqa: PLC0415 - see the module's docstring
+    import warnings  # noqa: PLC0415 - likewise
+
+    from skelgen.errors import ObjectWarning  # noqa: PLC0415 - likewise
+
+    level = 1
+    while sys._getframe(level).f_globals is globals():  # noqa: SLF001 - as warnings do
+        level += 1
+    for line in lines:
+        warnings.warn(line, ObjectWarning, stacklevel=level + 1)
 
 
 def _read(

@@ -37,6 +37,10 @@ class ObjectError(SkelgenError, ValueError):
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+class ObjectWarning(UserWarning):
+    """What is odd about an object that can be loaded all the same."""
+
+
 class BtfError(SkelgenError, ValueError):
     """BTF that is broken, or that has a type the generator cannot express."""
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import skelgen
@@ -17,6 +17,9 @@ from skelgen.model.spec import ObjectSpec
 
 _is_name = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
 _is_type = re.compile(r"(?:(?:struct|union|enum) )?[A-Za-z_][A-Za-z0-9_]*").fullmatch
+
+_MOST_WARNINGS = 20
+"""Variables that are warned of one by one."""
 
 
 class Options(NamedTuple):
@@ -72,15 +75,29 @@ def _c_type(text: str) -> str:
     return name
 
 
-def read(data: bytes, source: str, path: str, name: str | None = None) -> ObjectSpec:
-    """Return the blueprint of an object.
+class Read(NamedTuple):
+    """An object that was read."""
+
+    spec: ObjectSpec
+    warnings: tuple[str, ...]
+    """What is odd about it: one line each, without the path."""
+
+
+def read(data: bytes, source: str, path: str, name: str | None = None) -> Read:
+    """Return the blueprint of an object, and what is odd about it.
 
     ``source`` is the base name of its file, ``path`` what messages call it. Raises
     ObjectError.
     """
-    return elf.read_object(
+    spec, pointers = elf.read(
         data, name=name or elf.object_name(source), source=source, path=path
     )
+    texts = [doc(str(item)) for item in pointers[:_MOST_WARNINGS]]
+    if len(pointers) > _MOST_WARNINGS:
+        texts.append(f"{len(pointers) - _MOST_WARNINGS} more variables with pointers")
+    if not (spec.programs or spec.maps or spec.data or spec.struct_ops or spec.license):
+        texts.append("no programs, maps, variables or licence in it")
+    return Read(spec, (*texts, *_warnings(spec)))
 
 
 class Image(NamedTuple):
@@ -89,14 +106,6 @@ class Image(NamedTuple):
     data: bytes
     targets: tuple[str, ...] = ()
     """Names of targets, see :mod:`skelgen.targets`; none for the only one."""
-
-
-def generate(data: bytes, source: str, path: str, options: Options) -> str:
-    """Return the module of an object; arguments as of :func:`read`.
-
-    Raises SkelgenError, with the path in its message.
-    """
-    return generate_images((Image(data),), source, path, options).text
 
 
 class Generated(NamedTuple):
@@ -116,9 +125,11 @@ def generate_images(
     BtfError when maps, programs, globals or types differ between images.
     """
     kept = _distinct(images)
-    specs = [read(image.data, source, path, options.name) for image in kept]
+    found = [read(image.data, source, path, options.name) for image in kept]
+    specs = [one.spec for one in found]
+    odd = dict.fromkeys(text for one in found for text in one.warnings)
     try:
-        return Generated(_generate(kept, specs, options), _warnings(specs[0], path))
+        return Generated(_generate(kept, specs, options), warning_lines(path, odd))
     except ObjectError as error:
         error.path = path
         raise
@@ -128,16 +139,21 @@ def generate_images(
         raise type(error)(f"{path}: {error}") from error
 
 
-def _warnings(spec: ObjectSpec, path: str) -> str:
+def warning_lines(path: str, warnings: Iterable[str]) -> str:
+    """Return warnings as lines, as a compiler prints them."""
+    return "".join(f"{doc(path)}: warning: {text}\n" for text in warnings)
+
+
+def _warnings(spec: ObjectSpec) -> list[str]:
     """Return what will fail though it loads: each program that names no target."""
     faults = (
         (program.name, elf.section_fault(program.section)) for program in spec.programs
     )
-    return "".join(
-        f"{doc(path)}: warning: program '{doc(name)}': {doc(fault)}; attach() refuses it\n"
+    return [
+        f"program '{doc(name)}': {doc(fault)}; attach() refuses it"
         for name, fault in faults
         if fault is not None
-    )
+    ]
 
 
 def _distinct(images: Sequence[Image]) -> list[Image]:

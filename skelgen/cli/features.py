@@ -196,7 +196,7 @@ def _check(path: Path, *, as_json: bool, load: bool) -> None:
     from skelgen.runtime.object import Object  # noqa: PLC0415 - likewise
 
     try:
-        spec = read(read_source(path), path.name, str(path))
+        spec = read(read_source(path), path.name, str(path)).spec
     except SkelgenError as error:
         show(error)
         sys.exit(BAD_INPUT)

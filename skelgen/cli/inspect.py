@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from skelgen.build.files import read_source
-from skelgen.build.generate import read
+from skelgen.build.generate import read, warning_lines
 from skelgen.cli.errors import BAD_INPUT, show
 from skelgen.errors import SkelgenError
 
@@ -25,7 +25,7 @@ def inspect(object_: Path, *, as_json: bool) -> None:
 
     try:
         data = read_source(object_)
-        spec = read(data, object_.name, str(object_))
+        spec, warnings = read(data, object_.name, str(object_))
         if as_json:
             text = json.dumps(report.report(spec), indent=2) + "\n"
         else:
@@ -33,4 +33,5 @@ def inspect(object_: Path, *, as_json: bool) -> None:
     except SkelgenError as error:
         show(error)
         sys.exit(BAD_INPUT)
+    click.echo(warning_lines(str(object_), warnings), err=True, nl=False)
     click.echo(text, nl=False)

@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skelgen.btf.parse import Btf
+    from skelgen.elf.lower import Reading
     from skelgen.model.spec import ObjectSpec
 
 
@@ -16,6 +17,13 @@ def read_object(
     from skelgen.elf import lower  # noqa: PLC0415 - light import of the package
 
     return lower.read_object(data, name=name, source=source, path=path)
+
+
+def read(data: bytes, *, name: str, source: str, path: str | None = None) -> "Reading":
+    """Return the blueprint, and what is wrong with initial values."""
+    from skelgen.elf import lower  # noqa: PLC0415 - light import of the package
+
+    return lower.read(data, name=name, source=source, path=path)
 
 
 def object_name(path: str) -> str:

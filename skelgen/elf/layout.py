@@ -7,6 +7,7 @@ Names decide, then type and flags; what nobody needs (DWARF, string tables,
 import struct
 
 from skelgen.elf.reader import (
+    SHF_EXECINSTR,
     SHT_NOBITS,
     SHT_PROGBITS,
     SHT_REL,
@@ -24,6 +25,16 @@ KSYMS = ".ksyms"
 STRUCT_OPS = frozenset(
     (".struct_ops", ".struct_ops.link", "?.struct_ops", "?.struct_ops.link")
 )
+_CONTENTS = STRUCT_OPS | {
+    "license",
+    "version",
+    MAPS,
+    ARENA,
+    ".BTF",
+    ".BTF.ext",
+    ".jumptables",
+}
+"""Sections that are never of zeros alone to a compiler, beside code and data."""
 
 MAX_LICENSE = 63
 """libbpf keeps no more of a licence."""
@@ -44,6 +55,7 @@ class Layout:
         "kern_version",
         "license",
         "maps",
+        "pointers",
         "relocations",
         "struct_ops",
         "text",
@@ -67,12 +79,15 @@ class Layout:
         self.jump_tables: Section | None = None
         self.relocations: list[tuple[Section, Section]] = []
         """Pairs of a relocation section and what it relocates."""
+        self.pointers: list[tuple[Section, Section]] = []
+        """The same of data sections, whose relocations nobody can do."""
 
 
 def survey(elf: ElfFile) -> Layout:
     """Find out which section plays which part."""
     layout = Layout()
     for section in elf.sections[1:]:
+        _check_contents(section)
         _place(elf, layout, section)
     _place_relocations(elf, layout)
     for section, _ in layout.data:
@@ -112,6 +127,24 @@ def _place(elf: ElfFile, layout: Layout, section: Section) -> None:
         _place_contents(layout, section)
 
 
+def _check_contents(section: Section) -> None:
+    """Refuse a section without contents that has some in a whole object."""
+    name = section.name
+    if section.type != SHT_NOBITS or not section.size:
+        return
+    if (
+        section.flags & SHF_EXECINSTR
+        or name in _CONTENTS
+        or _named(name, ".data")
+        or _named(name, ".rodata")
+    ):
+        raise ObjectError(
+            f"{section.size} bytes without contents (SHT_NOBITS): this is the half of a"
+            " split object that has the debug information; give the half with the code",
+            section=name,
+        )
+
+
 def _place_contents(layout: Layout, section: Section) -> None:
     """Place a section that has contents and no name of its own."""
     name = section.name
@@ -133,11 +166,14 @@ def _place_contents(layout: Layout, section: Section) -> None:
 
 
 def _place_relocations(elf: ElfFile, layout: Layout) -> None:
-    """Find the relocations of code, ``.maps`` and struct_ops."""
+    """Find the relocations of code, ``.maps`` and struct_ops, and those of data."""
     relocated = {section.number for section in layout.code + layout.struct_ops}
+    data = {section.number for section, _ in layout.data}
     if layout.maps is not None:
         relocated.add(layout.maps.number)
     for section in elf.sections[1:]:
+        if section.info in data and section.type in {SHT_REL, SHT_RELA}:
+            layout.pointers.append((section, elf.sections[section.info]))
         if section.info not in relocated:
             continue
         target = elf.sections[section.info]

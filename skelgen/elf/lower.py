@@ -1,11 +1,20 @@
 """From an object's bytes to its :class:`~skelgen.model.spec.ObjectSpec`."""
 
 import re
+from typing import NamedTuple
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.ext import BtfExt
 from skelgen.btf.parse import Btf
-from skelgen.elf import btf_fixup, externs, functions, maps, relocs, struct_ops
+from skelgen.elf import (
+    btf_fixup,
+    externs,
+    functions,
+    maps,
+    pointers,
+    relocs,
+    struct_ops,
+)
 from skelgen.elf import data as data_sections
 from skelgen.elf.layout import Layout, survey
 from skelgen.elf.link import Linker
@@ -19,10 +28,24 @@ from skelgen.model.spec import ObjectSpec
 _MAX_NAME = 63  # bpftool's MAX_OBJ_NAME_LEN
 
 
+class Reading(NamedTuple):
+    """An object that was read."""
+
+    spec: ObjectSpec
+    """Its blueprint."""
+    pointers: tuple[pointers.Pointers, ...]
+    """What its variables should begin with, and will not."""
+
+
 def read_object(
     data: bytes, *, name: str, source: str, path: str | None = None
 ) -> ObjectSpec:
-    """Return the blueprint of a compiled BPF object.
+    """Return the blueprint of a compiled BPF object; see :func:`read`."""
+    return read(data, name=name, source=source, path=path).spec
+
+
+def read(data: bytes, *, name: str, source: str, path: str | None = None) -> Reading:
+    """Read a compiled BPF object.
 
     `name` is the object's C identifier (see :func:`object_name`), `source` the base
     name of the file and `path` what the user called it, for errors.
@@ -41,7 +64,7 @@ def read_object(
         ) from error
 
 
-def _read(data: bytes, name: str, source: str) -> ObjectSpec:
+def _read(data: bytes, name: str, source: str) -> Reading:
     elf = ElfFile(data)
     layout = survey(elf)
     btf = _read_btf(elf, layout)
@@ -62,7 +85,7 @@ def _read(data: bytes, name: str, source: str) -> ObjectSpec:
     linker = Linker(found, records, tables, callbacks, elf.prefix)
     image = ImageBuilder()
     programs = link_programs(found, linker, image)
-    return ObjectSpec(
+    spec = ObjectSpec(
         name,
         source,
         elf.byteorder,
@@ -76,6 +99,7 @@ def _read(data: bytes, name: str, source: str) -> ObjectSpec:
         image.add(btf.raw) if btf is not None else None,
         image.bytes(),
     )
+    return Reading(spec, pointers.collect(elf, layout))
 
 
 def _read_btf(elf: ElfFile, layout: Layout) -> Btf | None:

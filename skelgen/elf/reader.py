@@ -50,7 +50,7 @@ STV_HIDDEN = 2
 _EHDR_SIZE = 64
 _SHDR_SIZE = 64
 _SYM_SIZE = 24
-_REL_SIZE = 16
+_REL_SIZES = {SHT_REL: 16, SHT_RELA: 24}
 
 # Longer than any name that the kernel (KSYM_NAME_LEN 512) or a C compiler makes;
 # a bound, because overlapping names would otherwise add up to file size squared.
@@ -114,7 +114,10 @@ class Symbol(NamedTuple):
 
 
 class Relocation(NamedTuple):
-    """An entry of a ``SHT_REL`` section; the addend is in the relocated bytes."""
+    """An entry of a ``SHT_REL`` section, whose addend is in the relocated bytes.
+
+    Or one of ``SHT_RELA``, without its addend.
+    """
 
     offset: int
     """Byte offset in the section that is relocated."""
@@ -176,22 +179,24 @@ class ElfFile:
         return self._string(self.sections[table.link], symbol.name_offset)
 
     def relocations(self, section: Section) -> list[Relocation]:
-        """Return the entries of a ``SHT_REL`` section, each naming a real symbol."""
-        if section.entry_size != _REL_SIZE or section.size % _REL_SIZE:
+        """Return the entries of a relocation section, each naming a real symbol."""
+        size = _REL_SIZES[section.type]
+        if section.entry_size != size or section.size % size:
             raise ObjectError(
-                f"relocation section of {section.size} bytes is not made of {_REL_SIZE}-byte entries",
+                f"relocation section of {section.size} bytes is not made of {size}-byte entries",
                 section=section.name,
                 offset=0,
             )
         relocations: list[Relocation] = []
         count = len(self.symbols)
-        entries = struct.iter_unpack(f"{self.prefix}QQ", self.content(section))
+        form = f"{self.prefix}QQ{size - 16}x"
+        entries = struct.iter_unpack(form, self.content(section))
         for number, (offset, info) in enumerate(entries):
             if info >> 32 >= count:
                 raise ObjectError(
                     f"relocation against symbol {info >> 32}, but there are only {count}",
                     section=section.name,
-                    offset=number * _REL_SIZE,
+                    offset=number * size,
                 )
             relocations.append(Relocation(offset, info & 0xFFFFFFFF, info >> 32))
         return relocations

@@ -331,7 +331,8 @@ def test_inspect_json(folder: Path) -> None:
 def test_inspect_everything(bpf_source: sources.Source) -> None:
     path = str(sources.compiled(bpf_source))
     text = run("inspect", path)
-    assert (text.exit_code, text.stderr) == (0, "")
+    odd = bpf_source.name in {"prog_misnamed", "types_strings"}
+    assert (text.exit_code, ": warning: " in text.stderr) == (0, odd)
     table = json.loads(run("inspect", path, "--json").stdout)
     for part in ("maps", "programs", "struct_ops"):
         for row in table[part]:
