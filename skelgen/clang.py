@@ -1,16 +1,19 @@
 """Find a clang with the BPF back end, and run it.
 
 The compiler is ``$SKELGEN_CLANG``, else ``clang`` on PATH, else the clang inside
-the ``ziglang`` wheel, which ``pip install 'skelgen[clang]'`` brings. That wheel
-also carries clang's own headers and the kernel's UAPI headers, so with it a build
-reads nothing of the machine it runs on; ``SKELGEN_CLANG=ziglang`` asks for it.
+the ``ziglang`` wheel, which ``pip install 'skelgen[clang]'`` brings. Where that wheel
+is installed, it comes before a clang on PATH that is older than 16. It also carries
+clang's own headers and the kernel's UAPI headers, so with it a build reads nothing of
+the machine it runs on; ``SKELGEN_CLANG=ziglang`` asks for it.
 """
 
+import functools
 import importlib.util
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -46,31 +49,27 @@ _ZIG_LIBC_INCLUDE = {
     name: folder.replace("-any", "-gnu") for name, folder in _ZIG_ARCH_INCLUDE.items()
 }
 
-# What clang says of a type or a member that a header does not have.
-_LACKING = re.compile(
-    r"no member named|unknown type name|incomplete (definition of )?type"
-    r"|undeclared identifier|forward declaration of"
-)
-_SMALL = (
-    "skelgen's own vmlinux.h has the most common types alone; all of them: "
-    "skelgen btf dump --kernel -o vmlinux.h, beside the source, or"
-    ' vmlinux = "kernel" in [tool.skelgen], or --vmlinux kernel'
-)
-# What clang says where a vmlinux.h declares a kfunc otherwise than the program does.
-_OTHER_PROTOTYPE = re.compile(
-    r"error: conflicting types for '\w+'\n(?!.*error: ).*\n.*\n"
-    r".*\bvmlinux\.h:\d+:\d+: note: previous declaration is here"
-)
-_PROTOTYPES = (
-    "vmlinux.h declares the kfuncs of its kernel; a program that declares its own"
-    " has BPF_NO_KFUNC_PROTOTYPES defined: #define it first in the source, or"
-    " --define BPF_NO_KFUNC_PROTOTYPES"
-)
-
 _MISSING = """no C compiler for BPF was found
   pip install 'skelgen[clang]'   installs one into this Python environment, or
   apt install clang              installs one for the machine, or
   SKELGEN_CLANG=/path/to/clang   names one"""
+
+
+_GOOD = 16
+"""The first clang without known crashes, and with errors where 15 and older warn."""
+
+_VERSION = re.compile(r"\bclang version (\d+(?:\.\d+)*)")
+
+# The compiler's own end, and what it prints of its inside then.
+_CRASH = re.compile(
+    r"PLEASE submit a bug report|^Stack dump:|frontend command failed"
+    r"|unable to execute command|^LLVM ERROR:|error in backend",
+    re.MULTILINE,
+)
+_INSIDE = re.compile(
+    r"^(PLEASE submit a bug report|Stack dump:).*?(?=^\S*clang\S*: (error|note):|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,16 @@ class Compiler:
     """Where it was found: ``SKELGEN_CLANG``, ``PATH`` or ``ziglang``."""
     root: Path | None = None
     """Folder of the ziglang package, whose headers it uses."""
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Its version, such as ``(14, 0, 6)``; empty when it does not say one."""
+        return _version(self.command)
+
+    def __str__(self) -> str:
+        number = ".".join(map(str, self.version))
+        named = "ziglang" if self.root is not None else shlex.join(self.command)
+        return f"version {number}, {named}" if number else named
 
     def system_flags(self, arch: str | None) -> tuple[str, ...]:
         """Return the flags that give it its headers for ``__TARGET_ARCH_<arch>``.
@@ -159,13 +168,36 @@ def find_compiler(environ: Mapping[str, str] | None = None) -> Compiler:
         if not words or shutil.which(words[0], path=environ.get("PATH")) is None:
             raise CompileError(f"SKELGEN_CLANG names no program: '{named}'")
         return Compiler(tuple(words), "SKELGEN_CLANG")
-    on_path = shutil.which("clang", path=environ.get("PATH"))
-    if on_path is not None:
-        return Compiler((on_path,), "PATH")
-    found = _ziglang()
-    if found is None:
+    path = shutil.which("clang", path=environ.get("PATH"))
+    on_path = None if path is None else Compiler((path,), "PATH")
+    installed = _ziglang()
+    # What says no version is a wrapper of somebody's, who knows why.
+    if on_path is not None and (
+        installed is None or not on_path.version or on_path.version >= (_GOOD,)
+    ):
+        return on_path
+    if installed is None:
         raise CompileError(_MISSING)
-    return found
+    return installed
+
+
+@functools.cache
+def _version(command: tuple[str, ...]) -> tuple[int, ...]:
+    """Ask a compiler for its version; a process asks each one once."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's compiler
+            (*command, "--version"),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=60,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    found = _VERSION.search(done.stdout)
+    return () if found is None else tuple(map(int, found[1].split(".")))
 
 
 def _ziglang() -> Compiler | None:
@@ -195,6 +227,8 @@ def command(
     words = [*compiler.command]
     words += ["-target", "bpfel" if target.byteorder == "little" else "bpfeb"]
     words += ["-O2", "-g", f"-mcpu={options.cpu}", "-Wall", "-fno-stack-protector"]
+    # Before 16 a misspelt helper is a warning, and then a symbol that nobody has.
+    words += ["-Werror=implicit-function-declaration"]
     if target.arch is not None:
         words += [f"-D__TARGET_ARCH_{target.arch}"]
     if target.arch == "mips":  # whose <asm/byteorder.h> asks the compiler for it
@@ -230,21 +264,29 @@ def compile_object(
     ``depfile`` receives the headers it read, as a make rule. ``output`` is written
     only when clang succeeds. Raises CompileError with clang's own text otherwise.
     """
+    compiler = compiler or find_compiler()
     words = command(
-        compiler or find_compiler(),
+        compiler,
         source,
         output,
         options=options or CompileOptions(),
         depfile=depfile,
         cwd=cwd,
     )
-    return run(words, source, cwd)
+    return run(words, source, cwd, compiler=compiler)
 
 
-def run(words: tuple[str, ...], source: Path, cwd: Path | None = None) -> str:
+def run(
+    words: tuple[str, ...],
+    source: Path,
+    cwd: Path | None = None,
+    *,
+    compiler: Compiler,
+) -> str:
     """Run what :func:`command` gave for ``source``; return what clang warned of.
 
-    Raises CompileError with clang's own text when it fails.
+    Raises CompileError with clang's own text when it fails, and a note with what to
+    try when it was clang itself that broke down.
     """
     try:
         # C and its flags are the user's own; no shell takes part.
@@ -258,36 +300,53 @@ def run(words: tuple[str, ...], source: Path, cwd: Path | None = None) -> str:
         )
     except OSError as error:
         raise CompileError(
-            f"cannot run {words[0]}: {error.strerror}", command=words
+            f"{source}: cannot run {words[0]}: {error.strerror}", command=words
         ) from error
-    if done.returncode != 0:
-        said = "" if done.stderr.strip() else f": exit status {done.returncode}"
-        failed = CompileError(
-            f"{source}: clang failed{said}",
-            command=words,
-            status=done.returncode,
-            output=done.stderr,
-        )
-        if _LACKING.search(done.stderr) and _reads(words, cwd, VMLINUX / "vmlinux.h"):
-            failed.add_note(_SMALL)
-        if _OTHER_PROTOTYPE.search(done.stderr):
-            failed.add_note(_PROTOTYPES)
-        raise failed
-    return done.stderr
-
-
-def _reads(words: tuple[str, ...], cwd: Path | None, header: Path) -> bool:
-    """Tell whether a compilation that failed includes a header."""
-    # -H lists headers as they are found, also where the rest is in error
-    done = subprocess.run(  # noqa: S603 - as above
-        (*words, "-H", "-fsyntax-only"),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
+    if done.returncode == 0:
+        return done.stderr
+    crashed = done.returncode < 0 or _CRASH.search(done.stderr) is not None
+    failed = CompileError(
+        f"{source}: clang {'crashed' if crashed else 'failed'} ({compiler})"
+        f"{_status(done.returncode, done.stderr)}",
+        command=words,
+        status=done.returncode,
+        output=_INSIDE.sub("", done.stderr) if crashed else done.stderr,
     )
-    return f" {header}\n" in done.stderr
+    if crashed:
+        failed.add_note(_after_crash(compiler, done.returncode))
+    raise failed
+
+
+def _status(status: int, printed: str) -> str:
+    """Return how a compiler ended, where it does not say so itself."""
+    if status < 0:
+        return f": killed by {_signal_name(-status)}"
+    return "" if printed.strip() else f": exit status {status}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _after_crash(compiler: Compiler, status: int) -> str:
+    """Return what to try where the compiler itself broke down."""
+    if status == -signal.SIGKILL:
+        return "SIGKILL is what the kernel sends where memory ran out; is there enough?"
+    if compiler.root is not None:
+        return (
+            "that is a fault of this clang, not of the program's C; another one may do:"
+            " SKELGEN_CLANG=/path/to/clang names it"
+        )
+    others = "SKELGEN_CLANG=ziglang uses the one of skelgen[clang]"
+    if _ziglang() is None:
+        others = f"pip install 'skelgen[clang]' brings one, and {others}"
+    return (
+        f"that is a fault of this clang, not of the program's C; a newer one may do:"
+        f" {others}"
+    )
 
 
 def read_depfile(text: str) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ Bad input or usage; the message says what and where.
 .B SKELGEN_CLANG
 The compiler, a command of one or more words. Else it is
 .B clang
-on PATH, else the one that the Python package
+on PATH; where that is missing or older than 16, the one that the Python package
 .B ziglang
 brings;
 .B SKELGEN_CLANG=ziglang

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from skelgen import clang
 from skelgen.build import btf_dump
+from skelgen.build.advice import Failure, advise
 from skelgen.errors import CompileError, ObjectError
 
 
@@ -64,8 +65,9 @@ def compile_c(
             vmlinux=vmlinux,
         )
         try:
-            warnings = clang.run(words, root / source, root)
+            warnings = clang.run(words, root / source, root, compiler=compiler)
         except CompileError as error:
+            advise(Failure(error, compiler, options, root))
             error.output = _from_here(error.output)
             raise
         named = clang.read_depfile(depfile.read_text(encoding="utf-8"))

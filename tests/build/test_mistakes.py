@@ -49,12 +49,12 @@ def nothing(_folder: Path) -> None:
 MISTAKES = {
     "broken C": Mistake(
         write("bpf/trace.bpf.c", "int x = wrong;\n"),
-        "bpf/trace.bpf.c: clang failed\n",
+        "bpf/trace.bpf.c: clang failed (version ",
         "bpf/trace.bpf.c:1:9: error: use of undeclared identifier 'wrong'\n",
     ),
     "a missing header": Mistake(
         lambda folder: (folder / "bpf/include/shared.h").unlink(),
-        "bpf/trace.bpf.c: clang failed\n",
+        "bpf/trace.bpf.c: clang failed (version ",
         "bpf/trace.bpf.c:3:10: fatal error: 'shared.h' file not found\n",
     ),
     "a missing source": Mistake(
@@ -168,7 +168,8 @@ def test_pip_shows_it(
     assert done.returncode == 1
     said = [line.removeprefix("      ") for line in done.stdout.splitlines()]
     head = "error: skelgen: " if kind == "setuptools" else "skelgen: "
-    start = said.index(f"{head}bpf/trace.bpf.c: clang failed")
+    failed = f"{head}bpf/trace.bpf.c: clang failed (version "
+    (start,) = [at for at, line in enumerate(said) if line.startswith(failed)]
     assert said[start + 1] == (
         "  bpf/trace.bpf.c:1:9: error: use of undeclared identifier 'wrong'"
     )

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from skelgen import clang
-from skelgen.build import project
+from skelgen.btf.build import BtfBuilder
+from skelgen.btf.types import Enumerator, Member
+from skelgen.build import btf_dump, project
 from skelgen.build.compile import compile_c
 from skelgen.build.config import parse
 from skelgen.build.driver import Outcome
@@ -93,46 +95,135 @@ def test_ones_own_in_a_folder_wins(tmp_path: Path, flag: str) -> None:
 # What is not in it
 
 
-def failure(folder: Path, text: str) -> CompileError:
-    source = folder / "lacking.bpf.c"
-    source.write_text(text, "utf-8")
+def failure(folder: Path, text: str, **options: object) -> CompileError:
+    (folder / "lacking.bpf.c").write_text(text, "utf-8")
+    chosen = clang.CompileOptions(**options)  # type: ignore[arg-type] # one of each
     with pytest.raises(CompileError) as caught:
-        clang.compile_object(source, folder / "lacking.o", cwd=folder)
+        compile_c(Path("lacking.bpf.c"), chosen, root=folder)
     return caught.value
 
 
+def notes(error: CompileError) -> list[str]:
+    return getattr(error, "__notes__", [])
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make up the running kernel's BTF: what has names that skelgen's header lacks."""
+    btf = BtfBuilder()
+    integer = btf.add_int("int", 4, signed=True)
+    members = (Member("absent", integer, 0),)
+    btf.add_struct("task_struct", 4, members)
+    btf.add_struct("absent", 4, members)
+    btf.add_typedef("absent_t", integer)
+    btf.add_enum("absence", (Enumerator("ABSENT", 1),))
+    path = tmp_path / "kernel.btf"
+    path.write_bytes(btf.bytes())
+    monkeypatch.setattr(btf_dump, "RUNNING_KERNEL", str(path))
+    return path
+
+
 LACKING = {
-    "member": "int f(struct task_struct *t) { return t->absent; }\n",
-    "type": "int f(absent_t *t) { return 0; }\n",
-    "incomplete": "int f(struct absent *t) { return t->x; }\n",
-    "by value": "struct absent it;\n",
-    "constant": "int f(void) { return ABSENT; }\n",
+    "member": (
+        "task_struct.absent",
+        "int f(struct task_struct *t) { return t->absent; }",
+    ),
+    "type": ("absent_t", "int f(absent_t *t) { return 0; }"),
+    "incomplete": ("absent", "int f(struct absent *t) { return t->x; }"),
+    "by value": ("absent", "struct absent it;"),
+    "size": ("absent", "int f(void) { return sizeof(struct absent); }"),
+    "offset": (
+        "absent",
+        "int f(void) { return __builtin_offsetof(struct absent, x); }",
+    ),
+    "constant": ("ABSENT", "int f(void) { return ABSENT; }"),
 }
 
 
-@pytest.mark.parametrize("text", LACKING.values(), ids=LACKING)
-def test_who_lacks_something_is_told_how_to_get_it(tmp_path: Path, text: str) -> None:
-    error = failure(tmp_path, f"#include <vmlinux.h>\n{text}")
-    (note,) = error.__notes__
+@every_compiler
+@pytest.mark.parametrize("lacking", LACKING.values(), ids=LACKING)
+def test_who_lacks_something_is_told_how_to_get_it(
+    tmp_path: Path,
+    kernel: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lacking: tuple[str, str],
+    compiler: clang.Compiler,
+) -> None:
+    monkeypatch.setattr(clang, "find_compiler", lambda: compiler)
+    name, text = lacking
+    (note,) = notes(failure(tmp_path, f"#include <vmlinux.h>\n{text}\n"))
+    assert note.startswith(f"this kernel has {name}. skelgen's own vmlinux.h has")
     assert "skelgen btf dump --kernel -o vmlinux.h" in note
     assert 'vmlinux = "kernel"' in note
+    # where nobody can tell, it may be
+    kernel.unlink()
+    (note,) = notes(failure(tmp_path, f"#include <vmlinux.h>\n{text}\n"))
+    assert "skelgen btf dump --kernel -o vmlinux.h" in note
+    assert "this machine cannot tell" in note
 
 
-def test_other_mistakes_get_no_such_advice(tmp_path: Path) -> None:
-    error = failure(tmp_path, "#include <vmlinux.h>\nint f(void) { return }\n")
-    assert not hasattr(error, "__notes__")
-    # another header than ours
-    error = failure(tmp_path, f"struct task_struct {{}};\n{LACKING['member']}")
-    assert not hasattr(error, "__notes__")
+MISTYPED = {
+    "type": "int f(evnt_t *t) { return 0; }",
+    "struct": "int f(struct evnt *t) { return t->x; }",
+    "constant": "int f(void) { return ABSNET; }",
+    "variable": "int f(void) { return count; }",
+    "member of my own": "struct event { int a; };\nint f(struct event *t) { return t->b; }",
+    "syntax": "int f(void) { return }",
+}
+
+
+@pytest.mark.parametrize("text", MISTYPED.values(), ids=MISTYPED)
+def test_what_no_kernel_has_is_no_reason_for_another_header(
+    tmp_path: Path, kernel: Path, text: str
+) -> None:
+    assert kernel.exists()
+    assert not notes(failure(tmp_path, f"#include <vmlinux.h>\n{text}\n"))
+
+
+def test_a_mistyped_variable_is_none_of_the_kernels(
+    tmp_path: Path, kernel: Path
+) -> None:
+    kernel.unlink()
+    for text in (MISTYPED["variable"], MISTYPED["member of my own"]):
+        assert not notes(failure(tmp_path, f"#include <vmlinux.h>\n{text}\n"))
+
+
+def test_a_mistyped_member_of_the_kernels(tmp_path: Path, kernel: Path) -> None:
+    assert kernel.exists()
+    text = "#include <vmlinux.h>\nint f(struct task_struct *t) { return t->abzent; }\n"
+    assert notes(failure(tmp_path, text)) == [
+        ("struct task_struct of this kernel has no member 'abzent' either;"
+        " did you mean 'absent'?")
+    ]
+
+
+def test_other_headers_get_no_such_advice(tmp_path: Path, kernel: Path) -> None:
+    assert kernel.exists()
+    text = LACKING["member"][1]
+    assert not notes(failure(tmp_path, f"struct task_struct {{}};\n{text}\n"))
     (tmp_path / "vmlinux.h").write_text(MINE, "utf-8")
-    error = failure(tmp_path, f'#include "vmlinux.h"\n{LACKING["member"]}')
-    assert not hasattr(error, "__notes__")
+    assert not notes(failure(tmp_path, f'#include "vmlinux.h"\n{text}\n'))
+
+
+@every_compiler
+def test_a_macro_is_in_no_vmlinux_h(
+    tmp_path: Path,
+    kernel: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    compiler: clang.Compiler,
+) -> None:
+    assert kernel.exists()
+    monkeypatch.setattr(clang, "find_compiler", lambda: compiler)
+    text = "#include <vmlinux.h>\nint f(void) { return ETH_P_IP; }\n"
+    assert notes(failure(tmp_path, text)) == [
+        ("ETH_P_IP is a macro of <linux/if_ether.h>, and no vmlinux.h has macros; #define"
+        " it in the program")
+    ]
 
 
 def test_who_declares_a_kfunc_otherwise_is_told_how(tmp_path: Path) -> None:
     own = "extern int bpf_dynptr_adjust(int a);\n"
-    error = failure(tmp_path, f"#include <vmlinux.h>\n{own}")
-    (note,) = error.__notes__
+    (note,) = notes(failure(tmp_path, f"#include <vmlinux.h>\n{own}"))
     assert "BPF_NO_KFUNC_PROTOTYPES" in note
     # what it says works
     source = tmp_path / "own.bpf.c"
@@ -141,8 +232,7 @@ def test_who_declares_a_kfunc_otherwise_is_told_how(tmp_path: Path) -> None:
     )
     clang.compile_object(source, tmp_path / "own.o", cwd=tmp_path)
     # two declarations of the program's own
-    error = failure(tmp_path, "int f(int a);\nlong f(long b);\n")
-    assert not hasattr(error, "__notes__")
+    assert not notes(failure(tmp_path, "int f(int a);\nlong f(long b);\n"))
 
 
 # All of the kernel's
@@ -153,7 +243,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKELGEN_CACHE", str(tmp_path / "cache"))
 
 
-RARE = "#include <vmlinux.h>\nint f(struct kobj_uevent_env *e) { return e->envp_idx; }\n"
+RARE = (
+    "#include <vmlinux.h>\nint f(struct kobj_uevent_env *e) { return e->envp_idx; }\n"
+)
 
 
 @needs_kernel_btf
