@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.links.base import Link
     from skelgen.runtime.links.iter import IterLink
     from skelgen.runtime.links.struct_ops import StructOpsLink
+    from skelgen.runtime.listing import Namespace
     from skelgen.runtime.load_report import LoadFailure, LoadReport
     from skelgen.runtime.maps.arena import ArenaMap
     from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap, ProgArray
@@ -211,6 +212,7 @@ __all__ = (
     "MapType",
     "MapValue",
     "Member",
+    "Namespace",
     "NetfilterProgram",
     "NetnsProgram",
     "NotSupportedError",
@@ -303,6 +305,7 @@ _HOMES = {
     "skelgen.runtime.links.base": ("Link"),
     "skelgen.runtime.links.iter": ("IterLink"),
     "skelgen.runtime.links.struct_ops": ("StructOpsLink"),
+    "skelgen.runtime.listing": ("Namespace"),
     "skelgen.runtime.load_report": ("LoadFailure LoadReport"),
     "skelgen.runtime.maps.arena": ("ArenaMap"),
     "skelgen.runtime.maps.array": ("ArrayMap PerCpuArrayMap ProgArray"),

@@ -134,6 +134,9 @@ class Array(_Base[E]):
 
     __hash__ = None  # type: ignore[assignment] # as of every mutable sequence
 
+    def __dir__(self) -> list[str]:
+        return ["count", "index"]
+
     def __repr__(self) -> str:
         return repr(self[:])
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from skelgen.runtime.codec import checked
+from skelgen.runtime.errors import BpfError
+from skelgen.runtime.listing import Listed, without_values
 from skelgen.runtime.member import A, T, Variable
 from skelgen.runtime.section import Section
 from skelgen.typed import TYPE_CHECKING, overload
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ("DataSection", "Global", "Section")
 
 
-class DataSection:
+class DataSection(Listed):
     """Base of the generated class of a data section; attributes are globals.
 
     Reading and writing act on the memory of the section: before load on what the
@@ -67,9 +69,15 @@ class DataSection:
             raise OverflowError(f"global '{name}': 1 element or more, got {length}")
         section.resize(tail.size(length))
 
+    def __dir__(self) -> list[str]:
+        return sorted({*_globals(type(self)), "resize"})
+
     def __repr__(self) -> str:
         names = _globals(type(self))
-        values = (f"{name}={getattr(self, name)!r}" for name in names)
+        try:
+            values = [f"{name}={getattr(self, name)!r}" for name in names]
+        except BpfError as error:
+            return without_values(self, error)
         return f"{type(self).__name__}({', '.join(values)})"
 
 

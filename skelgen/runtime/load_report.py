@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skelgen.record import Record
 from skelgen.runtime.errors import BpfError
+from skelgen.runtime.listing import Listed
 from skelgen.runtime.log import debug
 from skelgen.typed import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ class LoadFailure(Record):
         return f"{self.kind} '{self.name}': {text}"
 
 
-class LoadReport:
+class LoadReport(Listed):
     """What ``load()`` returns: true when all was loaded, else the failures in order."""
 
     __slots__ = ("failures",)

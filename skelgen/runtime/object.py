@@ -9,7 +9,9 @@ from _thread import RLock  # threading's, without importing it
 from _warnings import warn  # of warnings, likewise
 from enum import Enum
 
+from skelgen.plain import plain
 from skelgen.runtime.errors import ClosedError, StateError
+from skelgen.runtime.listing import Listed
 from skelgen.runtime.parts import (
     Named,
     Options,
@@ -52,7 +54,7 @@ class State(Enum):
     DESTROYED = "destroyed"
 
 
-class Object:
+class Object(Listed):
     """A BPF object, from a generated module or a file: all that loading needs.
 
     ``name`` prefixes the kernel's names of data maps in place of the object's own.
@@ -160,12 +162,21 @@ class Object:
         }
 
     def __repr__(self) -> str:
-        return f"<object '{self.name}': {self._state.value}>"
+        return f"<object '{plain(self.name)}': {self.life}>"
 
     @property
     def state(self) -> State:
         """Where it is in its life."""
         return self._state
+
+    @property
+    def life(self) -> str:
+        """The state in a word, ``attached`` too: for people."""
+        if self._state is State.LOADED and any(
+            not link.destroyed for link in tuple(self._links.values())
+        ):
+            return "attached"
+        return self._state.value
 
     @property
     def maps_made(self) -> bool:

@@ -12,6 +12,7 @@ from skelgen.model.spec import (
 )
 from skelgen.record import Record
 from skelgen.runtime.errors import StateError
+from skelgen.runtime.listing import Listed
 from skelgen.runtime.map_create import data_map_spec, has_map, kernel_name
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.section import Section
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Named(Mapping[str, T], Generic[T]):
+class Named(Listed, Mapping[str, T], Generic[T]):
     """Parts of an object by name, in the object's order; made when first asked for."""
 
     __slots__ = ("_get", "_kind", "_names")

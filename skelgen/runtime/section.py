@@ -15,6 +15,7 @@ import mmap
 from skelgen.model.spec import DataKind, DataSpec
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, ClosedError, StateError, os_error
+from skelgen.runtime.listing import Listed
 from skelgen.runtime.log import debug
 from skelgen.typed import TYPE_CHECKING
 
@@ -69,10 +70,13 @@ class SectionMemory(mmap.mmap):
             syscalls.map_update(self.fd, _KEY, value, what=self.what)
 
 
-class Section:
+class Section(Listed):
     """A data section of an object: ``.data``, ``.rodata``, ``.bss``, ``.kconfig``."""
 
     __slots__ = ("_btf", "_loaded", "_memory", "_size", "_tail", "slots", "spec")
+    _internal = frozenset(
+        ("memory", "readable", "resized", "slots", "tail", "writable")
+    )
 
     def __init__(
         self,

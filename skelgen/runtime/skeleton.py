@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from skelgen.runtime.object import Object
+from skelgen.runtime.errors import ClosedError
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.listing import Listed, Namespace, part_names
+from skelgen.runtime.object import Object, State
 from skelgen.runtime.undo import Undo, raise_first
 from skelgen.typed import TYPE_CHECKING
 
@@ -14,11 +17,10 @@ if TYPE_CHECKING:
 
     from skelgen.model.spec import ObjectSpec
     from skelgen.runtime.attach_report import AttachReport
-    from skelgen.runtime.links.base import Link
     from skelgen.runtime.load_report import LoadReport
 
 
-class Links:
+class Links(Namespace):
     """Links of a skeleton, an attribute a program; ``None`` while not attached.
 
     A link that is put into an attribute is the skeleton's from then on: ``attach()``
@@ -29,29 +31,34 @@ class Links:
 
     def __init__(self, obj: Object) -> None:
         self.__object__: Final = obj
-        for name in _attributes(self):
+        for name in part_names(self):
             setattr(self, name, None)
 
-    def __repr__(self) -> str:
-        links = (f"{name}={getattr(self, name)!r}" for name in _attributes(self))
-        return f"{type(self).__name__}({', '.join(links)})"
+    if not TYPE_CHECKING:  # one that has it has every attribute, for a type checker
 
-
-def _attributes(links: Links) -> tuple[str, ...]:
-    """Return the attributes of a generated class, in the order of the programs."""
-    names: tuple[str, ...] = type(links).__slots__
-    return () if type(links) is Links else names
+        def __setattr__(self, name: str, value: object) -> None:
+            if value is not None and name in part_names(self):
+                whose = f"{type(self).__name__}.{name}"
+                if not isinstance(value, Link):
+                    raise TypeError(
+                        f"{whose} must be a link or None, got {type(value).__name__}"
+                    )
+                if self.__object__.state is State.DESTROYED:
+                    raise ClosedError(
+                        f"{whose}: the object was destroyed, and takes no link any more"
+                    )
+            object.__setattr__(self, name, value)
 
 
 def _attached(links: Links | None) -> list[tuple[str, Link]]:
     """Return attribute and link of what is attached."""
     if links is None:
         return []
-    found = [(name, getattr(links, name)) for name in _attributes(links)]
+    found = [(name, getattr(links, name)) for name in part_names(links)]
     return [(name, link) for name, link in found if link is not None]
 
 
-class Skeleton:
+class Skeleton(Listed):
     """A BPF object with a life: open, prepare, load, attach, detach, destroy.
 
     ``prepare`` is the first part of ``load``, for those who fill maps in between. A
@@ -156,7 +163,7 @@ class Skeleton:
         taken = [self._c_name(attribute) for attribute, _ in _attached(links)]
         report = self.object.attach(skip=taken, strict=strict)
         if links is not None:
-            for attribute in _attributes(links):
+            for attribute in part_names(links):
                 link = report.attached.get(self._c_name(attribute))
                 if link is not None:
                     setattr(links, attribute, link)
@@ -207,7 +214,10 @@ class Skeleton:
         self.destroy()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self.object.state.name.lower()}>"
+        state = self.object.life
+        if state == "loaded" and _attached(self._links()):
+            state = "attached"
+        return f"<{type(self).__name__}: {state}>"
 
     def _c_name(self, attribute: str) -> str:
         """Return the C name of a link's attribute: keywords got a ``_`` behind."""

@@ -167,6 +167,9 @@ class _Checked:
             if owner is not None:
                 owner.push()
 
+    def __dir__(self) -> list[str]:
+        return sorted(_members(type(self)))
+
     def __repr__(self) -> str:
         members = (f"{name}={getattr(self, name)!r}" for name in _members(type(self)))
         return f"{type(self).__name__}({', '.join(members)})"

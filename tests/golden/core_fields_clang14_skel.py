@@ -33,7 +33,7 @@ __all__ = (
 )
 
 
-class CoreFieldsClang14Progs:
+class CoreFieldsClang14Progs(rt.Namespace):
     """BPF programs, under their names in C."""
 
     __slots__ = ("on_getppid",)

@@ -32,7 +32,7 @@ __all__ = (
 )
 
 
-class InstructionsBigProgs:
+class InstructionsBigProgs(rt.Namespace):
     """BPF programs, under their names in C."""
 
     __slots__ = ("all",)

@@ -30,7 +30,7 @@ __all__ = (
 )
 
 
-class MapsNestedClang14Maps:
+class MapsNestedClang14Maps(rt.Namespace):
     """BPF maps, under their names in C."""
 
     __slots__ = ("first", "second", "outer_array", "outer_hash", "rings")
@@ -58,7 +58,7 @@ class MapsNestedClang14Maps:
         """
 
 
-class MapsNestedClang14Progs:
+class MapsNestedClang14Progs(rt.Namespace):
     """BPF programs, under their names in C."""
 
     __slots__ = ("count",)

@@ -108,7 +108,7 @@ class Event(rt.Struct):
 rt.check_layout(Event, size=40, offsets=(0, 4, 8, 16, 32))
 
 
-class RingbufClang14Maps:
+class RingbufClang14Maps(rt.Namespace):
     """BPF maps, under their names in C."""
 
     __slots__ = ("rb",)
@@ -118,7 +118,7 @@ class RingbufClang14Maps:
         """``BPF_MAP_TYPE_RINGBUF`` of ``struct event``, 65536 bytes."""
 
 
-class RingbufClang14Progs:
+class RingbufClang14Progs(rt.Namespace):
     """BPF programs, under their names in C."""
 
     __slots__ = ("on_getppid",)

@@ -36,7 +36,7 @@ __all__ = (
 )
 
 
-class RingbufLinkedMaps:
+class RingbufLinkedMaps(rt.Namespace):
     """BPF maps, under their names in C."""
 
     __slots__ = ("rb",)
@@ -46,7 +46,7 @@ class RingbufLinkedMaps:
         """``BPF_MAP_TYPE_RINGBUF``, 65536 bytes."""
 
 
-class RingbufLinkedProgs:
+class RingbufLinkedProgs(rt.Namespace):
     """BPF programs, under their names in C."""
 
     __slots__ = ("on_getppid",)

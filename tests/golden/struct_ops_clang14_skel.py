@@ -63,7 +63,7 @@ class StructOpsClang14TcpCongestionOps(rt.Shadow):
 rt.check_layout(StructOpsClang14TcpCongestionOps, size=56, offsets=(32, 48))
 
 
-class StructOpsClang14Maps:
+class StructOpsClang14Maps(rt.Namespace):
     """BPF maps, under their names in C."""
 
     __slots__ = ("skelgen_cc",)
@@ -73,7 +73,7 @@ class StructOpsClang14Maps:
         """``BPF_MAP_TYPE_STRUCT_OPS`` of ``struct tcp_congestion_ops``."""
 
 
-class StructOpsClang14Progs:
+class StructOpsClang14Progs(rt.Namespace):
     """BPF programs, under their names in C."""
 
     __slots__ = ("skelgen_ssthresh", "skelgen_cong_avoid", "skelgen_undo_cwnd")
@@ -93,7 +93,7 @@ class StructOpsClang14Progs:
         """``SEC("struct_ops/undo_cwnd")``."""
 
 
-class StructOpsClang14StructOps:
+class StructOpsClang14StructOps(rt.Namespace):
     """struct_ops variables, under their names in C: what load() gives the kernel."""
 
     __slots__ = ("skelgen_cc",)

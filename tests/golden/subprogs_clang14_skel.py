@@ -35,7 +35,7 @@ __all__ = (
 )
 
 
-class SubprogsClang14Progs:
+class SubprogsClang14Progs(rt.Namespace):
     """BPF programs, under their names in C."""
 
     __slots__ = ("first", "second", "alone")

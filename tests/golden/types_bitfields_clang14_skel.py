@@ -202,7 +202,7 @@ class InUnion(rt.Struct):
 rt.check_layout(InUnion, size=2, offsets=())
 
 
-class TypesBitfieldsClang14Progs:
+class TypesBitfieldsClang14Progs(rt.Namespace):
     """BPF programs, under their names in C."""
 
     __slots__ = ("use",)

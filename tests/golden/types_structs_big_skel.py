@@ -429,7 +429,7 @@ class Unnamed(rt.Struct):
 rt.check_layout(Unnamed, size=8, offsets=(0, 4))
 
 
-class TypesStructsBigProgs:
+class TypesStructsBigProgs(rt.Namespace):
     """BPF programs, under their names in C."""
 
     __slots__ = ("use",)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 
+from skelgen.plain import plain
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
+from skelgen.runtime.listing import Listed
 from skelgen.runtime.log import debug
 from skelgen.typed import TYPE_CHECKING
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 _CANNOT_DETACH: Final = frozenset((errno.EOPNOTSUPP, errno.EINVAL))
 
 
-class Link:
+class Link(Listed):
     """A program that is attached: a BPF link, which lasts as long as its fd.
 
     Close it with :meth:`destroy`, as a context manager, or by dropping it. The
@@ -30,6 +32,7 @@ class Link:
     """
 
     __slots__ = ("__weakref__", "_fd", "_pid", "_pin_path", "program")
+    _internal = frozenset(("what",))
 
     def __init__(self, fd: int, program: Program | None = None) -> None:
         self.program: Program | None = program
@@ -48,7 +51,11 @@ class Link:
     @property
     def what(self) -> str:
         """How errors call it."""
-        return f"link of {self.program.what}" if self.program is not None else "link"
+        if self.program is not None:
+            return f"link of {self.program.what}"
+        if self._pin_path is not None:
+            return f"link at '{plain(self._pin_path)}'"
+        return "link"
 
     @property
     def destroyed(self) -> bool:
@@ -126,8 +133,11 @@ class Link:
         self.destroy()
 
     def __repr__(self) -> str:
-        state = " destroyed" if self._fd.closed else ""
-        return f"<{type(self).__name__} of {self.program!r}{state}>"
+        what = self.what.removeprefix("link").lstrip()
+        if not what and not self._fd.closed:
+            what = f"fd {self._fd.fileno()}"
+        state = "destroyed" if self._fd.closed else "attached"
+        return f"<{f'{type(self).__name__} {what}'.rstrip()}: {state}>"
 
 
 def detach_at_last(detach: Callable[[], None]) -> None:

@@ -22,14 +22,14 @@ class StructOpsLink(Link):
 
     __slots__ = ("_what",)
 
-    def __init__(self, fd: int, what: str = "struct_ops link") -> None:
+    def __init__(self, fd: int, what: str = "") -> None:
         super().__init__(fd)
         self._what: Final = what
 
     @property
     def what(self) -> str:
         """How errors call it."""
-        return self._what
+        return self._what or super().what
 
     def update_map(self, ops: StructOpsMap, *, old: StructOpsMap | None = None) -> None:
         """Put another variable in place, with no gap: ``BPF_LINK_UPDATE``, Linux 6.4.
@@ -39,7 +39,7 @@ class StructOpsLink(Link):
         fd = ops.fd()
         set_value(fd, ops.loaded_value(), link=True, what=ops.what)
         old_fd = 0 if old is None else old.fd()
-        syscalls.link_update(self.fd(), fd, old_fd=old_fd, what=self._what)
+        syscalls.link_update(self.fd(), fd, old_fd=old_fd, what=self.what)
 
 
 class StructOpsRegistration(StructOpsLink):
@@ -64,13 +64,13 @@ class StructOpsRegistration(StructOpsLink):
         return NotSupportedError(
             f'registered without a BPF link; {hint}, or use SEC(".struct_ops.link")',
             feature="BPF link",
-            what=self._what,
+            what=self.what,
         )
 
     def detach(self) -> None:
         """Unregister it; where that fails, it can be tried again."""
         if not self._fd.closed:
-            syscalls.map_delete(self._fd.fileno(), _KEY, what=self._what)
+            syscalls.map_delete(self._fd.fileno(), _KEY, what=self.what)
             self._fd.close()
 
     def destroy(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from skelgen.plain import plain
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import Codec, packed
 from skelgen.runtime.errors import BpfError, BpfOSError, MapFullError
@@ -39,6 +40,7 @@ class Map(Defined):
     """
 
     __slots__ = ("_handle",)
+    _internal = frozenset(("each_item", "each_key", "each_value"))
 
     type: Setting[MapType | int] = Setting(MapHandle.type.codec)
     """``map_type``."""
@@ -62,7 +64,7 @@ class Map(Defined):
     """Where load looks for the map, and pins it when it is not there."""
     exclusive_program: Setting[Program | str | None] = Setting()
     """The one program that may use it, by its hash: ``excl_prog_hash``, Linux 6.18."""
-    autocreate: Setting[bool] = Setting()
+    autocreate: Setting[bool] = Setting(MapHandle.autocreate.codec)
     """Whether load makes the map."""
 
     def __init__(self, handle: MapHandle) -> None:
@@ -79,8 +81,7 @@ class Map(Defined):
         return self._handle.name
 
     def __repr__(self) -> str:
-        state = self._handle.state or "opened"
-        return f"<{type(self).__name__} '{self.name}': {state}>"
+        return f"<{type(self).__name__} '{plain(self.name)}': {self._handle.life}>"
 
     def reuse(
         self, other: SupportsFd | SupportsFileno | int | str | os.PathLike[str] | None

@@ -7,9 +7,11 @@ import time
 from _thread import allocate_lock as Lock  # noqa: N812 (threading's, 5 ms earlier)
 
 from skelgen.model.enums import MapType
+from skelgen.plain import plain
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import U32, U64, checked
+from skelgen.runtime.codec import BOOL, U32, U64, checked
 from skelgen.runtime.errors import BpfError, ClosedError, StateError
+from skelgen.runtime.listing import Listed
 from skelgen.runtime.maps.target import fd_of
 from skelgen.typed import TYPE_CHECKING, Generic, Protocol, TypeVar, overload
 
@@ -35,7 +37,7 @@ class _Closes(Protocol):
     def close(self) -> None: ...
 
 
-class Defined:
+class Defined(Listed):
     """What has the definition of a map: its handle, and the families over it."""
 
     __slots__ = ()
@@ -103,6 +105,12 @@ class MapHandle(Defined):
         "spec",
         "state",
     )
+    _internal = frozenset(
+        (
+            *("arena", "definition", "lock", "reused_fd", "set", "setting", "track"),
+            *("use", "value_type_id"),
+        )
+    )
 
     type: Setting[MapType | int] = Setting(U32)
     """``map_type``."""
@@ -126,7 +134,7 @@ class MapHandle(Defined):
     """Where load looks for the map, and pins it when it is not there."""
     exclusive_program: Setting[Program | str | None] = Setting()
     """The one program that may use it; None for any (Linux 6.18)."""
-    autocreate: Setting[bool] = Setting()
+    autocreate: Setting[bool] = Setting(BOOL)
     """Whether load makes the map; programs that use one that is not there fail."""
 
     def __init__(
@@ -174,7 +182,14 @@ class MapHandle(Defined):
         return self
 
     def __repr__(self) -> str:
-        return f"<map '{self.name}': {self.state or 'opened'}>"
+        return f"<map '{plain(self.name)}': {self.life}>"
+
+    @property
+    def life(self) -> str:
+        """Where the map is in its life, in a word or two: for people."""
+        if self.state == "loaded" and self._fd is None:
+            return "not made"
+        return self.state or "opened"
 
     def setting(self, name: str) -> Any:  # noqa: ANN401 (of any type)
         """Return a part of the definition."""

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec
+from skelgen.runtime.codec import BOOL, checked
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.maps.base import Map
 from skelgen.runtime.maps.handle import MapHandle
@@ -63,7 +64,8 @@ class StructOpsMap(Map):
     (``skel.struct_ops.x``), or with :meth:`write` and :meth:`set_program`.
     """
 
-    __slots__ = ("_functions", "_image", "_programs", "autoattach", "spec", "value")
+    __slots__ = ("_autoattach", "_functions", "_image", "_programs", "spec", "value")
+    _internal = frozenset(("loaded_value", "what"))
 
     def __init__(
         self,
@@ -88,8 +90,7 @@ class StructOpsMap(Map):
         self._image: Final = Image(self, image)
         self._programs: Final = programs
         self._functions: dict[str, str | None] = dict(spec.functions)
-        self.autoattach = True
-        """Whether the object's ``attach()`` registers it."""
+        self._autoattach = True
         self.value: bytes | None = None
         """What the kernel is given on attach; known after load."""
 
@@ -97,6 +98,17 @@ class StructOpsMap(Map):
     def what(self) -> str:
         """How errors call it."""
         return f"struct_ops '{self.name}'"
+
+    @property
+    def autoattach(self) -> bool:
+        """Whether the object's ``attach()`` registers it; settable as long as it can."""
+        return self._autoattach
+
+    @autoattach.setter
+    def autoattach(self, value: bool) -> None:
+        if self.handle.state is not None:
+            self.handle.fd()  # or say why it is not there
+        self._autoattach = checked(BOOL, value, f"{self.what}: autoattach")
 
     # -- members ---------------------------------------------------------------
 

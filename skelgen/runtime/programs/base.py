@@ -8,10 +8,12 @@ import os
 
 from skelgen.model.attach import Tracing, TracingMulti
 from skelgen.model.enums import ProgType
+from skelgen.plain import plain
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import U32
+from skelgen.runtime.codec import BOOL, U32
 from skelgen.runtime.errors import AttachError, BpfError, ClosedError, StateError
-from skelgen.runtime.programs.setting import LogSize, Name, Setting
+from skelgen.runtime.listing import Listed
+from skelgen.runtime.programs.setting import AutoAttach, LogSize, Name, Setting
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ _IN_NAMES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 _PACKET_HEADROOM: Final = 256  # XDP_PACKET_HEADROOM: how far a packet can grow
 
 
-class Program:
+class Program(Listed):
     """A BPF program of an object, before and after it is loaded.
 
     Before load it can be changed; then assigning to its settings raises StateError.
@@ -64,6 +66,7 @@ class Program:
         "__weakref__",
         "_attach_target",
         "_attach_type",
+        "_autoattach",
         "_autoload",
         "_cloned",
         "_closed",
@@ -79,10 +82,15 @@ class Program:
         "_target_module",
         "_target_program",
         "_type",
-        "autoattach",
         "name",
         "obj",
         "spec",
+    )
+    _internal = frozenset(
+        (
+            *("adopt", "skip", "check_not_loaded", "check_not_prepared"),
+            *("attach_error", "check_attachable", "misnamed", "no_target", "what"),
+        )
     )
 
     type = Setting[int](U32, early=True)
@@ -103,9 +111,12 @@ class Program:
     target_program = Setting["Program | int | None"]()
     """Program (loaded) that has the target as a function, or its fd; None for the
     kernel. Becomes ``attach_prog_fd`` (Linux 5.5)."""
-    autoload = Setting[bool]()
+    autoload = Setting[bool](BOOL)
     """Whether load loads it; False for ``SEC("?...")``. ``prepare()`` finds out what a
     program lacks that has it on by then, load for the others."""
+    autoattach = AutoAttach(BOOL)
+    """Whether the object's ``attach()`` attaches it; on at first, and settable as long
+    as ``attach()`` may be called."""
     log_level = Setting[int](U32)
     """Verifier log from the first try: 0 none, 1, 2 (more), 4 (statistics)."""
     log_size = LogSize()
@@ -123,8 +134,7 @@ class Program:
         self._attach_type: int = spec.attach_type
         self._flags: int = spec.flags
         self._autoload: bool = spec.autoload
-        self.autoattach = True
-        """Whether the object's ``attach()`` attaches it; settable until then."""
+        self._autoattach = True
         self._ifindex = 0
         self._log_level = 0
         self._log_size = 0
@@ -185,6 +195,20 @@ class Program:
             raise StateError(
                 f"{self.what}: its object is prepared already; set {thing} between"
                 " open() and prepare()"
+            )
+
+    def check_attachable(self, thing: str) -> None:
+        """Raise :class:`StateError` for what the object's ``attach()`` never asks."""
+        if self._closed:
+            raise ClosedError(f"{self.what}: destroyed already")
+        if self._skipped:
+            raise StateError(
+                f"{self.what}: its object was loaded without it; {thing} has no meaning"
+            )
+        if self._cloned:
+            raise StateError(
+                f"{self.what}: a clone, which attach() of its object leaves out;"
+                f" {thing} has no meaning"
             )
 
     # -- clones ----------------------------------------------------------------
@@ -395,7 +419,16 @@ class Program:
         return self.attach_error(self.by_hand)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} '{self.name}' SEC(\"{self.spec.section}\")>"
+        section = plain(self.spec.section)
+        return f"<{type(self).__name__} '{plain(self.name)}' SEC(\"{section}\"): {self._life()}>"
+
+    def _life(self) -> str:
+        """Return where it is in its life, in a word or two."""
+        if self._closed:
+            return "destroyed"
+        if self._fd is not None:
+            return "loaded"
+        return "not loaded" if self._skipped else "opened"
 
 
 def _named_target(attach: Attach) -> tuple[str | None, str | None]:

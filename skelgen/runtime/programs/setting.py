@@ -57,6 +57,17 @@ class Setting(Generic[T]):
             checked(self._codec, value, whose)
 
 
+class AutoAttach(Setting[bool]):
+    """Whether the object's ``attach()`` attaches it: settable as long as that can."""
+
+    __slots__ = ()
+
+    def __set__(self, instance: Program, value: bool) -> None:  # noqa: FBT001 (a value)
+        instance.check_attachable(self._slot[1:])
+        self.check(value, f"{instance.what}: {self._slot[1:]}")
+        setattr(instance, self._slot, value)
+
+
 class Name(Setting[str | None]):
     """A setting that is a name, or None."""
 

@@ -624,11 +624,11 @@ def test_pins_of_a_program(kernel: FakeKernel, tmp_path: Path) -> None:
 
 def test_names_of_things(kernel: FakeKernel) -> None:
     program = loaded("xdp", XdpProgram)
-    assert repr(program) == "<XdpProgram 'prog' SEC(\"xdp\")>"
+    assert repr(program) == "<XdpProgram 'prog' SEC(\"xdp\"): loaded>"
     link = program.attach(7)
-    assert repr(link) == "<Link of <XdpProgram 'prog' SEC(\"xdp\")>>"
+    assert repr(link) == "<Link of program 'prog': attached>"
     link.destroy()
-    assert repr(link).endswith(" destroyed>")
+    assert repr(link).endswith(": destroyed>")
     assert syscalls.Fd(kernel.named("LINK_CREATE")[0].u32(0)).detach() == program.fd()
 
 

@@ -216,11 +216,11 @@ def test_after_destroy_everything_is_closed_but_views_are_memory() -> None:
         "part.read()",
         "part.write(b'x')",
         "part.readonly",
-        "repr(data)",
     ):
         with pytest.raises(ClosedError, match="the object was destroyed"):
             exec(statement, {"data": data, "part": part, "Stats": Stats})
     assert repr(part) == "<section '.data': destroyed>"
+    assert repr(data) == "<Data: destroyed>"
     stats.hits = 3
     table[2] = 4
     del data, part

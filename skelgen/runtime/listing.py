@@ -1,0 +1,60 @@
+"""What objects show of themselves: the names that TAB completes, and their text."""
+
+from skelgen.runtime.errors import BpfError, ClosedError
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import ClassVar
+
+
+class Listed:
+    """Base of what users hold: ``dir()`` has the attributes that are meant for them.
+
+    Not those with a ``_``, nor what the runtime needs of its own objects, which each
+    class names in ``_internal``.
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _internal: ClassVar[frozenset[str]]
+
+    def __dir__(self) -> list[str]:
+        internal = {
+            name
+            for cls in type(self).__mro__
+            for name in vars(cls).get("_internal", ())
+        }
+        names = object.__dir__(self)
+        return sorted(n for n in names if n[0] != "_" and n not in internal)
+
+
+class Namespace(Listed):
+    """Base of generated classes with an attribute a map, program or variable.
+
+    The attributes have the names in C.
+    """
+
+    __slots__ = ()
+
+    def __dir__(self) -> list[str]:
+        return sorted(part_names(self))
+
+    def __repr__(self) -> str:
+        parts = (f"{name}={getattr(self, name)!r}" for name in part_names(self))
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def part_names(space: Namespace) -> "tuple[str, ...]":
+    """Return the attributes of a generated class, in the object's order."""
+    cls = type(space)
+    if cls.__module__.startswith("skelgen.runtime."):  # of no generated module
+        return ()
+    names: str | tuple[str, ...] = cls.__dict__.get("__slots__", ())
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def without_values(thing: object, error: BpfError) -> str:
+    """Return the text of something whose values cannot be read, and why."""
+    why = "destroyed" if isinstance(error, ClosedError) else str(error)
+    return f"<{type(thing).__name__}: {why}>"
