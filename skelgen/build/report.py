@@ -10,6 +10,7 @@ from skelgen.codegen.text import count, doc
 from skelgen.errors import BtfError
 from skelgen.model import attach
 from skelgen.model.enums import AttachType, MapType, ProgType
+from skelgen.model.linked import Linked, Linker
 from skelgen.model.spec import (
     DataSpec,
     ExternKind,
@@ -39,6 +40,7 @@ class _Report:
     def __init__(self, spec: ObjectSpec) -> None:
         self.spec = spec
         self.btf = Btf(spec.view(spec.btf)) if spec.btf else None
+        self.linker = Linker(spec)
 
     def whole(self) -> Table:
         spec = self.spec
@@ -75,6 +77,7 @@ class _Report:
         }
 
     def program(self, spec: ProgramSpec) -> Table:
+        linked = self.linker.link(spec)
         return {
             "name": spec.name,
             "section": spec.section,
@@ -94,8 +97,8 @@ class _Report:
             },
             "flags": spec.flags,
             "autoload": spec.autoload,
-            "instructions": spec.insns.size // 8,
-            "core_relocations": spec.core_relos.size // 16 if spec.core_relos else 0,
+            "instructions": len(linked),
+            "core_relocations": len(linked.core_relos) // 16,
         }
 
     def section(self, spec: DataSpec) -> Table:
@@ -169,7 +172,9 @@ def as_text(spec: ObjectSpec) -> str:
     facts.append(f"{spec.btf.size} bytes of BTF" if spec.btf else "no BTF")
     parts = [f"{doc(spec.source)}: {', '.join(facts)}"]
     parts += _block("maps", [_map_row(map_) for map_ in _tables(table["maps"])])
-    parts += _block("programs", [_program_row(program) for program in spec.programs])
+    linker = Linker(spec)
+    programs = [_program_row(linker.link(program)) for program in spec.programs]
+    parts += _block("programs", programs)
     for section in _tables(table["data"]):
         title = f"{section['section']}, {_count(section['size'], 'byte')}"
         if section["zero"]:
@@ -240,9 +245,10 @@ def _map_row(row: Table) -> tuple[str, ...]:
     return str(row["name"]), kind, holds, _count(row["max_entries"], unit), *more
 
 
-def _program_row(spec: ProgramSpec) -> tuple[str, ...]:
+def _program_row(linked: Linked) -> tuple[str, ...]:
+    spec = linked.program
     type_ = _name(ProgType, spec.type)
-    size = count(spec.insns.size // 8, "instruction")
+    size = count(len(linked), "instruction")
     section = f'SEC("{spec.section}")'
     target = _target(spec.attach)
     load = "" if spec.autoload else "not loaded by itself"

@@ -29,6 +29,8 @@ from skelgen.model.spec import (
     Reloc,
     Span,
     StructOpsSpec,
+    SubprogramRef,
+    SubprogramSpec,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ _Record: TypeAlias = (
     | MapSpec
     | DataSpec
     | ProgramSpec
+    | SubprogramSpec
     | ExternSpec
     | StructOpsSpec
     | Span
@@ -72,6 +75,7 @@ _POSITIONAL: dict[type, int] = {
     MapSpec: 2,
     DataSpec: 2,
     ProgramSpec: 4,
+    SubprogramSpec: 2,
     ExternSpec: 2,
     StructOpsSpec: 2,
     MapFd: 2,
@@ -79,6 +83,7 @@ _POSITIONAL: dict[type, int] = {
     ExternLoad: 2,
     KfuncCall: 2,
     JumpTable: 2,
+    SubprogramRef: 2,
     attach_.Tracepoint: 2,
     attach_.RawTracepoint: 1,
     attach_.Tracing: 1,

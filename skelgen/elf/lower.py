@@ -17,10 +17,10 @@ from skelgen.elf import (
 )
 from skelgen.elf import data as data_sections
 from skelgen.elf.layout import Layout, survey
-from skelgen.elf.link import Linker
-from skelgen.elf.programs import link_programs
+from skelgen.elf.programs import Describer
 from skelgen.elf.reader import ElfFile
 from skelgen.elf.records import RecordTables
+from skelgen.elf.subprograms import Subprograms
 from skelgen.errors import ObjectError
 from skelgen.model.image import ImageBuilder
 from skelgen.model.spec import ObjectSpec
@@ -82,9 +82,14 @@ def _read(data: bytes, name: str, source: str) -> Reading:
     declared.fill(elf, layout, found)
     data_sections.check_arena(layout, declared.specs)
     tables = elf.content(layout.jump_tables) if layout.jump_tables else b""
-    linker = Linker(found, records, tables, callbacks, elf.prefix)
+    reached = Subprograms(found, callbacks)
+    reached.check_sizes()
+    if records is not None:
+        reached.check_records(records)
     image = ImageBuilder()
-    programs = link_programs(found, linker, image)
+    describer = Describer(reached, records, tables, image)
+    programs = tuple(map(describer.program, found.programs))
+    subprograms = tuple(map(describer.subprogram, reached.all))
     spec = ObjectSpec(
         name,
         source,
@@ -95,6 +100,7 @@ def _read(data: bytes, name: str, source: str) -> Reading:
         data_sections.collect(elf, layout, btf, needed.kconfig_size, image),
         struct_ops.collect(elf, layout, btf, found, image),
         programs,
+        subprograms,
         needed.specs,
         image.add(btf.raw) if btf is not None else None,
         image.bytes(),

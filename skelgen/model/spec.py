@@ -80,7 +80,7 @@ class MapFd(Record):
     """``BPF_PSEUDO_MAP_FD``: a 64-bit load of a map's address."""
 
     insn: int
-    """Index of the instruction in the linked program."""
+    """Index of the instruction in its function."""
     map: str
     """Name of a ``.maps`` or struct_ops map."""
 
@@ -114,10 +114,18 @@ class JumpTable(Record):
 
     insn: int
     targets: tuple[int, ...]
-    """Instruction indices in the linked program, one an entry of the table."""
+    """Instruction indices in its function, one an entry of the table."""
 
 
-Reloc: TypeAlias = MapFd | MapValue | ExternLoad | KfuncCall | JumpTable
+class SubprogramRef(Record):
+    """``BPF_PSEUDO_CALL`` or ``BPF_PSEUDO_FUNC``: a call or the address of a subprogram."""
+
+    insn: int
+    subprogram: str
+    """Name of the :class:`SubprogramSpec`."""
+
+
+Reloc: TypeAlias = MapFd | MapValue | ExternLoad | KfuncCall | JumpTable | SubprogramRef
 
 
 class MapSpec(Record):
@@ -202,8 +210,26 @@ class StructOpsSpec(Record):
     autocreate: bool = True
 
 
+class SubprogramSpec(Record):
+    """A function that programs call; each gets a copy of it when it is loaded."""
+
+    name: str
+    """As in C, with a number behind it where another static function is called so."""
+    insns: Span
+    """8 bytes an instruction, in the object's byte order."""
+    relocs: tuple[Reloc, ...] = ()
+    """Sorted by instruction; they and the records count from the first instruction."""
+    func_info: Span | None = None
+    """``struct bpf_func_info`` records, 8 bytes each."""
+    line_info: Span | None = None
+    """``struct bpf_line_info`` records, 16 bytes each."""
+    core_relos: Span | None = None
+    """``struct bpf_core_relo`` records, 16 bytes each; ``insn_off`` counts
+    instructions, as in the other two."""
+
+
 class ProgramSpec(Record):
-    """A program, with the subprograms it calls appended behind it."""
+    """A program without its subprograms; :mod:`skelgen.model.linked` appends them."""
 
     name: str
     section: str
@@ -223,14 +249,12 @@ class ProgramSpec(Record):
     autoload: bool = True
     """False for ``SEC("?...")``."""
     relocs: tuple[Reloc, ...] = ()
-    """Sorted by instruction."""
+    """As those of :class:`SubprogramSpec`, and so the next three."""
     func_info: Span | None = None
-    """``struct bpf_func_info`` records, 8 bytes each, ready for the kernel."""
     line_info: Span | None = None
-    """``struct bpf_line_info`` records, 16 bytes each, ready for the kernel."""
     core_relos: Span | None = None
-    """``struct bpf_core_relo`` records, 16 bytes each; ``insn_off`` counts
-    instructions of the linked program, as the other two do."""
+    exception_callback: str = ""
+    """Subprogram that ``bpf_throw()`` calls, if the program names one."""
 
 
 class ObjectSpec(Record):
@@ -251,6 +275,8 @@ class ObjectSpec(Record):
     struct_ops: tuple[StructOpsSpec, ...] = ()
     programs: tuple[ProgramSpec, ...] = ()
     """In the order of ELF sections and offsets."""
+    subprograms: tuple[SubprogramSpec, ...] = ()
+    """Those that a program reaches, in the order of offsets in ``.text``."""
     externs: tuple[ExternSpec, ...] = ()
     btf: Span | None = None
     """The object's own BTF, fixed up: sizes and offsets of ``DATASEC`` filled in,

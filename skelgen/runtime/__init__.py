@@ -45,6 +45,8 @@ if TYPE_CHECKING:
         ProgramSpec,
         Span,
         StructOpsSpec,
+        SubprogramRef,
+        SubprogramSpec,
     )
     from skelgen.runtime.abi import ABI, decode, image_for_machine, require_abi
     from skelgen.runtime.array import Array, array_type
@@ -247,6 +249,8 @@ __all__ = (
     "StructOpsMap",
     "StructOpsProgram",
     "StructOpsSpec",
+    "SubprogramRef",
+    "SubprogramSpec",
     "SyscallProgram",
     "TcProgram",
     "TestRun",
@@ -286,7 +290,7 @@ _HOMES = {
     "skelgen.model.spec": (
         "DataKind DataSpec ExternKind ExternLoad ExternSpec JumpTable "
         "KconfigType KfuncCall MapFd MapSpec MapValue ObjectSpec Pinning "
-        "ProgramSpec Span StructOpsSpec"
+        "ProgramSpec Span StructOpsSpec SubprogramRef SubprogramSpec"
     ),
     "skelgen.runtime.abi": ("ABI decode image_for_machine require_abi"),
     "skelgen.runtime.array": ("Array array_type"),

@@ -15,11 +15,17 @@ if TYPE_CHECKING:
 
 
 def relocate_core(
-    program: str, records: memoryview, code: "Bytecode", types: "LoadTypes"
+    program: str,
+    records: "memoryview | bytes",
+    code: "Bytecode",
+    types: "LoadTypes",
+    start: int = 0,
 ) -> dict[int, CoreRelo]:
     """Fit instructions to the target's types; return what had to be poisoned.
 
-    ``records`` are ``struct bpf_core_relo``, whose offsets count instructions.
+    ``records`` are ``struct bpf_core_relo``, whose offsets count instructions of
+    ``code``, and so do the keys of what is returned. ``start`` is where the program
+    has this function; errors count from the program's first instruction.
     Raises :class:`CoreRelocationError`, and :class:`KernelBtfError` where the kernel
     has no types and no others were given.
     """
@@ -34,7 +40,8 @@ def relocate_core(
             if patch(code, relo.insn, relocator.value(relo)):
                 poisoned[relo.insn] = relo
         except SpecError as error:
-            raise missing(program, relo, relocator, str(error)) from error
+            place = relo._replace(insn=start + relo.insn)
+            raise missing(program, place, relocator, str(error)) from error
         except KernelBtfError as error:
             error.add_note(
                 f"program '{program}' has CO-RE relocations, which need the kernel's"
@@ -45,7 +52,9 @@ def relocate_core(
     return poisoned
 
 
-def _read(program: str, records: memoryview, types: "LoadTypes") -> list[CoreRelo]:
+def _read(
+    program: str, records: "memoryview | bytes", types: "LoadTypes"
+) -> list[CoreRelo]:
     btf = types.btf
     relos: list[CoreRelo] = []
     try:

@@ -17,7 +17,8 @@ from skelgen.typed import TYPE_CHECKING
 if TYPE_CHECKING:
     from skelgen.btf.core.reloc import CoreRelo
     from skelgen.btf.parse import Btf
-    from skelgen.model.spec import ObjectSpec, ProgramSpec
+    from skelgen.model.linked import Linked
+    from skelgen.model.spec import ObjectSpec
     from skelgen.runtime.load_types import LoadTypes
     from skelgen.runtime.parts import Parts
     from skelgen.runtime.programs.base import Program
@@ -30,6 +31,7 @@ def explain(
     parts: "Parts",
     types: "LoadTypes",
     program: "Program",
+    linked: "Linked",
     refused: prog_load.Refused,
     poisoned: "dict[int, CoreRelo]",
 ) -> "BpfError":
@@ -39,11 +41,9 @@ def explain(
     """
     error, log = refused.error, refused.log
     if not log.strip():
-        return prog_load.without_log(
-            error, program.what, program.type, program.spec.insns.size // 8
-        )
+        return prog_load.without_log(error, program.what, program.type, len(linked))
     try:
-        facts = _facts(parts, types, program, read_log(log), poisoned)
+        facts = _facts(parts, types, program, linked, read_log(log), poisoned)
         verdict = verifier_error(error.errno or 0, program.name, log, facts)
     except Exception as fault:  # noqa: BLE001 - it must not hide what it explains
         debug("program '%s': its log is not explained: %r", program.name, fault)
@@ -73,6 +73,7 @@ def _facts(
     parts: "Parts",
     types: "LoadTypes",
     program: "Program",
+    linked: "Linked",
     log: Log,
     poisoned: "dict[int, CoreRelo]",
 ) -> Facts:
@@ -86,11 +87,7 @@ def _facts(
 
     lines = None
     if types.btf is not None and spec.line_info is not None:
-        lines = Lines(
-            types.btf,
-            bytes(parts.spec.view(spec.line_info)),
-            b"" if spec.func_info is None else bytes(parts.spec.view(spec.func_info)),
-        )
+        lines = Lines(types.btf, linked.line_info, linked.func_info)
     return Facts(
         log,
         program_type=program.type,
@@ -98,16 +95,16 @@ def _facts(
         license=parts.spec.license,
         sleepable=bool(program.flags & _SLEEPABLE),
         lines=lines,
-        names=_names(parts, types.btf, spec),
+        names=_names(parts, types.btf, linked),
         find_struct=lambda name, kernel: _find_struct(types, name, kernel=kernel),
         missing=access,
     )
 
 
-def _names(parts: "Parts", btf: "Btf | None", spec: "ProgramSpec") -> Names:
+def _names(parts: "Parts", btf: "Btf | None", linked: "Linked") -> Names:
     maps: dict[int, str] = {}
     variables: dict[int, str] = {}
-    for reloc in spec.relocs:
+    for reloc in linked.relocs:
         if isinstance(reloc, MapFd):
             maps[reloc.insn] = reloc.map
         elif isinstance(reloc, MapValue):

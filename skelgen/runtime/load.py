@@ -264,7 +264,7 @@ class Prepared:
         """Check what a program needs of this kernel, and fit it to its types: once."""
         check_type(program)
         if self._missing:
-            for reloc in program.spec.relocs:
+            for reloc in self._loader.linked(program).relocs:
                 if isinstance(reloc, ExternLoad | KfuncCall):
                     error = self._missing.get(reloc.extern)
                     if error is not None:
@@ -332,7 +332,7 @@ class Prepared:
                 self._token_fd,
             )
         except BpfError as error:
-            for name in maps_of(program.spec):
+            for name in maps_of(self._loader.linked(program).relocs):
                 reason = failures.error("map", name)
                 if reason is not None:
                     error.add_note(f"map '{name}' was not made: {reason}")

@@ -8,7 +8,8 @@ from struct import Struct
 
 from skelgen.model.attach import Tracing, TracingMulti, Usdt
 from skelgen.model.enums import AttachType, ProgType
-from skelgen.model.spec import JumpTable, MapValue, ProgramSpec
+from skelgen.model.linked import Linked, Linker
+from skelgen.model.spec import JumpTable, MapValue
 from skelgen.record import Record
 from skelgen.runtime import prog_load, syscalls
 from skelgen.runtime.bytecode import Bytecode
@@ -24,10 +25,11 @@ from skelgen.runtime.undo import Undo
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Final
 
     from skelgen.btf.core.reloc import CoreRelo
-    from skelgen.model.spec import Span
+    from skelgen.model.spec import Reloc, Span
     from skelgen.runtime.attach_btf import AttachTarget
     from skelgen.runtime.btf_load import LoadedBtf
     from skelgen.runtime.load_types import LoadTypes
@@ -49,6 +51,14 @@ class Loaded(Record):
     """The verifier's, where one was asked for."""
 
 
+class _Body(Record):
+    """Instructions of a function, fitted to the target's types."""
+
+    code: bytes | bytearray | memoryview
+    poisoned: dict[int, CoreRelo]
+    """CO-RE relocations that had no answer, by instruction."""
+
+
 class ProgramLoader:
     """Loads an object's programs, one after another."""
 
@@ -59,32 +69,58 @@ class ProgramLoader:
     ) -> None:
         self._parts = parts
         self._types = types
-        self._codes: dict[str, Bytecode] = {}
+        self._linker = Linker(parts.spec)
+        self._linked: dict[str, Linked] = {}
+        self._bodies: dict[tuple[Span, Span | None], _Body] = {}
+        """Each function once, by its instructions and their CO-RE relocations."""
         self._func_info: dict[str, bytes] = {}
-        self._poisoned: dict[str, dict[int, CoreRelo]] = {}
 
-    def _bytes(self, span: Span | None) -> bytes:
-        return b"" if span is None else bytes(self._parts.spec.view(span))
+    def linked(self, program: Program) -> Linked:
+        """Return a program with the subprograms that it reaches."""
+        linked = self._linked.get(program.spec.name)
+        if linked is None:
+            linked = self._linked[program.spec.name] = self._linker.link(program.spec)
+        return linked
 
     def relocate_core(self, program: Program) -> None:
-        """Copy a program's instructions and fit them to the target's types, once.
+        """Fit the functions of a program to the target's types, each of them once.
 
         Raises :class:`CoreRelocationError`.
         """
-        spec = program.spec
-        if spec.name in self._codes:
-            return
-        code = Bytecode(self._parts.spec.view(spec.insns), sys.byteorder)
-        if spec.core_relos is not None:
-            from skelgen.runtime.core_program import (  # noqa: PLC0415 - not for all
-                relocate_core,
-            )
+        for start, function in self.linked(program).functions:
+            key = function.insns, function.core_relos
+            if key not in self._bodies:
+                self._bodies[key] = self._fit(program.name, start, *key)
 
-            records = self._parts.spec.view(spec.core_relos)
-            self._poisoned[spec.name] = relocate_core(
-                program.name, records, code, self._types
-            )
-        self._codes[spec.name] = code
+    def _fit(self, program: str, start: int, insns: Span, relos: Span | None) -> _Body:
+        view = self._parts.spec.view
+        if relos is None:
+            return _Body(view(insns), {})
+        from skelgen.runtime.core_program import (  # noqa: PLC0415 - not for all
+            relocate_core,
+        )
+
+        code = Bytecode(view(insns), sys.byteorder)
+        poisoned = relocate_core(program, view(relos), code, self._types, start)
+        return _Body(code.data, poisoned)
+
+    def _joined(self, name: str) -> bytearray:
+        linked = self._linked[name]
+        return linked.join(
+            [
+                self._bodies[function.insns, function.core_relos].code
+                for _, function in linked.functions
+            ]
+        )
+
+    def _poisoned(self, name: str) -> dict[int, CoreRelo]:
+        """Return the relocations that had no answer, by instruction of the program."""
+        found: dict[int, CoreRelo] = {}
+        for start, function in self._linked[name].functions:
+            body = self._bodies[function.insns, function.core_relos]
+            for insn, relo in body.poisoned.items():
+                found[start + insn] = relo._replace(insn=start + insn)
+        return found
 
     def hash(self, name: str, places: Places, what: str) -> bytes:
         """Return the hash by which the kernel will know a program.
@@ -94,15 +130,15 @@ class ProgramLoader:
         """
         from skelgen.runtime.program_hash import program_hash  # noqa: PLC0415 - rare
 
-        if name not in self._codes:
+        if name not in self._linked:
             raise BpfError(
                 f"{what}: exclusive_program: no program '{name}' is loaded; set its"
                 " autoload"
                 if name in self._parts.programs
                 else f"{what}: exclusive_program: the object has no program '{name}'"
             )
-        code = Bytecode(self._codes[name].data, sys.byteorder)
-        relocs = self._parts.programs[name].spec.relocs
+        code = Bytecode(self._joined(name), sys.byteorder)
+        relocs = self._linked[name].relocs
         tables = {reloc.targets: 0 for reloc in relocs if isinstance(reloc, JumpTable)}
         relocate(name, code, relocs, places, tables)
         return program_hash(code)
@@ -119,9 +155,10 @@ class ProgramLoader:
 
         arguments = CtxArgs(data)
         for program in self._parts.programs.values():
-            if program.spec.func_info is not None:
+            func_info = self.linked(program).func_info
+            if func_info:
                 self._func_info[program.name] = arguments.apply(
-                    program.name, program.type, self._bytes(program.spec.func_info)
+                    program.name, program.type, func_info
                 )
         return memoryview(arguments.data)
 
@@ -139,28 +176,13 @@ class ProgramLoader:
         """Load one program. Raises :class:`VerifierError` and its like."""
         tables = Undo()
         try:
-            code = self._relocated(program, places, tables, token_fd)
+            relocs = self._linked[program.spec.name].relocs
+            code = Bytecode(self._joined(program.spec.name), sys.byteorder)
+            made = self._jump_tables(program.name, relocs, tables, token_fd)
+            relocate(program.name, code, relocs, places, made)
             return self._load(program, code, btf, fd_array, target, token_fd)
         finally:
             tables.run()
-
-    def _relocated(
-        self, program: Program, places: Places, tables: Undo, token_fd: int
-    ) -> Bytecode:
-        """Return a program's instructions with all that they name.
-
-        ``tables`` gets what closes the jump tables, which the program keeps.
-        """
-        spec = program.spec
-        code = Bytecode(self._codes[spec.name].data, sys.byteorder)
-        relocate(
-            program.name,
-            code,
-            spec.relocs,
-            places,
-            self._jump_tables(spec, tables, token_fd),
-        )
-        return code
 
     def _load(
         self,
@@ -172,6 +194,7 @@ class ProgramLoader:
         token_fd: int,
     ) -> Loaded:
         spec = program.spec
+        linked = self._linked[spec.name]
         if target is None:
             target = self._target(program)
         request: dict[str, Any] = {
@@ -197,8 +220,8 @@ class ProgramLoader:
         if btf.fd and btf.functions:
             request.update(
                 prog_btf_fd=btf.fd,
-                func_info=self._func_info.get(spec.name, self._bytes(spec.func_info)),
-                line_info=self._bytes(spec.line_info),
+                func_info=self._func_info.get(spec.name, linked.func_info),
+                line_info=linked.line_info,
             )
         try:
             fd, log = prog_load.load(
@@ -208,15 +231,17 @@ class ProgramLoader:
             )
         except prog_load.Refused as refused:
             if refused.error.errno == errno.EINVAL and any(
-                isinstance(reloc, MapValue) for reloc in spec.relocs
+                isinstance(reloc, MapValue) for reloc in linked.relocs
             ):
                 from skelgen.runtime import features  # noqa: PLC0415 - a failure
 
                 features.GLOBAL_DATA.require(program.what)
             from skelgen.runtime.explain import explain  # noqa: PLC0415 - a failure
 
-            poisoned = self._poisoned.get(spec.name, {})
-            error = explain(self._parts, self._types, program, refused, poisoned)
+            poisoned = self._poisoned(spec.name)
+            error = explain(
+                self._parts, self._types, program, linked, refused, poisoned
+            )
             if refused.hint:
                 error.add_note(refused.hint)
             if btf.refusal:
@@ -254,13 +279,16 @@ class ProgramLoader:
         return None
 
     def _jump_tables(
-        self, spec: ProgramSpec, made: Undo, token_fd: int
+        self, program: str, relocs: Iterable[Reloc], made: Undo, token_fd: int
     ) -> dict[tuple[int, ...], int]:
-        """Make the maps of a program's jump tables; return their fds by contents."""
+        """Make the maps of a program's jump tables; return their fds by contents.
+
+        ``made`` gets what closes them: the program keeps them.
+        """
         tables: dict[tuple[int, ...], int] = {}
-        for reloc in spec.relocs:
+        for reloc in relocs:
             if isinstance(reloc, JumpTable) and reloc.targets not in tables:
-                what = f"program '{spec.name}': jump table"
+                what = f"program '{program}': jump table"
                 fd = self._jump_table(reloc.targets, made, what, token_fd)
                 tables[reloc.targets] = fd
         return tables

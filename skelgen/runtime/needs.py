@@ -13,6 +13,7 @@ from functools import partial
 from skelgen.model import attach
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import helper_name
+from skelgen.model.linked import Linker
 from skelgen.model.spec import ExternKind, KfuncCall
 from skelgen.record import Record
 from skelgen.runtime import features, kconfig
@@ -83,6 +84,8 @@ class _Needs:
         self._types = types
         self._symbols: bytes | None = None
         self._programs = [p for p in obj.programs.values() if p.autoload]
+        linker = Linker(self._spec)
+        self._linked = {p.name: linker.link(p.spec) for p in self._programs}
 
     def all(self) -> Iterator[Need]:
         yield from self._maps()
@@ -133,7 +136,7 @@ class _Needs:
     def _helpers(self) -> Iterator[Need]:
         calls: dict[tuple[int, int], list[str]] = {}
         for program in self._programs:
-            code = Bytecode(self._spec.view(program.spec.insns), self._spec.byteorder)
+            code = Bytecode(self._linked[program.name].code(), self._spec.byteorder)
             for number in sorted(_called(code)):
                 calls.setdefault((number, program.type), []).append(program.name)
         for (number, prog_type), names in sorted(calls.items()):
@@ -180,7 +183,7 @@ class _Needs:
                 for program in self._programs
                 if any(
                     getattr(reloc, "extern", None) == extern.name
-                    for reloc in program.spec.relocs
+                    for reloc in self._linked[program.name].relocs
                 )
             )
             without = "it is weak" if extern.weak else ""
@@ -211,7 +214,7 @@ class _Needs:
         for program in self._programs:
             if any(
                 isinstance(reloc, KfuncCall) and reloc.extern == name
-                for reloc in program.spec.relocs
+                for reloc in self._linked[program.name].relocs
             ):
                 answer = features.kfunc(bare, program.type)
                 if answer.supported is False:
@@ -220,14 +223,13 @@ class _Needs:
 
     def _kernel_types(self, program: Program) -> Iterator[Need]:
         """Work out CO-RE and tell what of it has no answer, each once."""
-        spec = program.spec
-        if spec.core_relos is None:
+        linked = self._linked[program.name]
+        records = linked.core_relos
+        if not records:
             return
-        code = Bytecode(self._spec.view(spec.insns), self._spec.byteorder)
+        code = Bytecode(linked.code(), self._spec.byteorder)
         try:
-            poisoned = relocate_core(
-                program.name, self._spec.view(spec.core_relos), code, self._types
-            )
+            poisoned = relocate_core(program.name, records, code, self._types)
         except BpfError as error:
             yield Need("kernel type", "", (program.name,), Answer(False, str(error)))
             return

@@ -28,7 +28,6 @@ from skelgen.runtime.errors import BpfError
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from skelgen.model.spec import ProgramSpec
     from skelgen.runtime.externs import Symbol
 
 POISON_MAP = 2001000000
@@ -58,10 +57,10 @@ class Places(Record):
     """Names in order, for the marker of a missing function."""
 
 
-def maps_of(program: "ProgramSpec") -> list[str]:
-    """Return the maps and data sections that a program refers to, once each."""
+def maps_of(relocs: Iterable[Reloc]) -> list[str]:
+    """Return the maps and data sections that relocations name, once each."""
     found: dict[str, None] = {}
-    for reloc in program.relocs:
+    for reloc in relocs:
         if isinstance(reloc, MapFd):
             found[reloc.map] = None
         elif isinstance(reloc, MapValue):

@@ -178,28 +178,28 @@ def _spec() -> rt.ObjectSpec:
                 "struct_ops/ssthresh",
                 rt.ProgType.STRUCT_OPS,
                 rt.StructOps(),
-                insns=rt.Span(40, 56),
+                insns=rt.Span(0, 56),
                 relocs=(rt.MapValue(0, ".bss", 0),),
-                func_info=rt.Span(0, 8),
-                line_info=rt.Span(8, 32),
+                func_info=rt.Span(56, 8),
+                line_info=rt.Span(64, 32),
             ),
             rt.ProgramSpec(
                 "skelgen_cong_avoid",
                 "struct_ops/cong_avoid",
                 rt.ProgType.STRUCT_OPS,
                 rt.StructOps(),
-                insns=rt.Span(120, 8),
-                func_info=rt.Span(96, 8),
-                line_info=rt.Span(104, 16),
+                insns=rt.Span(96, 8),
+                func_info=rt.Span(104, 8),
+                line_info=rt.Span(112, 16),
             ),
             rt.ProgramSpec(
                 "skelgen_undo_cwnd",
                 "struct_ops/undo_cwnd",
                 rt.ProgType.STRUCT_OPS,
                 rt.StructOps(),
-                insns=rt.Span(152, 16),
-                func_info=rt.Span(128, 8),
-                line_info=rt.Span(136, 16),
+                insns=rt.Span(128, 16),
+                func_info=rt.Span(144, 8),
+                line_info=rt.Span(152, 16),
             ),
         ),
         btf=rt.Span(224, 1184),
@@ -210,9 +210,9 @@ def _spec() -> rt.ObjectSpec:
 # Program instructions, data section images and BTF, concatenated.
 # fmt: off
 _IMAGE: Final = (
-    "AAAAAAYAAAAAAAAAUAAAAGMAAAAHZAAABQAAAFAAAABtAAAAB1wAABgBAAAAAAAAAAAAAAAAAAB5EgAA"
-    "AAAAAAcCAAABAAAAeyEAAAAAAAC0AAAAAgAAAJUAAAAAAAAAAAAAAAgAAAAAAAAAUAAAAMgAAAAGeAAA"
-    "lQAAAAAAAAAAAAAACgAAAAAAAABQAAAAOgEAAAeMAAC0AAAACgAAAJUAAAAAAAAAAAAAAAAAAAAAAAAA"
+    "GAEAAAAAAAAAAAAAAAAAAHkSAAAAAAAABwIAAAEAAAB7IQAAAAAAALQAAAACAAAAlQAAAAAAAAAAAAAA"
+    "BgAAAAAAAABQAAAAYwAAAAdkAAAFAAAAUAAAAG0AAAAHXAAAlQAAAAAAAAAAAAAACAAAAAAAAABQAAAA"
+    "yAAAAAZ4AAC0AAAACgAAAJUAAAAAAAAAAAAAAAoAAAAAAAAAUAAAADoBAAAHjAAAAAAAAAAAAAAAAAAA"
     "AAAAAAAAAAAAAAAAAAAAAAAAAABicGZfc2tlbGdlbgAAAAAAAAAAAAAAAACf6wEAGAAAAAAAAABsAgAA"
     "bAIAABwCAAAAAAAAAAAAAgIAAAABAAAAAAAAAQgAAABAAAAAAAAAAAEAAA0EAAAAFAAAAAEAAAAYAAAA"
     "AAAACAUAAAAeAAAAAAAAAQQAAAAgAAAAKwAAAAEAAAwDAAAAAAAAAAEAAA0AAAAAFAAAAAEAAACfAAAA"

@@ -12,6 +12,7 @@ import pytest
 
 import skelgen
 from skelgen.model.enums import MapType
+from skelgen.model.linked import Linker
 from skelgen.model.spec import MapFd, MapSpec, MapValue, ObjectSpec, ProgramSpec
 from skelgen.runtime import map_create
 from skelgen.runtime.errors import BpfError
@@ -190,14 +191,14 @@ def as_the_blueprint_says(wanted: Case) -> None:
 
 
 def expected_program(obj: ObjectSpec, spec: ProgramSpec) -> Facts:
-    maps = {reloc.map for reloc in spec.relocs if isinstance(reloc, MapFd)}
-    maps |= {reloc.section for reloc in spec.relocs if isinstance(reloc, MapValue)}
+    linked = Linker(obj).link(spec)
+    maps = {reloc.map for reloc in linked.relocs if isinstance(reloc, MapFd)}
+    maps |= {reloc.section for reloc in linked.relocs if isinstance(reloc, MapValue)}
     maps |= {data.section for data in obj.data if data.section.startswith(".rodata")}
-    assert spec.func_info is not None
     return {
         "kernel_name": spec.name[:15],
         "type": spec.type,
-        "func_infos": spec.func_info.size // 8,
+        "func_infos": len(linked.func_info) // 8,
         "maps": len(maps),
         "gpl": int("GPL" in obj.license),
         "has_btf": 1,

@@ -16,14 +16,13 @@ import pytest
 from skelgen.btf.parse import Btf
 from skelgen.elf import read_object
 from skelgen.model.enums import MapType, ProgType
+from skelgen.model.linked import Linked, Linker
 from skelgen.model.spec import (
     DataSpec,
     MapFd,
     MapSpec,
     MapValue,
     ObjectSpec,
-    ProgramSpec,
-    Span,
 )
 from tests.harness import sources
 
@@ -208,12 +207,14 @@ def compare_programs(
     assert [record.fields["name"] for record in theirs] == [
         program.name for program in spec.programs
     ]
+    linker = Linker(spec)
     for program, record in zip(spec.programs, theirs, strict=True):
+        linked = linker.link(program)
         assert record.fields["section"] == program.section.removeprefix("?")
         insns = record.data("insns")
-        if name in SKIPPED_CALLBACKS and len(insns) != program.insns.size:
+        if name in SKIPPED_CALLBACKS and len(insns) != 8 * len(linked):
             continue
-        assert relocated(spec, program, files, insns) == insns, program.name
+        assert relocated(linked, files, insns) == insns, program.name
         # Between them, libbpf loads others to see what the kernel can do.
         load = next(
             load
@@ -226,15 +227,13 @@ def compare_programs(
             assert load.number("flags") == program.flags
             if program.type is not ProgType.STRUCT_OPS:  # there, a member's index
                 assert load.number("attach") == program.attach_type
-        assert load.data("func") == view(spec, program.func_info)
-        assert load.data("line") == view(spec, program.line_info)
+        assert load.data("func") == linked.func_info
+        assert load.data("line") == linked.line_info
 
 
-def relocated(
-    spec: ObjectSpec, program: ProgramSpec, files: dict[str, int], theirs: bytes
-) -> bytes:
+def relocated(program: Linked, files: dict[str, int], theirs: bytes) -> bytes:
     """Return our instructions, with what the kernel decides taken from theirs."""
-    ours = bytearray(spec.view(program.insns))
+    ours = program.code()
     assert len(ours) == len(theirs)
     for reloc in program.relocs:
         place = 8 * reloc.insn
@@ -249,24 +248,20 @@ def relocated(
             end = place + width(ours, place)
             assert ours[place] == theirs[place]
             ours[place:end] = theirs[place:end]
-    for (insn, *_), end in core_places(spec, program, ours):
+    for (insn, *_), end in core_places(program, ours):
         ours[8 * insn : end] = theirs[8 * insn : end]
     return bytes(ours)
 
 
 def core_places(
-    spec: ObjectSpec, program: ProgramSpec, insns: bytearray
+    program: Linked, insns: bytearray
 ) -> Iterator[tuple[tuple[int, ...], int]]:
-    for record in struct.iter_unpack("=4I", view(spec, program.core_relos)):
+    for record in struct.iter_unpack("=4I", program.core_relos):
         yield record, 8 * record[0] + width(insns, 8 * record[0])
 
 
 def width(insns: bytearray, place: int) -> int:
     return 16 if insns[place] == 0x18 else 8
-
-
-def view(spec: ObjectSpec, span: Span | None) -> bytes:
-    return bytes(spec.view(span)) if span is not None else b""
 
 
 def compare_btf(raw: bytes, records: list[Record]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.parse import Btf
-from skelgen.elf import link, read_object, struct_from_dwarf
+from skelgen.elf import programs, read_object, struct_from_dwarf
 from skelgen.errors import ObjectError
 from skelgen.model.spec import ObjectSpec
 from tests.harness import sources
@@ -88,7 +88,7 @@ def test_many_hidden_functions_of_one_name() -> None:
 
 
 def test_many_aliases_of_a_large_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "MAX_LINKED", 500_000)
+    monkeypatch.setattr(programs, "MAX_RELOCS", 500_000)
     elf = eb.ElfBuilder()
     asm = eb.Asm()
     body = asm.load64() * 20_000 + asm.exit()
@@ -98,7 +98,7 @@ def test_many_aliases_of_a_large_program(monkeypatch: pytest.MonkeyPatch) -> Non
     elf.relocate(code, [(16 * number, variable) for number in range(20_000)])
     for number in range(5_000):
         elf.function(f"p{number}", code, 0, len(body))
-    refused(elf, "programs of more than 500000 instructions")
+    refused(elf, "more than 500000 relocations")
 
 
 def test_many_large_functions_on_top_of_each_other() -> None:

@@ -5,8 +5,9 @@ import struct
 import pytest
 
 from skelgen.btf.build import BtfBuilder
-from skelgen.elf import link, read_object
+from skelgen.elf import programs, read_object
 from skelgen.errors import ObjectError
+from skelgen.model.linked import Linked, Linker
 from skelgen.model.spec import JumpTable, MapValue, ObjectSpec, ProgramSpec
 from tests.unit.elf import elf_builder as eb
 
@@ -18,7 +19,12 @@ def read(elf: eb.ElfBuilder) -> ObjectSpec:
 
 
 def code_of(spec: ObjectSpec, program: ProgramSpec) -> bytes:
-    return bytes(spec.view(program.insns))
+    return bytes(Linker(spec).link(program).code())
+
+
+def only(spec: ObjectSpec) -> Linked:
+    (program,) = spec.programs
+    return Linker(spec).link(program)
 
 
 class Text:
@@ -148,9 +154,9 @@ def test_order(name: str, static: str, byteorder: str) -> None:
     text.static = set(static)
     text.programs = [("p", calls)]
     spec = read(text.build())
-    (program,) = spec.programs
-    assert code_of(spec, program) == text.expected(order)
-    assert program.relocs == ()
+    assert only(spec).code() == text.expected(order)
+    assert only(spec).relocs == ()
+    assert sorted(sub.name for sub in spec.subprograms) == sorted(order[1:])
 
 
 def test_each_program_has_its_own_copy() -> None:
@@ -207,8 +213,7 @@ def test_relocations_move_with_their_subprogram(byteorder: str) -> None:
     code = elf.code("xdp", asm.load64(1, 24) + asm.call() + asm.exit())
     elf.function("p", code, 0, 32)
     elf.relocate(code, [(16, sub), (0, of_bss)])
-    (program,) = read(elf).programs
-    assert program.relocs == (MapValue(0, ".bss", 24), MapValue(5, ".bss", 8))
+    assert only(read(elf)).relocs == (MapValue(0, ".bss", 24), MapValue(5, ".bss", 8))
 
 
 def with_records(*, skip: str = "", byteorder: str = "little") -> eb.ElfBuilder:
@@ -241,13 +246,11 @@ def with_records(*, skip: str = "", byteorder: str = "little") -> eb.ElfBuilder:
     return elf
 
 
-def records(spec: ObjectSpec, name: str, words: int) -> list[tuple[int, ...]] | None:
+def records(spec: ObjectSpec, name: str, words: int) -> list[tuple[int, ...]]:
     program = next(p for p in spec.programs if p.name == "p")
-    span = getattr(program, name)
-    if span is None:
-        return None
+    data = getattr(Linker(spec).link(program), name)
     prefix = "<" if spec.byteorder == "little" else ">"
-    return list(struct.iter_unpack(f"{prefix}{words}I", spec.view(span)))
+    return list(struct.iter_unpack(f"{prefix}{words}I", data))
 
 
 @BOTH
@@ -270,18 +273,18 @@ def test_records(byteorder: str) -> None:
 
 def test_a_program_without_records_has_none_of_its_subprograms() -> None:
     spec = read(with_records(skip="functions of p"))
-    assert records(spec, "func_info", 2) is None
-    assert records(spec, "line_info", 4) is not None
+    assert records(spec, "func_info", 2) == []
+    assert records(spec, "line_info", 4)
     spec = read(with_records(skip="lines of p"))
-    assert records(spec, "func_info", 2) is not None
-    assert records(spec, "line_info", 4) is None
+    assert records(spec, "func_info", 2)
+    assert records(spec, "line_info", 4) == []
 
 
 @pytest.mark.parametrize(
     ("skip", "what"), [("functions", "function"), ("lines", "line")]
 )
 def test_a_subprogram_without_records(skip: str, what: str) -> None:
-    message = f"subprogram 'used' has no {what} information in .BTF.ext"
+    message = f"subprogram 'used': has no {what} information in .BTF.ext"
     with pytest.raises(ObjectError, match=message):
         read(with_records(skip=f"{skip} of used"))
 
@@ -399,8 +402,16 @@ def jump_table(
 
 
 def test_jump_table() -> None:
-    (program,) = read(jump_table([24, 32, 8])).programs
-    assert program.relocs == (JumpTable(2, (4, 5, 2)),)
+    spec = read(jump_table([24, 32, 8]))
+    assert spec.subprograms[0].relocs == (JumpTable(0, (2, 3, 0)),)
+    assert only(spec).relocs == (JumpTable(2, (4, 5, 2)),)
+
+
+def test_jump_tables_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small file with many instructions that load one large table."""
+    monkeypatch.setattr(programs, "MAX_INSNS", 2)
+    with pytest.raises(ObjectError, match="jump tables of more than 2 entries"):
+        read(jump_table([24, 32, 8]))
 
 
 @pytest.mark.parametrize(
@@ -429,25 +440,46 @@ def test_program_of_too_many_instructions() -> None:
     code = elf.code("xdp", half + asm.call() + asm.exit())
     elf.function("p", code, 0, len(half) + 16)
     elf.relocate(code, [(len(half), sub)], 10)
-    message = "program 'p': more than 1000000 instructions with subprogram 'sub'"
+    message = "program 'p': 1200002 instructions with its subprograms; the kernel"
     with pytest.raises(ObjectError, match=message):
         read(elf)
 
 
-def test_copies_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small file with many programs that call one large subprogram."""
-    monkeypatch.setattr(link, "MAX_LINKED", 10_000)
+def test_a_subprogram_is_stored_once_however_many_programs_call_it() -> None:
     asm = eb.Asm()
     elf = eb.ElfBuilder()
     body = asm.mov(0, 0) * 999 + asm.exit()
     text = elf.code(".text", body)
     sub = elf.function("sub", text, 0, len(body))
-    code = elf.code("xdp", (asm.call() + asm.exit()) * 20)
-    for number in range(20):
+    code = elf.code("xdp", (asm.call() + asm.exit()) * 2000)
+    for number in range(2000):
         elf.function(f"p{number}", code, 16 * number, 16)
-    elf.relocate(code, [(16 * number, sub) for number in range(20)], 10)
-    with pytest.raises(ObjectError, match="program 'p9': programs of more than 10000"):
-        read(elf)
+    elf.relocate(code, [(16 * number, sub) for number in range(2000)], 10)
+    spec = read(elf)  # two million instructions, of which each program has a thousand
+    assert len(spec.image) < 2 * len(body)
+    expected = asm.call(1) + asm.exit() + body
+    assert code_of(spec, spec.programs[0]) == code_of(spec, spec.programs[-1])
+    assert code_of(spec, spec.programs[0]) == expected
+
+
+def test_static_functions_of_one_name() -> None:
+    """As static linking leaves them: each file may have its own."""
+    asm = eb.Asm()
+    elf = eb.ElfBuilder()
+    names = ["sum", "sum___2", "sum", "sum"]
+    section = elf.code(".text", b"".join(asm.mov(0, n) + asm.exit() for n in range(4)))
+    for at, name in enumerate(names):
+        elf.function(name, section, 16 * at, 16, bind=eb.LOCAL)
+    whole = elf.section_symbol(section)
+    code = elf.code("xdp", b"".join(asm.call(2 * n - 1) for n in range(4)) + asm.exit())
+    elf.function("sum", code, 0, 40)  # and the program is called so, too
+    elf.relocate(code, [(8 * n, whole) for n in range(4)], 10)
+    spec = read(elf)
+    assert [sub.name for sub in spec.subprograms] == [
+        *("sum", "sum___2", "sum___3", "sum___4")
+    ]
+    linked = only(spec)
+    assert [placed.start for placed in linked.functions] == [0, 5, 7, 9, 11]
 
 
 def bad_call(body: bytes, relocs: list[tuple[int, str]]) -> eb.ElfBuilder:
