@@ -110,3 +110,5 @@ class Operations:
                             " not loaded"
                         ) from failures.error("program", callback.program)
                 self._parts.struct_ops[name].value = value.with_fds(loaded)
+                continue
+            self._parts.struct_ops[name].skip(failures.error("map", name))

@@ -87,7 +87,7 @@ def _program(made: _Attaching, name: str, program: Program) -> None:
 
 
 def _variable(made: _Attaching, name: str, ops: StructOpsMap) -> None:
-    reason = ops.handle.load_error
+    reason = ops.load_error
     if reason is None and ops.value is None:
         made.report.passed_over[name] = "its autocreate is off"
     elif not ops.autoattach:

@@ -84,6 +84,8 @@ def test_struct_ops(make_skeleton: Make) -> None:
         assert attached.failed == {"skelgen_cc": report.maps["skelgen_cc"]}
         assert not attached
         assert skel.object.links == {}
+        with pytest.raises(rt.StateError, match=r"'skelgen_cc': load\(\) did without"):
+            skel.maps.skelgen_cc.attach()
 
 
 def test_all_loaded(make_skeleton: Make) -> None:

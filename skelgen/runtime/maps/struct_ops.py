@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from skelgen.model.spec import StructOpsSpec
+    from skelgen.runtime.errors import BpfError
     from skelgen.runtime.links.struct_ops import StructOpsLink
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.shadow import Shadow
@@ -64,8 +65,16 @@ class StructOpsMap(Map):
     (``skel.struct_ops.x``), or with :meth:`write` and :meth:`set_program`.
     """
 
-    __slots__ = ("_autoattach", "_functions", "_image", "_programs", "spec", "value")
-    _internal = frozenset(("loaded_value", "what"))
+    __slots__ = (
+        "_autoattach",
+        "_functions",
+        "_image",
+        "_no_value",
+        "_programs",
+        "spec",
+        "value",
+    )
+    _internal = frozenset(("loaded_value", "skip", "what"))
 
     def __init__(
         self,
@@ -93,6 +102,7 @@ class StructOpsMap(Map):
         self._autoattach = True
         self.value: bytes | None = None
         """What the kernel is given on attach; known after load."""
+        self._no_value: BpfError | None = None
 
     @property
     def what(self) -> str:
@@ -189,6 +199,15 @@ class StructOpsMap(Map):
 
     # -- in the kernel ---------------------------------------------------------
 
+    def skip(self, reason: BpfError | None) -> None:
+        """Note that the object was loaded without its value (the loader's part)."""
+        self._no_value = reason
+
+    @property
+    def load_error(self) -> BpfError | None:
+        """Why ``load(strict=False)`` did without it; ``None`` if it did not fail."""
+        return self._no_value or self.handle.load_error
+
     def attach(self) -> StructOpsLink:
         """Register the operations in the kernel.
 
@@ -207,5 +226,10 @@ class StructOpsMap(Map):
     def loaded_value(self) -> bytes:
         """Return :attr:`value`, or raise :class:`StateError`."""
         if self.value is None:
+            reason = self.load_error
+            if reason is not None:
+                raise StateError(
+                    f"{self.what}: load() did without it: {reason}"
+                ) from reason
             raise StateError(f"{self.what}: not loaded; call load() first")
         return self.value
