@@ -13,7 +13,7 @@ from skelgen.runtime.errors import BpfOSError, NotSupportedError
 from skelgen.runtime.features import Answer
 from skelgen.runtime.links.netlink import TcFilterLink, XdpNetlinkLink
 from skelgen.runtime.programs import Program, TcProgram, XdpProgram
-from skelgen.runtime.syscalls import numbers, rtnetlink
+from skelgen.runtime.syscalls import netlink, numbers, rtnetlink
 from tests.harness import privilege
 from tests.harness.places import NetworkNamespace
 from tests.harness.programs import Counter, insn, loaded
@@ -126,7 +126,7 @@ def test_the_next_program_is_left_on_the_interface(
     other = load("xdp", XdpProgram, name="other")
     index = veth.call(socket.if_nametoindex, "veth1")
     link = veth.call(program.attach, "veth1", link=False)
-    route = veth.call(rtnetlink.Route)
+    route = veth.call(netlink.Route)
     try:
         rtnetlink.xdp_attach(route, index, other.fd(), expected_fd=program.fd())
         state = rtnetlink.xdp_query(route, index)
@@ -210,7 +210,7 @@ def test_filters_run_by_priority_and_the_first_verdict_counts(
         with veth.call(drop.attach, "veth1", priority=10, **options):
             send(veth, 5)  # dropped before they are counted
             index = veth.call(socket.if_nametoindex, "veth1")
-            route = veth.call(rtnetlink.Route)
+            route = veth.call(netlink.Route)
             there = rtnetlink.filter_list(route, index, rtnetlink.INGRESS)
             assert rtnetlink.filter_list(route, index, rtnetlink.EGRESS) == []
             route.close()
@@ -241,7 +241,7 @@ def test_a_filter_that_another_put_there_stays(
     program, other = load("tc", TcProgram), load("tc", TcProgram, name="other")
     link = veth.call(program.attach, "veth1", direction="egress", priority=3, handle=1)
     index = veth.call(socket.if_nametoindex, "veth1")
-    route = veth.call(rtnetlink.Route)
+    route = veth.call(netlink.Route)
     rtnetlink.filter_add(
         route,
         index,

@@ -11,7 +11,7 @@ from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.attached import StayingLink
 from skelgen.runtime.syscalls import rtnetlink
-from skelgen.runtime.syscalls.rtnetlink import Route
+from skelgen.runtime.syscalls.netlink import Route
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -91,18 +91,30 @@ class XdpNetlinkLink(_NetlinkLink):
             if error.errno in _NOT_OURS:
                 log.debug("%s: no longer on the interface: %s", self.what, error)
                 return
-            if error.errno != errno.EINVAL:
+            if error.errno not in {errno.EINVAL, errno.EBUSY}:
+                raise
+            if not self._is_there(ours):
+                log.debug("%s: no longer on the interface: %s", self.what, error)
+                return
+            if error.errno == errno.EBUSY:
                 raise
             # before Linux 5.7 it can only be looked at first
-            state = rtnetlink.xdp_query(self._route, self.ifindex, what=self.what)
-            if syscalls.prog_info(ours, what=self.what).id in state[1:]:
-                rtnetlink.xdp_attach(
-                    self._route, self.ifindex, -1, flags=self._mode, what=self.what
-                )
+            rtnetlink.xdp_attach(
+                self._route, self.ifindex, -1, flags=self._mode, what=self.what
+            )
+
+    def _is_there(self, ours: int) -> bool:
+        """Whether the program is on the interface, in the mode that it was put in."""
+        state = rtnetlink.xdp_query(self._route, self.ifindex, what=self.what)
+        place = _PLACES.get(self._mode)
+        there = state[1:] if place is None or not any(state[2:]) else (state[place],)
+        return syscalls.prog_info(ours, what=self.what).id in there
 
 
 # another program, no program to replace, no interface any more
 _NOT_OURS: Final = frozenset((errno.EEXIST, errno.ENOENT, errno.ENODEV))
+_PLACES: Final = {1 << 2: 2, 1 << 1: 3, 1 << 3: 4}
+"""Mode to field of :class:`XdpState`: native, generic, offload."""
 
 
 class TcFilterLink(_NetlinkLink):
@@ -129,7 +141,7 @@ class TcFilterLink(_NetlinkLink):
         """The filter, with the handle and priority that it got."""
 
         def attach(route: Route) -> None:
-            rtnetlink.clsact_create(route, ifindex, what=what)
+            _make_clsact(route, program, ifindex, parent, what)
             self.filter = rtnetlink.filter_add(
                 route,
                 ifindex,
@@ -146,8 +158,8 @@ class TcFilterLink(_NetlinkLink):
     def _take_off(self) -> None:
         route, mine = self._route, self.filter
         what = self.what
+        ours = syscalls.prog_info(self._prog.fileno(), what=what).id
         try:
-            ours = syscalls.prog_info(self._prog.fileno(), what=what).id
             there = rtnetlink.filter_list(route, self.ifindex, self.parent, what=what)
             found = [
                 other
@@ -156,7 +168,7 @@ class TcFilterLink(_NetlinkLink):
                 and mine.handle in {0, other.handle}  # 0: the kernel chose it
                 and mine.priority in {0, other.priority}
             ]
-            if len(found) != 1:
+            if not found:
                 log.debug("%s: no longer on the interface", what)
                 return
             rtnetlink.filter_delete(
@@ -171,6 +183,24 @@ class TcFilterLink(_NetlinkLink):
             if error.errno not in _GONE:
                 raise
             log.debug("%s: no longer on the interface: %s", what, error)
+
+
+def _make_clsact(
+    route: Route, program: Program, ifindex: int, parent: int, what: str
+) -> None:
+    """Give an interface ``clsact``, unless what is there will do."""
+    try:
+        rtnetlink.clsact_create(route, ifindex, what=what)
+    except FileExistsError as error:
+        if rtnetlink.qdisc_kind(route, ifindex, what=what) != "ingress":
+            raise
+        if parent != rtnetlink.INGRESS:
+            name = rtnetlink.interface_query(route, ifindex, what=what).name
+            raise program.attach_error(
+                f"interface '{name}' has the queueing discipline 'ingress' in the place"
+                " of clsact, and so no filters for egress; attach through tcx (Linux"
+                f" 6.6), or take it off with its filters: tc qdisc del dev {name} ingress"
+            ) from error
 
 
 # no interface, no clsact, no filter any more

@@ -6,6 +6,7 @@ import ctypes
 import os
 
 from skelgen.runtime import syscalls
+from skelgen.runtime.codec import U32, checked
 from skelgen.runtime.links.base import Link
 from skelgen.typed import TYPE_CHECKING, Protocol
 
@@ -25,7 +26,21 @@ class HasFd(Protocol):
 
 def fd_of(thing: HasFd | int) -> int:
     """Return the fd of a map, program or link, or the fd that it is itself."""
-    return thing if isinstance(thing, int) else thing.fd()
+    if isinstance(thing, int):
+        return good_number(thing, "a file descriptor")
+    if not callable(getattr(thing, "fd", None)):
+        raise TypeError(
+            "a map, program or link (or its fd) is wanted, got"
+            f" {type(thing).__name__}"
+        )
+    return thing.fd()
+
+
+def good_number(number: int, what: str) -> int:
+    """Return an fd or index if it can be one; ValueError says what it is not."""
+    if not 0 <= number < 1 << 31:
+        raise ValueError(f"{number} is no number of {what}")
+    return number
 
 
 _if_nametoindex: Final = ctypes.CDLL(None)["if_nametoindex"]
@@ -40,14 +55,19 @@ def interface_index(program: Program, interface: str | int) -> int:
     there is no interface of that name.
     """
     if isinstance(interface, int):
-        if interface <= 0:
+        if not 0 < interface < 1 << 31:
             raise ValueError(f"{program.what}: {interface} is no interface index")
         return interface
-    index: int = _if_nametoindex(os.fsencode(interface))
-    if index == 0:
-        raise program.attach_error(
-            f"no network interface '{interface}' in this network namespace"
+    if not isinstance(interface, str):
+        raise TypeError(
+            f"{program.what}: interface must be a name or an index, got"
+            f" {type(interface).__name__}"
         )
+    index: int = 0 if "\0" in interface else _if_nametoindex(os.fsencode(interface))
+    if index == 0:
+        from skelgen.runtime.net_hints import no_interface  # noqa: PLC0415 - rare
+
+        raise program.attach_error(no_interface(interface))
     return index
 
 
@@ -95,12 +115,17 @@ def ordering(
         return syscalls.BPF_F_BEFORE, 0, 0
     if last:
         return syscalls.BPF_F_AFTER, 0, 0
-    anchor = before if before is not None else after
+    name, anchor = ("before", before) if before is not None else ("after", after)
     if anchor is None:
         return 0, 0, 0
     flags = syscalls.BPF_F_BEFORE if before is not None else syscalls.BPF_F_AFTER
     if isinstance(anchor, int):
-        return flags | syscalls.BPF_F_ID, 0, anchor
+        return flags | syscalls.BPF_F_ID, 0, checked(U32, anchor, f"{what}: {name}")
+    if not callable(getattr(anchor, "fd", None)):
+        raise TypeError(
+            f"{what}: {name} must be a program, a link or an id, got"
+            f" {type(anchor).__name__}"
+        )
     if isinstance(anchor, Link):
         flags |= syscalls.BPF_F_LINK
     return flags, anchor.fd(), 0

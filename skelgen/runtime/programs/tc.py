@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime import features, syscalls
+from skelgen.runtime.codec import U16, U32, U64, checked
+from skelgen.runtime.errors import BpfOSError, NotSupportedError
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import HasFd, interface_index, ordering
@@ -79,6 +81,9 @@ class TcProgram(Program):
         what = f"{self.what} on interface '{interface}'"
         if self.type == ProgType.SCHED_ACT:
             raise self.attach_error(_ACTION)
+        checked(U32, handle, f"{what}: handle")
+        checked(U16, priority, f"{what}: priority")
+        checked(U64, expected_revision, f"{what}: expected_revision")
         attach_type = self._hook(direction)
         index = interface_index(self, interface)
         flags, relative_fd, relative_id = ordering(
@@ -89,25 +94,37 @@ class TcProgram(Program):
             # netkit has no filters to fall back on
             if attach_type in _PARENTS and features.TCX.supported() is False:
                 link = False
+        if link and (handle or priority):
+            raise ValueError(f"{what}: handle and priority are for filters, not links")
         if not link:
-            if flags or expected_revision or attach_type not in _PARENTS:
+            if attach_type not in _PARENTS:
+                raise ValueError(f"{what}: netkit programs have links alone")
+            if flags or expected_revision:
                 features.TCX.require(what)
                 raise ValueError(
                     f"{what}: before, after, first, last and expected_revision are"
                     " for tcx links, handle and priority for filters"
                 )
             return self._filter(index, attach_type, handle, priority, what)
-        features.TCX.require(what)
-        fd = syscalls.link_create_ordered(
-            prog_fd,
-            index,
-            attach_type,
-            flags=flags,
-            relative_fd=relative_fd,
-            relative_id=relative_id,
-            expected_revision=expected_revision,
-            what=what,
-        )
+        _require(attach_type, what)
+        try:
+            fd = syscalls.link_create_ordered(
+                prog_fd,
+                index,
+                attach_type,
+                flags=flags,
+                relative_fd=relative_fd,
+                relative_id=relative_id,
+                expected_revision=expected_revision,
+                what=what,
+            )
+        except BpfOSError as error:
+            if attach_type in _PARENTS:
+                raise
+            from skelgen.runtime.net_hints import explain_netkit  # noqa: PLC0415 - rare
+
+            explain_netkit(error, self, index)
+            raise
         return Link(fd, self)
 
     def _filter(
@@ -136,3 +153,13 @@ class TcProgram(Program):
                 "call attach(interface, direction='ingress')"
             )
         return self.attach_type
+
+
+def _require(attach_type: int, what: str) -> None:
+    """Raise NotSupportedError where the kernel has no links of that kind."""
+    if attach_type in _PARENTS:
+        features.TCX.require(what)
+    elif features.TCX.supported() is False:  # netkit came one version later
+        raise NotSupportedError(
+            "this kernel has no netkit", feature="netkit", since="6.7", what=what
+        )

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 # XDP_FLAGS_* of linux/if_link.h
 _MODES: Final = {"generic": 1 << 1, "native": 1 << 2, "offload": 1 << 3}
+# libbpf's and xdp-tools' words, and those of ip(8)
+_OTHER_WORDS: Final = {
+    "skb": "generic",
+    "drv": "native",
+    "hw": "offload",
+    "xdpgeneric": "generic",
+    "xdpdrv": "native",
+    "xdpoffload": "offload",
+}
 
 _OF_MAPS: Final = frozenset((AttachType.XDP_DEVMAP, AttachType.XDP_CPUMAP))
 
@@ -50,14 +59,26 @@ class XdpProgram(Program):
         card; ``None`` for native where the driver can, else generic. Through a BPF
         link (Linux 5.9); on older kernels, or with ``link=False``, through netlink,
         where it stays after the process unless the link is destroyed. Raises
-        ``EBUSY`` when another program is there.
+        ``EBUSY`` when another program is there; notes of the error name it, and say
+        what to do where the driver refuses.
         """
         what = f"{self.what} on interface '{interface}'"
         prog_fd = self.fd()
         if self.attach_type in _OF_MAPS:
             raise self.attach_error(self.by_hand)
         index = interface_index(self, interface)
-        flags = 0 if mode is None else _MODES[mode]
+        flags = self._mode_flags(mode)
+        try:
+            return self._attach(prog_fd, index, flags, what, link=link)
+        except BpfOSError as error:
+            from skelgen.runtime.net_hints import explain_xdp  # noqa: PLC0415 - rare
+
+            explain_xdp(error, self, index, mode)
+            raise
+
+    def _attach(
+        self, prog_fd: int, index: int, flags: int, what: str, *, link: bool | None
+    ) -> Link:
         if link is not False:
             try:
                 fd = syscalls.link_create(
@@ -72,6 +93,22 @@ class XdpProgram(Program):
         )
 
         return XdpNetlinkLink(self, index, flags, what)
+
+    def _mode_flags(self, mode: str | None) -> int:
+        if mode is None:
+            return 0
+        if not isinstance(mode, str):
+            raise TypeError(
+                f"{self.what}: mode must be a str or None, got {type(mode).__name__}"
+            )
+        if mode not in _MODES:
+            meant = _OTHER_WORDS.get(mode)
+            hint = "" if meant is None else f"; '{mode}' is '{meant}' here"
+            raise ValueError(
+                f"{self.what}: mode must be 'generic', 'native', 'offload' or None, "
+                f"got {mode!r}{hint}"
+            )
+        return _MODES[mode]
 
 
 def _has_links() -> bool:

@@ -284,9 +284,28 @@ def test_programs_that_interfaces_do_not_run(kernel: FakeKernel) -> None:
 def test_before_tcx_it_is_said(kernel: FakeKernel) -> None:
     features.TCX.assume(False)
     program = loaded("netkit/peer", TcProgram)  # has no filters to fall back on
-    with pytest.raises(NotSupportedError, match=r"no tcx links \(Linux 6\.6 has it\)"):
+    with pytest.raises(NotSupportedError, match=r"no netkit \(Linux 6\.7 has it\)"):
         program.attach(7)
     assert not kernel.named("LINK_CREATE")
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENXIO, "it is no netkit interface"),
+        (errno.EACCES, "it is the peer of a netkit pair"),
+        (errno.EINVAL, "CONFIG_NETKIT"),
+    ],
+)
+def test_netkit_refused(kernel: FakeKernel, number: int, said: str) -> None:
+    features.TCX.assume(True)
+    program = loaded("netkit/primary", TcProgram)
+    kernel.then("LINK_CREATE", -number)
+    with pytest.raises(BpfOSError) as caught:
+        program.attach(9999)
+    assert said in caught.value.__notes__[-1]
+    with pytest.raises(ValueError, match="netkit programs have links alone"):
+        program.attach(9999, link=False)
 
 
 # -- control groups ------------------------------------------------------------

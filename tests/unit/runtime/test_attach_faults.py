@@ -248,10 +248,10 @@ def test_a_socket_without_an_fd_for_the_link(kernel: FakeKernel) -> None:
 
 
 def test_rtnetlink_itself_fails() -> None:
-    from skelgen.runtime.syscalls import rtnetlink
+    from skelgen.runtime.syscalls import netlink, rtnetlink
 
     def query() -> None:
-        route = rtnetlink.Route()
+        route = netlink.Route()
         try:
             rtnetlink.xdp_query(route, socket.if_nametoindex("lo"))
         finally:
