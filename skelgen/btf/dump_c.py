@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 _QUALIFIERS = {VOLATILE: "volatile", CONST: "const", RESTRICT: "restrict"}
 TAGS = {STRUCT: "struct", UNION: "union", ENUM: "enum", ENUM64: "enum"}
 _MOST_TEXT = 1 << 20
+# Characters for a whole BTF; the kernel's header has less than 3 a word.
+_LEAST_TEXT = 1 << 16
+_TEXT_PER_WORD = 64
 _TAG = re.compile(r"[\w ,:.-]+", re.ASCII)
 _ATTRIBUTE = re.compile(r"\w+(\([\w ,]*\))?", re.ASCII)
 
@@ -61,6 +64,7 @@ class CWriter:
     __slots__ = (
         "_around",
         "_indent",
+        "_room",
         "inlined",
         "layouts",
         "names",
@@ -80,6 +84,13 @@ class CWriter:
         """How many structs and unions were written out."""
         self._indent = indent
         self._around: dict[int, tuple[str, str]] = {}
+        self._room = _LEAST_TEXT + _TEXT_PER_WORD * len(types.words)
+
+    def _spend(self, length: int) -> None:
+        """Count what is written: a type that others are made of can be large itself."""
+        self._room -= length
+        if self._room < 0:
+            raise BtfParseError("btf: its types are too long, written out in C")
 
     def name(self, type_id: int) -> str:
         """Return the name that a type goes by here."""
@@ -96,6 +107,7 @@ class CWriter:
     def declare(self, type_id: int, name: str) -> str:
         """Declare ``name`` to be of a type, without the ``;``."""
         before, behind = self.around(type_id)
+        self._spend(len(before) + len(behind))
         return f"{before}{name}{behind}" if name else before.rstrip(" ") + behind
 
     def around(self, type_id: int) -> tuple[str, str]:
@@ -107,6 +119,7 @@ class CWriter:
         if known is None:
             inlined = len(self.inlined)
             known = self._spell(type_id, ())
+            self._spend(len(known[0]) + len(known[1]))
             if len(known[0]) > _MOST_TEXT:
                 raise BtfParseError(f"btf: declaration of type {type_id} is too long")
             if inlined == len(self.inlined):
@@ -123,6 +136,7 @@ class CWriter:
             word = self._modifier(type_id)
             if word not in words:
                 words += (word,)
+                self._spend(len(word))
             type_id = types.ref(type_id)
             kind = types.kind(type_id)
         if kind == ARRAY:
@@ -233,6 +247,7 @@ class CWriter:
                 before = before.rstrip(" ")
             bits = f": {width}" if width else ""
             lines.append(f"{before}{name}{behind}{bits};")
+            self._spend(len(lines[-1]))
             end = offset + (width or layout.size)
             at = end if is_struct else max(at, end)
         whole = layout_of(type_id)

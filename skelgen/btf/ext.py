@@ -164,8 +164,7 @@ def by_section(
 
     Groups of one name are joined.
     """
-    found: dict[str, tuple[_Record, ...]] = {}
+    found: dict[str, list[_Record]] = {}
     for name_off, records in groups:
-        name = btf.string(name_off)
-        found[name] = found.get(name, ()) + records
-    return found
+        found.setdefault(btf.string(name_off), []).extend(records)
+    return {name: tuple(records) for name, records in found.items()}

@@ -15,7 +15,7 @@ from struct import Struct, pack
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.names import essential_name
-from skelgen.btf.parse import Btf
+from skelgen.btf.parse import OVERLAP, Btf
 from skelgen.btf.walk import LINKED, Words
 from skelgen.typed import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ _ENUMS = frozenset({Kind.ENUM, Kind.ENUM64})
 _INDEX = Struct("=8s6I")
 _MAGIC = b"skelbtf\1"
 _SAMPLE = 4096
+_AT_ONCE = 256  # strings between two looks at how much they are
 
 
 class KernelBtf(Btf):
@@ -59,11 +60,27 @@ class KernelBtf(Btf):
         offsets = [words[position] for position in self._listed]
         if self.base is None:
             strings = self.string_bytes
-            find = strings.find
-            names = [strings[offset : find(b"\0", offset)] for offset in offsets]
+            ends = self._string_ends(strings, offsets)
+            names = [
+                strings[offset:end] for offset, end in zip(offsets, ends, strict=True)
+            ]
         else:
             names = [self._raw_string(offset) for offset in offsets]
         return b"\0%b\0" % b"\0".join(names)
+
+    def _string_ends(self, strings: bytes, offsets: list[int]) -> list[int]:
+        """Find where strings end, and refuse those that overlap without measure."""
+        find = strings.find
+        ends: list[int] = []
+        room = OVERLAP * len(strings)
+        for first in range(0, len(offsets), _AT_ONCE):
+            some = offsets[first : first + _AT_ONCE]
+            found = [find(b"\0", offset) for offset in some]
+            room -= sum(found) - sum(some)
+            if room < 0:
+                raise BtfParseError("btf: its strings overlap", self._strings_start)
+            ends += found
+        return ends
 
     def _link_names(self) -> bytes:
         """Return the name offsets of functions and variables."""

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from skelgen.btf.types import Type
 
+OVERLAP = 32
+"""How often a byte may be part of strings that are asked for; in BTF that a compiler
+wrote, no string is part of another, and each is looked at in one or two ways."""
+
 _KINDS = tuple(Kind(number) for number in range(len(EXTRA_WORDS)))
 _REFERENCES = frozenset(
     {
@@ -53,12 +57,15 @@ class Btf:
         "_decode",
         "_named",
         "_offsets",
+        "_room",
+        "_strings",
         "_strings_end",
         "_strings_start",
         "_types_start",
         "align_cache",
         "base",
         "byteorder",
+        "declarations",
         "header_extra",
         "layout",
         "start_id",
@@ -100,6 +107,8 @@ class Btf:
             self.start_id = len(base)
             self.start_string_offset = base.start_string_offset + base.string_size
         self._strings_start, self._strings_end = header.strings
+        self._strings: dict[int, str] = {}
+        self._room = 4096 + OVERLAP * (self._strings_end - self._strings_start)
         self._check_strings()
         self._types_start = header.types[0]
         self.words: Words = self._native_words(*header.types)
@@ -109,6 +118,9 @@ class Btf:
         self._named: dict[bytes, list[int]] | None = None
         self.align_cache: dict[tuple[int, int], int] = {}
         """Alignments of structs found by :func:`skelgen.btf.resolve.align_of`."""
+        self.declarations: dict[tuple[int, bool], tuple[str, str]] = {}
+        """What :func:`skelgen.btf.decl.declaration` writes before and behind a name,
+        by type and by whether there is a name."""
 
     def _check_strings(self) -> None:
         start, end = self._strings_start, self._strings_end
@@ -253,6 +265,9 @@ class Btf:
         """Return the string at an offset, counted from the base's first string."""
         if offset == 0:
             return ""
+        found = self._strings.get(offset)
+        if found is not None:
+            return found
         own = offset - self.start_string_offset
         if own < 0 and self.base is not None:
             return self.base.string(offset)
@@ -260,11 +275,28 @@ class Btf:
         if start >= self._strings_end:
             raise BtfParseError(f"btf: no string {offset:#x}, the last ends before")
         try:
-            return self._data[start : self._data.find(b"\0", start)].decode()
+            found = self._strings[offset] = self._string_at(start).decode()
         except UnicodeDecodeError:
             raise BtfParseError(
                 f"btf: string {offset:#x} is not UTF-8", start
             ) from None
+        return found
+
+    def _string_at(self, start: int) -> bytes:
+        """Return the string at a place in the data; all of them have so much room.
+
+        Strings may be the tails of others, so that a small file could otherwise ask
+        for its size squared.
+        """
+        end = self._data.find(b"\0", start)
+        self._room -= end - start
+        if self._room < 0:
+            raise BtfParseError(
+                f"btf: its strings overlap, and come to more than {OVERLAP} times"
+                f" their {self.string_size} bytes",
+                start,
+            )
+        return self._data[start:end]
 
     # Search
 
@@ -292,17 +324,23 @@ class Btf:
     def _own_named(self, name: str, kinds: tuple[Kind, ...]) -> list[int]:
         """Return the types stored here of a name and kinds, in order."""
         if self._named is None:
-            named: dict[bytes, list[int]] = {}
-            for type_id, position in zip(self.ids(), self._offsets, strict=True):
-                offset = self.words[position]
-                if offset:
-                    named.setdefault(self._raw_string(offset), []).append(type_id)
-            self._named = named
+            self._named = self._all_named()
         key = name.encode("utf-8", "surrogatepass")
         found = self._named.get(key, ()) if key else ()
         return [
             type_id for type_id in found if not kinds or self.kind(type_id) in kinds
         ]
+
+    def _all_named(self) -> dict[bytes, list[int]]:
+        """Return all types stored here by their names."""
+        named: dict[bytes, list[int]] = {}
+        lists: dict[int, list[int]] = {0: []}
+        for type_id, position in zip(self.ids(), self._offsets, strict=True):
+            offset = self.words[position]
+            if offset not in lists:
+                lists[offset] = named.setdefault(self._raw_string(offset), [])
+            lists[offset].append(type_id)
+        return named
 
     def _raw_string(self, offset: int) -> bytes:
         """Return a string that may be no UTF-8, or empty if it is out of range."""
@@ -310,6 +348,4 @@ class Btf:
         if own < 0 and self.base is not None:
             return self.base._raw_string(offset)  # noqa: SLF001 - the same class
         start = self._strings_start + own
-        if start >= self._strings_end:
-            return b""
-        return self._data[start : self._data.find(b"\0", start)]
+        return self._string_at(start) if start < self._strings_end else b""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from skelgen.btf import types as bt
 from skelgen.btf.decl import declaration
 from skelgen.btf.parse import Btf
-from skelgen.btf.resolve import MAX_NESTING, skip_mods_and_typedefs
+from skelgen.btf.resolve import MAX_CHAIN, MAX_NESTING, skip_mods_and_typedefs
 from skelgen.codegen import shapes
 from skelgen.codegen.classes import (
     EnumClass,
@@ -32,7 +32,8 @@ from skelgen.codegen.structs import Layout
 from skelgen.errors import BtfError, NamingError
 
 _MOST_ANONYMOUS = 4096
-"""Anonymous members in one module: a limit for BTF that nests without end."""
+"""Members of anonymous members in one module, beside two for each word of BTF: a
+limit for BTF that nests without end, or that uses one large type again and again."""
 
 
 class Context(NamedTuple):
@@ -54,7 +55,8 @@ class TypeTable:
         self._scope = scope
         self._shapes: dict[int, Shape] = {}
         self._active: set[int] = set()
-        self._budget = _MOST_ANONYMOUS
+        self._budget = _MOST_ANONYMOUS + 2 * len(btf.words)
+        self._shadows: dict[int, str] = {}
         self._by_name: dict[str, tuple[str, EnumClass | StructClass]] = {}
 
     @property
@@ -69,7 +71,7 @@ class TypeTable:
         """
         alias = ""
         type_ = self._btf.type(type_id)
-        for _ in range(len(self._btf)):
+        for _ in range(MAX_CHAIN):
             if isinstance(type_, bt.Typedef):
                 alias = type_.name
             elif not isinstance(
@@ -77,7 +79,9 @@ class TypeTable:
             ):
                 return self._plain(type_, alias, where)
             type_ = self._btf.type(type_.type_id)
-        raise BtfError(f"{where.what}: type {type_id} is a typedef of itself")
+        raise BtfError(
+            f"{where.what}: type {type_id} is a typedef of itself, or of too many types"
+        )
 
     def _plain(self, type_: bt.Type, alias: str, where: Context) -> Shape:
         if isinstance(type_, bt.Int):
@@ -113,6 +117,9 @@ class TypeTable:
 
         The name begins with ``prefix``: a plain struct of the type is another class.
         """
+        known = self._shadows.get(type_id)
+        if known is not None:
+            return known
         type_ = self._btf.type(type_id)
         if not isinstance(type_, bt.Struct):
             raise BtfError(f"struct_ops: type {type_id} is no struct")
@@ -121,6 +128,7 @@ class TypeTable:
         self._active.add(type_id)
         self._struct(type_, name, owner, f"``struct {type_.name}``", is_shadow=True)
         self._active.remove(type_id)
+        self._shadows[type_id] = name
         return name
 
     # -- classes ---------------------------------------------------------------
@@ -289,9 +297,9 @@ class TypeTable:
         if type_.id in self._active or len(self._active) > MAX_NESTING:
             raise BtfError(f"{what}: its type contains itself, or has no end")
         self._active.add(type_.id)
-        self._budget -= 1
-        if not self._budget:
-            raise BtfError(f"{what}: more than {_MOST_ANONYMOUS} anonymous members")
+        self._budget -= 1 + len(type_.members)
+        if self._budget < 0:
+            raise BtfError(f"{what}: too many members of anonymous members in all")
         name = f"_{cls.strip('_')}Anon{layout.unnamed}"
         number = f"{layout.number}.{layout.unnamed}".removeprefix(".")
         layout.unnamed += 1

@@ -52,9 +52,11 @@ _SHDR_SIZE = 64
 _SYM_SIZE = 24
 _REL_SIZES = {SHT_REL: 16, SHT_RELA: 24}
 
-# Longer than any name that the kernel (KSYM_NAME_LEN 512) or a C compiler makes;
-# a bound, because overlapping names would otherwise add up to file size squared.
+# Longer than any name that the kernel (KSYM_NAME_LEN 512) or a C compiler makes.
 _MAX_NAME = 2048
+# Names may be the tails of others, as linkers make them; but a small file could ask for
+# far more than it has. So many times its size is what all of them may come to.
+_OVERLAP = 8
 
 
 class Section(NamedTuple):
@@ -133,6 +135,8 @@ class ElfFile:
     __slots__ = (
         "_by_name",
         "_names",
+        "_room",
+        "_symbol_names",
         "byteorder",
         "data",
         "prefix",
@@ -146,6 +150,7 @@ class ElfFile:
         self.prefix = "<" if self.byteorder == "little" else ">"
         """Byte order for :mod:`struct` formats."""
         self._names: dict[tuple[int, int], str] = {}
+        self._room = 4096 + _OVERLAP * len(data)
         self.sections = self._read_sections(*section_table)
         self._by_name: dict[str, Section] = {}
         for section in self.sections:
@@ -175,8 +180,7 @@ class ElfFile:
             if symbol.section < len(self.sections):
                 return self.sections[symbol.section].name
             return ""
-        table = self._symbol_table()
-        return self._string(self.sections[table.link], symbol.name_offset)
+        return self._string(self._symbol_names, symbol.name_offset)
 
     def relocations(self, section: Section) -> list[Relocation]:
         """Return the entries of a relocation section, each naming a real symbol."""
@@ -240,9 +244,6 @@ class ElfFile:
             )
         return sections
 
-    def _symbol_table(self) -> Section:
-        return next(s for s in self.sections if s.type == SHT_SYMTAB)
-
     def _read_symbols(self) -> list[Symbol]:
         tables = [s for s in self.sections if s.type == SHT_SYMTAB]
         if not tables:
@@ -264,6 +265,7 @@ class ElfFile:
                 f"symbol names are in section {table.link}, which is no string table",
                 section=table.name,
             )
+        self._symbol_names = self.sections[table.link]
         entries = struct.iter_unpack(f"{self.prefix}IBBHQQ", self.content(table))
         return list(map(Symbol._make, entries))
 
@@ -283,6 +285,9 @@ class ElfFile:
                     section=table.name,
                     offset=offset,
                 )
+            self._room -= end - start
+            if self._room < 0:
+                raise ObjectError("names overlap without measure", section=table.name)
             # Names in BPF objects are ASCII; whatever else stays printable.
             name = self.data[start:end].decode("utf-8", "backslashreplace")
             self._names[key] = name

@@ -1,9 +1,12 @@
 """A copy of an object's BTF in words that an older kernel knows.
 
 Numbers of types, offsets of strings and sizes stay as they are, so everything that
-refers to a type still does. What replaces what is as in libbpf.
+refers to a type still does. What replaces what is as in libbpf. A name that moves to
+another place has to be good there: kernels check names (Linux 5.0, and the stable
+releases of 4.19), and refuse all of the BTF for one.
 """
 
+import re
 from struct import pack_into, unpack_from
 
 from skelgen.btf.kinds import MAX_VLEN
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 
 _INT_1_BYTE = 8
 """``BTF_INT_ENC(0, 0, 8)``: 1 byte is never too big for what it replaces."""
+_NAMELESS = "unnamed"
+"""Name of enumerators that were parameters without one."""
+_no_identifier = re.compile(rb"[^A-Za-z0-9_]").search
 
 
 class Sanitized(Record):
@@ -53,6 +59,7 @@ class _Copy:
         self.changed = False
         self._order = ">" if btf.byteorder == "big" else "<"
         self._placeholder = 0
+        self._nameless = 0
         self._rules: dict[Kind, Callable[[int, int], None]] = {}
         if not _has(features.BTF_DATASEC):
             self._rules[Kind.VAR] = self._to_int
@@ -99,23 +106,27 @@ class _Copy:
 
     def _section_to_struct(self, _: int, at: int) -> None:
         count = self._vlen(at)
-        self._clean_name(at, b".?")
+        self._clean_name(at)
         self._info(at, Kind.STRUCT, count)
         for place in range(at + 12, at + 12 + 12 * count, 12):
             var, offset = self._words(place, 2)
-            name = self._words(self._btf.offset(var), 1)[0]
-            self._put(place, name, var, offset * 8)
+            described = self._btf.offset(var)
+            self._clean_name(described)  # a static variable's may have a dot
+            self._put(place, self._words(described, 1)[0], var, offset * 8)
 
     def _rename_optional(self, type_id: int, at: int) -> None:
         if self._btf.name(type_id).startswith("?"):
             self._clean_name(at, b"?")
 
-    def _clean_name(self, at: int, unwanted: bytes) -> None:
-        """Put ``_`` for characters that the kernel does not take in a name."""
+    def _clean_name(self, at: int, unwanted: bytes = b"") -> None:
+        """Put ``_`` for what an identifier cannot have, or for ``unwanted`` alone."""
         start = self._string_at(self._words(at, 1)[0])
         end = self.data.index(0, start)
+        if not unwanted and not _no_identifier(self.data, start, end):
+            return
         for index in range(start, end):
-            if self.data[index] in unwanted:
+            char = self.data[index : index + 1]
+            if char in unwanted if unwanted else _no_identifier(char):
                 self.data[index] = ord("_")
                 self.changed = True
 
@@ -124,10 +135,29 @@ class _Copy:
         return length + strings + offset
 
     def _proto_to_enum(self, _: int, at: int) -> None:
-        self._info(at, Kind.ENUM, self._vlen(at))
+        """Turn parameters into enumerators, each of which needs a name."""
+        count = self._vlen(at)
+        self._info(at, Kind.ENUM, count)
         self._put(at + 8, 4)  # the size that the kernel insists on
+        for place in range(at + 12, at + 12 + 8 * count, 8):
+            if not self._words(place, 1)[0]:
+                self._put(place, self._nameless_string())
+
+    def _nameless_string(self) -> int:
+        """Return a string for what has no name, which is added at the end."""
+        if not self._nameless:
+            self._nameless = self._append_string(_NAMELESS)
+        return self._nameless
+
+    def _append_string(self, text: str) -> int:
+        length, _, _, strings, size = self._words(4, 5)
+        end = length + strings + size
+        self.data[end:end] = text.encode() + b"\0"
+        self._put(20, size + len(text) + 1)
+        return size
 
     def _func_to_typedef(self, _: int, at: int) -> None:
+        self._clean_name(at)
         self._info(at, Kind.TYPEDEF)
 
     def _func_to_static(self, _: int, at: int) -> None:
@@ -160,22 +190,14 @@ class _Copy:
         return self._placeholder
 
     def _append_int(self, name: str) -> None:
-        length, _, type_size, strings, string_size = self._words(4, 5)
+        string = self._append_string(name)
+        length, types, type_size, strings = self._words(4, 4)
         record = bytearray(16)
-        pack_into(
-            f"{self._order}4I",
-            record,
-            0,
-            string_size,
-            int(Kind.INT) << 24,
-            1,
-            _INT_1_BYTE,
-        )
-        at = length + strings
-        end = at + string_size
-        self.data[end:end] = name.encode() + b"\0"
+        info = int(Kind.INT) << 24
+        pack_into(f"{self._order}4I", record, 0, string, info, 1, _INT_1_BYTE)
+        at = length + types + type_size
         self.data[at:at] = record
-        self._put(12, type_size + 16, strings + 16, string_size + len(name) + 1)
+        self._put(12, type_size + 16, strings + 16)
 
     def drop_layout(self) -> None:
         """Leave out the section that describes kinds (Linux 7.1), if it is there."""

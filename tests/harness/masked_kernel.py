@@ -10,6 +10,7 @@ and nothing is made up, so what works here works through the loader's fallbacks 
 import ctypes
 import errno
 import os
+import re
 import resource
 import struct
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from skelgen.runtime import features, kernel_btf, kernel_features, syscalls
 from skelgen.runtime.syscalls import numbers
 
 LOG_SIZE = 1 << 12
+_identifier = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}").fullmatch
 
 
 class Refusal(NamedTuple):
@@ -197,6 +199,35 @@ def _question(btf: Btf, type_id: int) -> bool:
     return btf.kind(type_id) is Kind.DATASEC and btf.name(type_id).startswith("?")
 
 
+def _is_identifier(btf: Btf, offset: int) -> bool:
+    """``btf_name_valid_identifier()``: C's, and below ``KSYM_NAME_LEN``."""
+    return _identifier(btf.string(offset)) is not None
+
+
+def wrong_name(btf: Btf, type_id: int) -> bool:
+    """Whether the verifier of BTF says ``Invalid name``, of a type or of its parts."""
+    position, end = btf.record(type_id)
+    name, payload = btf.words[position], btf.words[position + 3 : end]
+    match btf.kind(type_id):
+        case Kind.PTR | Kind.ARRAY | Kind.VOLATILE | Kind.CONST | Kind.RESTRICT:
+            return name != 0
+        case Kind.FUNC_PROTO:
+            return name != 0 or any(
+                part and not _is_identifier(btf, part) for part in payload[::2]
+            )
+        case Kind.TYPEDEF | Kind.FWD | Kind.FUNC:
+            return not _is_identifier(btf, name)
+        case Kind.STRUCT | Kind.UNION:
+            return any(
+                part and not _is_identifier(btf, part) for part in (name, *payload[::3])
+            )
+        case Kind.ENUM:
+            return (name and not _is_identifier(btf, name)) or not all(
+                _is_identifier(btf, part) for part in payload[::2]
+            )
+    return False
+
+
 def link(*kinds: AttachType) -> Rule:
     return lambda call: (
         INVALID if call.command is LINK_CREATE and call.u32(8) in kinds else None
@@ -323,6 +354,12 @@ FEATURES: dict[str, tuple[str, Rule]] = {
 }
 """What came when, and how a kernel without it refuses a call that uses it."""
 
+CHECKS: dict[str, tuple[str, Rule]] = {
+    # of 5.0, and in the stable releases of 4.19 which distributions have
+    "btf_names": ("4.19", _btf(wrong_name, "Invalid name")),
+}
+"""What a kernel looks at from a version on, and refuses if it is wrong."""
+
 
 def number(kernel: str) -> tuple[int, ...]:
     """Return a version to compare; one that is not known is newer than all."""
@@ -390,11 +427,17 @@ def _rules(before: str | None, without: tuple[str, ...]) -> dict[str, Rule]:
     every += _of_enums()
     numbered = {helper_name(n): n for n in range(1, len(HELPERS))}
     unknown = set(without) - {name for name, _, _ in every} - numbered.keys()
+    unknown -= CHECKS.keys()
     assert unknown <= {"kernel_btf"}, unknown
     rules = {
         name: rule
         for name, since, rule in every
         if name in without or (before and number(since) > number(before))
+    }
+    rules |= {
+        name: rule
+        for name, (since, rule) in CHECKS.items()
+        if name in without or (before and number(since) <= number(before))
     }
     rules["helpers"] = helpers(
         {

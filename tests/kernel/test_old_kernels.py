@@ -32,6 +32,7 @@ from tests.harness import privilege
 from tests.harness.masked_kernel import FEATURES, masked
 from tests.harness.places import Cgroup
 from tests.kernel.test_load_objects import variable
+from tests.unit.elf import elf_builder as eb
 
 pytestmark = pytest.mark.any_kernel
 
@@ -218,6 +219,31 @@ def test_btf_in_words_that_the_kernel_knows(
     assert (info.btf_id != 0) is has_functions
     if program is not None:
         found.test_run(PACKET)
+
+
+def test_prototypes_without_names_of_parameters() -> None:
+    """As enumerations they need names, or the kernel takes none of the BTF (4.19)."""
+    elf, maps = eb.ElfBuilder(), eb.MapBtf()
+    btf = maps.btf
+    proto = btf.add_func_proto(0, [("", maps.int), ("", 0)])
+    value = btf.add_struct("value", 8, [("call", btf.add_ptr(proto), 0)])
+    struct = maps.struct(
+        {
+            "type": maps.uint(MapType.ARRAY),
+            "max_entries": maps.uint(1),
+            "key": maps.ptr(maps.int),
+            "value": maps.ptr(value),
+        }
+    )
+    maps.map("calls", struct, 32)
+    maps.finish(elf)
+    with masked(kernel="4.19") as kernel:
+        obj = skelgen.open_object(elf.bytes(), source_name="nameless.bpf.o")
+        obj.load()
+        assert kernel.refused["btf_func"]
+        assert "btf_names" not in kernel.refused
+    with obj:
+        assert syscalls.map_info(obj.maps["calls"].fd()).btf_id != 0
 
 
 def test_a_question_mark_in_a_section_name(opened: Open) -> None:

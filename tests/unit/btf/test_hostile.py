@@ -2,12 +2,13 @@
 
 import contextlib
 import random
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
 
 from skelgen.btf.build import BtfBuilder
-from skelgen.btf.decl import declaration, type_name
+from skelgen.btf.decl import LONGEST, declaration, type_name
 from skelgen.btf.dump_c import definition
 from skelgen.btf.edit import BtfEditor
 from skelgen.btf.errors import BtfParseError
@@ -424,3 +425,51 @@ def test_offsets_and_sizes_of_structs_may_be_anything() -> None:
             builder.add_struct("s", size, [("a", 1, offset, 1), ("b", 2, offset, 40)])
             builder.add_union("u", size, [("a", 1, offset), ("b", 2, offset)])
     use(builder.bytes())
+
+
+def tails(length: int, step: int) -> bytes:
+    """Return BTF with structs named by the tails of one string."""
+    builder = BtfBuilder()
+    start = builder.add_string("x" * length)
+    for offset in range(0, length, step):
+        builder._known[b"tail"] = start + offset  # stores no string twice
+        builder.add_struct("tail", 0)
+    return builder.bytes()
+
+
+@pytest.mark.parametrize("reader", [Btf, KernelBtf])
+def test_names_that_are_tails_of_one_string(reader: type[Btf]) -> None:
+    data = tails(300_000, 15)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BtfParseError, match="overlap"):
+            reader(data).find("x")
+        with pytest.raises(BtfParseError, match="overlap"):
+            check(reader(data))
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_linker_may_share_tails() -> None:
+    """``long_name`` and ``name``: LLVM's linker lays strings out so."""
+    btf = Btf(tails(240, 10))
+    check(btf)
+    assert [len(btf.name(type_id)) for type_id in btf.ids()] == [*range(240, 0, -10)]
+    assert btf.find("x" * 200) == 5
+
+
+def test_one_long_prototype_is_written_once_and_cut() -> None:
+    builder = BtfBuilder()
+    integer = builder.add_int("int", 4)
+    inner = builder.add_ptr(builder.add_func_proto(0, [("p", integer)] * 60_000))
+    outer = builder.add_ptr(builder.add_func_proto(integer, [("f", inner)] * 60_000))
+    btf = Btf(builder.bytes())
+    text = declaration(btf, outer, "call")
+    assert text.startswith("int (*call)(void (*f)(int p, int p, ")
+    assert len(text) == LONGEST
+    assert text.endswith(" ...")
+    assert len(btf.declarations) < 6
+    many = builder.add_func_proto(0, [("p", integer)] * 10)
+    short = declaration(Btf(builder.bytes()), many, "f")
+    assert short == f"void f({', '.join(['int p'] * 10)})"

@@ -21,6 +21,7 @@ from skelgen.btf.verify import check
 from skelgen.runtime import features
 from skelgen.runtime.btf_sanitize import sanitize
 from skelgen.runtime.features import Feature
+from tests.harness import masked_kernel
 
 BTF_FEATURES = (
     features.BTF_FUNC,
@@ -126,6 +127,48 @@ def test_no_functions() -> None:
     func = btf.type(made.func)
     assert isinstance(func, Typedef)
     assert func.type_id == made.proto
+
+
+@pytest.mark.parametrize("byteorder", ["little", "big"])
+def test_names_are_good_where_they_go(byteorder: str) -> None:
+    """Linux 5.0 checks them, and 4.19 of distributions; all BTF is refused for one."""
+    b = BtfBuilder(byteorder)
+    integer = b.add_int("int", 4)
+    proto = b.add_func_proto(0, [("a", integer), ("", integer), ("", 0)])
+    b.add_func("main.part", proto, 0)
+    static = b.add_var("count.last", integer, 0)
+    section = b.add_datasec(".data.x-y", 4, [(static, 0, 4)])
+    b.add_enum64("e", [("A", 1)])
+    untouched = b.add_struct("s", 4, [("m", integer, 0)])
+    for feature in BTF_FEATURES:
+        feature.assume(False)
+    clean = sanitize(b.bytes())
+    assert clean is not None
+    btf = Btf(clean.data)
+    check(btf)
+    assert [i for i in btf.ids() if masked_kernel.wrong_name(btf, i)] == []
+    enum, struct = btf.type(proto), btf.type(section)
+    assert isinstance(enum, Enum)
+    assert [value.name for value in enum.values] == ["a", "unnamed", "unnamed"]
+    assert isinstance(struct, Struct)
+    assert (struct.name, struct.members[0].name) == ("_data_x_y", "count_last")
+    assert btf.type(untouched) == Btf(b.bytes()).type(untouched)
+
+
+def test_the_model_of_the_kernel_sees_wrong_names() -> None:
+    b = BtfBuilder()
+    integer = b.add_int("long int", 8)
+    wrong = {
+        b.add_enum("e", [("", 1)]),
+        b.add_struct("a.b", 8, [("m", integer, 0)]),
+        b.add_struct("s", 8, [("m.n", integer, 0)]),
+        b.add_typedef("", integer),
+        b.add_func("f::g", b.add_func_proto(0)),
+    }
+    b.add_struct("", 8, [("", integer, 0)])
+    b.add_func_proto(0, [("", integer)])
+    btf = Btf(b.bytes())
+    assert {i for i in btf.ids() if masked_kernel.wrong_name(btf, i)} == wrong
 
 
 def test_no_global_functions() -> None:
