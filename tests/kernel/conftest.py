@@ -1,8 +1,11 @@
 """Fixtures of tests against the running kernel. None of them leaves a trace."""
 
+import fcntl
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +25,27 @@ def no_leaks(_privileged: None) -> Iterator[None]:
     yield
     left = check.check()
     assert not left, f"left behind: {left}"
+
+
+REGISTERS = frozenset(
+    (
+        *("test_cycles", "test_examples", "test_faults", "test_load_newer"),
+        *("test_load_objects", "test_sequences", "test_shown", "test_struct_ops"),
+    )
+)
+"""Modules whose tests attach struct_ops variables. The kernel has one list of names of
+congestion controls, so two runs of these tests take turns."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _turns(request: pytest.FixtureRequest) -> Iterator[None]:
+    if Path(request.path).stem not in REGISTERS:
+        yield
+        return
+    lock = Path(tempfile.gettempdir()) / "skelgen-tests-struct-ops.lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
