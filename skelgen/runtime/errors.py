@@ -244,6 +244,24 @@ class AttachError(BpfError):
         """Name of the program."""
 
 
+class TargetNotFoundError(AttachError, BpfFileNotFoundError):
+    """A file that a program is to be attached to is not there.
+
+    Also a :class:`FileNotFoundError`; ``filename`` is what was looked for.
+    """
+
+    def __init__(self, message: str, *, program: str = "", filename: str = "") -> None:
+        BpfFileNotFoundError.__init__(self, _errno.ENOENT, message)
+        self.program = program
+        self.filename = filename
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.strerror,), dict(self.__dict__)
+
+    def __str__(self) -> str:
+        return self.strerror or ""
+
+
 def describe(errno: int) -> str:
     """Return an errno in words: ``no such file or directory (ENOENT)``."""
     text = os.strerror(errno)

@@ -43,6 +43,25 @@ def good_number(number: int, what: str) -> int:
     return number
 
 
+def whole(value: object, thing: str) -> int:
+    """Return a whole number; :class:`TypeError`, which names it, for anything else."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        kind = type(value).__name__
+        raise TypeError(f"{thing}: a whole number is wanted, not {kind}")
+    number: int = value.__index__()
+    return number
+
+
+def process(pid: int | None, what: str) -> int:
+    """Return a process id as ``perf_event_open`` has it: -1 is every process."""
+    if pid is None:
+        return -1
+    number = whole(pid, f"{what}: pid")
+    if not -1 <= number < 1 << 31:
+        raise ValueError(f"{what}: {number} is no process id (-1: all, 0: this one)")
+    return number
+
+
 _if_nametoindex: Final = ctypes.CDLL(None)["if_nametoindex"]
 _if_nametoindex.argtypes = [ctypes.c_char_p]
 _if_nametoindex.restype = ctypes.c_uint

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from _warnings import warn  # of warnings, without importing it
 
 from skelgen.model.attach import Uprobe, UprobeMulti, Usdt
 from skelgen.model.enums import AttachType
 from skelgen.runtime import syscalls
-from skelgen.runtime.elf_symbols import ElfError, open_symbols
+from skelgen.runtime.elf_file import ElfError, OpenedElf
+from skelgen.runtime.elf_symbols import ElfSymbols, Symbol
+from skelgen.runtime.errors import (
+    AttachError,
+    BpfOSError,
+    TargetNotFoundError,
+    describe,
+)
+from skelgen.runtime.hooks import raise_if_unknown
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.links.probe import Place, open_probe
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.glob import compile_glob, has_wildcard
+from skelgen.runtime.programs.target import process, whole
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Final
 
 _F_RETURN: Final = 1  # BPF_F_UPROBE_MULTI_RETURN
@@ -51,19 +62,77 @@ class _FileProgram(Program):
 
     __slots__ = ()
 
-    def _binary(self, path: str) -> str:
-        found = find_binary(path)
+    def _binary(self, path: str | os.PathLike[str]) -> tuple[str, int]:
+        """Return where a program or library is, and its size in bytes."""
+        name = os.fspath(path)
+        found = find_binary(name)
         if found is None:
-            raise self.attach_error(f"no program or library '{path}' on this machine")
-        return found
-
-    def _offset(self, path: str, function: str) -> int:
+            where = "LD_LIBRARY_PATH" if ".so" in name else "PATH"
+            raise TargetNotFoundError(
+                f"{self.what}: no program or library '{name}' in {where} or where they"
+                " are by custom; give its path",
+                program=self.name,
+                filename=name,
+            )
         try:
-            return open_symbols(path).find(function).offset
-        except (ElfError, OSError) as error:
-            raise self.attach_error(
-                f"cannot find function '{function}': {error}"
-            ) from error
+            return found, os.stat(found).st_size
+        except OSError as error:
+            raise self._unreadable(found, error) from error
+
+    def _unreadable(self, path: str, error: OSError) -> AttachError:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+            text = f"{self.what}: no file '{path}'"
+            return TargetNotFoundError(text, program=self.name, filename=path)
+        return self.attach_error(f"'{path}': {describe(error.errno or 0)}")
+
+    def _read(self, path: str, look: Callable[[ElfSymbols], list[Symbol]]) -> list[int]:
+        """Return the file offsets of functions that ``look`` finds, each once."""
+        try:
+            with OpenedElf(path) as file:
+                if not file.runs_here():
+                    raise self.attach_error(
+                        f"'{path}' is for another machine (ELF's number"
+                        f" {file.machine}); its code never runs here"
+                    )
+                found = look(ElfSymbols(file))
+        except ElfError as error:
+            raise self.attach_error(str(error)) from error
+        except OSError as error:
+            raise self._unreadable(path, error) from error
+        resolvers = sorted({symbol.name for symbol in found if symbol.resolver})
+        if resolvers:
+            some = ", ".join(f"'{name}'" for name in resolvers[:3])
+            more = f" and {len(resolvers) - 3} others" if len(resolvers) > 3 else ""
+            warn(
+                f"{self.what}: in '{path}', {some}{more} only chooses the function"
+                " that runs, once in a process (IFUNC): the probe does not see calls",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        return list(dict.fromkeys(symbol.offset for symbol in found))
+
+    def _offsets(self, path: str, functions: Sequence[str]) -> list[int]:
+        """Return the file offset of each function."""
+
+        def look(symbols: ElfSymbols) -> list[Symbol]:
+            found.extend(symbols.find_all(functions))
+            return found
+
+        found: list[Symbol] = []
+        self._read(path, look)
+        return [symbol.offset for symbol in found]
+
+    def _checked_offset(self, offset: object, path: str, size: int) -> int:
+        """Return an offset in a file, as it has to be."""
+        number = whole(offset, f"{self.what}: offset")
+        if number < 0:
+            raise ValueError(f"{self.what}: offset {number} is negative")
+        if number >= size:
+            raise ValueError(
+                f"{self.what}: offset {number:#x} is past the end of '{path}', which has"
+                f" {size} bytes"
+            )
+        return number
 
 
 class UprobeProgram(_FileProgram):
@@ -84,17 +153,20 @@ class UprobeProgram(_FileProgram):
         function: str | None = None,
         *,
         offset: int | None = None,
-        pid: int = -1,
+        pid: int | None = -1,
         retprobe: bool | None = None,
         ref_ctr_offset: int = 0,
         cookie: int = 0,
     ) -> Link:
         """Attach to a function in a file, by default as ``SEC()`` says.
 
-        A path without ``/`` is looked for in the usual places. ``offset`` is in
-        bytes from the function's start, or without a function in the file. ``pid``
-        is -1 for every process, 0 for this one. ``ref_ctr_offset`` is the file
-        offset of a USDT semaphore (Linux 4.20).
+        A path without ``/`` is looked for in the usual places. A function may have a
+        version: ``memcpy@GLIBC_2.2.5``; without, it is the default one. ``offset`` is
+        in bytes from the function's start, or without a function in the file. ``pid``
+        is -1 or ``None`` for every process, 0 for this one. ``ref_ctr_offset`` is the
+        file offset of a USDT semaphore (Linux 4.20). Raises AttachError for what the
+        file has not, TargetNotFoundError where the file is not, ValueError for an
+        offset that is not in it.
         """
         self.fd()  # not loaded is the first thing to say
         target = self.spec.attach
@@ -105,15 +177,24 @@ class UprobeProgram(_FileProgram):
             retprobe = target.retprobe if retprobe is None else retprobe
         if path is None or (function is None and offset is None):
             raise self.no_target()
-        binary = self._binary(os.fspath(path))
-        start = 0 if function is None else self._offset(binary, function)
+        pid = process(pid, self.what)
+        binary, size = self._binary(path)
+        at = 0 if offset is None else self._checked_offset(offset, binary, size)
+        if function is not None:
+            (start,) = self._offsets(binary, (function,))
+            at = self._checked_offset(start + at, binary, size)
+        semaphore = whole(ref_ctr_offset, f"{self.what}: ref_ctr_offset")
+        if not 0 <= semaphore < 1 << 32:
+            raise ValueError(
+                f"{self.what}: ref_ctr_offset {semaphore} is no file offset"
+            )
         place = Place(
             "uprobe",
             binary,
-            start + (offset or 0),
+            at,
             retprobe=bool(retprobe),
             pid=pid,
-            ref_ctr_offset=ref_ctr_offset,
+            ref_ctr_offset=semaphore,
         )
         what = f"{self.what} on {place}"
         event = open_probe(place, what)
@@ -143,14 +224,17 @@ class UprobeMultiProgram(_FileProgram):
         offsets: Sequence[int] = (),
         ref_ctr_offsets: Sequence[int] = (),
         cookies: Sequence[int] = (),
-        pid: int = -1,
+        pid: int | None = -1,
         retprobe: bool | None = None,
     ) -> Link:
         """Attach to all functions of a file that match, by default as ``SEC()`` says.
 
-        ``*`` and ``?`` are wild. ``functions`` or ``offsets`` (in the file) name
-        them one by one; then ``cookies`` and ``ref_ctr_offsets`` may have one for
-        each. ``pid`` is -1 for every process, 0 for this one.
+        ``*`` and ``?`` are wild; a pattern with ``@`` goes by name and version.
+        ``functions`` (also with versions) or ``offsets`` (in the file) name them one
+        by one; then ``cookies`` and ``ref_ctr_offsets`` may have one for each. ``pid``
+        is -1 or ``None`` for every process, 0 for this one. Raises what
+        :meth:`UprobeProgram.attach` raises, and NotSupportedError before Linux 6.6
+        (6.13 for a session).
         """
         prog_fd = self.fd()
         target = self.spec.attach
@@ -163,45 +247,60 @@ class UprobeMultiProgram(_FileProgram):
             retprobe = target.retprobe if retprobe is None else retprobe
         if path is None or (pattern is None and not functions and not offsets):
             raise self.no_target()
-        binary = self._binary(os.fspath(path))
+        if sum((pattern is not None, bool(functions), bool(offsets))) > 1:
+            raise ValueError(f"{self.what}: only one of pattern, functions and offsets")
+        pid = process(pid, self.what)
+        binary, size = self._binary(path)
         if pattern is not None:
             offsets = self._matching(binary, pattern)
         elif functions:
-            offsets = [self._offset(binary, function) for function in functions]
-        for extra in (cookies, ref_ctr_offsets):
+            offsets = self._offsets(binary, functions)
+        offsets = [self._checked_offset(offset, binary, size) for offset in offsets]
+        for name, extra in (("cookies", cookies), ("ref_ctr_offsets", ref_ctr_offsets)):
             if extra and len(extra) != len(offsets):
                 raise ValueError(
-                    f"{self.what}: {len(extra)} values for {len(offsets)} places"
+                    f"{self.what}: {len(extra)} {name} for {len(offsets)} places"
                 )
         hook = AttachType.TRACE_UPROBE_MULTI
         if session:
             hook = AttachType.TRACE_UPROBE_SESSION
-        fd = syscalls.link_create_uprobe_multi(
-            prog_fd,
-            path=binary,
-            offsets=offsets,
-            ref_ctr_offsets=ref_ctr_offsets,
-            cookies=cookies,
-            # the kernel has 0 for every process
-            pid={-1: 0, 0: os.getpid()}.get(pid, pid),
-            flags=_F_RETURN if retprobe and not session else 0,
-            attach_type=hook,
-            what=f"{self.what} on {len(offsets)} places in '{binary}'",
-        )
+        what = f"{self.what} on {len(offsets)} places in '{binary}'"
+        try:
+            fd = syscalls.link_create_uprobe_multi(
+                prog_fd,
+                path=binary,
+                offsets=offsets,
+                ref_ctr_offsets=ref_ctr_offsets,
+                cookies=cookies,
+                # the kernel has 0 for every process
+                pid={-1: 0, 0: os.getpid()}.get(pid, pid),
+                flags=_F_RETURN if retprobe and not session else 0,
+                attach_type=hook,
+                what=what,
+            )
+        except BpfOSError as error:
+            raise_if_unknown(hook, error)
+            raise
         return Link(fd, self)
 
     def _matching(self, path: str, pattern: str) -> list[int]:
         if not has_wildcard(pattern):
-            return [self._offset(path, pattern)]
-        match = compile_glob(pattern)
-        try:
-            offsets = [
-                symbol.offset
-                for symbol in open_symbols(path).functions()
-                if match(symbol.name.encode())
+            return self._offsets(path, (pattern,))
+        match = compile_glob(pattern.replace("@@", "@"))
+        versions = "@" in pattern
+
+        def look(symbols: ElfSymbols) -> list[Symbol]:
+            return [
+                symbol
+                for symbol in symbols.functions()
+                if match(
+                    os.fsencode(
+                        f"{symbol.name}@{symbol.version}" if versions else symbol.name
+                    )
+                )
             ]
-        except (ElfError, OSError) as error:
-            raise self.attach_error(f"cannot look up '{pattern}': {error}") from error
+
+        offsets = self._read(path, look)
         if not offsets:
             raise self.attach_error(f"no function in '{path}' matches '{pattern}'")
         return offsets
