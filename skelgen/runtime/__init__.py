@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         Register,
         SourceLine,
         StateError,
+        TargetNotFoundError,
         VerifierError,
     )
     from skelgen.runtime.globals import DataSection, Global
@@ -252,6 +253,7 @@ __all__ = (
     "SubprogramRef",
     "SubprogramSpec",
     "SyscallProgram",
+    "TargetNotFoundError",
     "TcProgram",
     "TestRun",
     "Tracepoint",
@@ -303,7 +305,7 @@ _HOMES = {
         "AbiError AttachError BpfError BpfFileExistsError BpfFileNotFoundError "
         "BpfOSError BpfPermissionError ClosedError CoreRelocationError "
         "ExternError KernelBtfError MapFullError NotSupportedError Register "
-        "SourceLine StateError VerifierError"
+        "SourceLine StateError TargetNotFoundError VerifierError"
     ),
     "skelgen.runtime.globals": ("DataSection Global"),
     "skelgen.runtime.links.base": ("Link"),

@@ -179,7 +179,7 @@ class ElfFile:
         if not count:
             return []
         if entry_size != layout.size:
-            raise self.fault(f"{thing} of {entry_size} bytes each")
+            raise self.fault(f"{thing} has entries of {entry_size} bytes")
         data = self.read(start, count * entry_size, thing)
         return list(layout.iter_unpack(data))
 
@@ -189,7 +189,7 @@ class ElfFile:
         if head[9] * head[8] > _MOST_SEGMENTS:
             raise self.fault(f"{head[9]} program headers")
         rows = self._table(
-            head[4], head[9], head[8], self.form.segment, "its program headers"
+            head[4], head[9], head[8], self.form.segment, "its table of program headers"
         )
         if self.is_64:
             return [Segment(r[0], r[1], r[2], r[3], r[5]) for r in rows]
@@ -241,7 +241,7 @@ class ElfFile:
 
     def _first_section(self, head: tuple[int, ...]) -> tuple[int, ...]:
         """Return the first section header, which has what a header is too small for."""
-        thing = "its section headers"
+        thing = "its table of section headers"
         return self._table(head[5], 1, head[10], self.form.section, thing)[0]
 
     def sections(self) -> list[Section]:
@@ -255,7 +255,7 @@ class ElfFile:
         if count > _MOST_SECTIONS:
             raise self.fault(f"{count} section headers")
         rows = self._table(
-            start, count, entry_size, self.form.section, "its section headers"
+            start, count, entry_size, self.form.section, "its table of section headers"
         )
         return [Section(r[1], r[3], r[4], r[5], r[6], r[7], r[9]) for r in rows]
 

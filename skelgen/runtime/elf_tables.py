@@ -117,10 +117,12 @@ class TableReader:
         count = same[0].size // entry if same else self._count(tags)
         thing = "its dynamic symbol table"
         symbols = file.at(start, count * entry, thing)
-        strings = file.at(tags[_DT_STRTAB], tags.get(_DT_STRSZ, 0), "its strings")
+        strings = file.at(
+            tags[_DT_STRTAB], tags.get(_DT_STRSZ, 0), "its table of strings"
+        )
         versions = definitions = needs = b""
         if _DT_VERSYM in tags:
-            thing = "its versions"
+            thing = "its table of versions"
             versions = file.at(tags[_DT_VERSYM], count * 2, thing)
             if _DT_VERDEF in tags:
                 definitions = file.at(
@@ -180,7 +182,7 @@ class TableReader:
             if other.type in {_SHT_VERDEF, _SHT_VERNEED} or (
                 other.type == _SHT_VERSYM and other.link == number
             ):
-                found[other.type] = self.file.contents(other, "its versions")
+                found[other.type] = self.file.contents(other, "its table of versions")
         kinds = _SHT_VERSYM, _SHT_VERDEF, _SHT_VERNEED
         return self._versioned(symbols, strings, *(found.get(k, b"") for k in kinds))
 
@@ -192,7 +194,7 @@ class TableReader:
         if section.entry_size != size or section.link >= len(sections):
             raise file.fault("a broken symbol table")
         symbols = file.contents(section, "its symbol table")
-        strings = file.contents(sections[section.link], "its strings")
+        strings = file.contents(sections[section.link], "its table of strings")
         return symbols, strings
 
     def _versioned(

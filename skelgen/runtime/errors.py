@@ -256,7 +256,8 @@ class TargetNotFoundError(AttachError, BpfFileNotFoundError):
         self.filename = filename
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.strerror,), dict(self.__dict__)
+        attributes = {**self.__dict__, "filename": self.filename}
+        return type(self), (self.strerror,), attributes
 
     def __str__(self) -> str:
         return self.strerror or ""

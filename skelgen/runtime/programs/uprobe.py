@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from _warnings import warn  # of warnings, without importing it
 
 from skelgen.model.attach import Uprobe, UprobeMulti, Usdt
 from skelgen.model.enums import AttachType
@@ -21,6 +20,7 @@ from skelgen.runtime.hooks import raise_if_unknown
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.links.probe import Place, open_probe
+from skelgen.runtime.log import warn_caller
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.glob import compile_glob, has_wildcard
 from skelgen.runtime.programs.target import process, whole
@@ -103,11 +103,9 @@ class _FileProgram(Program):
         if resolvers:
             some = ", ".join(f"'{name}'" for name in resolvers[:3])
             more = f" and {len(resolvers) - 3} others" if len(resolvers) > 3 else ""
-            warn(
+            warn_caller(
                 f"{self.what}: in '{path}', {some}{more} only chooses the function"
-                " that runs, once in a process (IFUNC): the probe does not see calls",
-                RuntimeWarning,
-                stacklevel=4,
+                " that runs, once in a process (IFUNC): the probe does not see calls"
             )
         return list(dict.fromkeys(symbol.offset for symbol in found))
 
@@ -247,15 +245,8 @@ class UprobeMultiProgram(_FileProgram):
             retprobe = target.retprobe if retprobe is None else retprobe
         if path is None or (pattern is None and not functions and not offsets):
             raise self.no_target()
-        if sum((pattern is not None, bool(functions), bool(offsets))) > 1:
-            raise ValueError(f"{self.what}: only one of pattern, functions and offsets")
         pid = process(pid, self.what)
-        binary, size = self._binary(path)
-        if pattern is not None:
-            offsets = self._matching(binary, pattern)
-        elif functions:
-            offsets = self._offsets(binary, functions)
-        offsets = [self._checked_offset(offset, binary, size) for offset in offsets]
+        binary, offsets = self._places(path, pattern, functions, offsets)
         for name, extra in (("cookies", cookies), ("ref_ctr_offsets", ref_ctr_offsets)):
             if extra and len(extra) != len(offsets):
                 raise ValueError(
@@ -264,7 +255,8 @@ class UprobeMultiProgram(_FileProgram):
         hook = AttachType.TRACE_UPROBE_MULTI
         if session:
             hook = AttachType.TRACE_UPROBE_SESSION
-        what = f"{self.what} on {len(offsets)} places in '{binary}'"
+        places = "1 place" if len(offsets) == 1 else f"{len(offsets)} places"
+        what = f"{self.what} on {places} in '{binary}'"
         try:
             fd = syscalls.link_create_uprobe_multi(
                 prog_fd,
@@ -282,6 +274,23 @@ class UprobeMultiProgram(_FileProgram):
             raise_if_unknown(hook, error)
             raise
         return Link(fd, self)
+
+    def _places(
+        self,
+        path: str | os.PathLike[str],
+        pattern: str | None,
+        functions: Sequence[str],
+        offsets: Sequence[int],
+    ) -> tuple[str, list[int]]:
+        """Return where the file is, and the offsets in it."""
+        if sum((pattern is not None, bool(functions), bool(offsets))) > 1:
+            raise ValueError(f"{self.what}: only one of pattern, functions and offsets")
+        binary, size = self._binary(path)
+        if pattern is not None:
+            offsets = self._matching(binary, pattern)
+        elif functions:
+            offsets = self._offsets(binary, functions)
+        return binary, [self._checked_offset(at, binary, size) for at in offsets]
 
     def _matching(self, path: str, pattern: str) -> list[int]:
         if not has_wildcard(pattern):

@@ -496,7 +496,7 @@ def test_uprobe_multi_places(kernel: FakeKernel) -> None:
     first, second = kernel.named("LINK_CREATE")
     assert [first.u32(o) for o in (48, 52, 56)] == [2, 0, os.getpid()]
     assert second.u32(56) == 0
-    with pytest.raises(ValueError, match="1 values for 2 places"):
+    with pytest.raises(ValueError, match="1 cookies for 2 places"):
         program.attach("/bin/true", offsets=[1, 2], cookies=[3])
     with pytest.raises(AttachError, match="no function in '/bin/true' matches"):
         program.attach("/bin/true", "no_such_*")
