@@ -208,6 +208,12 @@ def _ziglang() -> Compiler | None:
     return Compiler((str(root / "zig"), "clang"), "ziglang", root)
 
 
+def installed_root() -> Path | None:
+    """Return the folder of the ziglang package, where ``skelgen[clang]`` is installed."""
+    found = _ziglang()
+    return None if found is None else found.root
+
+
 def command(
     compiler: Compiler,
     source: Path,

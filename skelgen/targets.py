@@ -1,7 +1,9 @@
 """The machines that an object can be compiled for."""
 
 import platform
+import re
 import sys
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from skelgen.errors import ConfigError
@@ -60,3 +62,26 @@ def this_machine() -> Target:
     machine = platform.machine()
     known = TARGETS.get(machine)
     return known or Target(machine, sys.byteorder, machine)
+
+
+_DEFINED = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+__TARGET_ARCH_(\w+)", re.MULTILINE)
+_FLAG = re.compile(r"(?:-D)?__TARGET_ARCH_(\w+)(?:=.*)?")
+
+
+def defined_archs(flags: Sequence[str], texts: Iterable[bytes]) -> list[str]:
+    """Return every ``x`` of a ``__TARGET_ARCH_x`` that flags or C files define."""
+    named = [found[1] for flag in flags if (found := _FLAG.fullmatch(flag))]
+    for text in texts:
+        named += [arch.decode() for arch in _DEFINED.findall(text)]
+    return named
+
+
+def without_arch(flags: Sequence[str]) -> tuple[str, ...]:
+    """Leave out ``-D__TARGET_ARCH_x``, of one word or two."""
+    kept: list[str] = []
+    for flag in flags:
+        if not _FLAG.fullmatch(flag):
+            kept.append(flag)
+        elif kept and kept[-1] == "-D":
+            kept.pop()
+    return tuple(kept)

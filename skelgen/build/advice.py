@@ -22,7 +22,7 @@ from skelgen.build import btf_dump
 from skelgen.codegen.text import doc
 from skelgen.errors import BtfError, CompileError
 from skelgen.near_names import or_near
-from skelgen.targets import this_machine
+from skelgen.targets import defined_archs, this_machine
 
 _SMALL = (
     "skelgen's own vmlinux.h has the most common types alone; all of them: "
@@ -67,6 +67,7 @@ class Failure(NamedTuple):
     """A compilation that failed."""
 
     error: CompileError
+    source: Path
     compiler: clang.Compiler
     options: clang.CompileOptions
     cwd: Path
@@ -95,7 +96,7 @@ def _notes(failure: Failure) -> Iterator[str]:
     lacking = _lacking(said)
     if any(lacking) and _reads_small(failure):
         yield from _about_vmlinux(failure, *lacking)
-    elif any(lacking):
+    if any(lacking):
         yield from _about_architecture(failure)
 
 
@@ -115,8 +116,14 @@ def _about_header(failure: Failure, name: str) -> Iterator[str]:
 
 
 def _about_architecture(failure: Failure) -> Iterator[str]:
-    """Say that the machine's own headers are of one architecture."""
+    """Say which registers the headers are for, where that is not the target's."""
     target, here = failure.options.target, this_machine()
+    named = defined_archs(failure.options.cflags, [failure.source.read_bytes()])
+    for arch in {*named} - {target.arch}:
+        yield (
+            f"the program defines __TARGET_ARCH_{doc(arch)}, and the target is"
+            f" {target.name}; leave that to skelgen, which defines what the target needs"
+        )
     if failure.compiler.root is None and target.arch not in {None, here.arch}:
         yield (
             f"the headers of this machine are those of {here.name}, and the target is"

@@ -67,7 +67,7 @@ def compile_c(
         try:
             warnings = clang.run(words, root / source, root, compiler=compiler)
         except CompileError as error:
-            advise(Failure(error, compiler, options, root))
+            advise(Failure(error, root / source, compiler, options, root))
             error.output = _from_here(error.output)
             raise
         named = clang.read_depfile(depfile.read_text(encoding="utf-8"))

@@ -2,18 +2,19 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from skelgen.build import btf_dump
-from skelgen.build.compile import compile_c
+from skelgen.build import btf_dump, machine
+from skelgen.build.compile import Compiled, compile_c
 from skelgen.build.files import current, read_source, write
 from skelgen.build.generate import Image, Options, generate_images
 from skelgen.build.record import Record, made_by
 from skelgen.clang import CompileOptions
+from skelgen.codegen.text import doc
 from skelgen.errors import ConfigError, SkelgenError
 from skelgen.targets import Target, this_machine
 
@@ -185,11 +186,13 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
         made = generate_images((Image(data),), job.source.name, path, job.options)
         return Made(made.text, (job.path,), started, (), made.warnings)
     targets = job.targets or (this_machine(),)
+    source = job.source if job.root is not None else Path(job.source.name)
+    root = job.root if job.root is not None else job.source.parent
     compiled = {
         target: compile_c(
-            job.source if job.root is not None else Path(job.source.name),
+            source,
             dataclasses.replace(job.compile, target=target),
-            root=job.root if job.root is not None else job.source.parent,
+            root=root,
             color=color,
         )
         for target in targets
@@ -199,6 +202,12 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
             kind = "" if len(targets) == 1 else f".{target.name}"
             write(job.path.with_name(f"{_stem(job.path)}{kind}.bpf.o"), one.data)
     images = [Image(one.data, (target.name,)) for target, one in compiled.items()]
+    # of equal objects one serves every machine, unless there is but one to compare
+    alone = len({target.arch for target in targets if target.arch is not None}) == 1
+    if alone and len({image.data for image in images}) == 1:
+        first = dataclasses.replace(job.compile, target=targets[0])
+        if machine.depends(compiled[targets[0]], source, first, root):
+            images = [image._replace(alone=True) for image in images]
     options = job.options._replace(command=_command(job))
     made = generate_images(images, job.source.name, path, options)
     return Made(
@@ -206,7 +215,27 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
         tuple({path: None for one in compiled.values() for path in one.inputs}),
         min(one.started for one in compiled.values()),
         tuple(one.command for one in compiled.values()),
-        "".join({one.warnings: None for one in compiled.values()}) + made.warnings,
+        "".join({one.warnings: None for one in compiled.values()})
+        + _other_arch(job, compiled)
+        + made.warnings,
+    )
+
+
+def _other_arch(job: Job, compiled: Mapping[Target, Compiled]) -> str:
+    """Return a warning for each target whose registers the program does not take."""
+    found = {
+        target: machine.other_arch(
+            one, dataclasses.replace(job.compile, target=target)
+        )
+        for target, one in compiled.items()
+        if target.arch is not None
+    }
+    return "".join(
+        f"{doc(str(job.path))}: warning: compiled for {target.name}, and defines"
+        f" __TARGET_ARCH_{doc(arch)}, whose registers it may read; leave that to skelgen,"
+        f" which defines __TARGET_ARCH_{target.arch}\n"
+        for target, arch in found.items()
+        if arch is not None
     )
 
 

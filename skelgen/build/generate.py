@@ -106,6 +106,8 @@ class Image(NamedTuple):
     data: bytes
     targets: tuple[str, ...] = ()
     """Names of targets, see :mod:`skelgen.targets`; none for the only one."""
+    alone: bool = False
+    """Whether it is for these machines alone, though there is no other image."""
 
 
 class Generated(NamedTuple):
@@ -161,7 +163,7 @@ def _distinct(images: Sequence[Image]) -> list[Image]:
     merged: dict[bytes, tuple[str, ...]] = {}
     for image in images:
         merged[image.data] = merged.get(image.data, ()) + image.targets
-    if len(merged) == 1:
+    if len(merged) == 1 and not any(image.alone for image in images):
         return [Image(images[0].data)]
     return [Image(data, targets) for data, targets in merged.items()]
 

@@ -52,6 +52,9 @@ class SkelgenBuildHook(BuildHookInterface[Any]):
             self.app.display_info(f"skelgen: {result.outcome.value}: {result.job.output}")
             if result.made is not None and result.made.warnings:
                 self.app.display_warning(result.made.warnings)
+        if version != "editable":
+            for sentence in project.tied(config, place):
+                self.app.display_warning(f"skelgen: {sentence}")
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove what was built for the wheel, once it is packed."""

@@ -1,6 +1,7 @@
 """All skeletons of a project, built where something changed."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -119,6 +120,28 @@ def build(config: ProjectConfig, place: Place) -> Iterator[Result]:
         if isinstance(result, SkelgenError):
             raise result
         yield result
+
+
+_CHOICE = re.compile(r"return rt\.image_for_machine\(\s*\S+,\s*(\w+)=_spec_\1,?\s*\)")
+
+
+def tied(config: ProjectConfig, place: Place) -> Iterator[str]:
+    """Yield a sentence for each module, built already, that is for one machine alone.
+
+    A wheel with such a module says that it is for every machine.
+    """
+    for skeleton in config.skeletons:
+        found = _CHOICE.search(place.output(skeleton).read_text("utf-8"))
+        if found is not None:
+            machine = found[1]
+            other = "x86_64" if machine != "x86_64" else "aarch64"
+            yield (
+                f"module '{skeleton.module}': its programs depend on the machine, as those"
+                f" that read registers do, and it is for {machine} alone; the wheel says"
+                " that it is for every one. On others the module refuses to be opened;"
+                " name them in [tool.skelgen], and it is for all of them:"
+                f' targets = ["{machine}", "{other}"]'
+            )
 
 
 def sources(config: ProjectConfig) -> tuple[str, ...]:

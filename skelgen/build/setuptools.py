@@ -96,6 +96,9 @@ class build_bpf(setuptools.Command):  # noqa: N801  # a command's name
                 self.announce(f"{result.outcome.value}: {result.job.output}", level=2)
                 if result.made is not None and result.made.warnings:
                     self.warn(result.made.warnings)
+            if not self.editable_mode:
+                for sentence in project.tied(self.config, self._place()):
+                    self.warn(sentence)
         except SkelgenError as error:
             raise _setup_error(error) from error
 

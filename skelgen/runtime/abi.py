@@ -54,16 +54,18 @@ def image_for_machine(name: str, /, **images: Callable[[], ObjectSpec]) -> Objec
 
     ``images`` builds one for each machine by its name (``uname -m``: ``x86_64``,
     ``aarch64``), or by byte order: ``bpfel`` and ``bpfeb`` serve every little-endian
-    and big-endian machine without an image of its own. Raises BpfError when none
-    fits.
+    and big-endian machine without an image of its own. There is one alone, with the name
+    of its machine, where a program reads registers. Raises BpfError when none fits.
     """
     machine = os.uname().machine
     image = images.get(machine) or images.get(
         "bpfel" if sys.byteorder == "little" else "bpfeb"
     )
     if image is None:
+        words = " ".join(f"--target {target}" for target in (*images, machine))
         raise BpfError(
             f"object '{name}': built for {', '.join(images)}, and this machine is"
-            f" {machine}; add it to the targets of the skeleton and build it again"
+            f" {machine}; build it again with {words}, or with these as targets in"
+            " [tool.skelgen]"
         )
     return image()

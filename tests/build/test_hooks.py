@@ -150,6 +150,48 @@ def test_an_installed_wheel_loads(
     assert done.stdout == "7 True\n"
 
 
+# -- modules of one machine ------------------------------------------------------
+
+READS_REGISTERS = """\
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+long seen = 1;
+SEC("uprobe") int BPF_UPROBE(handle, long a) { seen = a; return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+HOOKS = {
+    "setuptools": "from setuptools import build_meta as backend\n",
+    "hatchling": "from hatchling import build as backend\n",
+}
+
+
+@pytest.mark.parametrize("kind", HOOKS)
+def test_a_wheel_says_which_module_is_of_one_machine(
+    tmp_path: Path, build_environment: projects.Environment, kind: str
+) -> None:
+    table = projects.TABLE.replace("includes", 'targets = ["x86_64"]\nincludes')
+    folder = projects.make(tmp_path / "it", kind, table)
+    (folder / "bpf/trace.bpf.c").write_text(READS_REGISTERS)
+    script = HOOKS[kind] + "backend.build_wheel('dist')\n"
+    for _ in range(2):  # also where nothing had to be built
+        done = build_environment.run("-c", script, cwd=folder)
+        assert done.returncode == 0, done.stdout
+        said = " ".join(done.stdout.split())
+        assert (
+            "module 'mytool.trace_skel': its programs depend on the machine, as those that"
+            " read registers do, and it is for x86_64 alone;"
+        ) in said
+        assert 'targets = ["x86_64", "aarch64"]' in said
+        assert "module 'mytool.other_skel'" not in said
+    both = table.replace('"x86_64"', '"x86_64", "aarch64"')
+    text = (folder / "pyproject.toml").read_text()
+    (folder / "pyproject.toml").write_text(text.replace(table, both))
+    done = build_environment.run("-c", script, cwd=folder)
+    assert done.returncode == 0, done.stdout
+    assert "depend on the machine" not in done.stdout
+
+
 # -- what does not concern us ----------------------------------------------------
 
 

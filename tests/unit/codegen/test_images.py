@@ -81,7 +81,8 @@ def test_no_image_for_this_machine() -> None:
         module.Ringbuf.open()
     assert str(error.value) == (
         f"object 'ringbuf': built for {other}, mips64, and this machine is {machine};"
-        " add it to the targets of the skeleton and build it again"
+        f" build it again with --target {other} --target mips64 --target {machine}, or with"
+        " these as targets in [tool.skelgen]"
     )
 
 
