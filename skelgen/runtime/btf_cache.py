@@ -10,24 +10,35 @@ from mmap import mmap
 from skelgen import cache
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kernel import KernelBtf
-from skelgen.runtime.log import debug
+from skelgen.runtime.log import Step, debug, step
 
 
 def load(data: bytes | mmap) -> KernelBtf:
     """Return kernel BTF with its index, from the cache or built and kept there."""
+    with step("kernel BTF") as this:
+        return _load(data, this)
+
+
+def _load(data: bytes | mmap, this: Step) -> KernelBtf:
     name = _file_name(len(data))
     directories = cache.directories()
     for directory in directories:
         index = cache.read(directory, name)
         if index is not None:
             try:
-                return KernelBtf.from_index(data, index)
+                found = KernelBtf.from_index(data, index)
             except BtfParseError as error:
                 debug("BTF cache: '%s/%s': %s", directory, name, error)
+            else:
+                this.done("index read from '%s/%s'", directory, name)
+                return found
     btf = KernelBtf(data)
     for directory in directories:
         if cache.write(directory, name, btf.index_bytes):
+            this.done("index made, kept as '%s/%s'", directory, name)
             break
+    else:
+        this.done("index made, and kept nowhere")
     return btf
 
 

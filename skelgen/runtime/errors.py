@@ -67,7 +67,16 @@ def os_error(
 ) -> BpfOSError:
     """Return the :class:`BpfOSError` for an errno; ``message`` replaces its text."""
     cls = _CLASS_OF_ERRNO.get(errno, BpfOSError)
-    return cls(errno, message, command=command, what=what)
+    error = cls(errno, message, command=command, what=what)
+    if errno == _errno.EMFILE:
+        error.add_note(
+            f"this process may have {os.sysconf('SC_OPEN_MAX')} files open, and has:"
+            " raise its limit (RLIMIT_NOFILE: 'ulimit -n', LimitNOFILE= of systemd), or"
+            " destroy what it needs no more; each map, program and link is a file"
+        )
+    elif errno == _errno.ENFILE:
+        error.add_note("the machine has as many files open as the sysctl fs.file-max")
+    return error
 
 
 class MapFullError(BpfOSError):

@@ -28,7 +28,7 @@ from skelgen.runtime.load_programs import Loaded, ProgramLoader, check_type
 from skelgen.runtime.load_report import Failures, LoadReport
 from skelgen.runtime.load_struct_ops import Operations
 from skelgen.runtime.load_types import LoadTypes
-from skelgen.runtime.log import debug
+from skelgen.runtime.log import debug, step
 from skelgen.runtime.relocate import MapPlace, Places, maps_of
 from skelgen.runtime.undo import Attempt, Undo, raise_first
 from skelgen.typed import TYPE_CHECKING, TypeVar
@@ -188,7 +188,10 @@ class Prepared:
             self._token_fd = token.fileno()
         config = self._kconfig()
         symbols, self._fd_array = self._symbols()
-        self.operations.prepare()
+        if parts.struct_ops:
+            with step("struct_ops") as this:
+                self.operations.prepare()
+                this.done("%d variables fitted", len(parts.struct_ops))
         self.wanted(self.failures)  # which fits them, before anything is made
         self._load_btf()
         maker = self._maker = MapMaker(
@@ -208,7 +211,10 @@ class Prepared:
 
     def hand_over(self) -> None:
         """Make the object the owner of the maps, and their contents its memory."""
-        self._maker.hand_over()
+        with step("data sections", silent=not self.parts.data) as this:
+            self._maker.hand_over()
+            if self.parts.data:
+                this.done("%d mapped", len(self.parts.data))
         del self._maker
 
     # -- before the kernel is asked for anything -------------------------------
@@ -221,8 +227,13 @@ class Prepared:
 
                 externs = self.parts.spec.externs
                 text = self.parts.options.kconfig
-                with self.failures.of("map", data.spec.section):
-                    return kconfig.fill(externs, text, bytes(data.spec.size))
+                with (
+                    self.failures.of("map", data.spec.section),
+                    step("kernel configuration") as this,
+                ):
+                    filled = kconfig.fill(externs, text, bytes(data.spec.size))
+                    this.done("read")
+                    return filled
         return None
 
     def _symbols(self) -> "tuple[dict[str, Symbol], list[int]]":
@@ -235,7 +246,9 @@ class Prepared:
         while True:
             try:
                 spec = self.parts.spec._replace(externs=externs)
-                found = resolve(spec, self.types)
+                with step("externs") as this:
+                    found = resolve(spec, self.types)
+                    this.done("%d resolved", len(found.by_name))
             except (ExternError, KernelBtfError) as error:
                 failed = _failed_externs(error, externs)
                 if not self.failures.lenient or not failed:
@@ -277,13 +290,17 @@ class Prepared:
         spec = self.parts.spec
         if spec.btf is None:
             return
-        data = self._resized(spec.view(spec.btf))
-        self._btf = load_btf(
-            self._loader.fit_arguments(data, self._token_fd),
-            f"BTF of object '{spec.name}'",
-            required=bool(self.operations.values) and not self.failures.lenient,
-            token_fd=self._token_fd,
-        )
+        what = f"BTF of object '{spec.name}'"
+        with step("%s", what) as this:
+            data = self._resized(spec.view(spec.btf))
+            self._btf = load_btf(
+                self._loader.fit_arguments(data, self._token_fd),
+                what,
+                required=bool(self.operations.values) and not self.failures.lenient,
+                token_fd=self._token_fd,
+            )
+            how = "loaded" if self._btf.fd else "not taken"
+            this.done("%s, fd %d, %d bytes", how, self._btf.fd, len(data))
         if self._btf.fd:
             self._kept.add(syscalls.Fd(self._btf.fd).close)
 
@@ -371,7 +388,10 @@ class _Programs:
                 self._loaded[program.name] = done
         for name, handle in self._parts.maps.items():
             if handle.type == MapType.PROG_ARRAY:
-                self._fill_slots(name, handle)
+                with step("map '%s'", name, silent=not handle.spec.values) as this:
+                    self._fill_slots(name, handle)
+                    if handle.spec.values:
+                        this.done("programs put in")
 
     def _fill_slots(self, name: str, handle: "MapHandle") -> None:
         """Put programs into an array of programs whose declaration names them.

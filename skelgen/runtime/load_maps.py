@@ -10,7 +10,7 @@ import sys
 from skelgen.model.enums import MapType
 from skelgen.runtime import map_create, map_reuse, pins, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
-from skelgen.runtime.log import debug
+from skelgen.runtime.log import Step, debug, step
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,20 +79,35 @@ class MapMaker:
         self._kconfig = kconfig
         for name, handle in self._parts.maps.items():
             if handle.autocreate:
-                with self.attempt(name):
+                with self.attempt(name), step("map '%s'", name) as this:
                     self._make_declared(name, handle)
+                    self._tell(this, name)
         for data in self._parts.data.values():
             failed = self._failures.error("map", data.spec.section)
             if data.handle.autocreate and failed is None:
-                with self.attempt(data.spec.section):
+                name = data.spec.section
+                with self.attempt(name), step("map '%s'", name) as this:
                     self._make_data(data)
+                    self._tell(this, name)
         for name, value in operations.items():
-            with self.attempt(name):
+            with self.attempt(name), step("map '%s'", name) as this:
                 self._make_struct_ops(name, value)
+                self._tell(this, name)
         for name, handle in self._parts.maps.items():
             if handle.type != MapType.PROG_ARRAY and name in self.made:
                 with self.attempt(name):
                     self._fill_slots(name, handle)
+
+    def _tell(self, this: Step, name: str) -> None:
+        """Say for the log what became of a map."""
+        made = self.made.get(name)
+        if made is None:
+            this.done("not made")
+            return
+        how = "made" if made.pinned is None else f"made and pinned at '{made.pinned}'"
+        if made.reused:
+            how = "reused" if made.pinned is None else f"found at '{made.pinned}'"
+        this.done("%s, fd %d", how, made.fd.fileno())
 
     def attempt(self, name: str) -> "AbstractContextManager[None, bool]":
         """Return a context manager for what a map needs; a map that fails is gone."""
@@ -145,7 +160,6 @@ class MapMaker:
     def _add(self, name: str, fd: int, wanted: "MapRequest") -> MadeMap:
         made = self.made[name] = MadeMap(syscalls.Fd(fd), wanted)
         self._undo.add(made.fd.close)
-        debug("map '%s': made, fd %d", name, fd)
         return made
 
     # -- maps that exist -------------------------------------------------------
@@ -264,7 +278,7 @@ class MapMaker:
             if made.request.type == MapType.ARENA:
                 from skelgen.runtime.arena import map_arena  # noqa: PLC0415 - rare
 
-                with self.attempt(name):
+                with self.attempt(name), step("map '%s'", name) as this:
                     arena = map_arena(
                         made.fd.fileno(),
                         made.request,
@@ -274,6 +288,7 @@ class MapMaker:
                     if arena is not None:
                         self._undo.add(arena.unmap)
                         self._arenas[name] = arena
+                        this.done("mapped at %#x", arena.address)
 
     # -- in the end ------------------------------------------------------------
 

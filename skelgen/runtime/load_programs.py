@@ -19,7 +19,7 @@ from skelgen.runtime.errors import (
     NotSupportedError,
     StateError,
 )
-from skelgen.runtime.log import debug
+from skelgen.runtime.log import step
 from skelgen.runtime.relocate import Places, relocate
 from skelgen.runtime.undo import Undo
 from skelgen.typed import TYPE_CHECKING
@@ -96,13 +96,15 @@ class ProgramLoader:
         view = self._parts.spec.view
         if relos is None:
             return _Body(view(insns), {})
-        from skelgen.runtime.core_program import (  # noqa: PLC0415 - not for all
-            relocate_core,
-        )
+        with step("program '%s'", program) as this:
+            from skelgen.runtime.core_program import (  # noqa: PLC0415 - not for all
+                relocate_core,
+            )
 
-        code = Bytecode(view(insns), sys.byteorder)
-        poisoned = relocate_core(program, view(relos), code, self._types, start)
-        return _Body(code.data, poisoned)
+            code = Bytecode(view(insns), sys.byteorder)
+            poisoned = relocate_core(program, view(relos), code, self._types, start)
+            this.done("%d CO-RE relocations", relos.size // 16)
+            return _Body(code.data, poisoned)
 
     def _joined(self, name: str) -> bytearray:
         linked = self._linked[name]
@@ -175,14 +177,18 @@ class ProgramLoader:
     ) -> Loaded:
         """Load one program. Raises :class:`VerifierError` and its like."""
         tables = Undo()
-        try:
-            relocs = self._linked[program.spec.name].relocs
-            code = Bytecode(self._joined(program.spec.name), sys.byteorder)
-            made = self._jump_tables(program.name, relocs, tables, token_fd)
-            relocate(program.name, code, relocs, places, made)
-            return self._load(program, code, btf, fd_array, target, token_fd)
-        finally:
-            tables.run()
+        with step("program '%s'", program.name) as this:
+            try:
+                relocs = self._linked[program.spec.name].relocs
+                code = Bytecode(self._joined(program.spec.name), sys.byteorder)
+                made = self._jump_tables(program.name, relocs, tables, token_fd)
+                relocate(program.name, code, relocs, places, made)
+                done = self._load(program, code, btf, fd_array, target, token_fd)
+            finally:
+                tables.run()
+            size = len(code.data) // 8
+            this.done("loaded, fd %d, %d instructions", done.fd.fileno(), size)
+        return done
 
     def _load(
         self,
@@ -249,7 +255,6 @@ class ProgramLoader:
                     f"the kernel did not take the object's BTF: {btf.refusal}"
                 )
             raise error from error.__cause__
-        debug("program '%s': loaded, fd %d", program.name, fd)
         return Loaded(syscalls.Fd(fd), log)
 
     def _kern_version(self, program: Program) -> int:

@@ -1,4 +1,4 @@
-"""Debug messages, to the logger ``skelgen`` of whoever uses :mod:`logging`.
+"""Debug messages and times, to the logger ``skelgen`` of whoever uses :mod:`logging`.
 
 Importing ``logging`` costs more than the rest of the runtime, and a program that
 never imported it has nowhere to send a message to.
@@ -7,19 +7,34 @@ never imported it has nowhere to send a message to.
 from __future__ import annotations
 
 import sys
-from _warnings import warn  # of warnings, without importing it
+from _thread import _local  # threading's, without importing it
+from _warnings import warn  # of warnings, likewise
+from time import perf_counter
 
+from skelgen.plain import plain, plain_lines
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from logging import Logger
+    from types import FrameType, TracebackType
+    from typing import Self
+
+_DEBUG = 10  # logging.DEBUG
 
 
 def debug(message: str, *args: object) -> None:
     """Log ``message % args`` at level DEBUG if the program logs at all."""
+    logger = _logger()
+    if logger is not None:
+        logger.debug(message, *map(_shown, args))
+
+
+def _logger() -> Logger | None:
     logging = sys.modules.get("logging")
-    if logging is not None:
-        logging.getLogger("skelgen").debug(message, *args)
+    if logging is None:
+        return None
+    logger: Logger = logging.getLogger("skelgen")
+    return logger if logger.isEnabledFor(_DEBUG) else None
 
 
 def warn_caller(message: str) -> None:
@@ -29,4 +44,108 @@ def warn_caller(message: str) -> None:
     while frame is not None and frame.f_globals["__name__"].startswith("skelgen."):
         frame = frame.f_back
         level += 1
-    warn(message, RuntimeWarning, stacklevel=level)
+    warn(plain_lines(message), RuntimeWarning, stacklevel=level)
+
+
+def _shown(value: object) -> object:
+    """Return an argument of a message; names in it may play no tricks on a terminal."""
+    return value if isinstance(value, (int, float)) else plain(str(value))
+
+
+class Step:
+    """One step of a load or attach: a context manager that logs how long it took.
+
+    Steps may be inside each other. A line has the time of its own step, without that
+    of the steps inside and of the logging, so that the times add up to the whole.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return
+
+    def done(self, message: str, *args: object) -> None:
+        """Say what it did, for the line."""
+
+
+_OFF = Step()
+_inside = _local()
+
+
+class _TimedStep(Step):
+    """A step whose time is taken."""
+
+    __slots__ = (
+        *("_done", "_inner", "_logger", "_lost", "_outer"),
+        *("_silent", "_start", "_total", "_what"),
+    )
+
+    def __init__(self, logger: Logger, what: str, *, total: bool, silent: bool) -> None:
+        self._logger = logger
+        self._what = what
+        self._total = total
+        self._silent = silent
+        """Whether it is no line unless it says what it did."""
+        self._done = "done"
+        self._inner = 0.0
+        self._lost = 0.0
+        """Seconds in steps inside, and of these in logging."""
+
+    def __enter__(self) -> Self:
+        self._outer: _TimedStep | None = getattr(_inside, "step", None)
+        _inside.step = self
+        self._start = perf_counter()
+        return self
+
+    def done(self, message: str, *args: object) -> None:
+        """Say what it did, for the line."""
+        self._done = message % tuple(map(_shown, args))
+        self._silent = False
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        end = perf_counter()
+        outer = _inside.step = self._outer
+        if error is not None:
+            self._done = "failed"
+        elif self._silent:  # its time is the outer step's
+            if outer is not None:
+                outer._inner += self._inner  # noqa: SLF001 - of this class
+                outer._lost += self._lost  # noqa: SLF001 - likewise
+            return
+        took = end - self._start
+        own, whole = (took - self._inner) * 1e3, (took - self._lost) * 1e3
+        if self._total:
+            text = "%s: %s, %.3f ms in all, of which %.3f ms have no line above"
+            self._logger.debug(text, self._what, self._done, whole, own)
+        else:
+            self._logger.debug("%s: %s, %.3f ms", self._what, self._done, own)
+        if outer is not None:
+            spent = perf_counter() - self._start
+            outer._inner += spent  # noqa: SLF001 - of this class
+            outer._lost += self._lost + spent - took  # noqa: SLF001 - likewise
+
+
+def step(what: str, *args: object, total: bool = False, silent: bool = False) -> Step:
+    """Return a context manager for one step, with ``what % args`` it is about.
+
+    ``total``: it is a whole load or attach, whose line comes last. ``silent``: it has
+    a line only if it says what it did. Costs nearly nothing where nobody logs.
+    """
+    logger = _logger()
+    if logger is None:
+        return _OFF
+    text = what % tuple(map(_shown, args)) if args else what
+    return _TimedStep(logger, text, total=total, silent=silent)

@@ -10,8 +10,10 @@ from _warnings import warn  # of warnings, likewise
 from enum import Enum
 
 from skelgen.plain import plain
+from skelgen.runtime.entry import Entry
 from skelgen.runtime.errors import ClosedError, StateError
 from skelgen.runtime.listing import Listed
+from skelgen.runtime.log import step
 from skelgen.runtime.parts import (
     Named,
     Options,
@@ -256,9 +258,12 @@ class Object(Listed):
         and the object is opened as before. ``strict`` is as there, of what is done
         here; what is left out is in the report of :meth:`load` too.
         """
-        from skelgen.runtime.load import prepare  # noqa: PLC0415 - see load()
+        with self._whole() as this, self._lock:
+            with step("loader") as part:
+                from skelgen.runtime.load import prepare  # noqa: PLC0415 - see load()
 
-        with self._lock:
+                part.done("imported")
+
             self._check_alive("prepare()")
             if self._state is State.PREPARED:
                 raise StateError(
@@ -270,6 +275,7 @@ class Object(Listed):
                 )
             prepared = prepare(self._parts, strict=strict)
             self._prepared, self._state = prepared, State.PREPARED
+            this.done("prepared")
             return prepared.failures.report()
 
     def load(self, *, strict: bool = True) -> LoadReport:
@@ -287,12 +293,15 @@ class Object(Listed):
         autoload or autocreate were off: ``attach()`` passes it over, and using it
         raises :class:`StateError` with the reason.
         """
-        from skelgen.runtime.load import (  # noqa: PLC0415 - not for opening alone
-            load,
-            load_prepared,
-        )
+        with self._whole() as this, self._lock:
+            with step("loader") as part:
+                from skelgen.runtime.load import (  # noqa: PLC0415 - not to open
+                    load,
+                    load_prepared,
+                )
 
-        with self._lock:
+                part.done("imported")
+
             if self._state is State.LOADED:
                 raise StateError(
                     f"object '{self.name}': loaded already; open another to load again"
@@ -303,13 +312,14 @@ class Object(Listed):
             else:
                 report = load_prepared(self._prepared, strict=strict)
             self._state = State.LOADED
+            this.done("loaded")
             return report
 
     def _clone(self, program: P, name: str | None, settings: Mapping[str, object]) -> P:
         """Return a clone of a program; see :meth:`.Program.clone`."""
-        from skelgen.runtime.load import load_clone  # noqa: PLC0415 - see load()
+        with self._whole() as this, self._lock:
+            from skelgen.runtime.load import load_clone  # noqa: PLC0415 - see load()
 
-        with self._lock:
             self._check_alive("clone()")
             if self._prepared is None:
                 late = self._state is State.LOADED
@@ -320,6 +330,7 @@ class Object(Listed):
             clone = program._like(name, settings)  # noqa: SLF001 - the object's part
             load_clone(self._prepared, clone)
             self._clones[clone] = None
+            this.done("cloned program '%s'", program.name)
             return clone
 
     def _forget(self, clone: Program) -> None:
@@ -338,14 +349,15 @@ class Object(Listed):
         ``strict=False`` it is in the report, which is false then, and the others stay
         attached.
         """
-        from skelgen.runtime.object_attach import (  # noqa: PLC0415 - not to load
-            attach_all,
-        )
+        with self._whole() as this, self._lock:
+            from skelgen.runtime.object_attach import (  # noqa: PLC0415 - not to load
+                attach_all,
+            )
 
-        with self._lock:
             self._check_loaded("attach()")
             report = attach_all(self._parts, {*self.links, *skip}, strict=strict)
             self._links.update(report.attached)
+            this.done("attached, %d links", len(report.attached))
             return report
 
     @property
@@ -378,11 +390,12 @@ class Object(Listed):
         it is missing. All of them or none: BpfOSError, FileExistsError for a path that
         is taken. Linux 4.4.
         """
-        from skelgen.runtime.object_pins import pin_all  # noqa: PLC0415 - rare
+        with self._whole() as this, self._lock:
+            from skelgen.runtime.object_pins import pin_all  # noqa: PLC0415 - rare
 
-        with self._lock:
             self._check_loaded("pin()")
             pin_all(self._parts, os.fspath(directory))
+            this.done("pinned")
 
     def unpin(self, directory: str | os.PathLike[str]) -> None:
         """Remove the pins of :meth:`pin`, and the directory if nothing else is there.
@@ -444,6 +457,9 @@ class Object(Listed):
         trace: TracebackType | None,
     ) -> None:
         self.destroy()
+
+    def _whole(self) -> Entry:
+        return Entry(f"object '{plain(self.name)}'", total=True)
 
     def _check_alive(self, call: str) -> None:
         if self._state is State.DESTROYED:

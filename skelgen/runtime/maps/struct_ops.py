@@ -8,6 +8,7 @@ from types import MappingProxyType
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec
 from skelgen.runtime.codec import BOOL, checked
+from skelgen.runtime.entry import attaching
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.maps.base import Map
 from skelgen.runtime.maps.handle import MapHandle
@@ -208,6 +209,7 @@ class StructOpsMap(Map):
         """Why ``load(strict=False)`` did without it; ``None`` if it did not fail."""
         return self._no_value or self.handle.load_error
 
+    @attaching
     def attach(self) -> StructOpsLink:
         """Register the operations in the kernel.
 

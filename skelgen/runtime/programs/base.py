@@ -11,6 +11,7 @@ from skelgen.model.enums import ProgType
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import BOOL, U32
+from skelgen.runtime.entry import attaching
 from skelgen.runtime.errors import AttachError, BpfError, ClosedError, StateError
 from skelgen.runtime.listing import Listed
 from skelgen.runtime.programs.setting import AutoAttach, LogSize, Name, Setting
@@ -122,6 +123,11 @@ class Program(Listed):
     log_size = LogSize()
     """Bytes of the first buffer for that log, 0 for 16 MiB; a log that is longer gets
     a larger one."""
+
+    def __init_subclass__(cls) -> None:
+        own = cls.__dict__.get("attach")
+        if own is not None:
+            cls.attach = attaching(own)  # type: ignore[method-assign] # the same, told
 
     def __init__(self, obj: Object, spec: ProgramSpec, name: str | None = None) -> None:
         self.obj: Final = obj
