@@ -11,7 +11,7 @@ import sys
 
 from skelgen.model.spec import ExternSpec, KconfigType
 from skelgen.runtime.errors import ExternError
-from skelgen.runtime.log import debug
+from skelgen.runtime.log import debug, warn_caller
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from skelgen.runtime.syscalls.seam import Buffer
 
+# in a file that belongs to a kernel, which sets more than any object asks for
+_WHOLE: Final = (" is not set\n", "# Automatically generated file")
 _TRISTATE: Final = {"n": 0, "y": 1, "m": 2}  # enum libbpf_tristate
 
 
@@ -93,15 +95,49 @@ def _store(section: bytearray, extern: ExternSpec, data: bytes) -> None:
     section[extern.offset : extern.offset + len(data)] = data
 
 
+def check(text: str, externs: Iterable[ExternSpec]) -> None:
+    """Check configuration that the user gave for an object with these externs.
+
+    Raises :class:`ExternError` for a line that says nothing, and for a name that the
+    object does not have where it has one like it. Other names are warned of, if the
+    text is no configuration of a whole kernel.
+    """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"kconfig: a str, not {type(text).__name__}")
+    given = _parse(text)
+    if any(mark in text for mark in _WHOLE):
+        return
+    used = [extern.name for extern in externs if extern.kconfig is not None]
+    unused = [name for name in given if name not in used]
+    for name in unused:
+        from skelgen.near_names import did_you_mean  # noqa: PLC0415 - rarely needed
+
+        said = f"kconfig: the object has no variable '{name}'"
+        near = did_you_mean(name, [other for other in used if other not in given])
+        if near:
+            raise ExternError(f"{said}; {near}", extern=name)
+        warn_caller(f"{said}, and the line that sets it does nothing")
+
+
 def _parse(text: str) -> dict[str, str]:
     """Return the assignments of a configuration that the user wrote."""
     found: dict[str, str] = {}
-    for line in text.splitlines():
-        name, equals, value = line.partition("=")
-        if not name.startswith("CONFIG_"):
+    for number, whole in enumerate(text.splitlines(), 1):
+        line = whole.strip()
+        if not line or line.startswith("#"):
             continue
-        if not equals or not value:
-            raise ExternError(f"kconfig: '{line}' is no assignment NAME=VALUE")
+        name, _, value = line.partition("=")
+        if name.startswith("LINUX_") and name.isidentifier():
+            raise ExternError(
+                f"kconfig: line {number}, {line!r}: load() works out '{name}', and it"
+                " cannot be given",
+                extern=name,
+            )
+        if not (name.startswith("CONFIG_") and name.isidentifier() and value):
+            raise ExternError(
+                f"kconfig: line {number}, {line!r}, is no assignment CONFIG_NAME=VALUE"
+                " (without spaces around =), and no comment (# ...)"
+            )
         found.setdefault(name, value)
     return found
 

@@ -64,7 +64,7 @@ class Object(Listed):
     of the running kernel's, as ``skelgen btf min`` makes them for kernels without BTF:
     raw, or an ELF file with ``.BTF``. All else (fentry, iterators, kfuncs, ...) goes
     by the kernel's own. Maps pinned by name are under ``pin_root``. ``kconfig``
-    is text that goes before the kernel's configuration (``CONFIG_X=y``). ``token``
+    is lines that go before the kernel's configuration (``CONFIG_X=y``). ``token``
     is the path of a bpffs that delegates rights (Linux 6.9), by default that of
     ``LIBBPF_BPF_TOKEN_PATH``, else, in a user namespace, ``/sys/fs/bpf`` if it does;
     ``""`` is none. ``log_level`` asks for the verifier's log of programs that are
@@ -121,6 +121,10 @@ class Object(Listed):
             "program", programs, self.program
         )
         """Programs by the name of their C function."""
+        if kconfig is not None:
+            from skelgen.runtime import kconfig as given  # noqa: PLC0415 - not for all
+
+            given.check(kconfig, spec.externs)
         root = os.fspath(pin_root)
         self._parts: Final = Parts(
             spec,

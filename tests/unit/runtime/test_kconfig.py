@@ -12,6 +12,8 @@ import pytest
 from skelgen.model.spec import ExternKind, ExternSpec, KconfigType
 from skelgen.runtime import features, kconfig
 from skelgen.runtime.errors import ExternError
+from skelgen.runtime.object import Object
+from tests.harness.specs import rich_object
 
 
 def extern(
@@ -150,7 +152,7 @@ def test_the_systems_configuration(system: dict[str, bytes], path: str) -> None:
 
 def test_the_users_text_goes_first(system: dict[str, bytes]) -> None:
     system["/proc/config.gz"] = CONFIG
-    text = "# mine\nCONFIG_AB=9\nCONFIG_AB=10\nnonsense\n"
+    text = "# mine\nCONFIG_AB=9\n\n  CONFIG_AB=10\n"
     data = fill(named("CONFIG_A"), named("CONFIG_AB", 4), text=text)
     assert data[:8] == b"\1\0\0\0" + number(9, 4)
 
@@ -160,10 +162,82 @@ def test_the_system_is_not_asked_for_nothing(system: dict[str, bytes]) -> None:
     assert not system
 
 
-def test_a_line_that_is_no_assignment() -> None:
-    for line in ("CONFIG_A y", "CONFIG_A="):
-        with pytest.raises(ExternError, match=f"'{line}' is no assignment"):
-            fill(named("CONFIG_A"), text=line)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CONFIG_A y",
+        "CONFIG_A=",
+        "CONFIG_A",
+        "CONFG_A=y",
+        "CONFIG_A = y",
+        "config_a=y",
+        "CONFIG_A-B=y",
+        "=y",
+        "nonsense",
+        "; CONFIG_A=y",
+        "HZ=100",
+        "CONFIG_A\x1b[31m",
+    ],
+)
+def test_a_line_that_is_no_assignment(line: str) -> None:
+    text = f"# mine\n\n{line}\n"
+    for call in (
+        lambda: fill(named("CONFIG_A"), text=text),
+        lambda: kconfig.check(text, [named("CONFIG_A")]),
+    ):
+        with pytest.raises(ExternError) as caught:
+            call()
+        assert str(caught.value) == (
+            f"kconfig: line 3, {line!r}, is no assignment CONFIG_NAME=VALUE"
+            " (without spaces around =), and no comment (# ...)"
+        )
+
+
+def test_what_the_loader_makes_up_cannot_be_given() -> None:
+    text = "LINUX_KERNEL_VERSION=5"
+    with pytest.raises(
+        ExternError, match="load\\(\\) works out 'LINUX_KERNEL_VERSION'"
+    ):
+        kconfig.check(text, [extern(KconfigType.INT, 4, name="LINUX_KERNEL_VERSION")])
+
+
+def test_what_is_no_text() -> None:
+    with pytest.raises(TypeError, match=r"^kconfig: a str, not bytes$"):
+        kconfig.check(b"CONFIG_A=y", [])  # type: ignore[arg-type]
+
+
+def test_a_name_that_the_object_does_not_have() -> None:
+    externs = [named("CONFIG_NR_CPUS"), named("CONFIG_HZ")]
+    kconfig.check("CONFIG_HZ=100\n CONFIG_NR_CPUS=5", externs)
+    with pytest.raises(ExternError) as caught:
+        kconfig.check("CONFIG_NRCPUS=100", externs)
+    assert str(caught.value) == (
+        "kconfig: the object has no variable 'CONFIG_NRCPUS'; did you mean"
+        " 'CONFIG_NR_CPUS'?"
+    )
+    assert caught.value.extern == "CONFIG_NRCPUS"
+    with pytest.warns(RuntimeWarning, match="no variable 'CONFIG_PREEMPTION', and the"):
+        kconfig.check("CONFIG_PREEMPTION=y", externs)
+    with pytest.warns(RuntimeWarning, match="no variable 'CONFIG_HZ', and the line"):
+        kconfig.check("CONFIG_HZ=100", [])
+    # one like it is given, too
+    with pytest.warns(RuntimeWarning, match="no variable 'CONFIG_HZ_100'"):
+        kconfig.check("CONFIG_HZ=100\nCONFIG_HZ_100=y", externs)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["# CONFIG_B is not set\n", "# Automatically generated file; DO NOT EDIT.\n"],
+)
+def test_a_whole_kernels_configuration(mark: str) -> None:
+    kconfig.check(f"{mark}CONFIG_NRCPUS=y\nCONFIG_D=m\n", [named("CONFIG_NR_CPUS")])
+
+
+def test_it_is_checked_when_the_object_is_opened() -> None:
+    with pytest.raises(ExternError, match="line 1, 'CONFG_X=1', is no assignment"):
+        Object(rich_object(), kconfig="CONFG_X=1")
+    with pytest.raises(ExternError, match="did you mean 'CONFIG_X'"):
+        Object(rich_object(), kconfig="CONFIG_Y=1")
 
 
 def test_not_configured(system: dict[str, bytes]) -> None:

@@ -37,10 +37,15 @@ def refuse(name: str, where: slice, error: int) -> Callable[[Call], int | None]:
     return answer
 
 
-def opened(kernel: FakeKernel, folder: Path, spec: ObjectSpec | None = None) -> Object:
+def opened(
+    kernel: FakeKernel,
+    folder: Path,
+    spec: ObjectSpec | None = None,
+    kconfig: str | None = "CONFIG_X=1",
+) -> Object:
     kernel.always("OBJ_GET", -errno.ENOENT)
     kernel.always("OBJ_PIN", lambda call: Path(call.text(0)).touch())
-    return Object(spec or rich_object(), pin_root=folder, kconfig="CONFIG_X=1")
+    return Object(spec or rich_object(), pin_root=folder, kconfig=kconfig)
 
 
 def test_all_of_it(kernel: FakeKernel, tmp_path: Path) -> None:
@@ -163,7 +168,7 @@ def test_a_data_section(kernel: FakeKernel, tmp_path: Path) -> None:
 def test_configuration_that_is_not_there(kernel: FakeKernel, tmp_path: Path) -> None:
     spec = rich_object()
     wrong = spec._replace(externs=(spec.externs[0]._replace(name="CONFIG_SKELGEN_NO"),))
-    with opened(kernel, tmp_path, wrong) as obj:
+    with opened(kernel, tmp_path, wrong, kconfig=None) as obj:
         report = obj.load(strict=False)
         assert list(report.maps) == [".kconfig"]
         assert "CONFIG_SKELGEN_NO" in str(report)
