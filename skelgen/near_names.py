@@ -14,6 +14,8 @@ _MOST = 3
 _LOOKED_AT = 64
 _ALIKE = 0.65
 """How alike names have to be, from 0 to 1; 0.6 is what difflib takes."""
+_APART = 0.12
+"""How much less alike than the likest one the others may be."""
 _LONGEST = 200
 """Longer names are not compared: nobody types them."""
 
@@ -47,7 +49,8 @@ def near_names(name: str, names: "Iterable[str]") -> list[str]:
         ratio = matcher.ratio()
         if ratio >= _ALIKE:
             alike.append((-ratio, other))
-    return [other for _, other in sorted(alike)[:_MOST]]
+    alike.sort()
+    return [other for less, other in alike[:_MOST] if less <= alike[0][0] + _APART]
 
 
 def did_you_mean(name: str, names: "Iterable[str]") -> str:

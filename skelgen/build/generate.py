@@ -11,7 +11,7 @@ from skelgen import elf
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.parse import Btf
 from skelgen.codegen.requests import Requests, missing_types
-from skelgen.codegen.text import doc
+from skelgen.codegen.text import count, doc
 from skelgen.errors import BtfError, ConfigError, ObjectError, SkelgenError
 from skelgen.model.spec import ObjectSpec
 
@@ -147,15 +147,15 @@ def warning_lines(path: str, warnings: Iterable[str]) -> str:
 
 
 def _warnings(spec: ObjectSpec) -> list[str]:
-    """Return what will fail though it loads: each program that names no target."""
+    """Return what will fail: each program whose ``SEC()`` names no type or target."""
     faults = (
         (program.name, elf.section_fault(program.section)) for program in spec.programs
     )
-    return [
-        f"program '{doc(name)}': {doc(fault)}; attach() refuses it"
-        for name, fault in faults
-        if fault is not None
-    ]
+    texts = [f"program '{doc(name)}': {doc(fault)}" for name, fault in faults if fault]
+    if len(texts) > _MOST_WARNINGS:
+        more = count(len(texts) - _MOST_WARNINGS, "more program")
+        texts[_MOST_WARNINGS:] = [f"{more} with such sections"]
+    return texts
 
 
 def _distinct(images: Sequence[Image]) -> list[Image]:

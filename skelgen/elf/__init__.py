@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from skelgen.model.enums import ProgType
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,10 +36,18 @@ def object_name(path: str) -> str:
 
 
 def section_fault(section: str) -> str | None:
-    """Return why ``SEC(section)`` names nothing to attach to, though it has a ``/``."""
+    """Return why ``SEC(section)`` says no type, or has no target after its ``/``."""
     from skelgen.elf import sections  # noqa: PLC0415 - light import of the package
 
-    return sections.match_section(section).fault
+    match = sections.match_section(section)
+    if match.type != ProgType.UNSPEC:
+        return match.fault and f"{match.fault}; attach() refuses it"
+    near = " or ".join(f'SEC("{name}")' for name in sections.near_sections(section))
+    hint = f"did you mean {near}? Else " if near else ""
+    return (
+        f'SEC("{section}") does not say what type of program it is; {hint}load() wants'
+        " program.type set"
+    )
 
 
 def struct_from_dwarf(data: bytes, names: "Sequence[str]", btf: "Btf") -> bytes:

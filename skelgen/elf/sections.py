@@ -26,6 +26,7 @@ from skelgen.model.attach import (
     Usdt,
 )
 from skelgen.model.enums import AttachType, ProgType
+from skelgen.near_names import near_names
 
 BPF_F_SLEEPABLE = 1 << 4
 BPF_F_XDP_HAS_FRAGS = 1 << 5
@@ -110,6 +111,31 @@ def match_section(name: str) -> SectionMatch:
         autoload,
         fault,
     )
+
+
+def near_sections(name: str) -> list[str]:
+    """Return the names that one in no row of the table may stand for, likest first.
+
+    ``kprobes/f`` is like ``kprobe/f``; ``xdp/f``, as old sources have it, like ``xdp``.
+    """
+    name = name.removeprefix("?")
+    head, slash, extra = name.partition("/")
+    exact, prefixes = _index()
+    whole = [
+        key for key in exact if key not in prefixes and ("/" in key) == bool(slash)
+    ]
+    near = near_names(name, whole)
+    if not near:
+        known = [key for key in exact if key not in prefixes]
+        for key in sorted(known, key=len, reverse=True):
+            more = name.removeprefix(key)
+            if more != name and not more[0].isalnum():
+                return [key]
+    # tracepoints is not tracepoint.s
+    heads = [key for key in prefixes if "." in head or not key.endswith(".s")]
+    more = f"/{extra}" if slash else ""
+    near += [f"{key}{more}" for key in near_names(head, heads)]
+    return near[:3]
 
 
 class _FaultError(Exception):

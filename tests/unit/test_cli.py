@@ -120,6 +120,24 @@ def test_programs_that_can_never_attach(folder: Path, compile_bpf: CompileBpf) -
     assert run("-q", "odd.bpf.o").stderr == ""
 
 
+def test_programs_of_unknown_sections(folder: Path, compile_bpf: CompileBpf) -> None:
+    (folder / "odd.bpf.o").write_bytes(compile_bpf("prog_unknown").read_bytes())
+    result = run("odd.bpf.o")
+    assert result.exit_code == 0
+    odd, says = (
+        "odd.bpf.o: warning: program",
+        "does not say what type of program it is;",
+    )
+    assert result.stderr.splitlines() == [
+        f"{odd} 'mystery': SEC(\"my_own_section\") {says} load() wants program.type set",
+        (
+            f'{odd} \'near_miss\': SEC("xdp_but_not_quite") {says} did you mean SEC("xdp")?'
+            " Else load() wants program.type set"
+        ),
+        "wrote odd_skel.py",
+    ]
+
+
 def test_types_and_records(folder: Path) -> None:
     result = run(
         "ringbuf.bpf.o", "-r", "rb=struct event", "--type", "enum kind", "-o", "-"
@@ -331,7 +349,9 @@ def test_inspect_json(folder: Path) -> None:
 def test_inspect_everything(bpf_source: sources.Source) -> None:
     path = str(sources.compiled(bpf_source))
     text = run("inspect", path)
-    odd = bpf_source.name in {"prog_misnamed", "types_strings"}
+    odd = bpf_source.name in {
+        *("prog_misnamed", "prog_unknown", "load_partly", "types_strings"),
+    }
     assert (text.exit_code, ": warning: " in text.stderr) == (0, odd)
     table = json.loads(run("inspect", path, "--json").stdout)
     for part in ("maps", "programs", "struct_ops"):

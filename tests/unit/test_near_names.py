@@ -14,13 +14,14 @@ pytestmark = pytest.mark.any_kernel
 @pytest.mark.parametrize(
     ("name", "names", "near"),
     [
-        ("kprobes", ["kprobe", "uprobe", "xdp"], ["kprobe", "uprobe"]),
+        ("kprobes", ["kprobe", "uprobe", "xdp"], ["kprobe"]),
         ("sched_proces_exec", ["sched_process_exec", "sys_enter"], None),
         ("EVENT", ["event", "other"], ["event"]),
         ("cnt", ["count", "rb"], ["count"]),
         ("sys_open", ["__x64_sys_open", "do_exit"], ["__x64_sys_open"]),
         ("a", ["b", "c"], []),
-        ("a", ["A", "ab"], ["A", "ab"]),
+        ("a", ["A", "ab"], ["A"]),
+        ("map_1", ["map_2", "map_10", "pam"], ["map_10", "map_2"]),
         ("same", ["same"], []),
         ("", ["a"], []),
         ("x" * 1000, ["x" * 999], []),

@@ -5,7 +5,14 @@ import ctypes.util
 
 import pytest
 
-from skelgen.elf.sections import SECTIONS, Row, SectionMatch, match_section
+from skelgen.elf import section_fault
+from skelgen.elf.sections import (
+    SECTIONS,
+    Row,
+    SectionMatch,
+    match_section,
+    near_sections,
+)
 from skelgen.model.attach import (
     Attach,
     Kprobe,
@@ -225,3 +232,46 @@ def test_malformed(name: str, message: str) -> None:
     assert message in match.fault
     bare = match_section(name.partition("/")[0])
     assert match == bare._replace(fault=match.fault)
+
+
+@pytest.mark.parametrize(
+    ("section", "near"),
+    [
+        ("kprobes/f", ["kprobe/f"]),
+        ("?kprobes/f", ["kprobe/f"]),
+        ("kprobe_multi/f*", ["kprobe.multi/f*"]),
+        ("tracepoints/sched/x", ["tracepoint/sched/x"]),
+        ("tp_bft/x", ["tp_btf/x"]),
+        ("rawtp/x", ["raw_tp/x"]),
+        ("perf_events", ["perf_event"]),
+        ("classifer", ["classifier"]),
+        ("xdp/f", ["xdp"]),
+        ("xdp_prog", ["xdp"]),
+        ("tc/", ["tc"]),
+        ("cgroup_skb/ingres", ["cgroup_skb/ingress", "cgroup_skb/egress"]),
+        ("1/0x1010", []),
+        ("from-netdev", []),
+        ("mine/f", []),
+    ],
+)
+def test_what_an_unknown_name_may_stand_for(section: str, near: list[str]) -> None:
+    assert match_section(section).type == ProgType.UNSPEC
+    found = near_sections(section)
+    assert found[: len(near) or None] == near
+    for name in found:
+        assert match_section(name).type != ProgType.UNSPEC
+
+
+def test_what_is_said_of_an_unknown_name() -> None:
+    assert section_fault("kprobes/f") == (
+        'SEC("kprobes/f") does not say what type of program it is; did you mean'
+        ' SEC("kprobe/f")? Else load() wants program.type set'
+    )
+    assert section_fault("mine/f") == (
+        'SEC("mine/f") does not say what type of program it is; load() wants'
+        " program.type set"
+    )
+    assert section_fault("kprobe/f") is None
+    fault = section_fault("tp/unused")
+    assert fault is not None
+    assert fault.endswith("; attach() refuses it")
