@@ -1,8 +1,25 @@
 """What the generator raises; the runtime has its own, in ``skelgen.runtime.errors``."""
 
+from skelgen.plain import plain, plain_lines
+
 
 class SkelgenError(Exception):
-    """All that the generator raises on bad input; the CLI prints it as it is."""
+    """All that the generator raises on bad input; the CLI prints it as it is.
+
+    Names in its text and notes may play no tricks on a terminal: what is not
+    printable is escaped.
+    """
+
+    def __str__(self) -> str:
+        return plain_lines(self._text())
+
+    def _text(self) -> str:
+        """Return the text as it is, which subclasses have their own of."""
+        return super().__str__()
+
+    def add_note(self, note: str, /) -> None:
+        """Add a hint, which is shown below the text."""
+        super().add_note(plain_lines(note))
 
 
 class ObjectError(SkelgenError, ValueError):
@@ -25,16 +42,14 @@ class ObjectError(SkelgenError, ValueError):
         self.offset = offset
         """Byte offset in the section."""
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         where = self.path or ""
         if self.section is not None:
             where += f"({self.section}" if where else f"section '{self.section}"
             if self.offset is not None:
                 where += f"+{self.offset:#x}"
             where += ")" if self.path else "'"
-        text = f"{where}: {self.message}" if where else self.message
-        # Names come from the object; none may play tricks on a terminal.
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        return plain(f"{where}: {self.message}" if where else self.message)
 
 
 class ObjectWarning(UserWarning):
@@ -73,6 +88,6 @@ class CompileError(SkelgenError):
         self.output = output
         """What it printed, as it is."""
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         lines = self.output.splitlines()
         return "\n".join([self.message, *("  " + line for line in lines)])

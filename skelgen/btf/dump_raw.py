@@ -7,6 +7,7 @@ from skelgen.btf.c_layout import members
 from skelgen.btf.dump_c import enumerator_words
 from skelgen.btf.flat import FlatTypes
 from skelgen.btf.kinds import Kind
+from skelgen.plain import plain
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -214,11 +215,6 @@ def _line(found: Described) -> str:
 def _fields(item: Described) -> str:
     """Return ``'name' key=value key=value``."""
     return " ".join(
-        f"'{_printable(str(value))}'" if key == "name" else f"{key}={value}"
+        f"'{plain(str(value))}'" if key == "name" else f"{key}={value}"
         for key, value in item.items()
     )
-
-
-def _printable(text: str) -> str:
-    """Leave no name that plays tricks on a terminal."""
-    return text if text.isprintable() else ascii(text)[1:-1]

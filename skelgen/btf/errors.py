@@ -1,5 +1,7 @@
 """What the BTF code raises."""
 
+from skelgen.plain import plain
+
 
 class BtfParseError(ValueError):
     """BTF that is broken: truncated, inconsistent, circular or oversized.
@@ -16,5 +18,5 @@ class BtfParseError(ValueError):
 
     def __str__(self) -> str:
         if self.offset is None:
-            return self.message
-        return f"{self.message} (at offset {self.offset:#x})"
+            return plain(self.message)
+        return plain(f"{self.message} (at offset {self.offset:#x})")

@@ -5,6 +5,7 @@ import shlex
 import click
 
 from skelgen.errors import CompileError, SkelgenError
+from skelgen.plain import plain_lines
 
 BAD_INPUT = 2
 """Exit status for bad input and usage; click's own, too."""
@@ -21,13 +22,12 @@ def show(error: SkelgenError, *, verbose: bool = False) -> None:
         if verbose and error.command:
             click.echo(shlex.join(error.command), err=True)
         click.echo(error.output, err=True, nl=False)
-        text = error.message
+        text = plain_lines(error.message)
     click.echo(f"skelgen: error: {text}", err=True)
     for note in getattr(error, "__notes__", ()):
-        click.echo(f"  {note}", err=True)
+        click.echo(f"  {plain_lines(note)}", err=True)
 
 
 def warn(text: str) -> None:
     """Print a warning to standard error; names in it may play no tricks there."""
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    click.echo(f"skelgen: warning: {shown}", err=True)
+    click.echo(f"skelgen: warning: {plain_lines(text)}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skelgen.plain import plain, plain_lines
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ class AttachReport:
             lines.append(f"attached: {_names(self.attached)}")
         if self.passed_over:
             lines.append("passed over:")
-            lines += [f"  '{name}': {why}" for name, why in self.passed_over.items()]
+            lines += [
+                f"  '{plain(name)}': {plain_lines(why)}"
+                for name, why in self.passed_over.items()
+            ]
         if self.failed:
             lines.append("not attached:")
             lines += [_failure(name, error) for name, error in self.failed.items()]
@@ -65,12 +69,12 @@ class AttachReport:
 
 
 def _names(names: Mapping[str, object]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+    return ", ".join(f"'{plain(name)}'" for name in names)
 
 
 def _failure(name: str, error: BpfError) -> str:
     lines = [str(error), *getattr(error, "__notes__", ())]
     text = "\n".join(lines).replace("\n", "\n    ")
     if f"'{name}'" not in lines[0]:
-        text = f"'{name}': {text}"
+        text = f"'{plain(name)}': {text}"
     return f"  {text}"

@@ -3,8 +3,8 @@
 # ruff: noqa: ANN401 (a method of any signature)
 import errno
 from functools import wraps
-from os import fsdecode
 
+from skelgen.plain import plain
 from skelgen.runtime.errors import BpfOSError, os_error
 from skelgen.runtime.log import step
 from skelgen.typed import TYPE_CHECKING, TypeVar
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _FULL = {errno.EMFILE, errno.ENFILE}
+_DEEPEST = 20
 
 
 class Entry:
     """A call that is about ``what``: a context manager, which gives the step to log.
 
-    Where the process may open no more files, that may show as a bare OSError: of an
-    import, or of a file in ``/proc``. It is a :class:`BpfOSError` outside of this.
+    Where the process may open no more files, that may show as a bare OSError of an
+    import or a file in ``/proc``, or as something that could not be looked up. Outside
+    of this it is a :class:`BpfOSError` that says so.
     """
 
     __slots__ = ("_step", "_what")
@@ -44,12 +46,27 @@ class Entry:
         trace: "TracebackType | None",
     ) -> None:
         self._step.__exit__(kind, error, trace)
-        if not isinstance(error, OSError) or error.errno not in _FULL:
-            return
-        if not isinstance(error, BpfOSError):
-            file = error.filename
-            command = f"open '{fsdecode(file)}'" if isinstance(file, str) else ""
-            raise os_error(error.errno, command=command, what=self._what) from error
+        first = _first_of_few_files(error)
+        if first is not None:
+            file = first.filename
+            command = getattr(first, "command", "")
+            if isinstance(file, str):
+                command = f"open '{plain(file)}'"
+            raise os_error(
+                first.errno or 0, command=command, what=self._what
+            ) from error
+
+
+def _first_of_few_files(error: BaseException | None) -> OSError | None:
+    """Return what an error comes from if no more files could be opened."""
+    seen = 0
+    while error is not None and seen < _DEEPEST:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            if seen or not isinstance(error, BpfOSError):
+                return error
+            return None  # which says so itself
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return None
 
 
 def attaching(attach: F) -> F:

@@ -3,11 +3,27 @@
 import errno as _errno
 import os
 
+from skelgen.plain import plain, plain_lines
 from skelgen.record import Record
 
 
 class BpfError(Exception):
-    """All that the runtime raises on its own account."""
+    """All that the runtime raises on its own account.
+
+    Names in its text and notes may play no tricks on a terminal: what is not
+    printable is escaped.
+    """
+
+    def __str__(self) -> str:
+        return plain_lines(self._text())
+
+    def _text(self) -> str:
+        """Return the text as it is, which subclasses have their own of."""
+        return super().__str__()
+
+    def add_note(self, note: str, /) -> None:
+        """Add a hint, which a traceback shows below the text."""
+        super().add_note(plain_lines(note))
 
 
 class BpfOSError(BpfError, OSError):
@@ -36,9 +52,9 @@ class BpfOSError(BpfError, OSError):
         self.command = command
         self.what = what
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return ": ".join(
-            part for part in (self.what, self.command, self.strerror) if part
+            part for part in (plain(self.what), self.command, self.strerror) if part
         )
 
 
@@ -82,7 +98,7 @@ def os_error(
 class MapFullError(BpfOSError):
     """A map has no room for another element (``E2BIG``)."""
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.what} {self.strerror}"
 
 
@@ -96,7 +112,7 @@ class SourceLine(Record):
     """From 1; 0 where it is not known."""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.text}"
+        return plain(f"{self.file}:{self.line}: {self.text}")
 
 
 class Register(Record):
@@ -161,7 +177,7 @@ class VerifierError(BpfOSError):
         self.hint = hint
         """What to do about it."""
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.what}: {self.strerror}"
 
 
@@ -187,8 +203,8 @@ class NotSupportedError(BpfOSError):
     def __reduce__(self) -> tuple[object, ...]:
         return _again, (type(self), (self.strerror,), dict(self.__dict__), self.errno)
 
-    def __str__(self) -> str:
-        text = super().__str__()
+    def _text(self) -> str:
+        text = super()._text()
         return f"{text} (Linux {self.since} has it)" if self.since else text
 
 
@@ -268,7 +284,7 @@ class TargetNotFoundError(AttachError, BpfFileNotFoundError):
         attributes = {**self.__dict__, "filename": self.filename}
         return type(self), (self.strerror,), attributes
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return self.strerror or ""
 
 

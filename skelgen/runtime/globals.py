@@ -57,11 +57,11 @@ class DataSection(Listed):
         section = self.__section__
         found = _globals(type(self)).get(name)
         if found is None:
-            raise AttributeError(f"section '{section.name}': no global '{name}'")
+            raise AttributeError(f"{section.what}: no global '{name}'")
         tail = section.tail()
         if found.offset != tail.offset:
             raise ValueError(
-                f"global '{name}': '{tail.name}' comes behind it in '{section.name}', and"
+                f"global '{name}': '{tail.name}' comes behind it in {section.what}, and"
                 " the last one alone can be resized; give it a section of its own, e.g."
                 f' SEC(".data.{name}")'
             )

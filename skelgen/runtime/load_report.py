@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skelgen.plain import plain
 from skelgen.record import Record
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.listing import Listed
@@ -30,7 +31,7 @@ class LoadFailure(Record):
         text = str(self.error)
         if f"'{self.name}'" in text.partition("\n")[0]:
             return text
-        return f"{self.kind} '{self.name}': {text}"
+        return f"{self.kind} '{plain(self.name)}': {text}"
 
 
 class LoadReport(Listed):
@@ -73,7 +74,7 @@ class LoadReport(Listed):
 
 
 def _named(failures: tuple[LoadFailure, ...]) -> str:
-    return ", ".join(f"{kind} '{name}'" for kind, name, _ in failures)
+    return ", ".join(f"{kind} '{plain(name)}'" for kind, name, _ in failures)
 
 
 class Failures:

@@ -230,7 +230,7 @@ class Object(Listed):
                     program.close()
         if not isinstance(program, cls):
             raise TypeError(
-                f"program '{name}': is a {type(program).__name__}, not a {cls.__name__}"
+                f"{program.what}: is a {type(program).__name__}, not a {cls.__name__}"
             )
         return program
 
@@ -445,7 +445,7 @@ class Object(Listed):
         # the arguments are kept for the end of the interpreter
         if getattr(self, "_state", None) in live:
             warn(
-                f"object '{self.name}': never destroyed; call destroy(), or use 'with'",
+                f"object '{plain(self.name)}': never destroyed; call destroy(), or use 'with'",
                 ResourceWarning,
                 source=self,
             )

@@ -10,6 +10,7 @@ from skelgen.model.spec import (
     ObjectSpec,
     Pinning,
 )
+from skelgen.plain import plain
 from skelgen.record import Record
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.listing import Listed
@@ -43,11 +44,11 @@ class Named(Listed, Mapping[str, T], Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         if name not in self._names:
-            raise KeyError(f"{self._kind} '{name}': not one of {self._listed()}")
+            raise KeyError(f"{self._kind} '{plain(name)}': not one of {self._listed()}")
         return self._get(name)
 
     def _listed(self) -> str:
-        return ", ".join(self._names) or "any, there are none"
+        return plain(", ".join(self._names)) or "any, there are none"
 
     def __iter__(self) -> "Iterator[str]":
         return iter(self._names)
@@ -59,7 +60,7 @@ class Named(Listed, Mapping[str, T], Generic[T]):
         return name in self._names
 
     def __repr__(self) -> str:
-        return f"<{self._kind}s: {', '.join(self._names)}>"
+        return f"<{self._kind}s: {plain(', '.join(self._names))}>"
 
 
 class Options(Record):
@@ -171,9 +172,7 @@ class DataHandle(MapHandle):
         if name == "value_size" and isinstance(value, int):
             self._section.resize(value)
         elif name in {"type", "key_size", "max_entries"}:
-            raise StateError(
-                f"map '{self.name}': the map of a data section has its {name}"
-            )
+            raise StateError(f"{self.what}: the map of a data section has its {name}")
         else:
             super().set(name, value)
 

@@ -10,6 +10,7 @@ from skelgen.btf.edit import BtfEditor
 from skelgen.btf.layout import section_vars
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array
+from skelgen.plain import plain
 from skelgen.record import Record
 from skelgen.typed import TYPE_CHECKING
 
@@ -51,17 +52,19 @@ def find_tail(btf: Btf, section: str, type_id: int) -> Tail:
     """
     found = list(enumerate(section_vars(btf, type_id)))
     if not found:
-        raise TypeError(f"section '{section}': has no variable to resize")
+        raise TypeError(f"section '{plain(section)}': has no variable to resize")
     index, last = max(found, key=lambda pair: pair[1].offset)
     array = btf.type(skip_mods_and_typedefs(btf, last.type_id))
     if not isinstance(array, Array):
         raise TypeError(
-            f"section '{section}': its last variable '{last.name}' is no array, so its"
+            f"section '{plain(section)}': its last variable '{plain(last.name)}' is no array, so its"
             " size cannot change"
         )
     element = size_of(btf, array.type_id)
     if not element:
-        raise TypeError(f"section '{section}': elements of '{last.name}' have no size")
+        raise TypeError(
+            f"section '{plain(section)}': elements of '{plain(last.name)}' have no size"
+        )
     return Tail(last.name, last.offset, element, array.nelems, array, last.id, index)
 
 

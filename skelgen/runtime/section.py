@@ -13,6 +13,7 @@ import ctypes
 import mmap
 
 from skelgen.model.spec import DataKind, DataSpec
+from skelgen.plain import plain
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, ClosedError, StateError, os_error
 from skelgen.runtime.listing import Listed
@@ -54,7 +55,7 @@ class SectionMemory(mmap.mmap):
     def what(self) -> str:
         """How errors call it."""
         when = " as it was before load()" if self.moved else ""
-        return f"section '{self.name}'{when}"
+        return f"section '{plain(self.name)}'{when}"
 
     def pull(self) -> None:
         """Read the map, where it is not mapped anyway."""
@@ -75,7 +76,7 @@ class Section(Listed):
 
     __slots__ = ("_btf", "_loaded", "_memory", "_size", "_tail", "slots", "spec")
     _internal = frozenset(
-        ("memory", "readable", "resized", "slots", "tail", "writable")
+        ("memory", "readable", "resized", "slots", "tail", "what", "writable")
     )
 
     def __init__(
@@ -102,6 +103,11 @@ class Section(Listed):
         return self.spec.section
 
     @property
+    def what(self) -> str:
+        """How errors call it."""
+        return f"section '{plain(self.name)}'"
+
+    @property
     def size(self) -> int:
         """Bytes."""
         return self._size
@@ -113,7 +119,7 @@ class Section(Listed):
 
     def __repr__(self) -> str:
         state = "destroyed" if self._memory is None else f"{self.size} bytes"
-        return f"<section '{self.name}': {state}>"
+        return f"<{self.what}: {state}>"
 
     # -- size ------------------------------------------------------------------
 
@@ -127,7 +133,7 @@ class Section(Listed):
         element, OverflowError for no element at all and for more than 2 GiB.
         """
         memory = self.memory()
-        what = f"section '{self.name}'"
+        what = self.what
         if self._loaded:
             raise StateError(
                 f"{what}: its size cannot change after load() or prepare()"
@@ -142,7 +148,7 @@ class Section(Listed):
         if (size - tail.offset) % tail.element:
             raise ValueError(
                 f"{what}: {size} bytes are not a whole number of elements of"
-                f" '{tail.name}': {tail.offset} and a multiple of {tail.element}"
+                f" '{plain(tail.name)}': {tail.offset} and a multiple of {tail.element}"
             )
         kept = memory[: min(size, self._size)]
         self._memory = _private(self.name, size)
@@ -157,10 +163,10 @@ class Section(Listed):
         Raises TypeError where something else does, or where nothing tells.
         """
         if self.spec.kind is DataKind.KCONFIG:
-            raise TypeError(f"section '{self.name}': the kernel's configuration")
+            raise TypeError(f"{self.what}: the kernel's configuration")
         if self._btf is None or not self.spec.type_id:
             raise TypeError(
-                f"section '{self.name}': the object has no BTF of its variables, so its"
+                f"{self.what}: the object has no BTF of its variables, so its"
                 " size cannot change"
             )
         from skelgen.runtime import resize  # noqa: PLC0415 - rare
@@ -182,12 +188,10 @@ class Section(Listed):
 
         Raises StateError for ``.kconfig`` before load, ClosedError after destroy.
         """
-        memory = self.readable(f"section '{self.name}'")
+        memory = self.readable(self.what)
         end = self.size if size is None else offset + size
         if not 0 <= offset <= end <= self.size:
-            raise IndexError(
-                f"section '{self.name}': bytes {offset}..{end} of {self.size}"
-            )
+            raise IndexError(f"{self.what}: bytes {offset}..{end} of {self.size}")
         return memory[offset:end]
 
     def write(self, data: ReadableBuffer, offset: int = 0) -> None:
@@ -195,12 +199,11 @@ class Section(Listed):
 
         Raises StateError once it is read-only, ClosedError after destroy.
         """
-        memory = self.writable(f"section '{self.name}'")
+        memory = self.writable(self.what)
         data = bytes(data)
         if not 0 <= offset <= offset + len(data) <= self.size:
             raise IndexError(
-                f"section '{self.name}': bytes {offset}..{offset + len(data)} "
-                f"of {self.size}"
+                f"{self.what}: bytes {offset}..{offset + len(data)} " f"of {self.size}"
             )
         memory.pull()
         memory[offset : offset + len(data)] = data
@@ -209,7 +212,7 @@ class Section(Listed):
     def memory(self, whose: str = "") -> SectionMemory:
         """Return the pages, or raise ClosedError."""
         if self._memory is None:
-            whose = whose or f"section '{self.name}'"
+            whose = whose or self.what
             raise ClosedError(f"{whose}: the object was destroyed")
         return self._memory
 
@@ -232,7 +235,7 @@ class Section(Listed):
             )
         if memory.frozen:
             raise StateError(
-                f"{whose}: '{self.name}' is read-only after load() or prepare(); "
+                f"{whose}: '{plain(self.name)}' is read-only after load() or prepare(); "
                 "assign before"
             )
         return memory
@@ -313,7 +316,7 @@ def _private(name: str, size: int) -> SectionMemory:
             prot=mmap.PROT_READ | mmap.PROT_WRITE,
         )
     except OSError as error:
-        what = f"section '{name}'"
+        what = f"section '{plain(name)}'"
         raise os_error(error.errno or 0, command="mmap", what=what) from error
     memory.name = name
     memory.used = size

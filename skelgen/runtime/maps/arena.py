@@ -64,7 +64,7 @@ class ArenaMap(Map):
         arena = self._handle.arena
         if arena is None:
             raise StateError(
-                f"map '{self.name}': not mapped: it was there before, at an address"
+                f"{self.handle.what}: not mapped: it was there before, at an address"
                 " that its definition does not say, or has BPF_F_SEGV_ON_FAULT"
             )
         return arena

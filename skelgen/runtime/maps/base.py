@@ -126,7 +126,7 @@ class ElementMap(Map, Generic[K, V]):
         self._access: TypedAccess[K, V] | None = None
 
     def _what(self) -> str:
-        return f"map '{self.name}'"
+        return self._handle.what
 
     def _open(self) -> TypedAccess[K, V]:
         """Return the access to elements, which the first use makes."""

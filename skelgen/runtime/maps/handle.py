@@ -74,16 +74,16 @@ class Setting(Generic[T]):
         handle = instance.handle
         if handle.state is not None:
             raise StateError(
-                f"map '{handle.name}': {self.name} cannot change after load() or"
+                f"{handle.what}: {self.name} cannot change after load() or"
                 " prepare(); assign before"
             )
         if handle.reused_fd() is not None:
             raise StateError(
-                f"map '{handle.name}': {self.name} is that of the map it reuses; "
+                f"{handle.what}: {self.name} is that of the map it reuses; "
                 "reuse(None) gives that up"
             )
         if self.codec is not None and value is not None:
-            checked(self.codec, value, f"map '{handle.name}': {self.name}")
+            checked(self.codec, value, f"{handle.what}: {self.name}")
         handle.set(self.name, value)
 
 
@@ -108,7 +108,7 @@ class MapHandle(Defined):
     _internal = frozenset(
         (
             *("arena", "definition", "lock", "reused_fd", "set", "setting", "track"),
-            *("use", "value_type_id"),
+            *("use", "value_type_id", "what"),
         )
     )
 
@@ -182,7 +182,12 @@ class MapHandle(Defined):
         return self
 
     def __repr__(self) -> str:
-        return f"<map '{plain(self.name)}': {self.life}>"
+        return f"<{self.what}: {self.life}>"
+
+    @property
+    def what(self) -> str:
+        """How errors call it."""
+        return f"map '{plain(self.name)}'"
 
     @property
     def life(self) -> str:
@@ -217,7 +222,7 @@ class MapHandle(Defined):
         """
         from skelgen.runtime import map_create, map_reuse  # noqa: PLC0415 - rare
 
-        what = f"map '{self.name}'"
+        what = self.what
         if self.state is not None:
             raise StateError(f"{what}: reuse() comes before load() or prepare()")
         if self.type == MapType.STRUCT_OPS:
@@ -249,15 +254,15 @@ class MapHandle(Defined):
         """
         if self._fd is None:
             if self.state == "destroyed":
-                raise ClosedError(f"map '{self.name}': the object was destroyed")
+                raise ClosedError(f"{self.what}: the object was destroyed")
             if self.load_error is not None:
                 raise StateError(
-                    f"map '{self.name}': load() did without it: {self.load_error}"
+                    f"{self.what}: load() did without it: {self.load_error}"
                 ) from self.load_error
             if self.state == "loaded":
-                raise StateError(f"map '{self.name}': not made, its autocreate is off")
+                raise StateError(f"{self.what}: not made, its autocreate is off")
             raise StateError(
-                f"map '{self.name}': made by load() or prepare(), which comes first"
+                f"{self.what}: made by load() or prepare(), which comes first"
             )
         return self._fd.fileno()
 
@@ -268,11 +273,11 @@ class MapHandle(Defined):
 
     def info(self) -> MapInfo:
         """Return what the kernel tells about the map, Linux 4.13."""
-        return syscalls.map_info(self.fd(), what=f"map '{self.name}'")
+        return syscalls.map_info(self.fd(), what=self.what)
 
     def freeze(self) -> None:
         """Make the map read-only for system calls: ``BPF_MAP_FREEZE``, Linux 5.2."""
-        syscalls.map_freeze(self.fd(), what=f"map '{self.name}'")
+        syscalls.map_freeze(self.fd(), what=self.what)
 
     def pin(self, path: str | os.PathLike[str] | None = None) -> None:
         """Keep the map under a path of a bpffs (by default ``pin_path``), Linux 4.4.
@@ -284,7 +289,7 @@ class MapHandle(Defined):
 
         fd = self.fd()
         where = self._path(path)
-        pins.pin(fd, where, f"map '{self.name}'")
+        pins.pin(fd, where, self.what)
         self._pinned.append(where)
 
     def unpin(self, path: str | os.PathLike[str] | None = None) -> None:
@@ -295,7 +300,7 @@ class MapHandle(Defined):
         """
         paths = list(self._pinned) if path is None else [os.fspath(path)]
         if not paths:
-            raise StateError(f"map '{self.name}': not pinned")
+            raise StateError(f"{self.what}: not pinned")
         for pinned in paths:
             os.unlink(pinned)
             if pinned in self._pinned:
@@ -310,9 +315,7 @@ class MapHandle(Defined):
         if path is None:
             path = self.pin_path
         if path is None:
-            raise StateError(
-                f"map '{self.name}': no path to pin it to, and no pin_path"
-            )
+            raise StateError(f"{self.what}: no path to pin it to, and no pin_path")
         return os.fspath(path)
 
     # -- for the loader --------------------------------------------------------

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec
+from skelgen.plain import plain
 from skelgen.runtime.codec import BOOL, checked
 from skelgen.runtime.entry import attaching
 from skelgen.runtime.errors import StateError
@@ -108,7 +109,7 @@ class StructOpsMap(Map):
     @property
     def what(self) -> str:
         """How errors call it."""
-        return f"struct_ops '{self.name}'"
+        return f"struct_ops '{plain(self.name)}'"
 
     @property
     def autoattach(self) -> bool:

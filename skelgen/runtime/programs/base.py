@@ -157,7 +157,7 @@ class Program(Listed):
     @property
     def what(self) -> str:
         """How errors call it."""
-        return f"program '{self.name}'"
+        return f"program '{plain(self.name)}'"
 
     # -- for the loader --------------------------------------------------------
 
