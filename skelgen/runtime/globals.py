@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skelgen.plain import plain
 from skelgen.runtime.codec import checked
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.listing import Listed, without_values
@@ -60,8 +61,9 @@ class DataSection(Listed):
             raise AttributeError(f"{section.what}: no global '{name}'")
         tail = section.tail()
         if found.offset != tail.offset:
+            where = plain(section.name)
             raise ValueError(
-                f"global '{name}': '{tail.name}' comes behind it in {section.what}, and"
+                f"global '{name}': '{tail.name}' comes behind it in '{where}', and"
                 " the last one alone can be resized; give it a section of its own, e.g."
                 f' SEC(".data.{name}")'
             )
