@@ -14,6 +14,7 @@ from skelgen.build.generate import Options
 from skelgen.clang import CompileOptions
 from skelgen.cli.errors import BAD_INPUT, show
 from skelgen.errors import ConfigError, SkelgenError
+from skelgen.plain import plain_lines
 from skelgen.targets import find_target
 
 _DIFFERS = 1
@@ -320,7 +321,7 @@ class _Run:
 
     def _say(self, text: str) -> None:
         if not self._quiet:
-            click.echo(text, err=True)
+            click.echo(plain_lines(text), err=True)
 
     def _progress(self, done: int) -> None:
         if self._live and done < self._total:

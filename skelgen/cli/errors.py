@@ -28,6 +28,12 @@ def show(error: SkelgenError, *, verbose: bool = False) -> None:
         click.echo(f"  {plain_lines(note)}", err=True)
 
 
+def os_error_text(error: OSError) -> str:
+    """Return what a file could not do for us, with its name first."""
+    what = f"{error.filename}: " if error.filename is not None else ""
+    return what + (error.strerror or str(error))
+
+
 def warn(text: str) -> None:
     """Print a warning to standard error; names in it may play no tricks there."""
     click.echo(f"skelgen: warning: {plain_lines(text)}", err=True)

@@ -1,10 +1,15 @@
 """The group behind ``skelgen``: a default command, and a help that lists the others."""
 
+import errno
+import sys
 from collections.abc import Iterator, MutableMapping, Sequence
 from importlib import import_module
 
 import click
 from click.shell_completion import CompletionItem
+
+from skelgen.cli.errors import BAD_INPUT, os_error_text, show
+from skelgen.errors import SkelgenError
 
 _SUMMARY = 60
 """Letters of a command's one line in the help."""
@@ -54,6 +59,20 @@ class DefaultGroup(click.Group):
         if args and args[0] not in own:
             args = [self._default_name, *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; what it did not foresee of files is one line, too."""
+        try:
+            result: object = super().invoke(ctx)
+        except SkelgenError as error:
+            show(error)
+            sys.exit(BAD_INPUT)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # which click knows
+                raise
+            show(SkelgenError(os_error_text(error)))
+            sys.exit(BAD_INPUT)
+        return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands, in the order they were added."""

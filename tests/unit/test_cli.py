@@ -441,3 +441,42 @@ def test_a_read_only_folder_says_so(folder: Path) -> None:
     folder.chmod(stat.S_IRWXU)
     assert done.returncode == 2
     assert done.stderr == f"skelgen: error: {target}: {message}\n"
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("{obj}", "-o", f"{{tmp}}/{LONG}.py"), "File name too long"),
+        (("{obj}", "-o", f"{{tmp}}/{LONG}/x.py"), "File name too long"),
+        (("{obj}", "-o", "{obj}/x.py"), "Not a directory"),
+        (("{obj}", "-o", "/proc/nothing/x.py"), "No such file or directory"),
+        (("{obj}", "-o", "{tmp}/\x1b[2Jx/y/\u202e.py"), "No such file or directory"),
+        ((f"{{tmp}}/{LONG}.bpf.o",), "File name too long"),
+        ((f"{{tmp}}/{LONG}.bpf.c",), "File name too long"),
+        (("inspect", f"{{tmp}}/{LONG}"), "File name too long"),
+        (("inspect", "{tmp}"), "Is a directory"),
+        (("btf", "dump", f"{{tmp}}/{LONG}"), "File name too long"),
+        (("btf", "min", "{obj}", "-o", f"{{tmp}}/{LONG}"), "File name too long"),
+        (("features", f"{{tmp}}/{LONG}"), "File name too long"),
+        (("init", LONG), "File name too long"),
+    ],
+)
+def test_a_file_that_cannot_be_is_one_clear_error(
+    compile_bpf: CompileBpf,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    text: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"obj": str(compile_bpf("life")), "tmp": str(tmp_path)}
+    done = CliRunner().invoke(main, [word.format(**names) for word in words])
+    assert done.exit_code == 2, done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    assert done.stderr.startswith("skelgen: error: "), done.stderr
+    assert text in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.removesuffix("\n").isprintable()
