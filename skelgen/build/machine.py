@@ -20,7 +20,7 @@ from skelgen.btf.ext import CoreRelo
 from skelgen.btf.parse import Btf
 from skelgen.build.compile import Compiled, compile_c
 from skelgen.errors import SkelgenError
-from skelgen.model.spec import ObjectSpec, ProgramSpec
+from skelgen.model.spec import ObjectSpec, ProgramSpec, SubprogramSpec
 from skelgen.targets import TARGETS, Target, defined_archs, without_arch
 
 # What C says that may depend on the machine: who says none of it need not be compiled
@@ -92,37 +92,39 @@ def _read(data: bytes) -> ObjectSpec:
 def _code(spec: ObjectSpec) -> object:
     """Return what runs, and what it runs on; not where the compiler laid types out."""
     btf = None if spec.btf is None else Btf(spec.view(spec.btf))
-    programs = [
-        (one.name, one.section, _instructions(spec, one), one.relocs, _accesses(spec, btf, one))
-        for one in spec.programs
+    functions: list[ProgramSpec | SubprogramSpec] = [*spec.programs, *spec.subprograms]
+    code = [
+        (one.name, _instructions(spec, one), one.relocs, _accesses(spec, btf, one))
+        for one in functions
     ]
+    sections = [one.section for one in spec.programs]
     data = [
         (one.section, one.size, one.image and bytes(spec.view(one.image)))
         for one in spec.data
     ]
-    return programs, data
+    return sections, code, data
 
 
-def _relocations(spec: ObjectSpec, program: ProgramSpec) -> list[CoreRelo]:
-    if program.core_relos is None:
+def _relocations(spec: ObjectSpec, function: ProgramSpec | SubprogramSpec) -> list[CoreRelo]:
+    if function.core_relos is None:
         return []
     prefix = "<" if spec.byteorder == "little" else ">"
-    records = iter_unpack(f"{prefix}4I", spec.view(program.core_relos))
+    records = iter_unpack(f"{prefix}4I", spec.view(function.core_relos))
     return [CoreRelo(*record) for record in records]
 
 
-def _instructions(spec: ObjectSpec, program: ProgramSpec) -> bytes:
-    """Return a program's code, without what CO-RE fills in when it is loaded."""
-    code = bytearray(spec.view(program.insns))
+def _instructions(spec: ObjectSpec, function: ProgramSpec | SubprogramSpec) -> bytes:
+    """Return a function's code, without what CO-RE fills in when it is loaded."""
+    code = bytearray(spec.view(function.insns))
     start, end = _OPERANDS
-    for relo in _relocations(spec, program):
+    for relo in _relocations(spec, function):
         at = relo.insn_off * 8
         code[at + start : at + end] = bytes(end - start)
     return bytes(code)
 
 
 def _accesses(
-    spec: ObjectSpec, btf: Btf | None, program: ProgramSpec
+    spec: ObjectSpec, btf: Btf | None, function: ProgramSpec | SubprogramSpec
 ) -> list[tuple[int, int, str]]:
     """Return what CO-RE looks up, by the names in C."""
     if btf is None:
@@ -135,5 +137,5 @@ def _accesses(
                 btf, relo.type_id, btf.string(relo.access_str_off), ReloKind(relo.kind)
             ).access,
         )
-        for relo in _relocations(spec, program)
+        for relo in _relocations(spec, function)
     ]

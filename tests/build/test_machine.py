@@ -37,6 +37,13 @@ DEPENDS = {
     " { seen = fd; return 0; }",
     "without CO-RE": UAPI + 'SEC("uprobe") int p(struct pt_regs *ctx)'
     " { seen = PT_REGS_PARM1(ctx); return 0; }",
+    "a subprogram": UAPI
+    + """
+static __noinline long first(struct pt_regs *regs)
+{
+	return PT_REGS_PARM1(regs);
+}
+SEC("uprobe") int p(struct pt_regs *ctx) { seen = first(ctx); return 0; }""",
     "the result": UAPI + 'SEC("uretprobe") int BPF_URETPROBE(p, long a)'
     " { seen = a; return 0; }",
     "__TARGET_ARCH_x86": HEAD
