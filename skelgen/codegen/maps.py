@@ -116,7 +116,11 @@ def _family(
         return "ArenaMap", ()
     if spec.type == MapType.RINGBUF:
         return "RingBuf", (_named("record", record[0].codec if record else "None"),)
-    return "GenericMap", (_named("key", key.codec), _named("value", value.codec))
+    per_cpu = spec.type == MapType.PERCPU_CGROUP_STORAGE
+    return "PerCpuGenericMap" if per_cpu else "GenericMap", (
+        _named("key", key.codec),
+        _named("value", value.codec),
+    )
 
 
 def _named(keyword: str, expr: Expr) -> Expr:

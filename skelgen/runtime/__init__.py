@@ -100,10 +100,9 @@ if TYPE_CHECKING:
     from skelgen.runtime.maps.arena import ArenaMap
     from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap, ProgArray
     from skelgen.runtime.maps.base import Map
-    from skelgen.runtime.maps.generic import GenericMap
+    from skelgen.runtime.maps.generic import GenericMap, PerCpuGenericMap
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.maps.hash import HashMap, PerCpuHashMap
-    from skelgen.runtime.maps.percpu import possible_cpus
     from skelgen.runtime.maps.struct_ops import StructOpsMap
     from skelgen.runtime.member import BitField, Flexible, FlexibleBytes, Member
     from skelgen.runtime.object import Object, State
@@ -136,6 +135,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.syscalls import Fd, TestRun
     from skelgen.runtime.syscalls.info import BtfInfo, MapInfo, ProgInfo
     from skelgen.runtime.syscalls.info_link import LinkInfo
+    from skelgen.runtime.syscalls.sizes import possible_cpus
 
 __all__ = (
     "ABI",
@@ -224,6 +224,7 @@ __all__ = (
     "ObjectSpec",
     "Operation",
     "PerCpuArrayMap",
+    "PerCpuGenericMap",
     "PerCpuHashMap",
     "PerCpuLink",
     "PerfEventProgram",
@@ -319,10 +320,9 @@ _HOMES = {
     "skelgen.runtime.maps.arena": ("ArenaMap"),
     "skelgen.runtime.maps.array": ("ArrayMap PerCpuArrayMap ProgArray"),
     "skelgen.runtime.maps.base": ("Map"),
-    "skelgen.runtime.maps.generic": ("GenericMap"),
+    "skelgen.runtime.maps.generic": ("GenericMap PerCpuGenericMap"),
     "skelgen.runtime.maps.handle": ("MapHandle"),
     "skelgen.runtime.maps.hash": ("HashMap PerCpuHashMap"),
-    "skelgen.runtime.maps.percpu": ("possible_cpus"),
     "skelgen.runtime.maps.struct_ops": ("StructOpsMap"),
     "skelgen.runtime.member": ("BitField Flexible FlexibleBytes Member"),
     "skelgen.runtime.object": ("Object State"),
@@ -351,6 +351,7 @@ _HOMES = {
     "skelgen.runtime.syscalls": ("Fd TestRun"),
     "skelgen.runtime.syscalls.info": ("BtfInfo MapInfo ProgInfo"),
     "skelgen.runtime.syscalls.info_link": ("LinkInfo"),
+    "skelgen.runtime.syscalls.sizes": ("possible_cpus"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

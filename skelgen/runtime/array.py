@@ -12,7 +12,7 @@ import ctypes
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
-from skelgen.runtime.codec import Codec, Slot, checked, scalar
+from skelgen.runtime.codec import Codec, Copied, Slot, checked, scalar
 from skelgen.runtime.errors import StateError
 from skelgen.typed import TYPE_CHECKING, Generic, Protocol, TypeVar, cast, overload
 
@@ -44,15 +44,15 @@ class Owner(Protocol):
         """Hand the changed memory on to the kernel."""
 
 
-def owner_of(view: Any) -> Owner | None:
+def owner_of(view: Any) -> Owner | Copied | None:
     """Return the memory that a ctypes object points into, if it is an object's.
 
     Nested structs and arrays know the object they were read from; the outermost
-    knows its section or variable.
+    knows its section or variable, or what it was copied out of.
     """
     while (base := view._b_base_) is not None:
         view = base
-    owner: Owner | None = getattr(view, "__owner__", None)
+    owner: Owner | Copied | None = getattr(view, "__owner__", None)
     return owner
 
 
@@ -60,6 +60,8 @@ def begin(view: Any) -> Owner | None:
     """Refuse a write into frozen memory; return the memory to be told after."""
     owner = owner_of(view)
     if owner is not None:
+        if isinstance(owner, Copied):
+            raise owner.error()
         if owner.frozen:
             raise StateError(
                 f"{owner.what}: read-only; assign before load() or prepare()"
@@ -87,7 +89,8 @@ class Array(_Base[E]):
     """An array in C: a sequence of fixed length that can be written.
 
     Slices and whole arrays are assigned from sequences of the same length
-    (``a[:] = [1, 2, 3]``); ``bytes(a)`` is its memory.
+    (``a[:] = [1, 2, 3]``); ``bytes(a)`` is its memory. One that was read from a map is
+    read-only, as its elements are (TypeError); ``copy.deepcopy(a)`` is not.
     """
 
     __slots__ = ()
@@ -184,9 +187,12 @@ class _Boxed:
 class ArrayCodec(Codec[Sequence[E]]):
     """An array: any sequence of its length is accepted, an :class:`Array` read."""
 
-    __slots__ = ("element", "length")
+    __slots__ = ("_owner", "element", "length")
 
-    def __init__(self, element: Codec[Any], length: int) -> None:
+    def __init__(
+        self, element: Codec[Any], length: int, owner: Copied | None = None
+    ) -> None:
+        self._owner = owner
         ctype = _array_type(element, length)
         super().__init__(
             f"a sequence of {length} elements", ctypes.sizeof(ctype), ctype
@@ -214,7 +220,13 @@ class ArrayCodec(Codec[Sequence[E]]):
     def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> Sequence[E]:
         """Return the value at an offset of a buffer."""
         array: Sequence[E] = self.ctype.from_buffer_copy(buffer, offset)
+        if self._owner is not None:
+            object.__setattr__(array, "__owner__", self._owner)
         return array
+
+    def out_of(self, owner: Copied) -> ArrayCodec[E]:
+        """See :meth:`Codec.out_of`."""
+        return ArrayCodec(self.element, self.length, owner)
 
     def live(self, memory: WriteableBuffer, offset: int = 0) -> Slot[Any]:
         """Return a slot over the memory; what is read from it is a view."""

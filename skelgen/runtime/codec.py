@@ -21,6 +21,7 @@ from functools import cache
 
 from skelgen.runtime.codec_base import (
     Codec,
+    Copied,
     PlainSlot,
     Slot,
     checked,
@@ -54,6 +55,7 @@ __all__ = (
     "BytesCodec",
     "CString",
     "Codec",
+    "Copied",
     "EnumCodec",
     "FloatCodec",
     "Int128Codec",
@@ -240,6 +242,21 @@ class BoolCodec(Codec[bool]):
         flag: bool = _struct.unpack_from("?", buffer, offset)[0]
         return flag
 
+    def out_of(self, owner: Copied) -> Codec[bool]:
+        """See :meth:`Codec.out_of`."""
+        return _BoolKey() if owner.key else self
+
+
+class _BoolKey(BoolCodec):
+    """A ``_Bool`` that tells elements apart: a byte that C does not write is an int."""
+
+    __slots__ = ()
+
+    def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> bool:
+        """Return the value at an offset of a buffer."""
+        number: int = _struct.unpack_from("B", buffer, offset)[0]
+        return bool(number) if number < 2 else number  # type: ignore[return-value] # see above
+
 
 class FloatCodec(Codec[float]):
     """``float`` (with its rounding) or ``double``."""
@@ -326,6 +343,29 @@ class BytesCodec(Codec[bytes]):
         """Return the value at an offset of a buffer."""
         data: bytes = self._struct.unpack_from(buffer, offset)[0]
         return data.partition(b"\0")[0] if self.cstring else data
+
+    def out_of(self, owner: Copied) -> Codec[bytes]:
+        """See :meth:`Codec.out_of`."""
+        return _StringKey(self.size) if owner.key and self.cstring else self
+
+
+class _StringKey(BytesCodec):
+    """``char[n]`` that tells elements apart, by all that the kernel compares.
+
+    What has something behind its first NUL is read as all ``n`` bytes, which are what
+    finds the element, too.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size, cstring=True)
+
+    def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> bytes:
+        """Return the value at an offset of a buffer."""
+        data: bytes = self._struct.unpack_from(buffer, offset)[0]
+        text, _, rest = data.partition(b"\0")
+        return data if rest.strip(b"\0") else text
 
 
 U8: Final = IntCodec("u8", ctypes.c_uint8, 1, "B")

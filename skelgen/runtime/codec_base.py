@@ -21,6 +21,22 @@ class Slot(Protocol[T]):
     def __setitem__(self, index: int, value: T, /) -> None: ...
 
 
+class Copied:
+    """Where a struct, array or list was copied out of: nobody hears of writes to it."""
+
+    __slots__ = ("_hint", "_what", "key")
+
+    def __init__(self, what: str, hint: str, *, key: bool = False) -> None:
+        self._what = what
+        self._hint = hint
+        self.key = key
+        """Whether it is the key of an element, which the kernel tells by all bytes."""
+
+    def error(self) -> TypeError:
+        """Return the error about a write: it would change nothing but the copy."""
+        return TypeError(f"{self._what} is a copy, and read-only; {self._hint}")
+
+
 class Codec(Generic[T]):
     """A C type, as keys, values and globals of type ``T``."""
 
@@ -59,6 +75,14 @@ class Codec(Generic[T]):
     def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> T:
         """Return the value at an offset of a buffer, as a copy."""
         raise NotImplementedError
+
+    def out_of(self, owner: Copied) -> Codec[T]:
+        """Return the codec whose values say that they were copied out of something.
+
+        Itself where its values cannot be written to, and are told apart.
+        """
+        del owner
+        return self
 
     def unpack_all(self, buffer: ReadableBuffer, count: int) -> list[T]:
         """Return the first ``count`` values of a buffer, one right after the other."""

@@ -30,6 +30,7 @@ from skelgen.runtime.load_struct_ops import Operations
 from skelgen.runtime.load_types import LoadTypes
 from skelgen.runtime.log import debug, step
 from skelgen.runtime.relocate import MapPlace, Places, maps_of
+from skelgen.runtime.syscalls.sizes import sizes_of
 from skelgen.runtime.undo import Attempt, Undo, raise_first
 from skelgen.typed import TYPE_CHECKING, TypeVar
 
@@ -410,7 +411,8 @@ class _Programs:
     ) -> None:
         loaded = self._loaded[program].fd.fileno()
         key = fill_slot(handle, fd, index, loaded, f"program '{program}'")
-        self._undo.add(lambda: syscalls.map_delete(fd, key))
+        sizes = sizes_of(handle)
+        self._undo.add(lambda: syscalls.map_delete(fd, key, sizes=sizes))
 
     def hand_over(self) -> None:
         """Make the object the owner of what was loaded."""

@@ -11,6 +11,7 @@ from skelgen.model.enums import MapType
 from skelgen.runtime import map_create, map_reuse, pins, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.log import Step, debug, step
+from skelgen.runtime.syscalls.sizes import CopySizes, sizes_of
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class MadeMap:
         self.reused = False
         """Whether it was found there."""
         self.mmapable = bool(wanted.flags & map_create.BPF_F_MMAPABLE)
+
+    @property
+    def sizes(self) -> CopySizes:
+        """What the kernel copies for an element."""
+        return sizes_of(self.request)
 
 
 class MapMaker:
@@ -215,7 +221,9 @@ class MapMaker:
         if self._kconfig is not None and data.is_kconfig:
             image = self._kconfig
         if any(image):
-            syscalls.map_update(made.fd.fileno(), _KEY, bytes(image), what=what)
+            syscalls.map_update(
+                made.fd.fileno(), _KEY, bytes(image), what=what, sizes=made.sizes
+            )
         if section.spec.readonly:
             syscalls.map_freeze(made.fd.fileno(), what=what)
         self._pin(section.name, data.handle, fd[1], what)
@@ -318,7 +326,8 @@ class MapMaker:
         contents = self._kconfig if data.is_kconfig else None
         if made.reused and data.spec.readonly:
             contents = bytearray(section.size)
-            syscalls.map_lookup(fd, _KEY, contents, what=f"map '{section.name}'")
+            what = f"map '{section.name}'"
+            syscalls.map_lookup(fd, _KEY, contents, what=what, sizes=made.sizes)
         if contents is not None:
             section._fill(contents)  # noqa: SLF001 - the loader's part of it
         self._undo.add(section._disown)  # noqa: SLF001 - likewise
@@ -343,5 +352,6 @@ def fill_slot(
         key,
         value.to_bytes(4, sys.byteorder),
         what=f"map '{handle.name}': slot {index} for {thing}",
+        sizes=sizes_of(handle),
     )
     return key

@@ -21,6 +21,7 @@ from skelgen.runtime.errors import (
 )
 from skelgen.runtime.log import step
 from skelgen.runtime.relocate import Places, relocate
+from skelgen.runtime.syscalls.sizes import CopySizes
 from skelgen.runtime.undo import Undo
 from skelgen.typed import TYPE_CHECKING
 
@@ -322,9 +323,11 @@ class ProgramLoader:
                 what=what,
             ) from error
         made.add(syscalls.Fd(fd).close)
+        sizes = CopySizes(_INSN_ARRAY, 4, _INSN_ARRAY_VALUE.size)
         for index, insn in enumerate(targets):
+            key = index.to_bytes(4, sys.byteorder)
             value = _INSN_ARRAY_VALUE.pack(insn, 0, 0)
-            syscalls.map_update(fd, index.to_bytes(4, sys.byteorder), value, what=what)
+            syscalls.map_update(fd, key, value, what=what, sizes=sizes)
         syscalls.map_freeze(fd, what=what)
         return fd
 

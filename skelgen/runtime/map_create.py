@@ -11,12 +11,14 @@ from skelgen.record import Record
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, NotSupportedError, describe, os_error
 from skelgen.runtime.log import debug
+from skelgen.runtime.syscalls.sizes import possible_cpus
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final
 
     from skelgen.runtime.maps.handle import MapHandle
+    from skelgen.runtime.maps.inner import InnerMap
 
 NAME_LENGTH: Final = 15
 """``BPF_OBJ_NAME_LEN`` without the NUL."""
@@ -26,10 +28,10 @@ BPF_F_RDONLY_PROG: Final = 1 << 7
 BPF_F_MMAPABLE: Final = 1 << 10
 
 _RING_BUFFERS: Final = frozenset({MapType.RINGBUF, MapType.USER_RINGBUF})
-_MAPS_OF_MAPS: Final = frozenset({MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS})
+MAPS_OF_MAPS: Final = frozenset({MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS})
 
 # types whose map_check_btf says no; as in libbpf
-_WITHOUT_BTF: Final = _MAPS_OF_MAPS | {
+_WITHOUT_BTF: Final = MAPS_OF_MAPS | {
     MapType.PERF_EVENT_ARRAY,
     MapType.CGROUP_ARRAY,
     MapType.STACK_TRACE,
@@ -135,9 +137,17 @@ def request(handle: MapHandle, name: str) -> MapRequest:
     )
 
 
-def _inner_request(spec: MapSpec | None, outer: str) -> MapRequest | None:
-    if spec is None:
-        return None
+def _inner_request(inner: InnerMap | None, outer: str) -> MapRequest | None:
+    return None if inner is None else inner_request(inner, outer)
+
+
+def inner_request(
+    inner: InnerMap, outer: str, *, max_entries: int | None = None
+) -> MapRequest:
+    """Return what to ask the kernel for, for an inner map."""
+    declared, spec = inner.spec, inner.now()
+    if max_entries is not None:
+        spec = spec._replace(max_entries=max_entries)
     return _finish(
         MapRequest(
             spec.type,
@@ -147,13 +157,19 @@ def _inner_request(spec: MapSpec | None, outer: str) -> MapRequest | None:
             spec.flags,
             f"{outer}.inner"[:NAME_LENGTH],
             f"{outer}.inner",
-            spec.numa_node if spec.flags & BPF_F_NUMA_NODE else None,
+            _inner_node(declared, spec),
             spec.map_extra,
             0,
-            spec.key_type_id,
-            spec.value_type_id,
+            spec.key_type_id if spec.key_size == declared.key_size else 0,
+            spec.value_type_id if spec.value_size == declared.value_size else 0,
         )
     )
+
+
+def _inner_node(declared: MapSpec, spec: MapSpec) -> int | None:
+    """Return the NUMA node; one of the file counts only with its flag."""
+    named = spec.numa_node != declared.numa_node
+    return spec.numa_node if named or spec.flags & BPF_F_NUMA_NODE else None
 
 
 def _finish(wanted: MapRequest) -> MapRequest:
@@ -164,8 +180,6 @@ def _finish(wanted: MapRequest) -> MapRequest:
             size *= 2
         wanted = wanted._replace(max_entries=size)
     elif wanted.type == MapType.PERF_EVENT_ARRAY and not entries:
-        from skelgen.runtime.maps.percpu import possible_cpus  # noqa: PLC0415 - rare
-
         wanted = wanted._replace(max_entries=possible_cpus())
     if wanted.type in _WITHOUT_BTF:
         wanted = wanted._replace(key_type_id=0, value_type_id=0)

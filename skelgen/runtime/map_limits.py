@@ -12,6 +12,7 @@ import mmap
 from skelgen.model.enums import MapType
 from skelgen.record import Record
 from skelgen.runtime import syscalls
+from skelgen.runtime.maps.setting import type_name
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ _FLAG_NAMES: Final = {
 def definition(wanted: MapRequest) -> str:
     """Return the definition of a map in words."""
     return (
-        f"asked for: type {_type_name(wanted.type)}, key_size {wanted.key_size},"
+        f"asked for: type {type_name(wanted.type)}, key_size {wanted.key_size},"
         f" value_size {wanted.value_size}, max_entries {wanted.max_entries}, flags"
         f" {wanted.flags:#x}"
     )
@@ -144,7 +145,7 @@ def _of_sizes(wanted: MapRequest, shape: Shape | None) -> str | None:
     """Return what is wrong with the four numbers of every map."""
     if shape is None:
         return None
-    kind = _type_name(wanted.type)
+    kind = type_name(wanted.type)
     for word, size, sizes in (
         ("key_size", wanted.key_size, shape.key),
         ("value_size", wanted.value_size, shape.value),
@@ -164,7 +165,7 @@ def _of_sizes(wanted: MapRequest, shape: Shape | None) -> str | None:
 
 def _of_rest(wanted: MapRequest, shape: Shape | None) -> str:
     """Return what is wrong where sizes, number of entries and flags are right."""
-    kind = _type_name(wanted.type)
+    kind = type_name(wanted.type)
     frame = 32 if wanted.flags & _BPF_F_STACK_BUILD_ID else 8
     since = f" (Linux {shape.since} has it)" if shape and shape.since else ""
     causes = (
@@ -266,10 +267,3 @@ def _sizes(sizes: range | tuple[int, ...]) -> str:
 
 def _setter(wanted: MapRequest, setting: str) -> str:
     return f"set maps.{wanted.declared}.{setting} before load()"
-
-
-def _type_name(number: int) -> str:
-    try:
-        return MapType(number).name
-    except ValueError:
-        return str(number)

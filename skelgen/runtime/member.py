@@ -9,6 +9,7 @@ from skelgen.runtime.codec import (
     BoolCodec,
     BytesCodec,
     Codec,
+    Copied,
     FloatCodec,
     IntCodec,
     packed,
@@ -188,6 +189,8 @@ class Flexible(Descriptor, Generic[T]):
 
     def __set_name__(self, owner: type[object], name: str) -> None:
         self.name = name
+        what = f"{owner.__name__}.{name}"
+        self.codec = self.codec.out_of(Copied(what, "take copy.deepcopy() of it"))
 
     @overload
     def __get__(self, instance: None, owner: type[object]) -> Self: ...

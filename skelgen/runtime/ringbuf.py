@@ -9,9 +9,11 @@ import time
 from collections import deque
 from itertools import repeat
 
+from skelgen.model.enums import MapType
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.maps.base import Map
 from skelgen.runtime.ringscan import Batch, RingMemory, Run
+from skelgen.runtime.syscalls.sizes import copy_sizes
 from skelgen.typed import TYPE_CHECKING, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -32,13 +34,14 @@ _PAUSE: Final = 0.0005
 class RingBuf(Map, Generic[R]):
     """``BPF_MAP_TYPE_RINGBUF``, Linux 5.8: a stream of records of type ``R``.
 
-    Records are copies. Each goes to one reader; several threads may read. What was
+    Records are copies, its reader's own. Each goes to one reader; several threads may read. What was
     taken out of the ring but not handed out yet, because a loop ended early, comes
     first the next time. A record shorter than ``R`` raises :class:`BpfError` in its
     turn and is dropped; of a longer one the rest is left out (unless ``R`` ends in a
     flexible array).
     """
 
+    types = frozenset({MapType.RINGBUF})
     __slots__ = ("_least", "_memory", "_pending", "_read", "_sized", "_text")
 
     @overload
@@ -119,6 +122,7 @@ class RingBuf(Map, Generic[R]):
             handle = self._handle
             # another thread may destroy the object now, or be here too
             with handle.use() as fd, handle.lock:
+                self._check_type(copy_sizes(fd).type)
                 memory = self._memory
                 if memory is None:
                     memory = RingMemory(fd, self.max_entries, f"map '{self.name}'")

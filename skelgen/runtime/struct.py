@@ -66,7 +66,7 @@ from __future__ import annotations
 import ctypes
 
 from skelgen.runtime.array import LiveSlot, begin, codec_of
-from skelgen.runtime.codec import Codec, Slot, checked
+from skelgen.runtime.codec import Codec, Copied, Slot, checked
 from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -189,11 +189,16 @@ class _Checked:
 class Struct(_Checked, _Structure):
     """A C struct; generated classes list its members in ``_fields_``.
 
-    A view of a global, or a copy of its own (of map values and ring buffer records).
-    Writes are checked: OverflowError out of range, TypeError of the wrong type,
-    StateError into a section that is read-only. Equal to another of its class whose
-    members are equal, whatever is in the padding; hashed likewise, so do not change
-    one that is the key of a dict. ``bytes()`` is its memory.
+    A view of a global, or a copy of its own. Writes are checked: OverflowError out of
+    range, TypeError of the wrong type, StateError into a section that is read-only.
+    What was read from a map is read-only in depth (TypeError), as writing to it would
+    change no map: ``copy.deepcopy(value)`` may be changed, and written back. A record
+    of a ring buffer belongs to its reader.
+
+    Equal to another of its class whose members are equal, whatever is in the padding;
+    hashed likewise, so do not change one that is the key of a dict. Only what was read
+    from a map as a key is equal if all of its bytes are, as the kernel has it: two
+    elements whose keys differ in padding are two. ``bytes()`` is its memory.
     """
 
     if TYPE_CHECKING:
@@ -203,6 +208,8 @@ class Struct(_Checked, _Structure):
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
+        if _is_key(self) or _is_key(other):
+            return bytes(self) == bytes(other)
         return all(
             getattr(self, name) == getattr(other, name) for name in _members(type(self))
         )
@@ -210,6 +217,12 @@ class Struct(_Checked, _Structure):
     def __hash__(self) -> int:
         members = _members(type(self))
         return hash(tuple(_hashable(getattr(self, name)) for name in members))
+
+
+def _is_key(value: Any) -> bool:
+    """Whether a struct was read from a map, as the key of an element."""
+    owner = value.__owner__
+    return isinstance(owner, Copied) and owner.key
 
 
 def _hashable(value: Any) -> Any:
@@ -240,10 +253,15 @@ S = TypeVar("S", bound=Struct | Union)
 class StructCodec(Codec[S], Generic[S]):
     """A struct or union of a generated class."""
 
-    __slots__ = ()
+    __slots__ = ("_owner",)
 
-    def __init__(self, cls: type[S]) -> None:
+    def __init__(self, cls: type[S], owner: Copied | None = None) -> None:
         super().__init__(cls.__name__, ctypes.sizeof(cls), cls)
+        self._owner = owner
+
+    def out_of(self, owner: Copied) -> StructCodec[S]:
+        """See :meth:`Codec.out_of`."""
+        return StructCodec(self.ctype, owner)
 
     def coerce(self, value: S) -> S:
         """See :meth:`Codec.coerce`."""
@@ -258,6 +276,8 @@ class StructCodec(Codec[S], Generic[S]):
     def unpack(self, buffer: ReadableBuffer, offset: int = 0) -> S:
         """Return the value at an offset of a buffer."""
         value: S = self.ctype.from_buffer_copy(buffer, offset)
+        if self._owner is not None:
+            object.__setattr__(value, "__owner__", self._owner)
         return value
 
     def live(self, memory: WriteableBuffer, offset: int = 0) -> Slot[Any]:

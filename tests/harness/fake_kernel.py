@@ -75,6 +75,17 @@ class Call(NamedTuple):
 Answer = Callable[[Call], int | None]
 
 
+def map_info(type_: int, key_size: int, value_size: int) -> Answer:
+    """Return the answer to ``OBJ_GET_INFO_BY_FD`` about a map."""
+
+    def answer(call: Call) -> int:
+        told = struct.pack("=IIII", type_, 1, key_size, value_size)
+        ctypes.memmove(call.u64(8), told, len(told))
+        return 0
+
+    return answer
+
+
 class FakeKernel:
     """Records calls. What makes an fd gets a new one, the rest 0, unless told."""
 

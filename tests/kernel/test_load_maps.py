@@ -1,20 +1,32 @@
 """Maps on the running kernel: every type, limits, reuse, pins, what is left out."""
 
 import errno
+import os
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 import skelgen
 from skelgen.model.enums import MapType
+from skelgen.runtime import codec as c
 from skelgen.runtime import kconfig, map_create, syscalls
-from skelgen.runtime.errors import BpfError, BpfOSError, StateError, VerifierError
+from skelgen.runtime.errors import (
+    BpfError,
+    BpfOSError,
+    ClosedError,
+    StateError,
+    VerifierError,
+)
 from skelgen.runtime.map_create import MapRequest
 from skelgen.runtime.map_limits import SHAPES
+from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap
+from skelgen.runtime.maps.generic import GenericMap
+from skelgen.runtime.syscalls.sizes import possible_cpus
 from tests.harness import sources
 from tests.harness.places import BpfFileSystem
 
@@ -291,3 +303,153 @@ def test_a_data_section_is_resized(make_skeleton: Make) -> None:
         skel.rodata.count = 1000
         with pytest.raises(VerifierError):  # as the C file has it, it is too short
             skel.load()
+
+
+# -- types and sizes that change before load ---------------------------------------
+
+
+def test_the_objects_map_follows_its_type_and_the_typed_one_says_so(
+    make_skeleton: Make,
+) -> None:
+    cpus = possible_cpus()
+    with make_skeleton("maps_plain").MapsPlain.open() as skel:
+        skel.progs.count.autoload = False
+        for name, other in (("array", T.PERCPU_ARRAY), ("lru_hash", T.PERCPU_HASH)):
+            with pytest.raises(
+                TypeError, match=f"'{name}': cannot become {other.name}"
+            ):
+                getattr(skel.maps, name).type = other
+            before = skel.object.maps[name]
+            before.type = other  # as the error says
+            assert getattr(skel.maps, name).type == other
+        skel.maps.hash.type = T.LRU_HASH
+        skel.object.maps["percpu_array"].type = T.ARRAY
+        skel.object.maps["percpu_array"].value_size = 20
+        skel.load()
+        stale = before
+        size = skel.maps.array.value_size
+        follows = skel.object.maps["array"]
+        assert isinstance(follows, PerCpuArrayMap)
+        follows[1] = [bytes([7]) * size] * cpus
+        assert follows[1] == [bytes([7]) * size] * cpus
+        now = skel.object.maps["lru_hash"]
+        now[bytes(8)] = [b"1234"] * cpus
+        assert dict(now) == {bytes(8): [b"1234"] * cpus}
+        wide = skel.object.maps["percpu_array"]
+        wide[3] = bytes(20)
+        assert list(wide) == [bytes(20)] * 4
+        for use in (
+            lambda: stale[bytes(8)],
+            lambda: dict(stale),
+            lambda: skel.maps.array[0],
+            lambda: list(skel.maps.array),
+            lambda: skel.maps.lru_hash.get(1),
+            lambda: skel.maps.lru_hash.update({1: 2, 3: 4}),
+            lambda: skel.maps.percpu_array[0],
+        ):
+            with pytest.raises(BpfError, match=r"take it from the object's maps \(obj"):
+                use()
+        skel.maps.hash[skel.maps.hash._key.unpack(bytes(16))] = (
+            skel.maps.hash._value.unpack(bytes(16))
+        )
+        assert len(skel.maps.hash) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"value_size": 24}, "values have 24 bytes, but their type here has 16"),
+        ({"key_size": 20}, "keys have 20 bytes, but their type here has 16"),
+    ],
+)
+def test_sizes_that_change_are_refused_where_the_types_stay(
+    make_skeleton: Make, settings: dict[str, int], text: str
+) -> None:
+    module = make_skeleton("maps_plain")
+    with module.MapsPlain.open() as skel:
+        skel.progs.count.autoload = False
+        for name, value in settings.items():
+            setattr(skel.maps.hash, name, value)
+        skel.maps.hash.max_entries = 3
+        skel.load()
+        assert skel.maps.hash.info().max_entries == 3
+        key, value = (codec.unpack(bytes(99)) for codec in _codecs(skel.maps.hash))
+        for use in (
+            lambda: skel.maps.hash.get(key),
+            lambda: skel.maps.hash.put(key, value),
+            lambda: list(skel.maps.hash.items()),
+            lambda: skel.maps.hash.pop(key),
+        ):
+            with pytest.raises(BpfError, match=f"map 'hash': {text}"):
+                use()
+
+
+def _codecs(map_: Any) -> tuple[Any, Any]:
+    return map_._key, map_._value
+
+
+# -- inner maps --------------------------------------------------------------------
+
+
+def test_the_template_of_inner_maps_is_settable(make_skeleton: Make) -> None:
+    with make_skeleton("maps_nested").MapsNested.open() as skel:
+        rings, words = skel.maps.rings.inner, skel.maps.outer_hash.inner
+        assert skel.maps.first.inner is None
+        rings.max_entries = 5000  # bytes, rounded up
+        words.value_size, words.flags, words.max_entries = 12, 0, 3
+        with pytest.raises(OverflowError, match=r"map 'rings.inner': max_entries must"):
+            rings.max_entries = -1
+        with pytest.raises(TypeError, match=r"map 'rings.inner': flags must be int"):
+            rings.flags = "x"
+        assert repr(words) == (
+            "<template of map 'outer_hash': type HASH, key_size 4, value_size 12,"
+            " max_entries 3, flags 0x0>"
+        )
+        skel.load()
+        for template, name in ((rings, "max_entries"), (words, "value_size")):
+            with pytest.raises(StateError, match=f"{name} cannot change after load"):
+                setattr(template, name, 1)
+        with skel.maps.rings.create_inner() as ring:
+            assert ring.info().max_entries == 8192
+            skel.maps.rings.update(1, ring)
+        with skel.maps.outer_hash.create_inner() as new:
+            assert new.info()[2:7] == (T.HASH, 4, 12, 3, 0)
+
+
+def test_new_inner_maps_from_python(make_skeleton: Make) -> None:
+    with make_skeleton("maps_nested").MapsNested.open() as skel:
+        skel.load()
+        outer = skel.maps.outer_array
+        with outer.create_inner(value=c.U64) as counts:
+            assert isinstance(counts, ArrayMap)
+            outer.update(3, counts)
+            skel.attach()
+            number = counts.info().id
+            assert outer.lookup(3) == number
+            os.getppid()
+            assert counts[1] > 0
+        counts.close()
+        with pytest.raises(ClosedError, match=r"map 'outer_array.inner': .*destroyed"):
+            counts[1]
+        assert outer.lookup(3) == number, "the map of maps keeps it"
+        small = outer.create_inner(max_entries=1)
+        with pytest.raises(BpfOSError, match="EINVAL") as caught:
+            outer.update(0, small)
+        assert "create_inner() makes one like <template" in caught.value.__notes__[0]
+        small.close()
+        with pytest.raises(
+            StateError, match="map 'first': is the object's, whose dest"
+        ):
+            skel.maps.first.close()
+        with pytest.raises(StateError, match="map 'first': is the object's"):
+            skel.maps.first.__enter__()
+        raw = skel.object.maps["outer_hash"]
+        with raw.create_inner(max_entries=99) as words:
+            raw.update(bytes(8), words)
+            words[b"abcd"] = b"1234"
+            assert raw.lookup(bytes(8)) == words.info().id.to_bytes(4, sys.byteorder)
+    with skelgen.open_object(sources.compiled(sources.find("maps_special"))) as obj:
+        for map_ in obj.maps.values():
+            if isinstance(map_, GenericMap):
+                with pytest.raises(TypeError, match="is no map of maps, so it has no"):
+                    map_.create_inner()

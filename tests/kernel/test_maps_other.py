@@ -11,20 +11,20 @@ from skelgen.model.enums import MapType, ProgType
 from skelgen.runtime import codec as c
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, MapFullError, StateError
-from skelgen.runtime.maps import family, percpu
+from skelgen.runtime.maps import family
 from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap, ProgArray
 from skelgen.runtime.maps.generic import GenericMap
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.maps.hash import HashMap, PerCpuHashMap
 from skelgen.runtime.ringbuf import RingBuf
-from skelgen.runtime.syscalls import BPF_EXIST
+from skelgen.runtime.syscalls import BPF_EXIST, sizes
 from tests.harness.maps import made
 from tests.harness.programs import RETURN_0
 
 pytestmark = pytest.mark.any_kernel
 
 
-CPUS = percpu.possible_cpus()
+CPUS = sizes.possible_cpus()
 
 
 # -- arrays --------------------------------------------------------------------
@@ -93,21 +93,21 @@ def test_per_cpu_arrays(codec: c.IntCodec) -> None:
 
 
 def test_counting_cpus() -> None:
-    assert percpu.count_cpus("0\n") == 1
-    assert percpu.count_cpus("0-3\n") == 4
-    assert percpu.count_cpus("0-3,8,10-11") == 7
+    assert sizes.count_cpus("0\n") == 1
+    assert sizes.count_cpus("0-3\n") == 4
+    assert sizes.count_cpus("0-3,8,10-11") == 7
 
 
 def test_a_number_of_cpus_that_cannot_be_told_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(percpu, "_POSSIBLE", "/nonexistent")
-    percpu.possible_cpus.cache_clear()
+    monkeypatch.setattr(sizes, "_POSSIBLE", "/nonexistent")
+    sizes.possible_cpus.cache_clear()
     try:
         with pytest.raises(BpfError, match="number of possible CPUs: /nonexistent"):
-            percpu.possible_cpus()
+            sizes.possible_cpus()
     finally:
-        percpu.possible_cpus.cache_clear()
+        sizes.possible_cpus.cache_clear()
 
 
 # -- program arrays ------------------------------------------------------------

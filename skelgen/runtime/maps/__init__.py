@@ -7,12 +7,29 @@ from skelgen.typed import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from typing import Any
 
+    from skelgen.runtime.codec import Codec
     from skelgen.runtime.maps.base import Map
     from skelgen.runtime.maps.handle import MapHandle
 
 
-def family(handle: MapHandle) -> Map:
-    """Return a map of its type's family, with bytes for keys, values and records."""
+def family(
+    handle: MapHandle,
+    key: Codec[Any] | None = None,
+    value: Codec[Any] | None = None,
+    record: Codec[Any] | None = None,
+) -> Map:
+    """Return a map of its type's family, by default with bytes for all elements."""
+    made = _family(handle, key, value, record)
+    made.untyped = True
+    return made
+
+
+def _family(
+    handle: MapHandle,
+    key: Codec[Any] | None,
+    value: Codec[Any] | None,
+    record: Codec[Any] | None,
+) -> Map:
     # a program imports the families it has, not all of them
     from skelgen.model.enums import MapType  # noqa: PLC0415
     from skelgen.runtime.codec import U32, Bytes  # noqa: PLC0415
@@ -20,7 +37,7 @@ def family(handle: MapHandle) -> Map:
     from skelgen.runtime.ringbuf import RingBuf  # noqa: PLC0415
 
     if handle.type == MapType.RINGBUF:
-        return RingBuf(handle, record=None)
+        return RingBuf(handle, record=record)
     if handle.type == MapType.PROG_ARRAY:
         return array.ProgArray(handle)
     if handle.type == MapType.ARENA:
@@ -36,11 +53,12 @@ def family(handle: MapHandle) -> Map:
         MapType.LRU_HASH: hash.HashMap,
         MapType.PERCPU_HASH: hash.PerCpuHashMap,
         MapType.LRU_PERCPU_HASH: hash.PerCpuHashMap,
+        MapType.PERCPU_CGROUP_STORAGE: generic.PerCpuGenericMap,
     }
-    value = Bytes(handle.value_size)
+    value = value or Bytes(handle.value_size)
     if handle.type in arrays:
-        made = arrays[handle.type](handle, key=U32, value=value)
+        made = arrays[handle.type](handle, key=key or U32, value=value)
     else:
         cls = others.get(handle.type, generic.GenericMap)
-        made = cls(handle, key=Bytes(handle.key_size), value=value)
+        made = cls(handle, key=key or Bytes(handle.key_size), value=value)
     return cast("Map", made)

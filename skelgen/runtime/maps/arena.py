@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skelgen.model.enums import MapType
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.maps.base import Map
 from skelgen.typed import TYPE_CHECKING, TypeVar
@@ -27,6 +28,7 @@ class ArenaMap(Map):
     """
 
     __slots__ = ()
+    types = frozenset({MapType.ARENA})
 
     @property
     def address(self) -> int:

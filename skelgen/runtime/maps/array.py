@@ -6,10 +6,11 @@ import errno
 import operator
 from collections.abc import Iterator, Sequence
 
+from skelgen.model.enums import MapType
 from skelgen.runtime.codec import U32, Codec
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
-from skelgen.runtime.maps.percpu import PerCpuCodec, per_cpu_bytes
+from skelgen.runtime.maps.percpu import PerCpuCodec
 from skelgen.runtime.maps.target import SupportsFd, SupportsFileno, fd_of
 from skelgen.typed import TYPE_CHECKING, TypeVar, overload
 
@@ -26,11 +27,13 @@ _BAD: Final = (TypeError, ValueError, OverflowError)
 class ArrayMap(ElementMap[int, V], Sequence[V]):
     """``BPF_MAP_TYPE_ARRAY``: a sequence of ``max_entries`` values.
 
-    Elements cannot be deleted; they start as zeros. Values are copies. Index out of
-    range raises IndexError.
+    Elements cannot be deleted; they start as zeros. Values are copies, and read-only,
+    structs and arrays in them too: change ``copy.deepcopy(m[index])`` and write that
+    back. Index out of range raises IndexError.
     """
 
     __slots__ = ()
+    types = frozenset({MapType.ARRAY})
 
     def __init__(
         self, handle: MapHandle, *, value: Codec[V], key: Codec[int] = U32
@@ -113,14 +116,12 @@ class PerCpuArrayMap(ArrayMap[list[V]]):
     """
 
     __slots__ = ()
+    types = frozenset({MapType.PERCPU_ARRAY})
 
     def __init__(
         self, handle: MapHandle, *, value: Codec[V], key: Codec[int] = U32
     ) -> None:
         super().__init__(handle, value=PerCpuCodec(value), key=key)
-
-    def _value_bytes(self) -> int:
-        return per_cpu_bytes(self._handle.value_size)
 
 
 class ProgArray(ElementMap[int, int]):
@@ -130,6 +131,7 @@ class ProgArray(ElementMap[int, int]):
     """
 
     __slots__ = ()
+    types = frozenset({MapType.PROG_ARRAY})
 
     def __init__(
         self,

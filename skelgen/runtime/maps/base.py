@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+# pyright: reportPrivateUsage=false
+# a map that is alone closes its handle
 import errno
+import operator
 
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import Codec, packed
-from skelgen.runtime.errors import BpfError, BpfOSError, MapFullError
+from skelgen.runtime.codec import Codec, Copied, packed
+from skelgen.runtime.errors import BpfError, BpfOSError, MapFullError, StateError
 from skelgen.runtime.maps.access import TypedAccess
-from skelgen.runtime.maps.handle import Defined, MapHandle, Setting
+from skelgen.runtime.maps.handle import MapHandle
+from skelgen.runtime.maps.inner import InnerSetting
+from skelgen.runtime.maps.setting import Defined, Setting, type_name
+from skelgen.runtime.syscalls.sizes import CopySizes, copy_sizes
 from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
-    from typing import Final
+    from typing import ClassVar, Final, Self
 
     from skelgen.model.enums import MapType
-    from skelgen.model.spec import MapSpec
     from skelgen.runtime.maps.target import SupportsFd, SupportsFileno
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls import MapInfo
@@ -39,8 +44,21 @@ class Map(Defined):
     call and ClosedError after the object was destroyed.
     """
 
-    __slots__ = ("_handle",)
-    _internal = frozenset(("each_item", "each_key", "each_value"))
+    __slots__ = ("_handle", "untyped")
+
+    types: ClassVar[frozenset[int]] = frozenset()
+    """Types of maps whose elements it knows; empty: of all."""
+    _internal = frozenset(
+        (
+            "check_setting",
+            "each_item",
+            "each_key",
+            "each_value",
+            "types",
+            "untyped",
+            "writing",
+        )
+    )
 
     type: Setting[MapType | int] = Setting(MapHandle.type.codec)
     """``map_type``."""
@@ -58,8 +76,8 @@ class Map(Defined):
     """NUMA node of the memory, None for any."""
     ifindex: Setting[int] = Setting(MapHandle.ifindex.codec)
     """Network interface to offload the map to, ``map_ifindex``; 0 for none."""
-    inner: Setting[MapSpec | None] = Setting()
-    """Template of the inner maps of a map-in-map."""
+    inner = InnerSetting()
+    """Template of the inner maps of a map-in-map; None for other types."""
     pin_path: Setting[str | os.PathLike[str] | None] = Setting()
     """Where load looks for the map, and pins it when it is not there."""
     exclusive_program: Setting[Program | str | None] = Setting()
@@ -69,6 +87,32 @@ class Map(Defined):
 
     def __init__(self, handle: MapHandle) -> None:
         self._handle: Final = handle
+        self.untyped = False
+        """Whether the object made it by the map's type, and makes another for another."""
+
+    def check_setting(self, name: str, value: object) -> None:
+        """Refuse a type of map whose elements are others than these: TypeError."""
+        if name == "type" and not self.untyped and not self._serves(value):
+            wanted = type_name(operator.index(value))  # type: ignore[arg-type] # checked before
+            raise TypeError(
+                f"{self._handle.what}: cannot become {wanted}: it is"
+                f" {type_name(self.type)} to its {type(self).__name__}, whose elements are"
+                " others; declare that type in C, or set it on the object's map"
+                " (skel.object.maps)"
+            )
+
+    def _serves(self, type_: object) -> bool:
+        """Whether elements of a type of map are what this class takes them for."""
+        return not self.types or type_ in self.types
+
+    def _check_type(self, there: int) -> None:
+        """Refuse a map that is of another type by now: BpfError."""
+        if not self._serves(there):
+            raise BpfError(
+                f"{self._handle.what}: is {type_name(there)}, which is nothing for"
+                f" {type(self).__name__}; take it from the object's maps"
+                f" (object.maps['{plain(self.name)}'])"
+            )
 
     @property
     def handle(self) -> MapHandle:
@@ -97,6 +141,26 @@ class Map(Defined):
         """Return the file descriptor, which stays the object's."""
         return self._handle.fd()
 
+    def close(self) -> None:
+        """Close a map that :meth:`.GenericMap.create_inner` made, or leave its ``with``.
+
+        Idempotent. In the kernel it lives as long as it is in a map. Raises StateError
+        for a map of an object, which the object's ``destroy()`` closes.
+        """
+        if not self._handle.alone:
+            raise StateError(
+                f"{self._handle.what}: is the object's, whose destroy() closes it"
+            )
+        self._handle._close()  # noqa: SLF001 - its owner
+
+    def __enter__(self) -> Self:
+        if not self._handle.alone:
+            self.close()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def info(self) -> MapInfo:
         """Return what the kernel tells about the map, Linux 4.13."""
         return self._handle.info()
@@ -119,10 +183,26 @@ class ElementMap(Map, Generic[K, V]):
 
     __slots__ = ("_access", "_key", "_value")
 
+    writing: ClassVar = "[key] = new"
+    """How an element is written, for messages."""
+
     def __init__(self, handle: MapHandle, key: Codec[K], value: Codec[V]) -> None:
         super().__init__(handle)
-        self._key: Final = key
-        self._value: Final = value
+        name = plain(handle.name)
+        place = f"maps.{name}" if name.isidentifier() else f"maps['{name}']"
+        what, change = handle.what, "new = copy.deepcopy"
+        self._key: Final = key.out_of(
+            Copied(
+                f"{what}: its key", f"change one of your own: {change}(key)", key=True
+            )
+        )
+        self._value: Final = value.out_of(
+            Copied(
+                f"{what}: its value",
+                f"change one of your own and write that: {change}(value), then"
+                f" {place}{self.writing}",
+            )
+        )
         self._access: TypedAccess[K, V] | None = None
 
     def _what(self) -> str:
@@ -132,29 +212,29 @@ class ElementMap(Map, Generic[K, V]):
         """Return the access to elements, which the first use makes."""
         access = self._access
         if access is None:
-            fd = self._handle.fd()
-            self._check_sizes()
-            access = TypedAccess(fd, self._key, self._value, what=self._what())
-            self._handle.track(access)
+            handle = self._handle
+            with handle.use() as fd:  # another thread may destroy the object now
+                self._check_sizes(copy_sizes(fd, what=self._what()))
+                access = TypedAccess(fd, self._key, self._value, what=self._what())
+                handle.track(access)
+            if handle.state == "destroyed":
+                access.close()  # it may have come too late to be closed with the rest
+                handle.fd()
             self._access = access
         return access
 
-    def _check_sizes(self) -> None:
+    def _check_sizes(self, sizes: CopySizes) -> None:
         """Refuse codecs that do not fit: the kernel would write past the buffers."""
-        handle = self._handle
+        self._check_type(sizes.type)
         for word, codec, size in (
-            ("key", self._key, handle.key_size),
-            ("value", self._value, self._value_bytes()),
+            ("key", self._key, sizes.key),
+            ("value", self._value, sizes.value),
         ):
             if codec.size != size:
                 raise BpfError(
                     f"{self._what()}: {word}s have {size} bytes, but their type here "
                     f"has {codec.size}"
                 )
-
-    def _value_bytes(self) -> int:
-        """Return how many bytes the kernel copies for one value."""
-        return self._handle.value_size
 
     def _pack_key(self, key: K) -> bytes:
         return packed(self._key, key, f"{self._what()}: key")
@@ -199,7 +279,8 @@ class ElementMap(Map, Generic[K, V]):
         """
         access = self._open()  # checks sizes, and that the map is there
         key_size, value_size = self._key.size, self._value.size
-        room = max(1, min(self.max_entries, _BATCH_BYTES // (key_size + value_size)))
+        element = max(1, key_size + value_size)
+        room = max(1, min(self.max_entries, _BATCH_BYTES // element))
         position: bytearray | None = None
         last = False
         while not last:

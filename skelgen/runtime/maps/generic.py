@@ -1,15 +1,28 @@
 """Maps of every other type: elements by system call, as the kernel has them."""
 
+from __future__ import annotations
+
+# pyright: reportPrivateUsage=false
+# a map that is alone closes its handle
 import errno
-from collections.abc import Iterator
+import sys
 
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import Codec
+from skelgen.runtime.codec import BytesCodec
 from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.maps import family
 from skelgen.runtime.maps.base import ElementMap
-from skelgen.runtime.maps.handle import MapHandle
+from skelgen.runtime.maps.percpu import PerCpuCodec
 from skelgen.runtime.maps.target import SupportsFd, SupportsFileno, fd_of
-from skelgen.typed import TypeVar
+from skelgen.runtime.syscalls.sizes import PER_CPU
+from skelgen.typed import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from skelgen.runtime.codec import Codec
+    from skelgen.runtime.maps.handle import MapHandle
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -25,19 +38,26 @@ class GenericMap(ElementMap[K, V]):
     queue, stack                               push, pop, peek
     bloom filter                               push, and ``value in map``
     stack trace                                lookup, delete, keys
-    array and hash of maps                     update with a map; lookup gives its id
+    array and hash of maps                     update with a map (see create_inner);
+                                               lookup gives its id
     dev, cpu, xsk, sock maps, cgroup and perf  update (sockets, cgroups and events as
     event arrays                               files), lookup where the kernel allows
     socket, inode, task, cgroup storage        lookup, update, delete by fd
+    old cgroup storage                         lookup, update of what programs made
     =========================================  ======================================
 
-    What the kernel refuses raises BpfOSError.
+    What the kernel refuses raises BpfOSError. Values are copies, and read-only: change
+    ``copy.deepcopy(value)`` and write that.
     """
 
     __slots__ = ()
+    writing = ".update(key, new)"
 
     def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
         super().__init__(handle, key, value)
+
+    def _serves(self, type_: object) -> bool:
+        return type_ not in PER_CPU
 
     def lookup(self, key: K, *, flags: int = 0) -> V | None:
         """Return a value, None when there is none: ``BPF_MAP_LOOKUP_ELEM``."""
@@ -56,6 +76,12 @@ class GenericMap(ElementMap[K, V]):
         try:
             self._open().update(self._pack_key(key), data, flags)
         except BpfOSError as error:
+            inner = self.inner
+            if error.errno == errno.EINVAL and inner is not None:
+                error.add_note(
+                    "an inner map has the type, sizes and flags of the template, arrays"
+                    f" its entries, too; create_inner() makes one like {inner}"
+                )
             raise self._full(error) from None
 
     def delete(self, key: K) -> bool:
@@ -83,6 +109,41 @@ class GenericMap(ElementMap[K, V]):
             if value is not None:
                 yield self._key.unpack(key), value
 
+    # -- maps of maps ----------------------------------------------------------
+
+    def create_inner(
+        self,
+        *,
+        max_entries: int | None = None,
+        key: Codec[Any] | None = None,
+        value: Codec[Any] | None = None,
+        record: Codec[Any] | None = None,
+    ) -> Any:  # noqa: ANN401 (of the family of its type)
+        """Make a new map that fits into this map of maps, after its template.
+
+        ::
+
+            with skel.maps.outer.create_inner(key=rt.U32, value=rt.U64) as new:
+                new[1] = 5
+                skel.maps.outer.update(key, new)
+
+        It is a map like any other, of the family of its type; without ``key`` and
+        ``value`` (or ``record``, of a ring buffer) its elements are bytes. It is the
+        caller's: ``close()`` or ``with`` closes it, and in the kernel it lives on in
+        the maps that have it. ``max_entries`` in place of the template's suits hash
+        maps, and arrays with ``BPF_F_INNER_MAP`` (Linux 5.10). Raises TypeError for a
+        map that is none of maps, StateError for one without template, BpfOSError where
+        the kernel refuses.
+        """
+        from skelgen.runtime.maps.inner import create_inner  # noqa: PLC0415 - rare
+
+        made = create_inner(self.handle, max_entries)
+        try:
+            return family(made, key, value, record)
+        except BaseException:
+            made._close()  # noqa: SLF001 - its owner until then
+            raise
+
     # -- queues, stacks, bloom filters: no keys --------------------------------
 
     def push(self, value: V, *, flags: int = 0) -> None:
@@ -103,7 +164,7 @@ class GenericMap(ElementMap[K, V]):
     def peek(self) -> V | None:
         """Return the next value of a queue or stack and leave it, None when empty."""
         self._open()
-        value = bytearray(self.value_size)
+        value = bytearray(self._value.size)
         with self._handle.use() as fd:
             there = syscalls.map_lookup(fd, None, value, what=self._what())
         return self._value.unpack(value) if there else None
@@ -114,7 +175,7 @@ class GenericMap(ElementMap[K, V]):
         ``BPF_MAP_LOOKUP_AND_DELETE_ELEM``, Linux 4.20.
         """
         self._open()
-        value = bytearray(self.value_size)
+        value = bytearray(self._value.size)
         what = self._what()
         with self._handle.use() as fd:
             there = syscalls.map_lookup_and_delete(fd, None, value, what=what)
@@ -122,7 +183,7 @@ class GenericMap(ElementMap[K, V]):
 
     def __contains__(self, item: K | V) -> bool:
         """Whether a key, or for a bloom filter perhaps the value, is there."""
-        if self.key_size:
+        if self._key.size:
             return self.lookup(item) is not None  # type: ignore[arg-type] # a key, or refused
         self._open()
         value = bytearray(self._pack_value(item))  # type: ignore[arg-type] # a value, or refused
@@ -131,15 +192,32 @@ class GenericMap(ElementMap[K, V]):
 
     def _plain(self, value: V | SupportsFd | SupportsFileno) -> V:
         """Return the fd of a map, program, socket or file; other values as they are."""
-        if isinstance(value, (int, bytes, bytearray)) or self.value_size not in {4, 8}:
+        if isinstance(value, (int, bytes, bytearray)) or self._value.size not in {4, 8}:
             return value  # type: ignore[return-value] # as the codec wants it
         try:
             fd = fd_of(value)
         except TypeError:
             return value  # type: ignore[return-value] # the codec says what it wants
+        if isinstance(self._value, BytesCodec):  # of a map without types
+            return fd.to_bytes(self._value.size, sys.byteorder)  # type: ignore[return-value] # likewise
         return fd  # type: ignore[return-value] # an int is a V here
 
     def _full(self, error: BpfOSError) -> BpfOSError:
         if error.errno == errno.ENOSPC:  # an LPM trie that is full
             error.errno = errno.E2BIG
         return super()._full(error)
+
+
+class PerCpuGenericMap(GenericMap[K, list[V]]):
+    """``BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE``: like :class:`GenericMap`, for each CPU.
+
+    A value is a list with one item a possible CPU (:func:`possible_cpus`).
+    """
+
+    __slots__ = ()
+
+    def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
+        super().__init__(handle, key=key, value=PerCpuCodec(value))
+
+    def _serves(self, type_: object) -> bool:
+        return type_ in PER_CPU

@@ -9,23 +9,21 @@ from _thread import allocate_lock as Lock  # noqa: N812 (threading's, 5 ms earli
 from skelgen.model.enums import MapType
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import BOOL, U32, U64, checked
+from skelgen.runtime.codec import BOOL, U32, U64
 from skelgen.runtime.errors import BpfError, ClosedError, StateError
-from skelgen.runtime.listing import Listed
+from skelgen.runtime.maps.inner import InnerMap, InnerSetting
+from skelgen.runtime.maps.setting import Defined, Setting
 from skelgen.runtime.maps.target import fd_of
-from skelgen.typed import TYPE_CHECKING, Generic, Protocol, TypeVar, overload
+from skelgen.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from typing import Any, Final, Self
+    from typing import Any, Final
 
     from skelgen.model.spec import MapSpec
     from skelgen.runtime.arena import Arena
-    from skelgen.runtime.codec import Codec
     from skelgen.runtime.maps.target import SupportsFd, SupportsFileno
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls import MapInfo
-
-T = TypeVar("T")
 
 _PATIENCE: Final = 200
 """Milliseconds that destroy waits for the calls of other threads."""
@@ -35,56 +33,6 @@ class _Closes(Protocol):
     """What has to be closed before the fd is: it would hit another map."""
 
     def close(self) -> None: ...
-
-
-class Defined(Listed):
-    """What has the definition of a map: its handle, and the families over it."""
-
-    __slots__ = ()
-
-    @property
-    def handle(self) -> MapHandle:
-        """The map itself."""
-        raise NotImplementedError
-
-
-class Setting(Generic[T]):
-    """A part of a map's definition; assigning raises StateError once it is made."""
-
-    __slots__ = ("codec", "name")
-
-    def __init__(self, codec: Codec[Any] | None = None) -> None:
-        self.codec = codec
-        self.name = ""
-
-    def __set_name__(self, owner: type[object], name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, instance: None, owner: type[object]) -> Self: ...
-    @overload
-    def __get__(self, instance: Defined, owner: type[object]) -> T: ...
-    def __get__(self, instance: Defined | None, owner: type[object]) -> T | Self:
-        if instance is None:
-            return self
-        value: T = instance.handle.setting(self.name)
-        return value
-
-    def __set__(self, instance: Defined, value: T) -> None:
-        handle = instance.handle
-        if handle.state is not None:
-            raise StateError(
-                f"{handle.what}: {self.name} cannot change after load() or"
-                " prepare(); assign before"
-            )
-        if handle.reused_fd() is not None:
-            raise StateError(
-                f"{handle.what}: {self.name} is that of the map it reuses; "
-                "reuse(None) gives that up"
-            )
-        if self.codec is not None and value is not None:
-            checked(self.codec, value, f"{handle.what}: {self.name}")
-        handle.set(self.name, value)
 
 
 class MapHandle(Defined):
@@ -97,6 +45,7 @@ class MapHandle(Defined):
         "_pinned",
         "_reused",
         "_users",
+        "alone",
         "arena",
         "definition",
         "load_error",
@@ -128,8 +77,8 @@ class MapHandle(Defined):
     """NUMA node of the memory, None for any."""
     ifindex: Setting[int] = Setting(U32)
     """Network interface to offload the map to, 0 for none."""
-    inner: Setting[MapSpec | None] = Setting()
-    """Template of the inner maps of a map-in-map."""
+    inner = InnerSetting()
+    """Template of the inner maps of a map-in-map; None for other types."""
     pin_path: Setting[str | os.PathLike[str] | None] = Setting()
     """Where load looks for the map, and pins it when it is not there."""
     exclusive_program: Setting[Program | str | None] = Setting()
@@ -157,11 +106,13 @@ class MapHandle(Defined):
             "map_extra": spec.map_extra,
             "numa_node": spec.numa_node,
             "ifindex": 0,
-            "inner": spec.inner,
+            "inner": None,
             "pin_path": pin_path,
             "exclusive_program": None,
             "autocreate": autocreate,
         }
+        if spec.inner is not None:
+            self.definition["inner"] = InnerMap(spec.inner, self)
         self.state: str | None = None
         """Why the definition is fixed: ``"loaded"``, ``"destroyed"``; None before."""
         self.load_error: BpfError | None = None
@@ -169,6 +120,8 @@ class MapHandle(Defined):
         self.lock: Final = Lock()
         """Held for a moment by what changes in families that several threads use."""
         self._fd: syscalls.Fd | None = None
+        self.alone = False
+        """Whether it is no part of an object, so that who has it closes it."""
         self.arena: Arena | None = None
         """The memory of an arena, while it is loaded."""
         self._accesses: list[_Closes] = []

@@ -13,10 +13,11 @@ from collections.abc import (
     ValuesView,
 )
 
+from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
-from skelgen.runtime.maps.percpu import PerCpuCodec, per_cpu_bytes
+from skelgen.runtime.maps.percpu import PerCpuCodec
 from skelgen.typed import TYPE_CHECKING, TypeVar, cast, overload
 
 if TYPE_CHECKING:
@@ -38,11 +39,17 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
 
     One system call an access; iterating takes batches (Linux 5.6), which makes it
     safe against elements that come and go meanwhile: each key comes at most once.
-    Values are copies; ``dict(m.items())`` copies the map. Keys that do not fit raise TypeError or OverflowError, a map
-    without room :class:`MapFullError`.
+    Keys that do not fit raise TypeError or OverflowError, a map without room
+    :class:`MapFullError`.
+
+    Values are copies, and read-only, structs and arrays in them too: change
+    ``copy.deepcopy(m[key])`` and write that back. ``dict(m.items())`` copies the map:
+    every element, for what tells keys apart here is what does so in the kernel, bytes
+    of padding included.
     """
 
     __slots__ = ()
+    types = frozenset({MapType.HASH, MapType.LRU_HASH})
 
     def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
         super().__init__(handle, key, value)
@@ -263,9 +270,7 @@ class PerCpuHashMap(HashMap[K, list[V]]):
     """
 
     __slots__ = ()
+    types = frozenset({MapType.PERCPU_HASH, MapType.LRU_PERCPU_HASH})
 
     def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
         super().__init__(handle, key=key, value=PerCpuCodec(value))
-
-    def _value_bytes(self) -> int:
-        return per_cpu_bytes(self._handle.value_size)

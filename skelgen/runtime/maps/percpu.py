@@ -1,54 +1,49 @@
 """Values of per-CPU maps: one for each possible CPU."""
 
-from functools import cache
-
-from skelgen.runtime.codec import Codec, IntCodec, packed
-from skelgen.runtime.errors import BpfError
+from skelgen.runtime.codec import Codec, Copied, IntCodec, packed
+from skelgen.runtime.syscalls.sizes import possible_cpus
 from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from _typeshed import ReadableBuffer
 
 T = TypeVar("T")
 
-_POSSIBLE = "/sys/devices/system/cpu/possible"
 
+class CpuValues(list[T]):
+    """The values of all CPUs as they were read: a list that refuses to be changed.
 
-@cache
-def possible_cpus() -> int:
-    """Return the number of CPUs that this kernel could ever have.
-
-    The kernel copies one value for each, so a guess that is too low would let it
-    write past the buffer: BpfError when it cannot be told.
+    ``list(values)`` and ``copy.deepcopy(values)`` are plain lists.
     """
-    try:
-        with open(_POSSIBLE, encoding="ascii") as file:
-            return count_cpus(file.read())
-    except (OSError, ValueError) as error:
-        raise BpfError(f"number of possible CPUs: {_POSSIBLE}: {error}") from error
 
+    __slots__ = ("_owner",)
 
-def count_cpus(ranges: str) -> int:
-    """Count the CPUs of a list such as ``0-3,8``. Raises ValueError."""
-    total = 0
-    for part in ranges.strip().split(","):
-        first, _, last = part.partition("-")
-        total += int(last or first) - int(first) + 1
-    return total
+    def __init__(self, values: list[T], owner: Copied) -> None:
+        super().__init__(values)
+        self._owner = owner
 
+    def __reduce__(self) -> "tuple[Any, ...]":
+        return list, (list(self),)
 
-def per_cpu_bytes(value_size: int) -> int:
-    """Return how many bytes the kernel copies for all CPUs: 8-byte slots."""
-    return (value_size + 7) // 8 * 8 * possible_cpus()
+    if not TYPE_CHECKING:  # to a type checker it is the list that it reads like
+
+        def _refuse(self, *_args: object, **_options: object) -> None:
+            raise self._owner.error()
+
+        __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+        append = clear = extend = insert = pop = remove = reverse = sort = _refuse
 
 
 class PerCpuCodec(Codec[list[T]], Generic[T]):
     """A list of values, one a possible CPU, each in a multiple of 8 bytes."""
 
-    __slots__ = ("cpus", "element", "stride")
+    __slots__ = ("_owner", "cpus", "element", "stride")
 
-    def __init__(self, element: Codec[T]) -> None:
+    def __init__(self, element: Codec[T], owner: Copied | None = None) -> None:
         self.element = element
+        self._owner = owner
         self.cpus = possible_cpus()
         self.stride = (element.size + 7) // 8 * 8
         size = self.stride * self.cpus
@@ -72,8 +67,16 @@ class PerCpuCodec(Codec[list[T]], Generic[T]):
         """See :meth:`Codec.to_bytes`."""
         return self.coerce(value)
 
+    def out_of(self, owner: Copied) -> "PerCpuCodec[T]":
+        """See :meth:`Codec.out_of`."""
+        return PerCpuCodec(self.element.out_of(owner), owner)
+
     def unpack(self, buffer: "ReadableBuffer", offset: int = 0) -> list[T]:
         """Return the value at an offset of a buffer."""
+        values = self._values(buffer, offset)
+        return values if self._owner is None else CpuValues(values, self._owner)
+
+    def _values(self, buffer: "ReadableBuffer", offset: int) -> list[T]:
         element, stride = self.element, self.stride
         if stride == element.size and isinstance(element, IntCodec):
             data = memoryview(buffer).cast("B")[offset : offset + self.size]

@@ -67,6 +67,7 @@ class StructOpsMap(Map):
     (``skel.struct_ops.x``), or with :meth:`write` and :meth:`set_program`.
     """
 
+    types = frozenset({MapType.STRUCT_OPS})
     __slots__ = (
         "_autoattach",
         "_functions",

@@ -11,6 +11,7 @@ from skelgen.runtime import syscalls as _package
 from skelgen.runtime.errors import ClosedError
 from skelgen.runtime.syscalls.numbers import NR_BPF
 from skelgen.runtime.syscalls.seam import fail, real_raw
+from skelgen.runtime.syscalls.sizes import check_room, copy_sizes
 from skelgen.typed import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ class MapAccess:
     Safe for threads, signal handlers and forks without a lock: a call takes its
     buffers out of a list and puts them back. Sizes are in bytes; ``value_size`` is
     that of the whole value, for per-CPU maps of all CPUs. Keys and values have to
-    have these sizes (``BufferError``). The fd stays the caller's, who calls
+    have these sizes (``BufferError``). That the kernel copies no more for the map of
+    this fd is checked here, once (``ValueError``). The fd stays the caller's, who calls
     :meth:`close` before closing it.
     """
 
@@ -136,6 +138,9 @@ class MapAccess:
         self.value_size: Final = value_size
         self._fd: Final = fd
         self._what: Final = what or f"map fd {fd}"
+        sizes = copy_sizes(fd, what=self._what)
+        check_room(self._what, "a key", key_size, sizes.key)
+        check_room(self._what, "a value", value_size, sizes.value)
         self._closed = False
         self._all: Final[list[Buffers]] = []
         self._free: Final = [self._more()]

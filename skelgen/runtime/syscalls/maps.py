@@ -14,6 +14,7 @@ from skelgen.runtime.syscalls.seam import (
     check_fd,
     failure,
 )
+from skelgen.runtime.syscalls.sizes import CopySizes, check_room, copy_sizes
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -98,6 +99,12 @@ def map_create(
     return check_fd(command, bpf(command, attr), what, kind=type)
 
 
+# -- elements ------------------------------------------------------------------
+#
+# Each call asks the kernel first what it will copy for this map, unless who made the map
+# says: a buffer that is too small is a ValueError, never memory of someone else.
+
+
 def _element(
     command: Command,
     fd: int,
@@ -110,6 +117,27 @@ def _element(
     return bpf(command, attr)
 
 
+def _check_element(
+    fd: int,
+    key: Buffer | None,
+    value: Buffer | None,
+    what: str,
+    sizes: CopySizes | None = None,
+) -> CopySizes:
+    """Refuse a key or value that the kernel would read or write past."""
+    if sizes is None:
+        sizes = copy_sizes(fd, what=what)
+    if key is not None:
+        check_room(what, "key", _bytes(key), sizes.key)
+    if value is not None:
+        check_room(what, "value", _bytes(value), sizes.value)
+    return sizes
+
+
+def _bytes(data: Buffer) -> int:
+    return data.nbytes if isinstance(data, memoryview) else len(data)
+
+
 def map_lookup(
     fd: int,
     key: Buffer | None,
@@ -117,43 +145,64 @@ def map_lookup(
     flags: int = 0,
     *,
     what: str = "",
+    sizes: CopySizes | None = None,
 ) -> bool:
     """Read an element into ``value``: ``BPF_MAP_LOOKUP_ELEM``, Linux 3.18.
 
     Returns False when there is none. ``value`` has the map's value size; for the
     per-CPU types that size rounded up to 8, times the number of possible CPUs. Maps
-    without keys (queue, stack, bloom filter) take ``None``.
+    without keys (queue, stack, bloom filter) take ``None``. ValueError when the kernel
+    would copy more than the key or value has; it is asked, unless ``sizes`` says.
     """
+    what = what or f"map fd {fd}"
+    _check_element(fd, key, value, what, sizes)
     memory = Memory()
     result = _element(
         Command.MAP_LOOKUP_ELEM, fd, key, memory.write(value), flags, memory
     )
     if result[1] == errno.ENOENT:
         return False
-    check(Command.MAP_LOOKUP_ELEM, result, what or f"map fd {fd}")
+    check(Command.MAP_LOOKUP_ELEM, result, what)
     return True
 
 
 def map_update(
-    fd: int, key: Buffer | None, value: Buffer, flags: int = 0, *, what: str = ""
+    fd: int,
+    key: Buffer | None,
+    value: Buffer,
+    flags: int = 0,
+    *,
+    what: str = "",
+    sizes: CopySizes | None = None,
 ) -> None:
     """Write an element: ``BPF_MAP_UPDATE_ELEM``, Linux 3.18.
 
     ``flags``: ``BPF_ANY``, ``BPF_NOEXIST`` or ``BPF_EXIST``, and ``BPF_F_LOCK``.
     """
+    what = what or f"map fd {fd}"
+    _check_element(fd, key, value, what, sizes)
     memory = Memory()
     command = Command.MAP_UPDATE_ELEM
     result = _element(command, fd, key, memory.read(value), flags, memory)
-    check(command, result, what or f"map fd {fd}")
+    check(command, result, what)
 
 
-def map_delete(fd: int, key: Buffer, flags: int = 0, *, what: str = "") -> bool:
+def map_delete(
+    fd: int,
+    key: Buffer,
+    flags: int = 0,
+    *,
+    what: str = "",
+    sizes: CopySizes | None = None,
+) -> bool:
     """Delete an element; False when there is none: ``BPF_MAP_DELETE_ELEM``, 3.18."""
+    what = what or f"map fd {fd}"
+    _check_element(fd, key, None, what, sizes)
     memory = Memory()
     result = _element(Command.MAP_DELETE_ELEM, fd, key, 0, flags, memory)
     if result[1] == errno.ENOENT:
         return False
-    check(Command.MAP_DELETE_ELEM, result, what or f"map fd {fd}")
+    check(Command.MAP_DELETE_ELEM, result, what)
     return True
 
 
@@ -165,12 +214,15 @@ def map_next_key(
     False at the end. ``None`` asks for the first (Linux 4.12); a key that is not in
     the map does so too.
     """
+    what = what or f"map fd {fd}"
+    sizes = _check_element(fd, key, None, what)
+    check_room(what, "the next key", _bytes(out), sizes.key)
     memory = Memory()
     command = Command.MAP_GET_NEXT_KEY
     result = _element(command, fd, key, memory.write(out), 0, memory)
     if result[1] == errno.ENOENT:
         return False
-    check(command, result, what or f"map fd {fd}")
+    check(command, result, what)
     return True
 
 
@@ -187,12 +239,14 @@ def map_lookup_and_delete(
     False when there is none. Queues and stacks since Linux 4.20 (key ``None``), hash
     maps since 5.14.
     """
+    what = what or f"map fd {fd}"
+    _check_element(fd, key, value, what)
     memory = Memory()
     command = Command.MAP_LOOKUP_AND_DELETE_ELEM
     result = _element(command, fd, key, memory.write(value), flags, memory)
     if result[1] == errno.ENOENT:
         return False
-    check(command, result, what or f"map fd {fd}")
+    check(command, result, what)
     return True
 
 
@@ -219,6 +273,19 @@ def _batch(
     return done, result
 
 
+def _check_batch(
+    fd: int, keys: Buffer, values: Buffer | None, count: int, what: str
+) -> CopySizes:
+    """Refuse keys or values that the kernel would read or write past."""
+    sizes = copy_sizes(fd, what=what)
+    check_room(what, f"the buffer of {count} keys", _bytes(keys), count * sizes.key)
+    if values is not None:
+        check_room(
+            what, f"the buffer of {count} values", _bytes(values), count * sizes.value
+        )
+    return sizes
+
+
 def map_lookup_batch(
     fd: int,
     position: Buffer | None,
@@ -243,6 +310,11 @@ def map_lookup_batch(
     command = Command.MAP_LOOKUP_BATCH
     if delete:
         command = Command.MAP_LOOKUP_AND_DELETE_BATCH
+    what = what or f"map fd {fd}"
+    room = _check_batch(fd, keys, values, count, what).position
+    check_room(what, "the next position", _bytes(next_position), room)
+    if position is not None:
+        check_room(what, "the position", _bytes(position), room)
     memory = Memory()
     addresses = (
         memory.read(position),
@@ -253,7 +325,7 @@ def map_lookup_batch(
     done, result = _batch(command, fd, count, (elem_flags, flags), addresses)
     if result[1] == errno.ENOENT:
         return done, True
-    check(command, result, what or f"map fd {fd}")
+    check(command, result, what)
     return done, False
 
 
@@ -272,6 +344,8 @@ def map_update_batch(
     Returns how many were written. When one fails the error says why, in a note how
     many were written before it, and also ``error.done``.
     """
+    what = what or f"map fd {fd}"
+    _check_batch(fd, keys, values, count, what)
     memory = Memory()
     addresses = (0, 0, memory.read(keys), memory.read(values))
     return _write_batch(
@@ -292,6 +366,8 @@ def map_delete_batch(
 
     Returns how many were deleted; errors are as for :func:`map_update_batch`.
     """
+    what = what or f"map fd {fd}"
+    _check_batch(fd, keys, None, count, what)
     memory = Memory()
     addresses = (0, 0, memory.read(keys), 0)
     return _write_batch(
@@ -309,7 +385,7 @@ def _write_batch(
 ) -> int:
     done, result = _batch(command, fd, count, flags, addresses)
     if result[0] < 0:
-        error = failure("BPF_" + command.name, result[1], what or f"map fd {fd}")
+        error = failure("BPF_" + command.name, result[1], what)
         # EFAULT comes before the kernel counts, EINVAL before it looks
         if result[1] not in {errno.EFAULT, errno.EINVAL}:
             error.add_note(f"{done} of {count} elements were done before it")

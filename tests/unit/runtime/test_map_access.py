@@ -7,9 +7,10 @@ import threading
 
 import pytest
 
+from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfFileExistsError, BpfOSError, ClosedError
-from tests.harness.fake_kernel import Call, FakeKernel
+from tests.harness.fake_kernel import Call, FakeKernel, map_info
 
 
 class FakeMap:
@@ -61,7 +62,9 @@ class FakeMap:
 @pytest.fixture
 def access(kernel: FakeKernel) -> syscalls.MapAccess:
     FakeMap(kernel)
-    return syscalls.MapAccess(5, 4, 8, what="map 'm'")
+    made = syscalls.MapAccess(5, 4, 8, what="map 'm'")
+    kernel.calls.clear()  # it asked what the kernel copies
+    return made
 
 
 def test_elements_come_and_go(access: syscalls.MapAccess) -> None:
@@ -92,6 +95,27 @@ def test_flags_count_for_one_call(
     access.lookup(b"key1")
     flags = [call.u64(24) for call in kernel.calls]
     assert flags == [1, 1, 0, 4, 0]
+
+
+@pytest.mark.parametrize(
+    ("type_", "value_size", "text"),
+    [
+        (MapType.HASH, 16, "map 'm': a value has 8 bytes, and the kernel copies 16"),
+        (
+            MapType.PERCPU_CGROUP_STORAGE,
+            1,
+            "map 'm': a value has 7 bytes, and the kernel copies",
+        ),
+    ],
+)
+def test_buffers_are_as_large_as_what_the_kernel_copies(
+    kernel: FakeKernel, type_: MapType, value_size: int, text: str
+) -> None:
+    kernel.always("OBJ_GET_INFO_BY_FD", map_info(type_, 4, value_size))
+    with pytest.raises(ValueError, match=text):
+        syscalls.MapAccess(5, 4, 8 if value_size > 8 else 7, what="map 'm'")
+    with pytest.raises(ValueError, match="map 'm': a key has 3 bytes, and the kern"):
+        syscalls.MapAccess(5, 3, 4096, what="map 'm'")
 
 
 def test_an_errno_is_raised_and_the_buffers_stay_in_use(

@@ -9,7 +9,7 @@ from skelgen.model.spec import DataKind, DataSpec, MapSpec
 from skelgen.runtime import map_create
 from skelgen.runtime.map_create import MapRequest, kernel_name, request
 from skelgen.runtime.maps.handle import MapHandle
-from skelgen.runtime.maps.percpu import possible_cpus
+from skelgen.runtime.syscalls.sizes import possible_cpus
 from tests.harness.fake_kernel import FakeKernel
 
 

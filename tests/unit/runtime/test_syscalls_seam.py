@@ -6,6 +6,7 @@ import gc
 import os
 import pickle
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from skelgen.runtime.errors import (
     VerifierError,
     os_error,
 )
-from tests.harness.fake_kernel import FIRST_FD, Call, FakeKernel
+from tests.harness.fake_kernel import FIRST_FD, Call, FakeKernel, map_info
 
 RETURN_0 = bytes.fromhex("b7000000000000009500000000000000")
 
@@ -295,6 +296,61 @@ def test_a_batch_lookup_ends_with_enoent(kernel: FakeKernel) -> None:
     found = syscalls.map_lookup_batch(5, None, position, keys, values, 2)
     assert found == (2, True)
     assert struct.unpack("=2I", keys) == (8, 9)
+
+
+_SHORT = bytearray(3)
+_LONG = bytearray(64)
+
+
+@pytest.mark.parametrize(
+    ("action", "text"),
+    [
+        (lambda: syscalls.map_lookup(5, _SHORT, _LONG), "key has 3 bytes.* copies 4"),
+        (lambda: syscalls.map_lookup(5, _LONG, _SHORT), "value has 3 bytes.* copies 8"),
+        (lambda: syscalls.map_update(5, _SHORT, _LONG), "key has 3"),
+        (lambda: syscalls.map_update(5, None, _SHORT), "value has 3"),
+        (lambda: syscalls.map_delete(5, _SHORT), "key has 3"),
+        (lambda: syscalls.map_next_key(5, _SHORT, _LONG), "key has 3"),
+        (lambda: syscalls.map_next_key(5, None, _SHORT), "the next key has 3"),
+        (lambda: syscalls.map_lookup_and_delete(5, _SHORT, _LONG), "key has 3"),
+        (lambda: syscalls.map_lookup_and_delete(5, None, _SHORT), "value has 3"),
+        (
+            lambda: syscalls.map_lookup_batch(5, None, _LONG, _LONG, _LONG, 9),
+            "the buffer of 9 values has 64 bytes, and the kernel copies 72",
+        ),
+        (
+            lambda: syscalls.map_lookup_batch(5, None, _LONG, _SHORT, _LONG, 1),
+            "the buffer of 1 keys has 3",
+        ),
+        (
+            lambda: syscalls.map_lookup_batch(5, None, _SHORT, _LONG, _LONG, 1),
+            "the next position has 3",
+        ),
+        (
+            lambda: syscalls.map_lookup_batch(5, _SHORT, _LONG, _LONG, _LONG, 1),
+            "the position has 3",
+        ),
+        (
+            lambda: syscalls.map_update_batch(5, _LONG, _SHORT, 1),
+            "the buffer of 1 values has 3",
+        ),
+        (
+            lambda: syscalls.map_update_batch(5, _SHORT, _LONG, 1),
+            "the buffer of 1 keys has 3",
+        ),
+        (
+            lambda: syscalls.map_delete_batch(5, _LONG, 17),
+            "the buffer of 17 keys has 64 .* 68",
+        ),
+    ],
+)
+def test_no_buffer_is_shorter_than_what_the_kernel_copies(
+    kernel: FakeKernel, action: Callable[[], object], text: str
+) -> None:
+    kernel.always("OBJ_GET_INFO_BY_FD", map_info(MapType.HASH, 4, 8))
+    with pytest.raises(ValueError, match=f"map fd 5: {text}"):
+        action()
+    assert kernel.names() == ["OBJ_GET_INFO_BY_FD"]
 
 
 def test_every_command_of_the_kernel_has_a_function(kernel: FakeKernel) -> None:

@@ -1,0 +1,124 @@
+"""How many bytes the kernel copies between a process and a map.
+
+A buffer for a key or value is as large as the kernel's copy, not as large as the
+declaration says: the two differ for the per-CPU types, and wherever an fd turns out to
+be another map's. Nothing gives a map a buffer that did not go through here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from skelgen.model.enums import MapType
+from skelgen.record import Record
+from skelgen.runtime.errors import BpfError
+from skelgen.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
+
+    from skelgen.runtime.map_create import MapRequest
+    from skelgen.runtime.maps.handle import MapHandle
+    from skelgen.runtime.syscalls.info import MapInfo
+
+_POSSIBLE: Final = "/sys/devices/system/cpu/possible"
+
+PER_CPU: Final = frozenset(
+    {
+        MapType.PERCPU_HASH,
+        MapType.PERCPU_ARRAY,
+        MapType.LRU_PERCPU_HASH,
+        MapType.PERCPU_CGROUP_STORAGE,
+    }
+)
+"""Types that have a value for each possible CPU."""
+_FDS: Final = frozenset(
+    {
+        MapType.PROG_ARRAY,
+        MapType.PERF_EVENT_ARRAY,
+        MapType.CGROUP_ARRAY,
+        MapType.ARRAY_OF_MAPS,
+        MapType.HASH_OF_MAPS,
+    }
+)
+_FD_BYTES: Final = 4
+_POSITION: Final = 4
+"""Bytes that a batch of a hash map writes its position to, whatever the keys have."""
+
+
+@cache
+def possible_cpus() -> int:
+    """Return the number of CPUs that this kernel could ever have.
+
+    The kernel copies one value for each, so a guess that is too low would let it
+    write past the buffer: BpfError when it cannot be told.
+    """
+    try:
+        with open(_POSSIBLE, encoding="ascii") as file:
+            return count_cpus(file.read())
+    except (OSError, ValueError) as error:
+        raise BpfError(f"number of possible CPUs: {_POSSIBLE}: {error}") from error
+
+
+def count_cpus(ranges: str) -> int:
+    """Count the CPUs of a list such as ``0-3,8``. Raises ValueError."""
+    total = 0
+    for part in ranges.strip().split(","):
+        first, _, last = part.partition("-")
+        total += int(last or first) - int(first) + 1
+    return total
+
+
+def per_cpu_bytes(value_size: int) -> int:
+    """Return how many bytes the kernel copies for all CPUs: 8-byte slots."""
+    return (value_size + 7) // 8 * 8 * possible_cpus()
+
+
+def value_bytes(type_: int, value_size: int) -> int:
+    """Return how many bytes the kernel copies for a value.
+
+    As ``bpf_map_value_size()`` of ``kernel/bpf/syscall.c``: one slot a possible CPU for
+    the per-CPU types, 4 bytes for those whose values are fds, else the value's size.
+    """
+    if type_ in PER_CPU:
+        return per_cpu_bytes(value_size)
+    return _FD_BYTES if type_ in _FDS else value_size
+
+
+class CopySizes(Record):
+    """What the kernel copies for one element of a map, in bytes."""
+
+    type: MapType | int
+    """Of the map, as the kernel has it."""
+    key: int
+    value: int
+    """Of all CPUs."""
+
+    @property
+    def position(self) -> int:
+        """Bytes that a batch writes where to go on."""
+        return max(_POSITION, self.key)
+
+
+def copy_sizes(fd: int, *, what: str = "") -> CopySizes:
+    """Return what the kernel copies for an element of the map of an fd, Linux 4.13."""
+    from skelgen.runtime.syscalls.info import map_info  # noqa: PLC0415 - not to load
+
+    return sizes_of(map_info(fd, what=what or f"map fd {fd}"))
+
+
+def sizes_of(definition: MapInfo | MapRequest | MapHandle) -> CopySizes:
+    """Return what the kernel copies for an element of a map of a definition.
+
+    That is what it told about the map, or was asked for when it made it.
+    """
+    value = value_bytes(definition.type, definition.value_size)
+    return CopySizes(definition.type, definition.key_size, value)
+
+
+def check_room(what: str, word: str, room: int, copied: int) -> None:
+    """Refuse a buffer that the kernel would write or read past: ValueError."""
+    if room < copied:
+        raise ValueError(
+            f"{what}: {word} has {room} bytes, and the kernel copies {copied}"
+        )
