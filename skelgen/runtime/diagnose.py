@@ -139,24 +139,26 @@ def read_process() -> Process:
     """Read what decides over this process's rights."""
     status = dict(
         line.split(":\t", 1)
-        for line in _read("/proc/self/status").splitlines()
+        for line in read_text("/proc/self/status").splitlines()
         if ":\t" in line
     )
     capabilities = status.get("CapEff")
-    lockdown = _read("/sys/kernel/security/lockdown")
+    lockdown = read_text("/sys/kernel/security/lockdown")
     return Process(
         capabilities=int(capabilities, 16) if capabilities else None,
         seccomp=status.get("Seccomp", "0").strip() == "2",
-        user_namespace=_read("/proc/self/uid_map").split() not in ([], _WHOLE_RANGE),
+        user_namespace=read_text("/proc/self/uid_map").split()
+        not in ([], _WHOLE_RANGE),
         lockdown=lockdown.partition("[")[2].partition("]")[0] or None,
         unprivileged_bpf_disabled=_number(
-            _read("/proc/sys/kernel/unprivileged_bpf_disabled")
+            read_text("/proc/sys/kernel/unprivileged_bpf_disabled")
         ),
-        perf_event_paranoid=_number(_read("/proc/sys/kernel/perf_event_paranoid")),
+        perf_event_paranoid=_number(read_text("/proc/sys/kernel/perf_event_paranoid")),
     )
 
 
-def _read(path: str) -> str:
+def read_text(path: str) -> str:
+    """Return what is in a file, nothing for one that cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
@@ -278,7 +280,7 @@ def _memlock_hints(command: str) -> list[str]:
 
 def _memlock_limit() -> int | None:
     """Return RLIMIT_MEMLOCK in bytes, ``None`` for unlimited."""
-    for line in _read("/proc/self/limits").splitlines():
+    for line in read_text("/proc/self/limits").splitlines():
         if line.startswith("Max locked memory"):
             return _number(line.split()[3])
     return None
@@ -287,16 +289,45 @@ def _memlock_limit() -> int | None:
 # -- pins ----------------------------------------------------------------------
 
 _BPF_FS_MAGIC: Final = 0xCAFE4A11
+_MOUNT_POINT: Final = 4  # field of /proc/self/mountinfo
 
 
 def is_bpffs(path: str) -> bool | None:
     """Whether a path is on a bpffs, ``None`` when it cannot be told."""
+    number = file_system(path)
+    return None if number is None else number == _BPF_FS_MAGIC
+
+
+def file_system(path: str) -> int | None:
+    """Return the kind of file system that a path is on, ``*_MAGIC`` of ``statfs(2)``.
+
+    ``None`` when it cannot be told.
+    """
     buffer = ctypes.create_string_buffer(256)
     if ctypes.CDLL(None)["statfs"](os.fsencode(path), buffer) != 0:
         return None
     # the type comes first: 4 bytes on s390x, a long elsewhere
     size = 4 if os.uname().machine == "s390x" else ctypes.sizeof(ctypes.c_long)
-    return int.from_bytes(buffer.raw[:size], sys.byteorder) == _BPF_FS_MAGIC
+    return int.from_bytes(buffer.raw[:size], sys.byteorder)
+
+
+def no_bpffs(path: str) -> str:
+    """Return what to say of a path that is not on a bpffs."""
+    there = mounts("bpf")
+    if there:
+        return f"'{path}' is not on a bpffs, which is mounted at {' and '.join(there)}"
+    return f"'{path}' is not on a bpffs; mount one: mount -t bpf bpf /sys/fs/bpf"
+
+
+def mounts(kind: str) -> list[str]:
+    """Return where file systems of a kind are mounted, as ``mountinfo`` calls it."""
+    found: list[str] = []
+    for line in read_text("/proc/self/mountinfo").splitlines():
+        fields, _, source = line.partition(" - ")
+        words = fields.split()
+        if source.split(" ", 1)[0] == kind and len(words) > _MOUNT_POINT:
+            found.append(words[_MOUNT_POINT].replace(r"\040", " "))
+    return found
 
 
 def explain_pin(path: str, error: int) -> list[str]:
@@ -305,7 +336,5 @@ def explain_pin(path: str, error: int) -> list[str]:
     if error == errno.ENOENT and not os.path.isdir(parent):
         return [f"there is no directory '{parent}'"]
     if error in {errno.EPERM, errno.ENOENT, errno.EINVAL} and not is_bpffs(parent):
-        return [
-            f"'{parent}' is not on a bpffs; mount one: mount -t bpf bpf /sys/fs/bpf"
-        ]
+        return [no_bpffs(parent)]
     return explain("BPF_OBJ_PIN") if error == errno.EPERM else []

@@ -398,7 +398,7 @@ class Object(Listed):
             from skelgen.runtime.object_pins import pin_all  # noqa: PLC0415 - rare
 
             self._check_loaded("pin()")
-            pin_all(self._parts, os.fspath(directory))
+            pin_all(self._parts, directory)
             this.done("pinned")
 
     def unpin(self, directory: str | os.PathLike[str]) -> None:
@@ -410,7 +410,7 @@ class Object(Listed):
 
         with self._lock:
             self._check_loaded("unpin()")
-            unpin_all(self._parts, os.fspath(directory))
+            unpin_all(self._parts, directory)
 
     def destroy(self) -> None:
         """Detach, and close all file descriptors. Idempotent.

@@ -18,8 +18,9 @@ class _Pinnable(Protocol):
     def unpin(self, path: str) -> None: ...
 
 
-def pin_all(parts: Parts, directory: str) -> None:
+def pin_all(parts: Parts, place: str | os.PathLike[str]) -> None:
     """Pin every map and program that is in the kernel, or none. Raises BpfOSError."""
+    directory = pins.checked_path(place, f"object '{parts.spec.name}': directory")
     undo = Undo()
     first = os.path.join(directory, "")
     try:
@@ -34,11 +35,12 @@ def pin_all(parts: Parts, directory: str) -> None:
         undo.run()
 
 
-def unpin_all(parts: Parts, directory: str) -> None:
+def unpin_all(parts: Parts, place: str | os.PathLike[str]) -> None:
     """Remove what :func:`pin_all` made, also the directory once it is empty.
 
     Goes on where one is missing; the first failure is raised in the end.
     """
+    directory = pins.checked_path(place, f"object '{parts.spec.name}': directory")
     undo = Undo()
     undo.add(partial(pins.remove_directory, os.path.join(directory, "")))
     for name, thing in _in_kernel(parts):

@@ -16,6 +16,24 @@ if TYPE_CHECKING:
 _DIRECTORY_MODE: Final = 0o700
 
 
+def checked_path(path: str | os.PathLike[str], whose: str) -> str:
+    """Return a path as text; TypeError or ValueError for what cannot be one.
+
+    ``whose`` it is goes before what errors say. A NUL would end the path before its
+    end in the kernel.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{whose} must be a path, got {type(path).__name__}")
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise TypeError(f"{whose} must be a path as str, got {type(text).__name__}")
+    if not text:
+        raise ValueError(f"{whose} is empty")
+    if "\0" in text:
+        raise ValueError(f"{whose} must have no NUL, got {text!r}")
+    return text
+
+
 def pin(fd: int, path: str, what: str) -> bool:
     """Pin what an fd leads to; return whether the path's directory was made for it.
 
@@ -35,10 +53,19 @@ def pin(fd: int, path: str, what: str) -> bool:
 def unpin(path: str, *, directory: bool) -> None:
     """Remove a pin, and the directory that was made for it if nothing else is in it."""
     try:
-        os.unlink(path)
+        remove(path, "pin")
     finally:
         if directory:
             remove_directory(path)
+
+
+def remove(path: str, what: str) -> None:
+    """Remove a pin, and nothing but it. Raises :class:`BpfOSError`."""
+    try:
+        os.unlink(path)
+    except OSError as error:
+        whose = f"{what} at '{path}'"
+        raise os_error(error.errno or 0, command="unlink", what=whose) from error
 
 
 def remove_directory(path: str) -> None:

@@ -98,7 +98,7 @@ class AttachedLink(StayingLink):
     Its fd is the target's.
     """
 
-    __slots__ = ("_attach_type",)
+    __slots__ = ("_alone", "_attach_type")
 
     def __init__(
         self,
@@ -106,14 +106,30 @@ class AttachedLink(StayingLink):
         program: Program,
         attach_type: int,
         attach: Callable[[], object],
+        *,
+        alone: bool = False,
     ) -> None:
+        self._alone: Final = alone
+        """Whether the kernel detaches what is there, whichever program is given."""
         self._attach_type: Final = attach_type
         super().__init__(syscalls.dup(target_fd, what=program.what), program, attach)
 
     def _take_off(self) -> None:
-        syscalls.prog_detach(
-            self._prog.fileno(),
-            self._fd.fileno(),
-            self._attach_type,
-            what=self.what,
-        )
+        if self._alone and not self._is_there():
+            log.debug("%s: no longer there", self.what)
+            return
+        try:
+            syscalls.prog_detach(
+                self._prog.fileno(),
+                self._fd.fileno(),
+                self._attach_type,
+                what=self.what,
+            )
+        except FileNotFoundError as error:
+            log.debug("%s: no longer there: %s", self.what, error)
+
+    def _is_there(self) -> bool:
+        """Whether the program is the one in place."""
+        ours = syscalls.prog_info(self._prog.fileno(), what=self.what).id
+        target, hook = self._fd.fileno(), self._attach_type
+        return ours in syscalls.prog_query(target, hook, what=self.what).prog_ids

@@ -10,6 +10,7 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
 from skelgen.runtime.listing import Listed
 from skelgen.runtime.log import debug
+from skelgen.runtime.pins import checked_path, remove
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ class Link(Listed):
     @classmethod
     def from_pin(cls, path: str | os.PathLike[str]) -> Self:
         """Open a link pinned under a path of a bpffs, Linux 5.7."""
-        link = cls(syscalls.obj_get(path, what=f"link at '{os.fspath(path)}'"))
-        link._pin_path = os.fspath(path)
+        place = checked_path(path, "link: path")
+        link = cls(syscalls.obj_get(place, what=f"link at '{place}'"))
+        link._pin_path = place
         return link
 
     @property
@@ -86,21 +88,32 @@ class Link(Listed):
         for cgroup, xdp, tcx, netkit, netns and iter links.
         """
         old_fd = 0 if old is None else old.fd()
-        syscalls.link_update(self.fd(), program.fd(), old_fd=old_fd, what=self.what)
+        try:
+            syscalls.link_update(self.fd(), program.fd(), old_fd=old_fd, what=self.what)
+        except BpfOSError as error:
+            if old is not None and error.errno == errno.EPERM:
+                tell_another(
+                    error,
+                    lambda: self.info().prog_id,
+                    lambda: old.info().id,
+                    old.what,
+                )
+            raise
         self.program = program
 
     def pin(self, path: str | os.PathLike[str]) -> None:
         """Keep it attached, also after this process, under a path of a bpffs."""
         if self._pin_path is not None:
             raise StateError(f"{self.what}: pinned already, at '{self._pin_path}'")
-        syscalls.obj_pin(self.fd(), path, what=self.what)
-        self._pin_path = os.fspath(path)
+        place = checked_path(path, f"{self.what}: path")
+        syscalls.obj_pin(self.fd(), place, what=self.what)
+        self._pin_path = place
 
     def unpin(self) -> None:
         """Remove the pin; the program stays attached as long as this link."""
         if self._pin_path is None:
             raise StateError(f"{self.what}: not pinned")
-        os.unlink(self._pin_path)
+        remove(self._pin_path, self.what)
         self._pin_path = None
 
     def detach(self) -> None:
@@ -149,3 +162,22 @@ def detach_at_last(detach: Callable[[], None]) -> None:
         detach()
         if not isinstance(error, BpfError):  # an interrupt
             raise
+
+
+def tell_another(
+    error: BpfOSError,
+    there: Callable[[], int | None],
+    named: Callable[[], int],
+    what: str,
+) -> None:
+    """Say of an update that another is in place than was named, if it is so.
+
+    ``there`` and ``named`` return kernel ids.
+    """
+    try:
+        found, wanted = there(), named()
+    except BpfError:
+        return
+    if found is not None and found != wanted:
+        note = f"what is in place has id {found}, and not {wanted} as {what}"
+        error.__notes__ = [note]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count
+from weakref import WeakKeyDictionary
+
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import NotSupportedError, os_error
 from skelgen.runtime.links.base import Link
@@ -22,10 +25,18 @@ _SO_ATTACH_REUSEPORT_EBPF: Final = 52
 _SO_DETACH_REUSEPORT_BPF: Final = 68
 
 
-class SocketLink(Link):
-    """A program on a socket; it goes with the socket, or when this is destroyed."""
+_newest: WeakKeyDictionary[socket, dict[int, int]] = WeakKeyDictionary()
+"""Of each socket the number of the last link, by the option that detaches it."""
+_numbers = count(1)
 
-    __slots__ = ("_detach_option", "_socket")
+
+class SocketLink(Link):
+    """A program on a socket; it goes with the socket, or when this is destroyed.
+
+    A socket has one program: another one that was attached since stays.
+    """
+
+    __slots__ = ("_detach_option", "_number", "_socket")
 
     def __init__(self, socket: socket, program: Program, *, reuseport: bool) -> None:
         option = _SO_ATTACH_REUSEPORT_EBPF if reuseport else _SO_ATTACH_BPF
@@ -41,6 +52,8 @@ class SocketLink(Link):
         self._detach_option: Final = (
             _SO_DETACH_REUSEPORT_BPF if reuseport else _SO_DETACH_FILTER
         )
+        self._number: Final = next(_numbers)
+        _newest.setdefault(socket, {})[self._detach_option] = self._number
 
     def info(self) -> LinkInfo:
         """Raise: only BPF links have it."""
@@ -71,7 +84,8 @@ class SocketLink(Link):
         """Take the program off the socket, once."""
         if self._fd.closed:
             return
-        if self._mine() and self._socket.fileno() >= 0:
+        newest = _newest.get(self._socket, {}).get(self._detach_option)
+        if newest == self._number and self._mine() and self._socket.fileno() >= 0:
             try:
                 self._socket.setsockopt(_SOL_SOCKET, self._detach_option, 0)
             except OSError as error:  # ENOENT: someone else took it off
@@ -79,5 +93,5 @@ class SocketLink(Link):
         super().destroy()
 
     def __del__(self) -> None:
-        if hasattr(self, "_detach_option"):  # the constructor came that far
+        if hasattr(self, "_number"):  # the constructor came that far
             self.destroy()

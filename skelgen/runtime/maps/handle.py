@@ -251,11 +251,15 @@ class MapHandle(Defined):
         Those are the paths it was pinned under here, and ``pin_path`` if load found
         or made it there.
         """
-        paths = list(self._pinned) if path is None else [os.fspath(path)]
+        from skelgen.runtime import pins  # noqa: PLC0415 - rare
+
+        paths = list(self._pinned)
+        if path is not None:
+            paths = [pins.checked_path(path, f"{self.what}: path")]
         if not paths:
             raise StateError(f"{self.what}: not pinned")
         for pinned in paths:
-            os.unlink(pinned)
+            pins.remove(pinned, self.what)
             if pinned in self._pinned:
                 self._pinned.remove(pinned)
 
@@ -269,7 +273,9 @@ class MapHandle(Defined):
             path = self.pin_path
         if path is None:
             raise StateError(f"{self.what}: no path to pin it to, and no pin_path")
-        return os.fspath(path)
+        from skelgen.runtime import pins  # noqa: PLC0415 - rare
+
+        return pins.checked_path(path, f"{self.what}: path")
 
     # -- for the loader --------------------------------------------------------
 

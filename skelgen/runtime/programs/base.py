@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # pyright: reportPrivateUsage=false
 # objects have methods for their programs alone
-import os
+import errno
 
 from skelgen.model.attach import Tracing, TracingMulti
 from skelgen.model.enums import ProgType
@@ -12,12 +12,19 @@ from skelgen.plain import plain
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import BOOL, U32
 from skelgen.runtime.entry import attaching
-from skelgen.runtime.errors import AttachError, BpfError, ClosedError, StateError
+from skelgen.runtime.errors import (
+    AttachError,
+    BpfError,
+    BpfOSError,
+    ClosedError,
+    StateError,
+)
 from skelgen.runtime.listing import Listed
 from skelgen.runtime.programs.setting import AutoAttach, LogSize, Name, Setting
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
     from typing import Any, Final, Self, TypedDict, Unpack
 
@@ -53,6 +60,23 @@ _COPIED: Final = (
 )
 """Where the settings are that a clone has of its program."""
 _IN_NAMES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_."
+_LEAST_PACKET: Final[dict[int, int]] = dict.fromkeys(
+    (
+        ProgType.XDP,
+        ProgType.SCHED_CLS,
+        ProgType.SCHED_ACT,
+        ProgType.CGROUP_SKB,
+        ProgType.SOCKET_FILTER,
+        ProgType.FLOW_DISSECTOR,
+        ProgType.NETFILTER,
+        ProgType.LWT_IN,
+        ProgType.LWT_OUT,
+        ProgType.LWT_XMIT,
+        ProgType.LWT_SEG6LOCAL,
+    ),
+    14,
+)
+"""Bytes of the shortest packet that a type can be run on."""
 _PACKET_HEADROOM: Final = 256  # XDP_PACKET_HEADROOM: how far a packet can grow
 
 
@@ -333,18 +357,28 @@ class Program(Listed):
         """
         if data_size_out is None:
             data_size_out = len(data) + _PACKET_HEADROOM if data else 0
-        return syscalls.prog_test_run(
-            self.fd(),
-            data=data,
-            ctx=ctx,
-            repeat=repeat,
-            flags=flags,
-            cpu=cpu,
-            batch_size=batch_size,
-            data_size_out=data_size_out,
-            ctx_size_out=ctx_size_out,
-            what=self.what,
-        )
+        try:
+            return syscalls.prog_test_run(
+                self.fd(),
+                data=data,
+                ctx=ctx,
+                repeat=repeat,
+                flags=flags,
+                cpu=cpu,
+                batch_size=batch_size,
+                data_size_out=data_size_out,
+                ctx_size_out=ctx_size_out,
+                what=self.what,
+            )
+        except BpfOSError as error:
+            least = _LEAST_PACKET.get(self._type, 0)
+            size = 0 if data is None else memoryview(data).nbytes
+            if error.errno == errno.EINVAL and size < least:
+                error.add_note(
+                    f"a packet has {least} bytes or more, its Ethernet header among"
+                    f" them; data has {size}"
+                )
+            raise
 
     def pin(self, path: str | os.PathLike[str]) -> None:
         """Keep it in the kernel under a path of a bpffs, Linux 4.4.
@@ -354,19 +388,21 @@ class Program(Listed):
         from skelgen.runtime import pins  # noqa: PLC0415 - rare
 
         fd = self.fd()
-        place = os.fspath(path)
+        place = pins.checked_path(path, f"{self.what}: path")
         pins.pin(fd, place, self.what)
         self._pins.append(place)
 
     def unpin(self, path: str | os.PathLike[str] | None = None) -> None:
         """Remove the pin at a path, or all that :meth:`pin` made."""
+        from skelgen.runtime import pins  # noqa: PLC0415 - rare
+
         if path is None:
             while self._pins:
-                os.unlink(self._pins[-1])
+                pins.remove(self._pins[-1], self.what)
                 self._pins.pop()
             return
-        place = os.fspath(path)
-        os.unlink(place)
+        place = pins.checked_path(path, f"{self.what}: path")
+        pins.remove(place, self.what)
         if place in self._pins:
             self._pins.remove(place)
 

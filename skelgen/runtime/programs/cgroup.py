@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import os
+from functools import partial
 
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime import features, syscalls
+from skelgen.runtime.codec import U32, U64, checked
+from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.attached import AttachedLink
 from skelgen.runtime.links.base import Link
+from skelgen.runtime.pins import checked_path
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import HasFd, Opened, ordering
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import os
     from typing import Final
 
 _F_ALLOW_MULTI: Final = 1 << 1
@@ -44,52 +48,56 @@ class CgroupProgram(Program):
 
         Through a BPF link (Linux 5.7), next to whatever is attached there. On older
         kernels, or with ``link=False``, with ``BPF_PROG_ATTACH`` and ``flags``:
-        ``BPF_F_ALLOW_MULTI`` (2, the default), ``BPF_F_ALLOW_OVERRIDE`` (1); a link
-        knows ``BPF_F_PREORDER`` (64, Linux 6.15) only. ``attach_type`` is needed for
-        ``SEC("cgroup/skb")``. The place among other programs (Linux 6.16) is as for
-        :meth:`TcProgram.attach`.
+        ``BPF_F_ALLOW_MULTI`` (2, the default), ``BPF_F_ALLOW_OVERRIDE`` (1), which
+        takes the place of what is attached there; a link knows ``BPF_F_PREORDER`` (64,
+        Linux 6.15) only. ``attach_type`` is needed for ``SEC("cgroup/skb")``. The place
+        among other programs (Linux 6.16) is as for :meth:`TcProgram.attach`. Raises
+        AttachError for what is no cgroup of version 2.
         """
         prog_fd = self.fd()
-        where = cgroup if isinstance(cgroup, int) else os.fspath(cgroup)
-        what = f"{self.what} on cgroup '{where}'"
+        if not isinstance(cgroup, int):
+            cgroup = checked_path(cgroup, f"{self.what}: cgroup")
+        what = f"{self.what} on cgroup '{cgroup}'"
         hook = self._hook(attach_type)
         if link is None:
             link = features.LINK_CREATE.supported() is not False
         place, relative_fd, relative_id = ordering(
             before, after, first=first, last=last, what=what
         )
-        with Opened(cgroup, directory=True) as directory:
-            if link:
-                fd = syscalls.link_create_ordered(
-                    prog_fd,
-                    directory,
-                    hook,
-                    flags=flags | place,
-                    relative_fd=relative_fd,
-                    relative_id=relative_id,
-                    expected_revision=expected_revision,
-                    what=what,
-                )
-                return Link(fd, self)
-            return AttachedLink(
+        checked(U32, flags, f"{what}: flags")
+        checked(U64, expected_revision, f"{what}: expected_revision")
+        if not link:
+            flags = flags or _F_ALLOW_MULTI
+        with Opened(cgroup, "cgroup", what=what, directory=True) as directory:
+            function = syscalls.link_create_ordered if link else syscalls.prog_attach
+            attach = partial(
+                function,
+                prog_fd,
                 directory,
-                self,
                 hook,
-                lambda: syscalls.prog_attach(
-                    prog_fd,
-                    directory,
-                    hook,
-                    flags=(flags or _F_ALLOW_MULTI) | place,
-                    relative_fd=relative_fd,
-                    relative_id=relative_id,
-                    expected_revision=expected_revision,
-                    what=what,
-                ),
+                flags=flags | place,
+                relative_fd=relative_fd,
+                relative_id=relative_id,
+                expected_revision=expected_revision,
+                what=what,
             )
+            try:
+                if link:
+                    return Link(attach() or 0, self)
+                alone = not flags & _F_ALLOW_MULTI
+                return AttachedLink(directory, self, hook, attach, alone=alone)
+            except BpfOSError as error:
+                from skelgen.runtime.place_hints import (  # noqa: PLC0415 - rare
+                    explain_cgroup,
+                )
+
+                explain_cgroup(error, self, cgroup, directory, hook)
+                raise
 
     def _hook(self, attach_type: int | None) -> int:
         if attach_type is not None:
-            return attach_type
+            given: int = checked(U32, attach_type, f"{self.what}: attach_type")
+            return given
         # CGROUP_INET_INGRESS is 0 too, but cgroup/skb means either
         if self.attach_type == 0 and self.spec.section.lstrip("?") == "cgroup/skb":
             raise self.attach_error(

@@ -1,7 +1,10 @@
 """Programs that replace a function of another program."""
 
+import errno
+
 from skelgen.runtime import syscalls
 from skelgen.runtime.attach_btf import function_of_program
+from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.target import HasFd, fd_of
 from skelgen.runtime.programs.tracing import TracingProgram
@@ -27,17 +30,26 @@ class ExtensionProgram(TracingProgram):
     ) -> Link:
         """Replace the function that it was loaded for, or another of the same form.
 
-        ``program`` (or its fd) and ``function`` name the other one (Linux 5.10).
+        ``program`` (or its fd) and ``function`` name the other one (Linux 5.10). Once
+        it was detached it can be attached again; before 5.10 it has to be loaded
+        again.
         """
-        if program is None and function is None:
-            return super().attach(cookie=cookie)
         prog_fd = self.fd()
+        if program is None and function is None:
+            try:
+                return super().attach(cookie=cookie)
+            except BpfOSError as error:
+                # the kernel forgets the target that it was loaded for once it was
+                # attached, and wants to be told of it again
+                if error.errno != errno.EINVAL or self.target_program is None:
+                    raise
+            program, function = self.target_program, self.attach_target
         name = function or self.attach_target
         if program is None or name is None:
             raise self.attach_error(
                 "it takes a program and a function; call attach(program, function)"
             )
-        target_fd = fd_of(program)
+        target_fd = fd_of(program, f"{self.what}: program")
         fd = syscalls.link_create_tracing(
             prog_fd,
             0,

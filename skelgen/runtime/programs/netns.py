@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from skelgen.runtime import syscalls
+from skelgen.runtime.codec import I32, U32, checked
+from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import Opened
@@ -33,13 +35,19 @@ class NetnsProgram(Program):
     ) -> Link:
         """Attach to a network namespace, by path or fd; the thread's by default."""
         prog_fd = self.fd()
-        with Opened(netns) as namespace:
-            fd = syscalls.link_create(
-                prog_fd,
-                namespace,
-                self.attach_type,
-                what=f"{self.what} on a network namespace",
-            )
+        what = f"{self.what} on network namespace {netns!r}"
+        with Opened(netns, "netns", what=what) as namespace:
+            try:
+                fd = syscalls.link_create(
+                    prog_fd, namespace, self.attach_type, what=what
+                )
+            except BpfOSError as error:
+                from skelgen.runtime.place_hints import (  # noqa: PLC0415 - rare
+                    explain_netns,
+                )
+
+                explain_netns(error, namespace)
+                raise
         return Link(fd, self)
 
 
@@ -69,7 +77,7 @@ class NetfilterProgram(Program):
             prog_fd,
             family=_number(family, _FAMILIES, f"{self.what}: family"),
             hook=_number(hook, _HOOKS, f"{self.what}: hook"),
-            priority=priority,
+            priority=checked(I32, priority, f"{self.what}: priority"),
             flags=1 if defrag else 0,
             what=f"{self.what} on netfilter hook {family} {hook}",
         )
@@ -78,7 +86,8 @@ class NetfilterProgram(Program):
 
 def _number(value: str | int, names: dict[str, int], what: str) -> int:
     if isinstance(value, int):
-        return value
-    if value not in names:
+        number: int = checked(U32, value, what)
+        return number
+    if not isinstance(value, str) or value not in names:
         raise ValueError(f"{what} must be one of {', '.join(names)}, not {value!r}")
     return names[value]

@@ -4,6 +4,7 @@ import errno
 
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime import syscalls
+from skelgen.runtime.codec import U32, checked
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.attached import AttachedLink
 from skelgen.runtime.links.base import Link
@@ -14,6 +15,9 @@ from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from socket import socket
+    from typing import Final
+
+_OF_SOCKETS: "Final" = ("fileno", "setsockopt")
 
 
 class SocketProgram(Program):
@@ -29,6 +33,14 @@ class SocketProgram(Program):
         ``sk_reuseport`` chooses among the sockets of a group.
         """
         self.fd()  # not loaded is the first thing to say
+        if not all(callable(getattr(socket, name, None)) for name in _OF_SOCKETS):
+            hint = ""
+            if isinstance(socket, int):
+                hint = "; of an fd make one: socket.socket(fileno=os.dup(fd))"
+            raise TypeError(
+                f"{self.what}: socket must be a socket.socket, got"
+                f" {type(socket).__name__}{hint}"
+            )
         return SocketLink(socket, self, reuseport=self.type == ProgType.SK_REUSEPORT)
 
 
@@ -56,8 +68,21 @@ class SockmapProgram(Program):
                 f'SEC("{self.spec.section}") does not say for what; call '
                 "attach(map, attach_type=AttachType.SK_SKB_STREAM_VERDICT)"
             )
-        map_fd = fd_of(map)
+        checked(U32, hook, f"{self.what}: attach_type")
+        map_fd = fd_of(map, f"{self.what}: map")
         what = f"{self.what} on map fd {map_fd}"
+        try:
+            return self._attach(prog_fd, map_fd, hook, what)
+        except BpfOSError as error:
+            from skelgen.runtime.place_hints import (  # noqa: PLC0415 - rare
+                SOCKET_MAPS,
+                explain_map,
+            )
+
+            explain_map(error, map_fd, SOCKET_MAPS)
+            raise
+
+    def _attach(self, prog_fd: int, map_fd: int, hook: int, what: str) -> Link:
         try:
             return Link(syscalls.link_create(prog_fd, map_fd, hook, what=what), self)
         except BpfOSError as error:

@@ -7,7 +7,9 @@ import os
 
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import U32, checked
+from skelgen.runtime.errors import BpfError, os_error
 from skelgen.runtime.links.base import Link
+from skelgen.runtime.pins import checked_path
 from skelgen.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -24,22 +26,25 @@ class HasFd(Protocol):
         ...
 
 
-def fd_of(thing: HasFd | int) -> int:
-    """Return the fd of a map, program or link, or the fd that it is itself."""
+def fd_of(thing: HasFd | int, whose: str) -> int:
+    """Return the fd of a map, program or link, or the fd that it is itself.
+
+    ``whose`` it is goes before what errors say.
+    """
     if isinstance(thing, int):
-        return good_number(thing, "a file descriptor")
+        return good_number(thing, whose)
     if not callable(getattr(thing, "fd", None)):
         raise TypeError(
-            "a map, program or link (or its fd) is wanted, got"
+            f"{whose} must be an object with an fd or the fd itself, got"
             f" {type(thing).__name__}"
         )
     return thing.fd()
 
 
-def good_number(number: int, what: str) -> int:
-    """Return an fd or index if it can be one; ValueError says what it is not."""
+def good_number(number: int, whose: str) -> int:
+    """Return an fd if it can be one."""
     if not 0 <= number < 1 << 31:
-        raise ValueError(f"{number} is no number of {what}")
+        raise ValueError(f"{whose} must be a file descriptor, got {number}")
     return number
 
 
@@ -91,24 +96,41 @@ def interface_index(program: Program, interface: str | int) -> int:
 
 
 class Opened:
-    """A path opened for a while, or an fd that stays its owner's."""
+    """A path opened for a while, or an fd that stays its owner's.
 
-    __slots__ = ("_directory", "_mine", "_target")
+    ``what`` is attached there, as errors call it, and ``name`` the argument.
+    """
+
+    __slots__ = ("_directory", "_mine", "_name", "_target", "_what")
 
     def __init__(
-        self, target: str | os.PathLike[str] | int, *, directory: bool = False
+        self,
+        target: str | os.PathLike[str] | int,
+        name: str,
+        *,
+        what: str,
+        directory: bool = False,
     ) -> None:
         self._target: Final = target
+        self._name: Final = name
+        self._what: Final = what
         self._directory: Final = directory
         self._mine: syscalls.Fd | None = None
 
     def __enter__(self) -> int:
-        if isinstance(self._target, int):
-            return self._target
-        flags = os.O_RDONLY | os.O_CLOEXEC
+        target = self._target
+        if isinstance(target, int):
+            return good_number(target, f"{self._what}: {self._name}")
+        path = checked_path(target, f"{self._what}: {self._name}")
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
         if self._directory:
             flags |= os.O_DIRECTORY
-        self._mine = syscalls.Fd(os.open(self._target, flags))
+        try:
+            self._mine = syscalls.Fd(syscalls.good_fd(os.open(path, flags)))
+        except BpfError:
+            raise
+        except OSError as error:
+            raise os_error(error.errno or 0, command="open", what=self._what) from error
         return self._mine.fileno()
 
     def __exit__(self, *exc: object) -> None:

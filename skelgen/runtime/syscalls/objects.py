@@ -73,7 +73,13 @@ def obj_get(
         flags |= _F_PATH_FD
     attr = bytearray(_OBJ.pack(memory.text(os.fspath(path)), 0, flags, dir_fd or 0))
     command = Command.OBJ_GET
-    return check_fd(command, bpf(command, attr), what or f"'{os.fspath(path)}'")
+    result = bpf(command, attr)
+    try:
+        return check_fd(command, result, what or f"'{os.fspath(path)}'")
+    except PermissionError as error:
+        if diagnose.is_bpffs(os.fspath(path)) is False:
+            error.__notes__ = [diagnose.no_bpffs(os.fspath(path))]
+        raise
 
 
 def get_next_id(kind: str, start: int) -> int | None:

@@ -60,16 +60,42 @@ def call(
 # -- bpf(2) --------------------------------------------------------------------
 
 
+_ANSWERED: Final = frozenset(
+    (
+        Command.PROG_TEST_RUN,
+        Command.PROG_GET_NEXT_ID,
+        Command.MAP_GET_NEXT_ID,
+        Command.BTF_GET_NEXT_ID,
+        Command.LINK_GET_NEXT_ID,
+        Command.OBJ_GET_INFO_BY_FD,
+        Command.PROG_QUERY,
+        Command.TASK_FD_QUERY,
+        Command.MAP_LOOKUP_BATCH,
+        Command.MAP_LOOKUP_AND_DELETE_BATCH,
+        Command.MAP_UPDATE_BATCH,
+        Command.MAP_DELETE_BATCH,
+    )
+)
+"""Commands with members of ``union bpf_attr`` that the kernel writes to.
+
+``PROG_LOAD`` and ``BTF_LOAD`` do so for the log's true size, where it is asked for.
+"""
+
+
 def bpf(
     command: int, attr: bytearray, size: int | None = None, *, again: bool = True
 ) -> tuple[int, int]:
     """Do one ``bpf(2)`` command; the kernel may write to ``attr``.
 
     Without a size the kernel is told of the bytes up to the last that is not zero,
-    so that a kernel that does not know a field accepts a call that does not use it.
+    as libbpf tells it of a whole member: a kernel takes fields that it does not know
+    if they are zero. Where it answers in the attr it is told of all of it, for it
+    leaves out what is beyond.
     """
     address = ctypes.addressof(ctypes.c_char.from_buffer(attr))
-    if size is None:
+    if size is None and command in _ANSWERED:
+        size = len(attr)
+    elif size is None:
         size = min(len(attr), -(-len(attr.rstrip(b"\0")) // 8) * 8)
     if again:
         return call(NR_BPF, command, address, size)
@@ -139,8 +165,14 @@ class Memory:
         return ctypes.addressof(copy)
 
     def text(self, data: str | bytes) -> int:
-        """Return the address of a NUL-terminated copy of a path or name."""
-        copy = ctypes.create_string_buffer(os.fsencode(data))
+        """Return the address of a NUL-terminated copy of a path or name.
+
+        Raises ValueError for one with a NUL in it, which would be its end.
+        """
+        encoded = os.fsencode(data)
+        if b"\0" in encoded:
+            raise ValueError(f"a NUL in {data!r}, which would end there")
+        copy = ctypes.create_string_buffer(encoded)
         self._kept.append(copy)
         return ctypes.addressof(copy)
 

@@ -47,7 +47,7 @@ from skelgen.runtime.programs import (
     XdpProgram,
     program_class,
 )
-from tests.harness.fake_kernel import Call, FakeKernel
+from tests.harness.fake_kernel import FIRST_FD, Call, FakeKernel
 from tests.harness.programs import loaded, opened
 
 SECTIONS = (
@@ -164,6 +164,35 @@ def test_an_extension_replaces_a_function(
     assert asked == [("prog", target.fd(), "other"), ("prog", target.fd(), "handle")]
 
 
+def test_an_extension_is_attached_again(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel forgets its target once it was attached (``bpf_tracing_prog_attach``)."""
+    from skelgen.runtime.programs import extension
+
+    monkeypatch.setattr(extension, "function_of_program", lambda *_: 42)
+    target = loaded("xdp", XdpProgram, name="target")
+    program = opened("freplace/handle", ExtensionProgram)
+    program.set_attach_target("handle", program=target)
+    program.adopt(syscalls.Fd(FIRST_FD + 500))
+    kernel.open.add(FIRST_FD + 500)
+    program.attach().detach()
+
+    def forgotten(call: Call) -> int | None:
+        return None if call.u32(4) else -errno.EINVAL
+
+    kernel.always("LINK_CREATE", forgotten)
+    kernel.always("RAW_TRACEPOINT_OPEN", -errno.EINVAL)
+    link = program.attach()
+    last = kernel.named("LINK_CREATE")[-1]
+    assert [last.u32(o) for o in (0, 4, 8, 16)] == [program.fd(), target.fd(), 0, 42]
+    link.destroy()
+    # one whose target is not known says what the kernel says
+    other = loaded("freplace/handle", ExtensionProgram)
+    with pytest.raises(BpfOSError, match="EINVAL"):
+        other.attach()
+
+
 # -- iterators -----------------------------------------------------------------
 
 
@@ -175,23 +204,52 @@ def test_iterators_say_what_they_walk(kernel: FakeKernel, tmp_path: Path) -> Non
         seen.append(call.memory(16, size) if size else b"")
 
     kernel.always("LINK_CREATE", look)
-    program = loaded("iter/bpf_map_elem", IterProgram)
+    tasks = loaded("iter/task", IterProgram)
     for link in (
-        program.attach(),
-        program.attach(map=77),
-        program.attach(tid=5),
-        program.attach(pid=6),
+        tasks.attach(),
+        loaded("iter/bpf_map_elem", IterProgram).attach(map=77),
+        tasks.attach(tid=5),
+        tasks.attach(pid=6),
     ):
         assert isinstance(link, IterLink)
     assert seen[0] == b""
     assert struct.unpack_from("=I", seen[1]) == (77,)
     assert struct.unpack_from("=III", seen[2]) == (5, 0, 0)
     assert struct.unpack_from("=III", seen[3]) == (0, 6, 0)
-    program.attach(cgroup=str(tmp_path), order=2)
+    groups = loaded("iter/cgroup", IterProgram)
+    groups.attach(cgroup=tmp_path, order=2)
     order, directory, number = struct.unpack("=IIQ", seen[4])
     assert (order, number) == (2, 0)
     with pytest.raises(OSError, match="Bad file"):
         os.fstat(directory)  # closed again
+    groups.attach(order=1)  # from the root
+    assert struct.unpack("=IIQ", seen[5]) == (1, 0, 0)
+
+
+def test_iterators_take_what_is_theirs(kernel: FakeKernel, tmp_path: Path) -> None:
+    """The kernel would read a map's fd as a thread, or look at nothing."""
+    tasks = loaded("iter/task", IterProgram)
+    given: dict[str, object]
+    for given in ({"map": 5}, {"cgroup": tmp_path}, {"order": 1}):
+        with pytest.raises(ValueError, match=f"it takes no {next(iter(given))}"):
+            tasks.attach(**given)
+    sockets = loaded("iter/tcp", IterProgram)
+    with pytest.raises(ValueError, match="it takes no pid"):
+        sockets.attach(pid=1)
+    with pytest.raises(OverflowError, match="tid must be"):
+        tasks.attach(tid=1 << 32)
+    elements = loaded("iter/bpf_map_elem", IterProgram)
+    with pytest.raises(AttachError, match=r"which map to walk; call attach\(map=...\)"):
+        elements.attach()
+    with pytest.raises(AttachError, match="in which order to walk"):
+        loaded("iter/cgroup", IterProgram).attach(cgroup=tmp_path)
+    for junk in ("x", 1.5, b"x"):
+        with pytest.raises(TypeError, match="map must be an object with an fd"):
+            elements.attach(map=junk)
+    for number in (-1, 1 << 31, 1 << 64):
+        with pytest.raises(ValueError, match="map must be a file descriptor"):
+            elements.attach(map=number)
+    assert not kernel.named("LINK_CREATE")
 
 
 def test_an_iterator_is_read_like_a_file(kernel: FakeKernel) -> None:
@@ -318,7 +376,7 @@ def test_a_cgroup_is_opened_for_the_call(kernel: FakeKernel, tmp_path: Path) -> 
     program.attach(9)
     with pytest.raises(FileNotFoundError):
         program.attach(tmp_path / "none")
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(BpfOSError, match="ENOTDIR"):
         program.attach("/etc/passwd")
     first, second = kernel.named("LINK_CREATE")
     assert [first.u32(o) for o in (8, 12)] == [AttachType.CGROUP_INET_EGRESS, 16]

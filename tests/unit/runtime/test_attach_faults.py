@@ -238,6 +238,9 @@ def test_a_socket_without_an_fd_for_the_link(kernel: FakeKernel) -> None:
         def setsockopt(self, *_args: object) -> None:
             raise AssertionError("attached before there was an fd to detach with")
 
+        def fileno(self) -> int:
+            return 3
+
     program = loaded("socket", SocketProgram)
     sock: Any = Socket()
     with faults(0, errno.EMFILE, names=("fcntl",)), pytest.raises(BpfOSError) as caught:

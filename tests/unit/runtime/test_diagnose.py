@@ -39,7 +39,7 @@ class Files:
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> Files:
     files = Files()
-    monkeypatch.setattr(diagnose, "_read", files.read)
+    monkeypatch.setattr(diagnose, "read_text", files.read)
     features.MEMCG_ACCOUNT.assume(True)
     monkeypatch.setattr(features.MEMCG_ACCOUNT, "_known", True)
     return files

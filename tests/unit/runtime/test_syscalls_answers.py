@@ -1,0 +1,134 @@
+"""Every command that the kernel answers in its attr is told of the whole of it.
+
+What it is not told of it leaves as it is: the revision of a cgroup was always 0.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from skelgen.btf.kinds import Kind
+from skelgen.btf.parse import Btf
+from skelgen.btf.resolve import size_of
+from skelgen.btf.types import Struct, Union
+from skelgen.model.enums import AttachType, Command, MapType, ProgType
+from skelgen.runtime import kernel_btf, syscalls
+from skelgen.runtime.errors import KernelBtfError
+from tests.harness.fake_kernel import FakeKernel
+
+ANSWERED = {
+    # the end of the last member of union bpf_attr that the kernel writes to
+    "PROG_LOAD": 144,  # log_true_size
+    "PROG_TEST_RUN": 48,  # ctx_size_out
+    "PROG_GET_NEXT_ID": 8,
+    "MAP_GET_NEXT_ID": 8,
+    "BTF_GET_NEXT_ID": 8,
+    "LINK_GET_NEXT_ID": 8,
+    "OBJ_GET_INFO_BY_FD": 8,  # info_len
+    "PROG_QUERY": 64,  # revision
+    "TASK_FD_QUERY": 48,  # probe_addr
+    "MAP_LOOKUP_BATCH": 36,  # count
+    "MAP_LOOKUP_AND_DELETE_BATCH": 36,
+    "MAP_UPDATE_BATCH": 36,
+    "MAP_DELETE_BATCH": 36,
+}
+"""Of Linux 6.18."""
+MEMBERS = {
+    "PROG_LOAD": (None, "log_true_size"),
+    "PROG_TEST_RUN": ("test", "ctx_size_out"),
+    "PROG_GET_NEXT_ID": (None, "next_id"),
+    "OBJ_GET_INFO_BY_FD": ("info", "info_len"),
+    "PROG_QUERY": ("query", "revision"),
+    "TASK_FD_QUERY": ("task_fd_query", "probe_addr"),
+    "MAP_LOOKUP_BATCH": ("batch", "count"),
+}
+"""Which members those are, by the member of ``union bpf_attr`` that they are in."""
+NOT_ASKED = {"BTF_LOAD"}
+"""It has the true size of a log, which nobody here asks for."""
+QUIET = {
+    *("MAP_CREATE", "MAP_LOOKUP_ELEM", "MAP_UPDATE_ELEM", "MAP_DELETE_ELEM"),
+    *("MAP_GET_NEXT_KEY", "OBJ_PIN", "OBJ_GET", "PROG_ATTACH", "PROG_DETACH"),
+    *("PROG_GET_FD_BY_ID", "MAP_GET_FD_BY_ID", "RAW_TRACEPOINT_OPEN"),
+    *("BTF_GET_FD_BY_ID", "MAP_LOOKUP_AND_DELETE_ELEM", "MAP_FREEZE"),
+    *("LINK_CREATE", "LINK_UPDATE", "LINK_GET_FD_BY_ID", "ENABLE_STATS"),
+    *("ITER_CREATE", "LINK_DETACH", "PROG_BIND_MAP", "TOKEN_CREATE"),
+    *("PROG_STREAM_READ_BY_FD",),
+}
+"""Commands whose result is a number, an fd, or what a pointer leads to."""
+
+CALLS: dict[str, Callable[[], object]] = {
+    "PROG_LOAD": lambda: syscalls.prog_load(
+        type=ProgType.XDP, insns=bytes(16), license="GPL", true_size=[]
+    ),
+    "PROG_TEST_RUN": lambda: syscalls.prog_test_run(5),
+    "PROG_GET_NEXT_ID": lambda: syscalls.get_next_id("prog", 0),
+    "MAP_GET_NEXT_ID": lambda: syscalls.get_next_id("map", 0),
+    "BTF_GET_NEXT_ID": lambda: syscalls.get_next_id("btf", 0),
+    "LINK_GET_NEXT_ID": lambda: syscalls.get_next_id("link", 0),
+    "OBJ_GET_INFO_BY_FD": lambda: syscalls.prog_info(5),
+    "PROG_QUERY": lambda: syscalls.prog_query(5, AttachType.CGROUP_INET_EGRESS),
+    "TASK_FD_QUERY": lambda: syscalls.task_fd_query(1, 5),
+    "MAP_UPDATE_BATCH": lambda: syscalls.map_update_batch(5, b"k", b"v", 1),
+    "MAP_DELETE_BATCH": lambda: syscalls.map_delete_batch(5, b"k", 1),
+    "MAP_LOOKUP_BATCH": lambda: lookup_batch(delete=False),
+    "MAP_LOOKUP_AND_DELETE_BATCH": lambda: lookup_batch(delete=True),
+}
+
+
+def lookup_batch(*, delete: bool) -> None:
+    out = [bytearray(4) for _ in range(3)]
+    syscalls.map_lookup_batch(5, None, *out, 1, delete=delete)
+
+
+def test_every_command_is_in_one_of_the_lists() -> None:
+    names = {command.name for command in Command}
+    names = {name for name in names if name.isupper()}
+    listed = set(ANSWERED) | NOT_ASKED | QUIET
+    assert names - listed <= {"PROG_RUN", "PROG_ASSOC_STRUCT_OPS"}
+    assert listed <= names
+    assert not set(ANSWERED) & QUIET
+    assert set(ANSWERED) == set(CALLS)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_kernel_is_told_of_what_it_writes(kernel: FakeKernel, name: str) -> None:
+    CALLS[name]()
+    (call,) = kernel.named(name)
+    assert call.args[2] >= ANSWERED[name]
+
+
+def test_what_the_kernel_does_not_write_to_is_cut(kernel: FakeKernel) -> None:
+    syscalls.map_create(
+        type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1, name=""
+    )
+    (call,) = kernel.calls
+    assert call.args[2] == 16
+
+
+def members(btf: Btf, type_id: int, base: int = 0) -> Iterator[tuple[str, int, int]]:
+    """Yield name, offset and type of members; those of nameless ones too."""
+    found = btf.type(type_id)
+    assert isinstance(found, Struct | Union)
+    for member in found.members:
+        at = base + member.bit_offset // 8
+        if member.name:
+            yield member.name, at, member.type_id
+        else:
+            yield from members(btf, member.type_id, at)
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_as_the_running_kernel_has_it(name: str) -> None:
+    try:
+        btf = kernel_btf.vmlinux()
+    except KernelBtfError:
+        pytest.skip("needs the kernel's BTF")
+    whole = btf.find("bpf_attr", Kind.UNION)
+    assert whole is not None
+    part, last = MEMBERS[name]
+    if part is not None:
+        (whole,) = (t for n, _, t in members(btf, whole) if n == part)
+    found = [at + size_of(btf, t) for n, at, t in members(btf, whole) if n == last]
+    if not found:
+        pytest.skip(f"this kernel's union bpf_attr has no {last}")
+    assert set(found) == {ANSWERED[name]}
