@@ -181,6 +181,14 @@ def needed(command: str, kind: int | None = None) -> tuple[str, ...]:
     return tuple(_NAMES[cap] for cap in _needed(command, kind))
 
 
+def missing(command: str, kind: int | None = None) -> tuple[str, ...]:
+    """Return the names of those capabilities that this process lacks."""
+    held = read_process().capabilities
+    if held is None:
+        return ()
+    return tuple(_NAMES[cap] for cap in _needed(command, kind) if not _has(held, cap))
+
+
 def _needed(command: str, kind: int | None) -> list[int]:
     caps = list(_NEEDS.get(command, ()))
     if command == "BPF_PROG_LOAD" and kind is not None:

@@ -1,5 +1,7 @@
 """Why the kernel refused a program, from its log and from what the loader knows."""
 
+import errno
+
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.layout import section_vars
@@ -8,13 +10,16 @@ from skelgen.runtime import prog_load
 from skelgen.runtime.core_program import missing
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.log import debug
+from skelgen.runtime.refusal import causes, helper
 from skelgen.runtime.verifier.facts import Facts, Names
 from skelgen.runtime.verifier.lines import Lines
 from skelgen.runtime.verifier.log import Log, read_log
-from skelgen.runtime.verifier.report import verifier_error
+from skelgen.runtime.verifier.report import useful_lines, verifier_error
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from skelgen.btf.core.reloc import CoreRelo
     from skelgen.btf.parse import Btf
     from skelgen.model.linked import Linked
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.programs.base import Program
 
 _SLEEPABLE = 1 << 4  # BPF_F_SLEEPABLE
+_UNCLEAR = (errno.EPERM, errno.EACCES, errno.EINVAL)
 _MARKER = "call unknown#"
 
 
@@ -34,14 +40,20 @@ def explain(
     linked: "Linked",
     refused: prog_load.Refused,
     poisoned: "dict[int, CoreRelo]",
+    request: "dict[str, Any]",
 ) -> "BpfError":
     """Return the error that says most about a refused program.
 
-    ``poisoned`` are the CO-RE relocations of it that had no answer.
+    ``poisoned`` are the CO-RE relocations of it that had no answer, ``request`` what
+    the kernel was asked for.
     """
     error, log = refused.error, refused.log
-    if not log.strip():
-        return prog_load.without_log(error, program.what, program.type, len(linked))
+    if not useful_lines(log):
+        silent = prog_load.without_log(error, program.what, program.type, len(linked))
+        if error.errno in _UNCLEAR:
+            for note in _causes(request, types):
+                silent.add_note(note)
+        return silent
     try:
         facts = _facts(parts, types, program, linked, read_log(log), poisoned)
         verdict = verifier_error(error.errno or 0, program.name, log, facts)
@@ -63,6 +75,14 @@ def explain(
         result.add_note(f"hint: {verdict.hint}")
     result.__cause__ = verdict
     return result
+
+
+def _causes(request: "dict[str, Any]", types: "LoadTypes") -> list[str]:
+    try:
+        return causes(request, types)
+    except (BpfError, BtfParseError, OSError) as fault:
+        debug("program '%s': nothing was tried: %r", request["name"], fault)
+        return []
 
 
 def _target(parts: "Parts") -> str:
@@ -98,6 +118,7 @@ def _facts(
         names=_names(parts, types.btf, linked),
         find_struct=lambda name, kernel: _find_struct(types, name, kernel=kernel),
         missing=access,
+        ask_helper=helper,
     )
 
 

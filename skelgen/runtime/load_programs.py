@@ -247,7 +247,7 @@ class ProgramLoader:
 
             poisoned = self._poisoned(spec.name)
             error = explain(
-                self._parts, self._types, program, linked, refused, poisoned
+                self._parts, self._types, program, linked, refused, poisoned, request
             )
             if refused.hint:
                 error.add_note(refused.hint)

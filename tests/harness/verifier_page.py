@@ -52,7 +52,11 @@ A program that the kernel's verifier refuses raises `VerifierError` from `load()
 text says where (the line of C, from the object's line info; no source file is read),
 which instruction and what the verifier knew of its registers, what the verifier said,
 why in one sentence, and what to do. Where nobody knows what is behind a complaint, the
-end of the log stands instead; since Linux 7.3 the kernel's own diagnosis is used then.
+end of the log stands instead; "likely why" stands where the reason is read out of the
+kernel's source, and no kernel was seen to give it yet. A helper that is not allowed is
+asked about: which types of program may call it here. Where the kernel says nothing at
+all, `load()` tries the program in part and says what is accepted.
+Since Linux 7.3 the kernel's own diagnosis is used where nobody knows.
 
 | attribute | what it is |
 |---|---|

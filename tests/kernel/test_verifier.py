@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+import skelgen
+from skelgen import clang
 from skelgen.runtime import kconfig, prog_load
 from skelgen.runtime.errors import BpfError, BpfPermissionError, VerifierError
-from tests.harness import rejected
+from tests.harness import rejected, sources
 
 KERNEL = rejected.kernel()
 RENEW = os.environ.get("SKELGEN_RENEW") == "1"
@@ -148,4 +150,63 @@ def test_a_map_that_is_not_made() -> None:
             obj.load()
     assert caught.value.reason == (
         "map 'packets_seen' is used, and was not made: its autocreate is off"
+    )
+
+
+SILENT = """\
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+SEC("iter/bpf_map_elem") int prog(void *ctx) { return 0; }
+char LICENSE[] SEC("license") = "GPL";
+"""
+WRITES = """\
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+SEC("uprobe") int poke(void *ctx)
+{
+	char c = 1;
+	return bpf_probe_write_user((void *)0x1000, &c, 1);
+}
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+def load_text(folder: Path, text: str) -> BpfError | None:
+    """Load a program; return what it is refused with."""
+    source, output = folder / "it.bpf.c", folder / "it.bpf.o"
+    source.write_text(text)
+    clang.compile_object(source, output, compiler=sources.compiler())
+    with skelgen.open_object(output) as obj:
+        try:
+            obj.load()
+        except BpfError as error:
+            return error
+    return None
+
+
+def test_a_refusal_without_a_word_is_looked_into(tmp_path: Path) -> None:
+    error = load_text(tmp_path, SILENT)
+    if error is None:
+        pytest.skip("this kernel takes programs of iter/bpf_map_elem")
+    assert isinstance(error, BpfPermissionError)
+    notes = "\n".join(error.__notes__)
+    assert "a program that does nothing is refused in its place, too" in notes
+    assert (
+        "on 'bpf_iter_task' one is accepted: this kernel withholds the target" in notes
+    )
+
+
+def test_a_helper_that_this_kernel_withholds(tmp_path: Path) -> None:
+    error = load_text(tmp_path, WRITES)
+    if error is None:
+        pytest.skip("this kernel lets programs call bpf_probe_write_user()")
+    assert isinstance(error, VerifierError)
+    assert error.reason is not None
+    assert error.reason.startswith(
+        'this kernel does not let programs of SEC("uprobe") call bpf_probe_write_user(),'
+        " nor any others: "
+    )
+    assert (
+        error.hint
+        == "'skelgen features --helpers kprobe' lists what such programs may call"
     )

@@ -2,7 +2,7 @@
 
 import re
 
-from skelgen.model.enums import MapType
+from skelgen.model.enums import MapType, ProgType
 from skelgen.runtime.core_patch import POISON
 from skelgen.runtime.relocate import POISON_KFUNC, POISON_MAP
 from skelgen.runtime.verifier.facts import Facts
@@ -37,6 +37,8 @@ _MEMORY = {
 }
 
 
+_CALLERS = 6
+"""Program types that a text names."""
 _NO_MEMORY = frozenset({"a number", "the context", "a map"})
 
 
@@ -85,10 +87,28 @@ def _poisoned(match: re.Match[str], facts: Facts) -> Reason:
 
 def _not_allowed(match: re.Match[str], facts: Facts) -> Reason:
     name = match[1] if match[1].startswith("bpf_") else f"bpf_{match[1]}"
-    return Reason(
-        f"{name}() is not for programs of {facts.type_name}",
-        "'bpftool feature probe' lists the helpers of each program type",
-    )
+    text = f"this kernel does not let programs of {facts.type_name} call {name}()"
+    try:
+        own = ProgType(facts.program_type).name.lower()
+    except ValueError:
+        own = "TYPE"
+    lists = f"'skelgen features --helpers {own}' lists what such programs may call"
+    answer = facts.ask_helper and facts.ask_helper(name, int(match[2]))
+    if not answer:
+        return Reason(text, lists)
+    callers, why = answer
+    if own in callers:
+        return Reason(
+            f"{text}, though others of type {own}",
+            "it depends on what they attach to, or on whether they are sleepable",
+        )
+    if callers:
+        shown = ", ".join(callers[:_CALLERS])
+        more = (
+            f" and {len(callers) - _CALLERS} others" if len(callers) > _CALLERS else ""
+        )
+        return Reason(f"{text}; it does those of type {shown}{more}", lists)
+    return Reason(f"{text}, nor any others: {why}", lists)
 
 
 def _gpl(match: re.Match[str], facts: Facts) -> Reason:
@@ -242,12 +262,12 @@ PATTERNS = (
     Pattern(
         "helper-not-allowed",
         r"(?:program of this type cannot use helper|unknown func|invalid func)"
-        r" (\w+)#-?\d+",
+        r" (\w+)#(-?\d+)",
         _not_allowed,
     ),
     Pattern(
         "helper-not-allowed-attach",
-        r"func (\w+)#\d+ (?:not supported for|supported only for)",
+        r"func (\w+)#(\d+) (?:not supported for|supported only for)",
         _not_allowed,
     ),
     Pattern(

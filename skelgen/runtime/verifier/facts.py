@@ -52,6 +52,7 @@ class Facts:
         names: Names | None = None,
         find_struct: "Callable[[str, bool], tuple[Btf, int] | None] | None" = None,
         missing: "Callable[[int], str | None] | None" = None,
+        ask_helper: "Callable[[str, int], tuple[tuple[str, ...], str] | None] | None" = None,
     ) -> None:
         self.log = log
         self.program_type = program_type
@@ -64,6 +65,8 @@ class Facts:
         self._find_struct = find_struct
         self.missing = missing
         """What an instruction's CO-RE relocation did not find, and where."""
+        self.ask_helper = ask_helper
+        """Which program types may call a helper on this kernel, and why none may."""
 
     # -- the instruction ---------------------------------------------------------
 

@@ -5,7 +5,7 @@ import re
 from skelgen.runtime.verifier.facts import Facts
 from skelgen.runtime.verifier.pattern import Pattern, Reason, say
 
-_TARGET = "see bpftool btf dump file /sys/kernel/btf/vmlinux | grep NAME"
+_TARGET = "'skelgen btf dump --kernel --format raw' lists what this kernel has"
 _OPCODES = {
     "06": ("a long jump (gotol)", "6.6"),
     "e5": ("may_goto (can_loop)", "6.9"),
@@ -68,8 +68,7 @@ PATTERNS = (
         r"|func info record|func_info",
         say(
             "the function records (func_info) do not fit the program",
-            "compile all of it with -g, and link with bpftool gen object or skelgen's"
-            " own linking",
+            "compile all of it with -g, and do not strip its BTF",
             whole=True,
         ),
     ),

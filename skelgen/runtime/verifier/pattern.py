@@ -22,6 +22,8 @@ class Reason(Record):
     """The instruction it is about, where that is not the last one of the log."""
     whole: bool = False
     """It is about the whole program, and no instruction of it."""
+    likely: bool = False
+    """No kernel was seen to refuse a program for it yet; what its words mean is likely."""
 
 
 Explain: TypeAlias = Callable[[re.Match[str], Facts], Reason]

@@ -25,6 +25,79 @@ PATTERNS: tuple[Pattern, ...] = (
     *loading.PATTERNS,
 )
 
+SEEN = frozenset(
+    [
+        "global-caller",
+        "reference-unreleased",
+        "lock-held",
+        "lock-calls",
+        "lock-other",
+        "too-large",
+        "loop-infinite",
+        "loop",
+        "unreachable",
+        "last-insn",
+        "call-depth",
+        "tail-call-stack",
+        "return-range",
+        "return-stack",
+        "null-dereference",
+        "null-arithmetic",
+        "null-type",
+        "scalar-dereference",
+        "map-value-bounds",
+        "map-key-bounds",
+        "memory-bounds",
+        "packet-bounds",
+        "size-zero",
+        "size-zero-old",
+        "offset-unbounded",
+        "pointer-math",
+        "stack-combined",
+        "stack-bounds",
+        "stack-variable",
+        "register-uninitialised",
+        "map-read-only",
+        "misaligned",
+        "context-argument",
+        "context-access",
+        "context-modified",
+        "socket-access",
+        "struct-bounds",
+        "struct-pointer-member",
+        "struct-offset",
+        "kernel-write",
+        "special-field",
+        "kptr-store",
+        "pointer-arithmetic",
+        "frame-pointer",
+        "division",
+        "shift",
+        "iterator-state",
+        "dynptr-state",
+        "special-offset",
+        "lock-in-programs",
+        "helper-missing",
+        "helper-not-allowed",
+        "licence",
+        "kfunc-not-allowed",
+        "sleeps",
+        "map-type",
+        "argument-type",
+        "release",
+        "trusted",
+        "constant",
+        "argument-untyped",
+        "opcode",
+        "legacy-load",
+        "attach-not-sleepable",
+        "attach-not-modifiable",
+    ]
+)
+"""Patterns that a log of a real kernel was explained by, each with a program that is
+refused so (``tests/data/rejected``). The others are read out of the kernel's source: what
+they say is likely, and is said to be."""
+
 
 def find(messages: tuple[str, ...]) -> tuple[Pattern, re.Match[str]] | None:
     """Return the pattern that fits what the verifier said, and its match."""
@@ -45,7 +118,7 @@ def reason(facts: Facts) -> Reason | None:
     found = find(facts.log.messages)
     if found is not None:
         pattern, match = found
-        return pattern.explain(match, facts)
+        return pattern.explain(match, facts)._replace(likely=pattern.name not in SEEN)
     diagnosis = facts.log.diagnosis
     if diagnosis is None:
         return None

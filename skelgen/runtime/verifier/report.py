@@ -50,7 +50,7 @@ def verifier_error(errno: int, program: str, log: str, facts: "Facts") -> Verifi
         for message in said:
             text += _wrapped("", message, "      ")[:3]
     if why is not None:
-        text += _wrapped("why: ", why.text, "  ")
+        text += _wrapped("likely why: " if why.likely else "why: ", why.text, "  ")
         if why.hint:
             text += _wrapped("hint: ", why.hint, "  ")
     return VerifierError(

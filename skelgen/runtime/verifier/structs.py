@@ -42,8 +42,8 @@ def _argument(offset: int, size: int, facts: Facts) -> Reason:
         return Reason(
             f"argument {offset // 8} of the context is {facts.verb}, which programs of"
             f" {facts.type_name} do not have or may not use",
-            "see the type of the function or tracepoint in BTF: bpftool btf dump file"
-            " /sys/kernel/btf/vmlinux format c",
+            "see the type of the function or tracepoint in BTF: skelgen btf dump --kernel"
+            " --format raw",
         )
     return Reason(
         f"{count(size, 'byte')} at offset {offset} of the context are {facts.verb}, which"
@@ -53,13 +53,26 @@ def _argument(offset: int, size: int, facts: Facts) -> Reason:
 
 
 def _context_modified(match: re.Match[str], facts: Facts) -> Reason:
-    del match
     struct = f" (struct {facts.context})" if facts.context else ""
+    if "modified" not in match[0]:
+        return Reason(
+            f"the context{struct} is accessed at an offset that is not a constant",
+            "for an array in it, write out the indices, or copy it to the stack first",
+        )
+    if facts.helper:
+        return Reason(
+            f"{facts.helper}() is given the address of something in the context{struct},"
+            " where it wants the context itself",
+            "pass the program's first argument as it is",
+        )
+    found = facts.access
+    name = facts.name_of(found[1]) if found else "a register"
     return Reason(
-        f"the context{struct} is accessed at an offset that is not a constant, or"
-        " through a pointer that was moved",
-        "access its members by name; for an array in it, write out the indices or copy"
-        " it to the stack first",
+        f"the context{struct} is accessed through a pointer to something in it, {name},"
+        " where the kernel wants its start and a constant offset",
+        "where the C names the member already, the compiler worked its address out first:"
+        " read the member into a variable once, before any branch or loop, or through"
+        " *(volatile __u32 *)&ctx->member",
     )
 
 
@@ -68,7 +81,7 @@ def _attach_argument(match: re.Match[str], facts: Facts) -> Reason:
     which = match[2] if access is None else f"{access[2] // 8} (counted from 0)"
     return Reason(
         f"argument {which} of '{match[1]}' is {facts.verb}, which has fewer",
-        "see its type in BTF: bpftool btf dump file /sys/kernel/btf/vmlinux format c",
+        "see its type in BTF: skelgen btf dump --kernel --format raw",
     )
 
 
@@ -156,7 +169,7 @@ PATTERNS = (
         r"func '(\S+)' (arg\d+ .*|offset .*)",
         say(
             "an argument of '{1}' is used in a way that its type does not allow: {2}",
-            "see its type in BTF: bpftool btf dump file /sys/kernel/btf/vmlinux format c",
+            "see its type in BTF: skelgen btf dump --kernel --format raw",
         ),
     ),
     Pattern(

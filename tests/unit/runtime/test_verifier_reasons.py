@@ -13,7 +13,8 @@ import pytest
 from skelgen.model.enums import ProgType
 from skelgen.runtime.verifier.facts import Facts, Names
 from skelgen.runtime.verifier.log import Log, Step, read_log
-from skelgen.runtime.verifier.reasons import PATTERNS, find, reason
+from skelgen.runtime.verifier.reasons import PATTERNS, SEEN, find, reason
+from skelgen.runtime.verifier.report import verifier_error
 from tests.harness import rejected
 
 LOGS = sorted(rejected.LOGS.glob("*/*.log"))
@@ -302,6 +303,111 @@ def test_every_pattern_is_driven() -> None:
         assert found is not None
         seen.add(found[0].name)
     assert seen == set(names)
+
+
+def test_what_no_kernel_said_yet_is_said_to_be_likely() -> None:
+    """``SEEN`` names what real logs were explained by: no more, and no less."""
+    seen = set[str]()
+    for path in LOGS:
+        found = find(read_log(path.read_text()).messages)
+        assert found is not None
+        seen.add(found[0].name)
+    assert seen == SEEN
+    for name, message in SAYS:
+        facts = facts_of(message)
+        why = reason(facts)
+        assert why is not None
+        assert why.likely is (name not in SEEN)
+        shown = str(verifier_error(22, "p", message, facts))
+        assert ("\n  likely why: " in shown) is (name not in SEEN)
+        assert ("\n  why: " in shown) is (name in SEEN)
+
+
+NOT_ALLOWED = "program of this type cannot use helper bpf_probe_write_user#36"
+
+
+def told(answer: tuple[tuple[str, ...], str] | None) -> str:
+    asked: list[tuple[str, int]] = []
+
+    def ask(name: str, number: int) -> tuple[tuple[str, ...], str] | None:
+        asked.append((name, number))
+        return answer
+
+    facts = Facts(
+        Log((Step(7, "call bpf_probe_write_user#36", ""),), {}, (NOT_ALLOWED,)),
+        program_type=ProgType.KPROBE,
+        section="uprobe",
+        ask_helper=ask,
+    )
+    why = reason(facts)
+    assert why is not None
+    assert asked == [("bpf_probe_write_user", 36)]
+    return f"{why.text} / {why.hint}"
+
+
+def test_a_helper_that_is_not_allowed_is_asked_about() -> None:
+    """Whether it is the program's type is what this kernel says, not what one thinks."""
+    said = (
+        'this kernel does not let programs of SEC("uprobe") call bpf_probe_write_user()'
+    )
+    lists = " / 'skelgen features --helpers kprobe' lists what such programs may call"
+    assert told(None) == said + lists
+    assert (
+        told(((), "it is locked down"))
+        == f"{said}, nor any others: it is locked down{lists}"
+    )
+    assert (
+        told((("xdp", "tracing"), ""))
+        == f"{said}; it does those of type xdp, tracing{lists}"
+    )
+    many = tuple("abcdefgh")
+    assert "those of type a, b, c, d, e, f and 2 others /" in told((many, ""))
+    assert told((("kprobe",), "")) == (
+        f"{said}, though others of type kprobe"
+        " / it depends on what they attach to, or on whether they are sleepable"
+    )
+
+
+MODIFIED = "dereference of modified ctx ptr R1 off=8 disallowed"
+
+
+@pytest.mark.parametrize(
+    ("message", "step", "text", "hint"),
+    [
+        (
+            MODIFIED,
+            "call bpf_skb_load_bytes#26",
+            "wants the context itself",
+            "as it is",
+        ),
+        (
+            MODIFIED,
+            "r0 = *(u32 *)(r1 +0)",
+            "pointer to something in it, r1",
+            "volatile",
+        ),
+        (
+            "variable ctx access var_off=(0x0; 0x4)",
+            "r0 = *(u32 *)(r1 +0)",
+            "not a constant",
+            "indices",
+        ),
+    ],
+)
+def test_a_context_that_was_moved(
+    message: str, step: str, text: str, hint: str
+) -> None:
+    why = reason(facts_of(message, step))
+    assert why is not None
+    assert text in why.text
+    assert hint in why.hint
+
+
+def test_hints_name_our_own_command() -> None:
+    for _, message in SAYS:
+        why = reason(facts_of(message))
+        assert why is not None
+        assert "bpftool" not in why.hint
 
 
 def test_most_patterns_are_driven_by_real_logs() -> None:
