@@ -89,7 +89,7 @@ def read(data: bytes, source: str, path: str, name: str | None = None) -> Read:
     ``source`` is the base name of its file, ``path`` what messages call it. Raises
     ObjectError.
     """
-    spec, pointers = elf.read(
+    spec, pointers, odd = elf.read(
         data, name=name or elf.object_name(source), source=source, path=path
     )
     texts = [doc(str(item)) for item in pointers[:_MOST_WARNINGS]]
@@ -97,7 +97,7 @@ def read(data: bytes, source: str, path: str, name: str | None = None) -> Read:
         texts.append(f"{len(pointers) - _MOST_WARNINGS} more variables with pointers")
     if not (spec.programs or spec.maps or spec.data or spec.struct_ops or spec.license):
         texts.append("no programs, maps, variables or licence in it")
-    return Read(spec, (*texts, *_warnings(spec)))
+    return Read(spec, (*texts, *map(doc, odd), *_warnings(spec)))
 
 
 class Image(NamedTuple):

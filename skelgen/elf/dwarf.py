@@ -77,6 +77,24 @@ def struct_from_dwarf(data: bytes, names: Sequence[str], btf: Btf) -> bytes:
         ) from error
 
 
+def size_from_dwarf(data: bytes, name: str) -> int:
+    """Return the size in bytes of a struct or union that an object's DWARF defines.
+
+    Raises :class:`ObjectError` when there is no such type, no DWARF, or broken DWARF.
+    """
+    try:
+        size = Index(ElfFile(data)).find(name).attributes.get("DW_AT_byte_size")
+    except ObjectError:
+        raise
+    except Exception as error:  # pyelftools raises anything
+        raise ObjectError(
+            f"broken DWARF: {error or type(error).__name__}", section=".debug_info"
+        ) from error
+    if size is None or not isinstance(size.value, int) or not 0 < size.value < 1 << 32:
+        raise ObjectError(f"type '{name}': DWARF does not say its size")
+    return size.value
+
+
 def _extend(elf: ElfFile, names: Sequence[str], btf: Btf) -> bytes:
     from skelgen.elf.dwarf_types import TypeWriter  # noqa: PLC0415 - needs pyelftools
 

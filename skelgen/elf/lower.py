@@ -1,6 +1,7 @@
 """From an object's bytes to its :class:`~skelgen.model.spec.ObjectSpec`."""
 
 import re
+from functools import partial
 from typing import NamedTuple
 
 from skelgen.btf.errors import BtfParseError
@@ -35,6 +36,8 @@ class Reading(NamedTuple):
     """Its blueprint."""
     pointers: tuple[pointers.Pointers, ...]
     """What its variables should begin with, and will not."""
+    odd: tuple[str, ...] = ()
+    """What else is odd about it, a sentence each."""
 
 
 def read_object(
@@ -76,7 +79,7 @@ def _read(data: bytes, name: str, source: str) -> Reading:
         records = _read_records(elf, layout, btf)
         callbacks = btf_fixup.exception_callbacks(btf, found)
         btf = btf_fixup.fix_up(elf, btf, needed, found)
-    declared = maps.collect(btf, layout)
+    declared = maps.collect(btf, layout, partial(_size_from_dwarf, data))
     targets = relocs.Targets(layout, declared.by_offset, needed.by_symbol)
     relocs.record(elf, layout, found, targets)
     declared.fill(elf, layout, found)
@@ -105,7 +108,13 @@ def _read(data: bytes, name: str, source: str) -> Reading:
         image.add(btf.raw) if btf is not None else None,
         image.bytes(),
     )
-    return Reading(spec, pointers.collect(elf, layout))
+    return Reading(spec, pointers.collect(elf, layout), declared.odd)
+
+
+def _size_from_dwarf(data: bytes, name: str) -> int:
+    from skelgen.elf.dwarf import size_from_dwarf  # noqa: PLC0415 - rare, and slow
+
+    return size_from_dwarf(data, name)
 
 
 def _read_btf(elf: ElfFile, layout: Layout) -> Btf | None:

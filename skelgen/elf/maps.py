@@ -6,18 +6,20 @@
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import NamedTuple
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
-from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
+from skelgen.btf.resolve import MAX_CHAIN, size_of, skip_mods_and_typedefs
 from skelgen.btf.types import (
     Array,
     Datasec,
     Enum,
     Enum64,
     FuncProto,
+    Fwd,
     Member,
     Ptr,
     Struct,
@@ -52,10 +54,12 @@ class _Declared(NamedTuple):
 class Maps:
     """The maps of an object, in the order of ``.maps``."""
 
-    __slots__ = ("_declared",)
+    __slots__ = ("_declared", "odd")
 
-    def __init__(self, declared: list[_Declared]) -> None:
+    def __init__(self, declared: list[_Declared], odd: tuple[str, ...] = ()) -> None:
         self._declared = declared
+        self.odd = odd
+        """What is odd about them, a sentence each."""
 
     @property
     def specs(self) -> tuple[MapSpec, ...]:
@@ -75,8 +79,11 @@ class Maps:
                 self._declared = filler.fill(section, target)
 
 
-def collect(btf: Btf | None, layout: Layout) -> Maps:
-    """Read the declarations of ``.maps``."""
+def collect(btf: Btf | None, layout: Layout, dwarf_size: Callable[[str], int]) -> Maps:
+    """Read the declarations of ``.maps``.
+
+    ``dwarf_size`` gives the size of a struct or union by DWARF, or raises ObjectError.
+    """
     section = layout.maps
     if section is None:
         return Maps([])
@@ -88,8 +95,9 @@ def collect(btf: Btf | None, layout: Layout) -> Maps:
         raise ObjectError("BTF does not describe this section", section=MAPS)
     declared: list[_Declared] = []
     names: set[str] = set()
+    sizes = _Sizes(btf, dwarf_size)
     for var in datasec.vars:
-        found = _declare(btf, section, var)
+        found = _declare(btf, section, var, sizes)
         if found.spec.name in names:
             raise ObjectError(
                 f"map '{found.spec.name}': declared twice",
@@ -98,10 +106,51 @@ def collect(btf: Btf | None, layout: Layout) -> Maps:
             )
         names.add(found.spec.name)
         declared.append(found)
-    return Maps(declared)
+    return Maps(declared, tuple(sizes.odd))
 
 
-def _declare(btf: Btf, section: Section, place: VarSecinfo) -> _Declared:
+class _Sizes:
+    """How large keys and values are, where BTF does not say that too."""
+
+    def __init__(self, btf: Btf, dwarf_size: Callable[[str], int]) -> None:
+        self._btf = btf
+        self._dwarf_size = dwarf_size
+        self.odd: list[str] = []
+
+    def of(self, type_id: int, map_: str, side: str) -> tuple[int, int]:
+        """Return the size of a type, and the type unless BTF has but its name."""
+        missing = self._declared_only(type_id)
+        if missing is None:
+            return size_of(self._btf, type_id), type_id
+        forward, count = missing
+        what = f"{'union' if forward.union else 'struct'} '{forward.name}'"
+        text = f"map '{map_}': its {side} is {what}, of which BTF has the name alone"
+        advice = (
+            "clang before 16 leaves out what only an inner map names; declare a variable"
+            f" of it ({what.replace(chr(39), '')} unused;), or use a newer clang"
+        )
+        try:
+            size = count * self._dwarf_size(forward.name)
+        except ObjectError as error:
+            raise ObjectError(f"{text}: {error.message}; {advice}") from error
+        self.odd.append(
+            f"{text}: DWARF says {size} bytes, and in Python they are bytes; {advice}"
+        )
+        return size, 0
+
+    def _declared_only(self, type_id: int) -> tuple[Fwd, int] | None:
+        """Return a struct without definition, and how many of it a type has."""
+        count = 1
+        for _ in range(MAX_CHAIN):
+            found = self._btf.type(skip_mods_and_typedefs(self._btf, type_id))
+            if not isinstance(found, Array):
+                return (found, count) if isinstance(found, Fwd) else None
+            count *= found.nelems
+            type_id = found.type_id
+        return None
+
+
+def _declare(btf: Btf, section: Section, place: VarSecinfo, sizes: _Sizes) -> _Declared:
     var = btf.type(place.type_id)
     if not isinstance(var, Var) or not var.name:
         raise ObjectError("a map without a name", section=MAPS, offset=place.offset)
@@ -125,7 +174,7 @@ def _declare(btf: Btf, section: Section, place: VarSecinfo) -> _Declared:
             offset=place.offset,
         )
     try:
-        spec = _Definition(btf, var.name, inner=False).read(struct)
+        spec = _Definition(btf, var.name, sizes, inner=False).read(struct)
     except ObjectError as error:
         raise ObjectError(error.message, section=MAPS, offset=place.offset) from None
     except BtfParseError as error:
@@ -140,8 +189,9 @@ def _declare(btf: Btf, section: Section, place: VarSecinfo) -> _Declared:
 class _Definition:
     """Reader of one struct."""
 
-    def __init__(self, btf: Btf, name: str, *, inner: bool) -> None:
+    def __init__(self, btf: Btf, name: str, sizes: _Sizes, *, inner: bool) -> None:
         self._btf = btf
+        self._sizes = sizes
         self._name = name
         self._inner = inner
         self._numbers: dict[str, int] = {}
@@ -231,8 +281,9 @@ class _Definition:
         pointer = self._btf.type(member.type_id)
         if not isinstance(pointer, Ptr):
             raise self._fault(f"'{member.name}' is no __type()")
-        self._set(attribute, size_of(self._btf, pointer.type_id))
-        return pointer.type_id
+        size, type_id = self._sizes.of(pointer.type_id, self._name, member.name)
+        self._set(attribute, size)
+        return type_id
 
     def _read_pinning(self, member: Member) -> Pinning:
         if self._inner:
@@ -265,7 +316,7 @@ class _Definition:
             if not isinstance(target, FuncProto):
                 raise self._fault("'values' of a program array are functions")
         elif isinstance(target, Struct):
-            inner = _Definition(btf, f"{self._name}.inner", inner=True)
+            inner = _Definition(btf, f"{self._name}.inner", self._sizes, inner=True)
             self._inner_spec = inner.read(target)
         else:
             raise self._fault("'values' of a map of maps are maps")

@@ -288,8 +288,14 @@ class TargetNotFoundError(AttachError, BpfFileNotFoundError):
         return self.strerror or ""
 
 
+ENOTSUPP = 524
+"""The kernel's own for what it does not support, which no C library knows."""
+
+
 def describe(errno: int) -> str:
     """Return an errno in words: ``no such file or directory (ENOENT)``."""
+    if errno == ENOTSUPP:
+        return "operation not supported (ENOTSUPP)"
     text = os.strerror(errno)
     if text[1:2].islower():  # not "RFS specific error"
         text = text[0].lower() + text[1:]

@@ -397,12 +397,15 @@ class _Programs:
     def _fill_slots(self, name: str, handle: "MapHandle") -> None:
         """Put programs into an array of programs whose declaration names them.
 
-        A slot of a program that was not loaded stays empty: a tail call there does
-        nothing.
+        A slot of a program that was not loaded stays empty, where libbpf fails: a tail
+        call there falls through. Who turns a program off, or loads in part, has said
+        that it does without.
         """
         fd = self._prepared.places.maps[name].fd
         for index, program in handle.spec.values:
-            if fd is not None and program in self._loaded:
+            if program not in self._loaded:
+                debug("map '%s': slot %d: '%s' was not loaded", name, index, program)
+            elif fd is not None:
                 with self._failures.of("map", name):
                     self._fill_slot(handle, fd, index, program)
 

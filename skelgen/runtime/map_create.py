@@ -181,7 +181,8 @@ def _finish(wanted: MapRequest) -> MapRequest:
         wanted = wanted._replace(max_entries=size)
     elif wanted.type == MapType.PERF_EVENT_ARRAY and not entries:
         wanted = wanted._replace(max_entries=possible_cpus())
-    if wanted.type in _WITHOUT_BTF:
+    if wanted.type in _WITHOUT_BTF or not wanted.value_type_id:
+        # the kernel takes a type of the key with one of the value only
         wanted = wanted._replace(key_type_id=0, value_type_id=0)
     return wanted
 

@@ -12,6 +12,7 @@ import mmap
 from skelgen.model.enums import MapType
 from skelgen.record import Record
 from skelgen.runtime import syscalls
+from skelgen.runtime.errors import ENOTSUPP
 from skelgen.runtime.maps.setting import type_name
 from skelgen.typed import TYPE_CHECKING
 
@@ -30,7 +31,6 @@ _KMALLOC_MAX: Final = 4 << 20
 """``KMALLOC_MAX_SIZE`` where pages have 4 KiB: bytes in one piece."""
 _MOST_HASHES: Final = 15
 _ARENA_MAX: Final = 4 << 30
-_ENOTSUPP: Final = 524
 
 _ANY: Final = range(1, 1 << 32)
 _NONE: Final = (0,)
@@ -136,7 +136,7 @@ def reason(wanted: MapRequest, error: int) -> str | None:
             f"no memory for {wanted.max_entries} entries of"
             f" {wanted.key_size + wanted.value_size} bytes; lower max_entries"
         )
-    if error == _ENOTSUPP and wanted.type in _LRU:
+    if error == ENOTSUPP and wanted.type in _LRU:
         return "LRU maps do not take BPF_F_NO_PREALLOC"
     return None
 

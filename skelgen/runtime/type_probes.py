@@ -13,14 +13,13 @@ import struct
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.runtime import feature_probes as probes
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.errors import ENOTSUPP, BpfOSError
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-_ENOTSUPP: Final = 524  # the kernel's own, unknown to C libraries
 _F_NO_PREALLOC: Final = 1 << 0
 _F_MMAPABLE: Final = 1 << 10
 _F_SLEEPABLE: Final = 1 << 4
@@ -82,7 +81,7 @@ def map_type(number: int) -> Verdict:
             fd = _map(number, key, value, entries, flags=flags)
     except BpfOSError as error:
         known = (number in _STORAGE and error.errno == errno.EBADF) or (
-            number == MapType.STRUCT_OPS and error.errno == _ENOTSUPP
+            number == MapType.STRUCT_OPS and error.errno == ENOTSUPP
         )
         return (True, "") if known else verdict(error)
     syscalls.close(fd)
@@ -184,7 +183,7 @@ def prog_type(number: int) -> Verdict:
         return True, ""
     if number in _WITH_TARGET and any(text in trial.log for text in _TARGET_REFUSED):
         return True, ""
-    if number == ProgType.STRUCT_OPS and error.errno == _ENOTSUPP:
+    if number == ProgType.STRUCT_OPS and error.errno == ENOTSUPP:
         return True, ""
     return verdict(error)
 
@@ -341,7 +340,7 @@ def _struct_ops_link() -> Verdict:
     try:
         fd = _map(MapType.STRUCT_OPS, 4, 4, 1, flags=syscalls.BPF_F_LINK, kernel_type=1)
     except BpfOSError as error:
-        return (True, "") if error.errno == _ENOTSUPP else verdict(error)
+        return (True, "") if error.errno == ENOTSUPP else verdict(error)
     syscalls.close(fd)
     return True, ""
 

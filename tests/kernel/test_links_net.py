@@ -137,8 +137,15 @@ def test_an_xdp_link_takes_another_program(
             link.update(other, old=program)
             send(veth, 2)
             assert link.info().prog_id == other.info().id
-            with pytest.raises(PermissionError):
+            with pytest.raises(
+                PermissionError, match="another one than 'old' is in pla"
+            ) as caught:
                 link.update(program, old=program)
+            assert not hasattr(caught.value, "__notes__"), "no word of rights"
+            # as it says
+            assert link.info().prog_id == other.info().id
+            link.update(program)
+            link.update(other, old=program)
         assert (counter.value, other_counter.value) == (1, 2)
 
 

@@ -12,7 +12,12 @@ import skelgen
 from skelgen.btf.types import Kind
 from skelgen.model.enums import LinkType, MapType
 from skelgen.runtime import cpus, features, kernel_btf, syscalls, tracefs
-from skelgen.runtime.errors import AttachError, BpfOSError, NotSupportedError
+from skelgen.runtime.errors import (
+    ENOTSUPP,
+    AttachError,
+    BpfOSError,
+    NotSupportedError,
+)
 from skelgen.runtime.links.perf_event import PerCpuLink
 from skelgen.runtime.programs import (
     IterProgram,
@@ -33,7 +38,6 @@ from tests.harness.programs import Counter, insn, loaded
 
 LoadProgram = Callable[..., Program]
 FORK = "sched_process_fork"
-ENOTSUPP = 524  # of the kernel alone
 
 
 @pytest.fixture

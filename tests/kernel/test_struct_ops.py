@@ -171,9 +171,19 @@ def test_one_in_place_of_another(skel: Any, loopback: NetworkNamespace) -> None:
     assert loopback.call(flow, b"skelgen_one") == b"skelgen_one"
     assert (skel.bss.first, skel.bss.opened) == (before, 1)
     assert skel.bss.second > 0
-    with pytest.raises(BpfOSError) as caught:
+    with pytest.raises(BpfOSError, match="another one than 'old' is in pl") as caught:
         link.update_map(skel.maps.two, old=skel.maps.one)
-    assert caught.value.errno == errno.EPERM  # 'old' is not the one in place
+    assert caught.value.errno == errno.EPERM
+    assert not hasattr(caught.value, "__notes__"), "no word of rights"
+
+
+def test_value_sizes_are_the_objects_and_then_the_kernels(skel: Any) -> None:
+    one = skel.maps.one
+    declared = one.value_size
+    assert declared == len(one.read()) > 0
+    skel.load()
+    assert one.value_size == one.info().value_size > declared
+    assert len(one.loaded_value()) == one.value_size
 
 
 @needs_links

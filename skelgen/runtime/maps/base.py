@@ -10,7 +10,13 @@ import operator
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import Codec, Copied, packed
-from skelgen.runtime.errors import BpfError, BpfOSError, MapFullError, StateError
+from skelgen.runtime.errors import (
+    ENOTSUPP,
+    BpfError,
+    BpfOSError,
+    MapFullError,
+    StateError,
+)
 from skelgen.runtime.maps.access import TypedAccess
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.maps.inner import InnerSetting
@@ -31,8 +37,7 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 V = TypeVar("V")
 
-_ENOTSUPP: Final = 524  # of the kernel alone: a map type without batches
-_NO_BATCH: Final = {_ENOTSUPP, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
+_NO_BATCH: Final = {ENOTSUPP, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
 _BATCH_BYTES: Final = 1 << 16
 
 

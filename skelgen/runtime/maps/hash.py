@@ -15,7 +15,7 @@ from collections.abc import (
 
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.errors import ENOTSUPP, BpfOSError
 from skelgen.runtime.maps.base import ElementMap
 from skelgen.runtime.maps.percpu import PerCpuCodec
 from skelgen.typed import TYPE_CHECKING, TypeVar, cast, overload
@@ -31,7 +31,7 @@ V = TypeVar("V")
 D = TypeVar("D")
 
 _BAD: Final = (TypeError, ValueError, OverflowError)
-_NO_TAKE: Final = {524, errno.EINVAL, errno.EOPNOTSUPP}  # 524: ENOTSUPP
+_NO_TAKE: Final = {ENOTSUPP, errno.EINVAL, errno.EOPNOTSUPP}
 
 
 class HashMap(ElementMap[K, V], MutableMapping[K, V]):

@@ -91,6 +91,7 @@ class StructOpsMap(Map):
                     spec.name,
                     MapType.STRUCT_OPS,
                     key_size=4,
+                    value_size=len(image),
                     max_entries=1,
                     flags=BPF_F_LINK if spec.link else 0,
                 ),

@@ -9,7 +9,7 @@ python=${PYTHON:-python3}
 include=/usr/include/$(cc -print-multiarch)
 flags=(-O2 -g -mcpu=v3 -D__TARGET_ARCH_x86 -fdebug-compilation-dir=. -idirafter "$include")
 
-for name in core_fields maps_nested ringbuf struct_ops subprogs types_bitfields types_structs; do
+for name in core_fields maps_inner_struct maps_nested ringbuf struct_ops subprogs types_bitfields types_structs; do
     # clang before 13 wrote .eh_frame by itself.
     [[ $name == subprogs ]] && tables=-funwind-tables || tables=
     clang-14 -target bpfel "${flags[@]}" $tables -c $name.bpf.c -o objects/$name.clang14.bpf.o

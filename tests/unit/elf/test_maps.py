@@ -1,9 +1,12 @@
 """Maps of ``.maps``: every attribute, and every way to get one wrong."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from skelgen import elf
+from skelgen.build import generate
 from skelgen.elf import read_object
 from skelgen.errors import ObjectError
 from skelgen.model.enums import MapType
@@ -367,3 +370,46 @@ def test_relocations_with_addends() -> None:
     elf.sections[-1].type = eb.RELA
     with pytest.raises(ObjectError, match=r"\(SHT_RELA\) of '.maps' are not supported"):
         read(elf)
+
+
+# -- structs that only an inner map names: clang before 16 leaves them out of BTF ----
+
+
+OBJECT = Path(__file__).parents[2] / "data/objects/maps_inner_struct.clang14.bpf.o"
+SAID = (
+    "map 'by_day.inner': its value is struct 'visit', of which BTF has the name alone:"
+)
+HELPS = "declare a variable of it (struct visit unused;), or use a newer clang"
+
+
+def test_the_size_of_a_struct_that_btf_only_names_comes_from_dwarf() -> None:
+    found = elf.read(OBJECT.read_bytes(), name="x", source="x.o", path="x.o")
+    (spec,) = found.spec.maps
+    assert spec.inner is not None
+    assert (spec.inner.value_size, spec.inner.value_type_id) == (16, 0)
+    (text,) = found.odd
+    assert text.startswith(f"{SAID} DWARF says 16 bytes, and in Python they are bytes;")
+    assert text.endswith(HELPS)
+    assert text in generate.read(OBJECT.read_bytes(), "x.bpf.o", "x.bpf.o").warnings
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        (b".debug_info", b".xebug_info", "no DWARF; compile with -g"),
+        (b"visit\0", b"vizit\0", "type 'visit': neither in BTF nor in DWARF"),
+    ],
+)
+def test_without_dwarf_the_error_names_the_struct_and_what_helps(
+    before: bytes, after: bytes, why: str
+) -> None:
+    data = OBJECT.read_bytes()
+    head, strings = data[: data.rindex(before)], data[data.rindex(before) :]
+    if before != b".debug_info":  # the string of DWARF, which comes before BTF's
+        head, strings = data[: data.index(before)], data[data.index(before) :]
+    broken = head + strings.replace(before, after, 1)
+    with pytest.raises(ObjectError) as caught:
+        read_object(broken, name="x", source="x.o", path="x.o")
+    text = str(caught.value)
+    assert text.startswith(f"x.o(.maps+0x0): {SAID} {why}")
+    assert text.endswith(HELPS)

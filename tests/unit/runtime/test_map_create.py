@@ -70,7 +70,7 @@ def test_types_of_keys_and_values() -> None:
 
     spec = MapSpec("m", MapType.HASH, 4, 8, 1, key_type_id=3, value_type_id=5)
     assert types(spec) == (3, 5)
-    assert types(spec, value_size=16) == (3, 0)  # not that type any more
+    assert types(spec, value_size=16) == (0, 0)  # the kernel wants both
     for kind in (MapType.DEVMAP, MapType.SOCKHASH, MapType.QUEUE, MapType.ARENA):
         assert types(spec._replace(type=kind)) == (0, 0)
 
