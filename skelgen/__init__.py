@@ -22,6 +22,7 @@ def generate(
     name: str | None = None,
     types: "Sequence[str]" = (),
     records: "Sequence[tuple[str, str]]" = (),
+    renames: "Sequence[tuple[str, str]]" = (),
     source_name: str | None = None,
 ) -> str:
     """Return the typed Python module of a compiled BPF object.
@@ -30,6 +31,8 @@ def generate(
     that the file gives to the object and the skeleton. ``types`` are C types to emit
     beside those in use (``"event"``, ``"struct event"``), ``records`` pairs of ring
     buffer and C type of its records; both are looked up in BTF, then in DWARF.
+    ``renames`` are pairs of a name that the module has (``"Stats_2"``,
+    ``"maps.class_"``) and what it is to be instead; see docs/names.md.
     ``source_name`` is the file name that the module mentions.
 
     Raises :class:`skelgen.errors.SkelgenError`.
@@ -41,7 +44,7 @@ def generate(
     )
 
     data, base, path = _read(source, source_name)
-    options = Options.of(name, types, records)
+    options = Options.of(name, types, records, renames)
     made = generate_images((Image(data),), base, path, options)
     _warn(made.warnings.splitlines())
     return made.text

@@ -13,6 +13,7 @@
     module = "mytool.trace_skel"        # the module to write
     types = ["event"]                   # types to emit besides those in use
     records = { rb = "event" }          # what a ring buffer carries
+    rename = { Stats_2 = "BStats" }     # another name for what the module has
 """
 
 import tomllib
@@ -39,6 +40,8 @@ class SkeletonConfig:
     types: tuple[str, ...] = ()
     records: tuple[tuple[str, str], ...] = ()
     """Pairs of ring buffer and record type."""
+    rename: tuple[tuple[str, str], ...] = ()
+    """Pairs of a name of the module and what it is to be instead."""
     includes: tuple[str, ...] = ()
     cflags: tuple[str, ...] = ()
     cpu: str = "v3"
@@ -190,6 +193,7 @@ def _skeleton(where: str, entry: object, shared: _Shared, root: Path) -> Skeleto
         name=table.text("name"),
         types=table.texts("types"),
         records=table.pairs("records"),
+        rename=table.pairs("rename"),
         includes=(*shared.includes, *table.texts("includes")),
         cflags=(*shared.cflags, *table.texts("cflags")),
         cpu=table.text("cpu", shared.cpu) or "v3",
@@ -197,7 +201,8 @@ def _skeleton(where: str, entry: object, shared: _Shared, root: Path) -> Skeleto
         vmlinux=_vmlinux(where, table, shared.vmlinux),
     )
     table.finish(
-        "source, module, name, types, records, includes, cflags, cpu, targets, vmlinux"
+        "source, module, name, types, records, rename, includes, cflags, cpu, targets,"
+        " vmlinux"
     )
     return config
 

@@ -70,7 +70,7 @@ class Made(NamedTuple):
     commands: tuple[tuple[str, ...], ...] = ()
     """What was run."""
     warnings: str = ""
-    """What the compiler warned of, as it prints it, and what skelgen does."""
+    """What the compiler warned of, as it prints it, and what skelgen does and notes."""
 
 
 class Result(NamedTuple):
@@ -184,7 +184,8 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
         data = read_source(job.path)
         started = job.path.stat().st_mtime_ns
         made = generate_images((Image(data),), job.source.name, path, job.options)
-        return Made(made.text, (job.path,), started, (), made.warnings)
+        said = made.warnings + made.notes
+        return Made(made.text, (job.path,), started, (), said)
     targets = job.targets or (this_machine(),)
     source = job.source if job.root is not None else Path(job.source.name)
     root = job.root if job.root is not None else job.source.parent
@@ -217,7 +218,8 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
         tuple(one.command for one in compiled.values()),
         "".join({one.warnings: None for one in compiled.values()})
         + _other_arch(job, compiled)
-        + made.warnings,
+        + made.warnings
+        + made.notes,
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import skelgen
 from skelgen import elf
@@ -15,11 +15,16 @@ from skelgen.codegen.text import count, doc
 from skelgen.errors import BtfError, ConfigError, ObjectError, SkelgenError
 from skelgen.model.spec import ObjectSpec
 
+if TYPE_CHECKING:
+    from skelgen.codegen.render import Rendered
+
 _is_name = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
+_is_declarator = re.compile(r"[\w\s*;\[\]]*").fullmatch
+"""What stands where a type is named in C, and is no name of one."""
 _is_type = re.compile(r"(?:(?:struct|union|enum) )?[A-Za-z_][A-Za-z0-9_]*").fullmatch
 
 _MOST_WARNINGS = 20
-"""Variables that are warned of one by one."""
+"""Variables that are warned of one by one, and names that are noted so."""
 
 
 class Options(NamedTuple):
@@ -31,6 +36,8 @@ class Options(NamedTuple):
     """C types to emit beside those in use."""
     records: tuple[tuple[str, str], ...] = ()
     """Pairs of ring buffer and C type of its records."""
+    renames: tuple[tuple[str, str], ...] = ()
+    """Pairs of a name of the module and what it is to be instead."""
     command: tuple[str, ...] = ()
     """What makes the module again; none for skelgen with these options."""
 
@@ -40,17 +47,27 @@ class Options(NamedTuple):
         name: str | None = None,
         types: Sequence[str] = (),
         records: Sequence[tuple[str, str]] = (),
+        renames: Sequence[tuple[str, str]] = (),
     ) -> "Options":
         """Check what a user gave. Raises ConfigError."""
         if name is not None and not _is_name(name):
             raise ConfigError(f"name '{doc(name)}': not a C identifier")
         for map_, _ in records:
-            if not _is_name(map_):
+            if not map_.isprintable():
                 raise ConfigError(f"record '{doc(map_)}': not a map's name")
+        for index, (old, new) in enumerate(renames):
+            if not _is_name(new) or new.startswith("_"):
+                raise ConfigError(
+                    f"rename '{doc(old)}': '{doc(new)}' is no Python name of ASCII"
+                    " letters, digits and _ that begins with a letter"
+                )
+            if old in (known for known, _ in renames[:index]):
+                raise ConfigError(f"rename '{doc(old)}': given twice")
         return cls(
             name,
             tuple(map(_c_type, types)),
             tuple((map_, _c_type(type_)) for map_, type_ in records),
+            tuple((old, new) for old, new in renames),
         )
 
     def arguments(self) -> tuple[str, ...]:
@@ -62,12 +79,15 @@ class Options(NamedTuple):
             for map_, type_ in self.records
             for word in ("--record", f"{map_}={type_}")
         ]
-        return (*name, *types, *records)
+        renames = [
+            word for old, new in self.renames for word in ("--rename", f"{old}={new}")
+        ]
+        return (*name, *types, *records, *renames)
 
 
 def _c_type(text: str) -> str:
     name = " ".join(text.split())
-    if not _is_type(name):
+    if not _is_type(name) and (not text.isprintable() or _is_declarator(name)):
         raise ConfigError(
             f"type '{doc(text)}': not the name of a C type, like 'event' or"
             " 'struct event'"
@@ -116,6 +136,8 @@ class Generated(NamedTuple):
     text: str
     warnings: str
     """Lines as a compiler prints them."""
+    notes: str
+    """Likewise: names that are spelled in another way than the plain rules say."""
 
 
 def generate_images(
@@ -131,7 +153,8 @@ def generate_images(
     specs = [one.spec for one in found]
     odd = dict.fromkeys(text for one in found for text in one.warnings)
     try:
-        return Generated(_generate(kept, specs, options), warning_lines(path, odd))
+        text, notes = _generate(kept, specs, options)
+        return Generated(text, warning_lines(path, odd), _note_lines(path, notes))
     except ObjectError as error:
         error.path = path
         raise
@@ -144,6 +167,17 @@ def generate_images(
 def warning_lines(path: str, warnings: Iterable[str]) -> str:
     """Return warnings as lines, as a compiler prints them."""
     return "".join(f"{doc(path)}: warning: {text}\n" for text in warnings)
+
+
+def _note_lines(path: str, notes: Sequence[str]) -> str:
+    """Return notes as lines, and after the last what a user can do about it."""
+    if not notes:
+        return ""
+    lines = [doc(text) for text in notes[:_MOST_WARNINGS]]
+    if len(notes) > _MOST_WARNINGS:
+        lines.append(f"and {len(notes) - _MOST_WARNINGS} more names")
+    lines[-1] += "; --rename and docs/names.md say how to choose another"
+    return "".join(f"{doc(path)}: note: {text}\n" for text in lines)
 
 
 def _warnings(spec: ObjectSpec) -> list[str]:
@@ -170,14 +204,14 @@ def _distinct(images: Sequence[Image]) -> list[Image]:
 
 def _generate(
     images: Sequence[Image], specs: Sequence[ObjectSpec], options: Options
-) -> str:
+) -> "Rendered":
+    from skelgen.codegen.module import Compiled  # noqa: PLC0415 - likewise
     from skelgen.codegen.render import (  # noqa: PLC0415 - jinja2 is slow to import
         Header,
         render,
     )
-    from skelgen.codegen.view import Compiled  # noqa: PLC0415 - likewise
 
-    requests = Requests(options.types, options.records)
+    requests = Requests(options.types, options.records, options.renames)
     objects: list[Compiled] = []
     for image, spec in zip(images, specs, strict=True):
         btf = None if spec.btf is None else Btf(spec.view(spec.btf))

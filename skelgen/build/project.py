@@ -96,7 +96,9 @@ def jobs(config: ProjectConfig, place: Place) -> tuple[Job, ...]:
         Job(
             Path(skeleton.source),
             place.output(skeleton),
-            Options.of(skeleton.name, skeleton.types, skeleton.records),
+            Options.of(
+                skeleton.name, skeleton.types, skeleton.records, skeleton.rename
+            ),
             CompileOptions(
                 cpu=skeleton.cpu,
                 includes=skeleton.includes,

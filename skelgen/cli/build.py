@@ -23,10 +23,12 @@ _FOR_PROJECTS = {"folder", "force"}
 _FOR_BOTH = {"files", "check", "diff", "verbose", "quiet"}
 
 
-class _Record(click.ParamType["tuple[str, str]"]):
-    """``MAP=TYPE``."""
+class _Pair(click.ParamType["tuple[str, str]"]):
+    """``MAP=TYPE``, ``NAME=NAME``."""
 
-    name = "MAP=TYPE"
+    def __init__(self, name: str, example: str) -> None:
+        self.name = name
+        self.example = example
 
     def convert(
         self,
@@ -39,7 +41,9 @@ class _Record(click.ParamType["tuple[str, str]"]):
         map_, equals, type_ = value.partition("=")
         if not (map_ and equals and type_):
             self.fail(
-                f"'{value}' is not of the form MAP=TYPE, like rb=event", param, ctx
+                f"'{value}' is not of the form {self.name}, like {self.example}",
+                param,
+                ctx,
             )
         return map_, type_
 
@@ -72,9 +76,17 @@ class _Record(click.ParamType["tuple[str, str]"]):
     "-r",
     "--record",
     "records",
-    type=_Record(),
+    type=_Pair("MAP=TYPE", "rb=event"),
     multiple=True,
     help="What the ring buffer MAP carries: the C type of its records. Repeatable.",
+)
+@click.option(
+    "--rename",
+    "renames",
+    type=_Pair("NAME=OTHER", "Stats_2=BStats or maps.class_=classes"),
+    multiple=True,
+    help="Call OTHER what is NAME in the module: Stats_2, maps.class_, Event.c__pad."
+    " Repeatable.",
 )
 @click.option(
     "-I",
@@ -149,6 +161,7 @@ def build(
     name: str | None,
     types: tuple[str, ...],
     records: tuple[tuple[str, str], ...],
+    renames: tuple[tuple[str, str], ...],
     includes: tuple[str, ...],
     defines: tuple[str, ...],
     cflags: tuple[str, ...],
@@ -181,7 +194,7 @@ def build(
             like = Job(
                 files[0],
                 _STDOUT,
-                Options.of(name, types, records),
+                Options.of(name, types, records, renames),
                 CompileOptions(
                     cpu=cpu, includes=includes, cflags=flags, vmlinux=vmlinux
                 ),

@@ -8,7 +8,7 @@ from skelgen.codegen import shapes
 from skelgen.codegen.layout import Expr, Group
 from skelgen.codegen.names import camel
 from skelgen.codegen.shapes import Shape
-from skelgen.codegen.text import code, count
+from skelgen.codegen.text import code, count, literal
 from skelgen.codegen.types import Context, TypeTable
 from skelgen.errors import BtfError
 from skelgen.model.enums import MapType
@@ -76,7 +76,7 @@ def map_view(
     value = _side(spec, spec.value_type_id, spec.value_size, "value", btf, table)
     if spec.type == MapType.RINGBUF and record is None and spec.value_type_id:
         record = value
-    handle = Group("obj.map", (f'"{spec.name}"',))
+    handle = Group("obj.map", (literal(spec.name),))
     family, codecs = _family(spec, key[0], value[0], record)
     expr = Group(f"self.{attribute}: Final = rt.{family}", (handle, *codecs))
     return MapView(
@@ -95,7 +95,8 @@ def struct_ops_map_view(spec: StructOpsSpec, attribute: str) -> MapView:
         doc += ", attached with a link"
     if not spec.autocreate:
         doc += ", not created unless ``autocreate`` is set"
-    expr = Group(f"self.{attribute}: Final = obj.struct_ops", (f'"{spec.name}"',), "[]")
+    items = (literal(spec.name),)
+    expr = Group(f"self.{attribute}: Final = obj.struct_ops", items, "[]")
     map_ = MapSpec(spec.name, MapType.STRUCT_OPS)
     return MapView(attribute, expr, f"{doc}.", map_)
 

@@ -1,24 +1,21 @@
-"""Every naming rule of generated modules.
+"""Every naming rule of generated modules; docs/names.md tells it to users.
 
 C names stay as they are, so that grep works: maps, programs, globals, fields and
 enumerators. A keyword of Python, or a name that the class needs for itself, gets a
-trailing ``_``. Classes are the CamelCase of the C name. What clashes after that is a
-:class:`~skelgen.errors.NamingError` that names both, never a silent rename.
+trailing ``_``; one that starts with ``__``, which Python would mangle in classes, gets
+a ``c`` before it. Classes are the CamelCase of the C name. What is no C name is made
+one (:mod:`skelgen.btf.c_name`). Where two meet after that,
+:mod:`skelgen.codegen.spelling` numbers the second.
 
-No object file can put anything but an identifier into a module: :func:`checked`
-refuses it.
+No object file can put anything but an identifier into a module: :func:`fit` makes it
+one.
 """
 
 import keyword
 import re
 
-from skelgen.errors import NamingError
+from skelgen.btf.c_name import c_name
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-_is_identifier = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
 _KEYWORDS = frozenset(keyword.kwlist)
 _LONGEST = 240
 """Longest name, in characters: generous, and keeps lines and messages finite."""
@@ -105,23 +102,20 @@ SKELETON_NAMES = frozenset(
 _SECTION_PREFIXES = (".data", ".rodata", ".bss", ".kconfig")
 
 
-def checked(name: str, what: str) -> str:
-    """Return a C name that may go into a module as it is.
-
-    Raises NamingError, saying ``what`` it names, unless it is an ASCII identifier.
-    """
-    if not _is_identifier(name):
-        raise NamingError(f"{what} {name[:_LONGEST]!r}: not a C identifier")
-    if len(name) > _LONGEST:
-        raise NamingError(
-            f"{what} '{name[:40]}...': {len(name)} characters are too long for a name"
-        )
-    return name
-
-
 def is_keyword(name: str) -> bool:
     """Tell whether Python reserves a name."""
     return name in _KEYWORDS
+
+
+def fit(name: str) -> str:
+    """Return the attribute that a C name becomes, before anything else is looked at."""
+    name = c_name(name, _LONGEST)
+    return "c" + name if name.startswith("__") else name
+
+
+def is_fit(name: str) -> bool:
+    """Tell whether a name needs not to be made fit for C."""
+    return c_name(name, _LONGEST) == name
 
 
 def camel(name: str) -> str:
@@ -129,14 +123,15 @@ def camel(name: str) -> str:
 
     Capitals inside a part stay (``myType`` is ``MyType``), so that a name which is
     CamelCase already does not change; a name all in capitals is read as words
-    (``EVENT_KIND`` is ``EventKind``).
+    (``EVENT_KIND`` is ``EventKind``). ``C`` comes before a digit.
     """
+    name = c_name(name, _LONGEST)
     parts = [part for part in name.split("_") if part]
     if name.isupper() and len(parts) > 1:
         parts = [part.lower() for part in parts]
     result = "".join(part[0].upper() + part[1:] for part in parts)
     if not result or result[0].isdigit():
-        result = "_" + result
+        result = "C" + result
     return result + "_" if result in _KEYWORDS else result
 
 
@@ -150,56 +145,3 @@ def section_identifier(section: str) -> str | None:
     if not section.startswith(_SECTION_PREFIXES):
         return None
     return re.sub(r"[^A-Za-z0-9_]", "_", section[1:])
-
-
-class Scope:
-    """The names of one class, or of the module; C names in, Python names out.
-
-    ``where`` names it in messages, ``reserved`` is what it needs for itself;
-    ``sunder`` says whether names like ``_x_`` are reserved too, which enums, ctypes
-    and the runtime use.
-    """
-
-    __slots__ = ("_owners", "_reserved", "_sunder", "_where")
-
-    def __init__(
-        self, where: str, reserved: "Collection[str]" = (), *, sunder: bool = False
-    ) -> None:
-        self._where = where
-        self._sunder = sunder
-        self._reserved = reserved
-        self._owners: dict[str, str] = {}
-
-    def add(self, name: str, what: str) -> str | None:
-        """Take in a C name, and return the attribute that it becomes.
-
-        ``None`` for a name that starts with ``__``: Python would mangle it. Raises
-        NamingError for no identifier, and for a clash.
-        """
-        checked(name, what)
-        if name.startswith("__"):
-            return None
-        if self.is_reserved(name):
-            return self.take(name + "_", f"{what} '{name}'")
-        return self.take(name, f"{what} '{name}'")
-
-    def add_as(self, name: str, owner: str) -> str:
-        """Take in a Python name that must not be one of the class's own."""
-        return self.take(name + "_" if self.is_reserved(name) else name, owner)
-
-    def is_reserved(self, name: str) -> bool:
-        """Tell whether a name is a keyword, or one that the class needs for itself."""
-        if name in _KEYWORDS or name in self._reserved:
-            return True
-        return self._sunder and len(name) > 2 and name[0] == name[-1] == "_"
-
-    def take(self, name: str, owner: str) -> str:
-        """Take in a Python name; ``owner`` says where it comes from, for messages.
-
-        Raises NamingError for a clash.
-        """
-        other = self._owners.setdefault(name, owner)
-        if other is not owner:
-            by = "twice" if other == owner else f"by {other}"
-            raise NamingError(f"{owner}: '{name}' in {self._where} is taken {by}")
-        return name

@@ -6,7 +6,7 @@
 from typing import NamedTuple
 
 from skelgen.codegen.layout import Group
-from skelgen.codegen.text import code
+from skelgen.codegen.text import code, literal
 from skelgen.model import attach
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.model.spec import ProgramSpec, StructOpsSpec
@@ -56,7 +56,7 @@ class ProgramView(NamedTuple):
 
 def program_view(spec: ProgramSpec, attribute: str) -> ProgramView:
     """Return how a program looks in a module."""
-    items = (f'"{spec.name}"', f"rt.{program_class(spec)}")
+    items = (literal(spec.name), f"rt.{program_class(spec)}")
     doc = code(f'SEC("{spec.section}")')
     if not spec.autoload:
         doc += ", not loaded unless ``autoload`` is set"
@@ -67,7 +67,7 @@ def program_view(spec: ProgramSpec, attribute: str) -> ProgramView:
 def struct_ops_view(spec: StructOpsSpec, attribute: str, cls: str) -> ProgramView:
     """Return how a struct_ops variable looks in a module, whose shadow is a ``cls``."""
     doc = f"{code(f'struct {spec.type_name} {spec.name}')}."
-    items = (f'"{spec.name}"', cls)
+    items = (literal(spec.name), cls)
     expr = Group(f"self.{attribute}: Final = obj.shadow", items)
     return ProgramView(attribute, expr, doc)
 

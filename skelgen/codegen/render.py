@@ -20,15 +20,17 @@ import jinja2
 import jinja2.bccache
 
 from skelgen.codegen.layout import lay_out
+from skelgen.codegen.module import module_views
 from skelgen.codegen.text import WIDTH, docstring
-from skelgen.codegen.view import ModuleView, module_views
+from skelgen.codegen.view import ModuleView
 from skelgen.errors import BtfError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from skelgen.codegen.module import Compiled
     from skelgen.codegen.requests import Requests
-    from skelgen.codegen.view import Compiled, ImageView
+    from skelgen.codegen.view import ImageView
 
 ABI = 1
 """What a generated module asks of the runtime: the ``ABI`` there, or an older one."""
@@ -63,7 +65,17 @@ class Header(NamedTuple):
     """Digest of each object, and the machines it is for."""
 
 
-def render(objects: "Sequence[Compiled]", requests: "Requests", header: Header) -> str:
+class Rendered(NamedTuple):
+    """The module of an object."""
+
+    text: str
+    notes: tuple[str, ...]
+    """Which names are spelled in another way than the plain rules say."""
+
+
+def render(
+    objects: "Sequence[Compiled]", requests: "Requests", header: Header
+) -> Rendered:
     """Return the module of an object, compiled once or for several machines.
 
     Raises NamingError, BtfError and ConfigError.
@@ -73,7 +85,7 @@ def render(objects: "Sequence[Compiled]", requests: "Requests", header: Header) 
     for other, module in zip(objects[1:], modules[1:], strict=True):
         if draft(module, header) != text:
             raise _differing(text, draft(module, header), objects[0], other)
-    return settled(text) + _blobs(modules[0].images)
+    return Rendered(settled(text) + _blobs(modules[0].images), modules[0].notes)
 
 
 def _differing(

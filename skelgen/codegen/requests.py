@@ -1,4 +1,4 @@
-"""What a user asks for beside what the object needs: ``--type`` and ``--record``."""
+"""What a user asks for: ``--type``, ``--record`` and ``--rename``."""
 
 from typing import NamedTuple
 
@@ -14,12 +14,14 @@ _NAMED = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.TYPEDEF)
 
 
 class Requests(NamedTuple):
-    """Types and records that a user names."""
+    """Types, records and other spellings that a user names."""
 
     types: tuple[str, ...] = ()
     """``event``, ``struct event``, ``event_t``."""
     records: tuple[tuple[str, str], ...] = ()
     """Pairs of ring buffer and type."""
+    renames: tuple[tuple[str, str], ...] = ()
+    """Pairs of a name in Python, like ``maps.class_``, and what it is to be."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -31,8 +33,8 @@ class Requests(NamedTuple):
 
 def bare(name: str) -> str:
     """Return a type's name without ``struct``, ``union`` or ``enum`` before it."""
-    words = name.split()
-    return words[-1] if len(words) == 2 and words[0] in _KINDS else name
+    keyword, _, rest = name.partition(" ")
+    return rest if keyword in _KINDS and rest else name
 
 
 def find_type(btf: Btf | None, name: str) -> int | None:

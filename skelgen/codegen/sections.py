@@ -6,8 +6,9 @@ from skelgen.btf.decl import declaration
 from skelgen.btf.layout import section_vars
 from skelgen.btf.parse import Btf
 from skelgen.codegen.layout import Group, flat
-from skelgen.codegen.names import Scope, camel, checked
+from skelgen.codegen.names import camel
 from skelgen.codegen.shapes import Shape
+from skelgen.codegen.spelling import Scope, Spelling, attribute
 from skelgen.codegen.text import code, literal, words
 from skelgen.codegen.types import Context, TypeTable
 from skelgen.errors import BtfError
@@ -43,6 +44,15 @@ class GlobalView(NamedTuple):
     """The statement that makes the attribute."""
     doc: str
     shape: Shape
+
+
+class SectionName(NamedTuple):
+    """How a data section is called."""
+
+    attribute: str
+    cls: str
+    plain: str
+    """What the attribute is without options."""
 
 
 class SectionView(NamedTuple):
@@ -84,38 +94,41 @@ def variables(
 def section_view(
     data: DataSpec,
     found: tuple[Variable, ...],
-    names: tuple[str, str],
+    name: SectionName,
+    spelling: Spelling,
     btf: Btf,
     table: TypeTable,
 ) -> SectionView:
-    """Return how a section looks in a module; ``names``: its attribute, its class."""
-    views = _globals(data, found, _RUNTIME, btf, table)
+    """Return how a section looks in a module."""
+    scope = Scope(spelling, name.plain, _RUNTIME, sunder=True)
+    views = _globals(data, found, scope, btf, table)
     used = {word for view in views for word in words(flat(view.expr.items[0]))}
     hidden = used & {view.attribute for view in views}
     if hidden:  # a global may not hide a class that the section uses
-        views = _globals(data, found, _RUNTIME | hidden, btf, table)
+        scope = Scope(spelling, name.plain, _RUNTIME | hidden, sunder=True)
+        views = _globals(data, found, scope, btf, table)
+    scope.tell()
     doc = f"{code(data.section)}: {_ACCESS[data.kind]}."
-    return SectionView(*names, literal(data.section), doc, views, data.kind)
+    section = literal(data.section)
+    return SectionView(name.attribute, name.cls, section, doc, views, data.kind)
 
 
 def _globals(
     data: DataSpec,
     found: tuple[Variable, ...],
-    reserved: frozenset[str],
+    scope: Scope,
     btf: Btf,
     table: TypeTable,
 ) -> tuple[GlobalView, ...]:
-    scope = Scope(f"section '{data.section}'", reserved, sunder=True)
-    views: list[GlobalView] = []
-    for var in found:
-        attribute = scope.add(checked(var.name, "global"), "global")
-        if attribute is not None:
-            views.append(_global(data, var, attribute, btf, table))
-    return tuple(views)
+    names = scope.add_all([attribute(var.name, "global") for var in found])
+    return tuple(
+        _global(data, var, name, btf, table)
+        for var, (name, _) in zip(found, names, strict=True)
+    )
 
 
 def _global(
-    data: DataSpec, var: Variable, attribute: str, btf: Btf, table: TypeTable
+    data: DataSpec, var: Variable, name: str, btf: Btf, table: TypeTable
 ) -> GlobalView:
     where = Context(f"global '{var.name}'", f"global ``{var.name}``", camel(var.name))
     shape = table.shape(var.type_id, where)
@@ -125,5 +138,5 @@ def _global(
             f" its {var.size}, or the section's {data.size}"
         )
     text = code(declaration(btf, var.type_id, var.name)) + shape.note
-    expr = Group(f"{attribute} = rt.Global", (shape.codec, f"offset={var.offset}"))
-    return GlobalView(attribute, expr, f"{text}.", shape)
+    expr = Group(f"{name} = rt.Global", (shape.codec, f"offset={var.offset}"))
+    return GlobalView(name, expr, f"{text}.", shape)

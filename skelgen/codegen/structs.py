@@ -3,8 +3,7 @@
 Offsets and sizes are BTF's. Every gap is filled with a hidden member whose name is
 its byte range, so that ctypes has nothing to decide; what it cannot express
 (bit-fields, 128-bit integers, members off their alignment) lies in such a gap, with a
-descriptor over it. Members whose names start with ``__`` get no attribute, and are a
-gap too.
+descriptor over it.
 """
 
 from enum import Enum, auto
@@ -12,7 +11,7 @@ from typing import NamedTuple
 
 from skelgen.codegen.layout import Expr, Group
 from skelgen.codegen.shapes import CHAR, POINTER, Shape
-from skelgen.codegen.text import code
+from skelgen.codegen.text import code, literal
 from skelgen.errors import BtfError
 
 
@@ -82,7 +81,9 @@ class Member(NamedTuple):
         if self.place is Place.FLEXIBLE:
             return Group(f"{self.name} = rt.Flexible", (self.shape.codec, offset))
         if self.place is Place.OPERATION:
-            return Group(f"{self.name} = rt.Operation", (f'"{self.function}"', offset))
+            return Group(
+                f"{self.name} = rt.Operation", (literal(self.function), offset)
+            )
         items = [f"bit_offset={self.bit_offset}", f"width={self.width}"]
         if self.signed:
             items.append("signed=True")

@@ -6,6 +6,7 @@ here; a type that Python cannot express becomes bytes with a note, and one that 
 no sense is a :class:`~skelgen.errors.BtfError` that names it.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from skelgen.btf import types as bt
@@ -13,23 +14,19 @@ from skelgen.btf.decl import declaration
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import MAX_CHAIN, MAX_NESTING, skip_mods_and_typedefs
 from skelgen.codegen import shapes
+from skelgen.codegen.class_names import ClassName, ClassNames, Classy, kind
 from skelgen.codegen.classes import (
     EnumClass,
     StructClass,
     names_used,
     struct_class,
 )
-from skelgen.codegen.names import (
-    ENUM_NAMES,
-    MODULE_NAMES,
-    STRUCT_NAMES,
-    Scope,
-    camel,
-    checked,
-)
+from skelgen.codegen.names import ENUM_NAMES, STRUCT_NAMES, camel
 from skelgen.codegen.shapes import Shape
+from skelgen.codegen.spelling import Scope, Spelling, Wanted, attribute
 from skelgen.codegen.structs import Layout
-from skelgen.errors import BtfError, NamingError
+from skelgen.codegen.text import code
+from skelgen.errors import BtfError
 
 _MOST_ANONYMOUS = 4096
 """Members of anonymous members in one module, beside two for each word of BTF: a
@@ -50,40 +47,58 @@ class Context(NamedTuple):
 class TypeTable:
     """The classes of one module, in an order in which each knows what it needs."""
 
-    def __init__(self, btf: Btf, scope: Scope) -> None:
+    def __init__(self, btf: Btf, scope: Scope, spelling: Spelling) -> None:
         self._btf = btf
         self._scope = scope
+        self._spelling = spelling
+        self._names = ClassNames(btf, scope)
         self._shapes: dict[int, Shape] = {}
+        self._shadows: dict[int, ClassName] = {}
+        self._shadows_made: set[int] = set()
         self._active: set[int] = set()
         self._budget = _MOST_ANONYMOUS + 2 * len(btf.words)
-        self._shadows: dict[int, str] = {}
-        self._by_name: dict[str, tuple[str, EnumClass | StructClass]] = {}
+        self._classes: list[EnumClass | StructClass] = []
 
     @property
     def classes(self) -> tuple[EnumClass | StructClass, ...]:
         """What has been needed up to now, dependencies first."""
-        return tuple(definition for _, definition in self._by_name.values())
+        return tuple(self._classes)
+
+    def plan(self, roots: Iterable[int], shadows: Sequence[tuple[int, str]]) -> None:
+        """Name the classes of these types, and of struct_ops variables.
+
+        A shadow is a type and the beginning of its name: a plain struct of the type is
+        another class.
+        """
+        for type_id, prefix in shadows:
+            type_ = self._btf.type(type_id)
+            if not isinstance(type_, bt.Struct):
+                raise BtfError(f"struct_ops: type {type_id} is no struct")
+            if type_id not in self._shadows:
+                owner = f"struct_ops type '{type_.name}'"
+                name, plain = self._scope.own(prefix + camel(type_.name), owner)
+                doc = code(f"struct {type_.name}")
+                self._shadows[type_id] = ClassName(name, plain, owner, doc)
+        self._names.plan(roots, members_of=tuple(self._shadows))
 
     def shape(self, type_id: int, where: Context) -> Shape:
         """Return what a type looks like, and have a class made for it if it needs one.
 
         Raises BtfError for a type without a size, or that cannot be, and NamingError.
         """
-        alias = ""
         type_ = self._btf.type(type_id)
         for _ in range(MAX_CHAIN):
-            if isinstance(type_, bt.Typedef):
-                alias = type_.name
-            elif not isinstance(
-                type_, bt.Const | bt.Volatile | bt.Restrict | bt.TypeTag
+            if not isinstance(
+                type_,
+                bt.Typedef | bt.Const | bt.Volatile | bt.Restrict | bt.TypeTag,
             ):
-                return self._plain(type_, alias, where)
+                return self._plain(type_, where)
             type_ = self._btf.type(type_.type_id)
         raise BtfError(
             f"{where.what}: type {type_id} is a typedef of itself, or of too many types"
         )
 
-    def _plain(self, type_: bt.Type, alias: str, where: Context) -> Shape:
+    def _plain(self, type_: bt.Type, where: Context) -> Shape:
         if isinstance(type_, bt.Int):
             return shapes.integer(type_)
         if isinstance(type_, bt.Ptr):
@@ -93,12 +108,12 @@ class TypeTable:
         if isinstance(type_, bt.Array):
             return self._array(type_, where)
         if isinstance(type_, bt.Enum | bt.Enum64):
-            return self._once(type_, alias, where)
+            return self._once(type_, where)
         if isinstance(type_, bt.Struct | bt.Union):
-            return self._once(type_, alias, where)
+            return self._once(type_, where)
         name = getattr(type_, "name", "") or "void"
-        kind = type(type_).__name__.lower()
-        raise BtfError(f"{where.what}: its type, {kind} '{name[:80]}', has no size")
+        word = type(type_).__name__.lower()
+        raise BtfError(f"{where.what}: its type, {word} '{name[:80]}', has no size")
 
     def _array(self, type_: bt.Array, where: Context) -> Shape:
         if type_.id in self._active or len(self._active) > MAX_NESTING:
@@ -112,100 +127,127 @@ class TypeTable:
             raise BtfError(f"{where.what}: its type is larger than 4 GB")
         return shape
 
-    def shadow(self, type_id: int, prefix: str) -> str:
-        """Have a class made for struct_ops variables of a type, and return its name.
-
-        The name begins with ``prefix``: a plain struct of the type is another class.
-        """
-        known = self._shadows.get(type_id)
-        if known is not None:
-            return known
+    def shadow(self, type_id: int) -> str:
+        """Have a class made for struct_ops variables of a type, and return its name."""
+        naming = self._shadows[type_id]
         type_ = self._btf.type(type_id)
-        if not isinstance(type_, bt.Struct):
-            raise BtfError(f"struct_ops: type {type_id} is no struct")
-        name = prefix + camel(checked(type_.name, "struct"))
-        owner = f"struct_ops type '{type_.name}'"
-        self._active.add(type_id)
-        self._struct(type_, name, owner, f"``struct {type_.name}``", is_shadow=True)
-        self._active.remove(type_id)
-        self._shadows[type_id] = name
-        return name
+        assert isinstance(type_, bt.Struct)  # noqa: S101 - see plan()
+        if type_id not in self._shadows_made:
+            self._shadows_made.add(type_id)
+            self._active.add(type_id)
+            self._struct(type_, naming, is_shadow=True)
+            self._active.remove(type_id)
+        return naming.name
 
     # -- classes ---------------------------------------------------------------
 
-    def _once(
-        self,
-        type_: bt.Enum | bt.Enum64 | bt.Struct | bt.Union,
-        alias: str,
-        where: Context,
-    ) -> Shape:
+    def _once(self, type_: Classy, where: Context) -> Shape:
+        same = self._names.same(type_.id)
+        if same != type_.id:
+            return self.shape(same, where)
         known = self._shapes.get(type_.id)
         if known is not None:
             return known
         if type_.id in self._active or len(self._active) > MAX_NESTING:
             raise BtfError(f"{where.what}: its type contains itself, or has no end")
         self._active.add(type_.id)
-        name, owner, doc = _naming(type_, alias, where)
+        naming = self._naming(type_, where)
         if isinstance(type_, bt.Struct | bt.Union):
-            shape = self._struct(type_, name, owner, doc)
+            shape = self._struct(type_, naming)
         else:
-            shape = self._enum(type_, name, owner, doc)
+            shape = self._enum(type_, naming)
         self._active.remove(type_.id)
         self._shapes[type_.id] = shape
         return shape
 
-    def _claim(self, owner: str, definition: EnumClass | StructClass) -> None:
-        """Take a class into the module, unless the same is there already."""
-        known = self._by_name.get(definition.name)
-        if known is not None and known == (owner, definition):
-            return  # BTF that is not deduplicated has types twice
+    def _naming(self, type_: Classy, where: Context) -> ClassName:
+        """Return the class of a type: its own name, or that of where it is used."""
+        known = self._names.of(type_.id)
         if known is not None:
-            raise NamingError(
-                f"{owner}: class '{definition.name}' is taken by {known[0]}"
-                f"{' of another layout' if known[0] == owner else ''}"
-            )
-        self._scope.take(definition.name, owner)
-        self._by_name[definition.name] = (owner, definition)
+            return known
+        word = kind(type_)
+        owner = f"the {word} of {where.what}"
+        name, plain = self._scope.add(Wanted(where.words, owner))
+        return ClassName(name, plain, owner, f"``{word}`` of {where.doc}")
 
-    def _enum(
-        self, type_: bt.Enum | bt.Enum64, name: str, owner: str, doc: str
-    ) -> Shape:
+    def _enum(self, type_: bt.Enum | bt.Enum64, naming: ClassName) -> Shape:
+        owner = naming.owner
         if type_.size not in {1, 2, 4, 8}:
             raise BtfError(f"{owner}: an enumeration of {type_.size} bytes")
-        scope = Scope(owner, ENUM_NAMES, sunder=True)
-        values: list[tuple[str, int]] = []
-        for enumerator in type_.values:
-            attribute = scope.add(enumerator.name, f"{owner}, enumerator")
-            if attribute is not None:
-                values.append((attribute, enumerator.value))
+        scope = Scope(self._spelling, naming.plain, ENUM_NAMES, sunder=True)
+        names = scope.add_all(
+            [attribute(one.name, f"{owner}, enumerator") for one in type_.values]
+        )
+        scope.tell()
+        values = [
+            (name, one.value)
+            for (name, _), one in zip(names, type_.values, strict=True)
+        ]
         signed = type_.signed or any(value < 0 for _, value in values)
-        self._claim(owner, EnumClass(name, f"{doc}.", tuple(values)))
-        return shapes.enumeration(shapes.scalar(type_.size, signed=signed), name)
+        self._classes.append(EnumClass(naming.name, f"{naming.doc}.", tuple(values)))
+        stored = shapes.scalar(type_.size, signed=signed)
+        return shapes.enumeration(stored, naming.name)
 
     def _struct(
-        self,
-        type_: bt.Struct | bt.Union,
-        name: str,
-        owner: str,
-        doc: str,
-        *,
-        is_shadow: bool = False,
+        self, type_: bt.Struct | bt.Union, naming: ClassName, *, is_shadow: bool = False
     ) -> Shape:
-        layout = self._layout(type_, name, owner, STRUCT_NAMES, is_shadow=is_shadow)
-        hidden = names_used(layout) & {member.name for member in layout.members}
+        trial = self._tried(type_, naming, STRUCT_NAMES, is_shadow=is_shadow)
+        hidden = names_used(trial.whole) & {
+            member.name for member in trial.whole.members
+        }
         if hidden:
             reserved = STRUCT_NAMES | hidden
-            layout = self._layout(type_, name, owner, reserved, is_shadow=is_shadow)
-        definition = struct_class(name, doc, layout)
-        self._claim(owner, definition)
-        return shapes.aggregate(name, type_.size, layout.align)
+            trial = self._tried(type_, naming, reserved, is_shadow=is_shadow)
+        trial.scope.tell()
+        self._classes += trial.anonymous
+        self._classes.append(struct_class(naming.name, naming.doc, trial.whole))
+        return shapes.aggregate(naming.name, type_.size, trial.whole.align)
+
+    def _tried(
+        self,
+        type_: bt.Struct | bt.Union,
+        naming: ClassName,
+        reserved: frozenset[str],
+        *,
+        is_shadow: bool,
+    ) -> "_Trial":
+        """Lay a struct out with some names reserved, of which it may need more."""
+        scope = Scope(self._spelling, naming.plain, reserved, sunder=True)
+        names = scope.add_all(list(self._member_names(type_, naming.owner, ())))
+        trial = _Trial(scope, iter([name for name, _ in names]))
+        trial.whole = self._layout(
+            trial, type_, naming.name, naming.owner, is_shadow=is_shadow
+        )
+        return trial
+
+    def _member_names(
+        self, type_: bt.Struct | bt.Union, owner: str, outer: tuple[int, ...]
+    ) -> Iterator[Wanted]:
+        """Yield the names of a struct's attributes, those of anonymous members too.
+
+        In the order in which :meth:`_layout` asks for them.
+        """
+        for index, member in enumerate(type_.members):
+            if member.name:
+                yield attribute(member.name, f"{owner}, member")
+                continue
+            inner = self._btf.type(member.type_id)
+            if member.bitfield_size or not isinstance(inner, bt.Struct | bt.Union):
+                continue
+            what = f"{owner}, member {index}"
+            if inner.id in outer or len(outer) > MAX_NESTING:
+                raise BtfError(f"{what}: its type contains itself, or has no end")
+            self._budget -= 1 + len(inner.members)
+            if self._budget < 0:
+                raise BtfError(f"{what}: too many members of anonymous members in all")
+            yield from self._member_names(inner, what, (*outer, inner.id))
 
     def _layout(
         self,
+        trial: "_Trial",
         type_: bt.Struct | bt.Union,
         cls: str,
         owner: str,
-        reserved: frozenset[str],
         base: int = 0,
         number: str = "",
         *,
@@ -214,16 +256,13 @@ class TypeTable:
         is_union = isinstance(type_, bt.Union)
         layout = Layout(owner, type_.size, is_union=is_union, base=base, number=number)
         layout.is_shadow = is_shadow
-        scope = Scope(owner, reserved, sunder=True)
         for index, member in enumerate(type_.members):
             if not member.name:
                 what = f"{owner}, member {index}"
-                self._anonymous(layout, scope, member, cls, what, reserved)
+                self._anonymous(trial, layout, member, cls, what)
                 continue
-            name = scope.add(member.name, f"{owner}, member")
-            if name is not None:
-                last = index == len(type_.members) - 1 and not layout.is_union
-                self._member(layout, name, member, cls, owner, last=last)
+            last = index == len(type_.members) - 1 and not layout.is_union
+            self._member(layout, next(trial.names), member, cls, owner, last=last)
         layout.finish()
         return layout
 
@@ -279,13 +318,7 @@ class TypeTable:
             layout.left_out.append(member.name)
 
     def _anonymous(
-        self,
-        layout: Layout,
-        scope: Scope,
-        member: bt.Member,
-        cls: str,
-        what: str,
-        reserved: frozenset[str],
+        self, trial: "_Trial", layout: Layout, member: bt.Member, cls: str, what: str
     ) -> None:
         """Add an anonymous struct or union.
 
@@ -297,21 +330,16 @@ class TypeTable:
         if type_.id in self._active or len(self._active) > MAX_NESTING:
             raise BtfError(f"{what}: its type contains itself, or has no end")
         self._active.add(type_.id)
-        self._budget -= 1 + len(type_.members)
-        if self._budget < 0:
-            raise BtfError(f"{what}: too many members of anonymous members in all")
-        name = f"_{cls.strip('_')}Anon{layout.unnamed}"
+        name = f"_{cls.removeprefix('_')}Anon{layout.unnamed}"
         number = f"{layout.number}.{layout.unnamed}".removeprefix(".")
         layout.unnamed += 1
         base = layout.base + member.bit_offset // 8
-        inner = self._layout(type_, name, what, reserved, base, number)
-        for attribute in inner.members:
-            scope.take(attribute.name, f"{what}: '{attribute.name}'")
+        inner = self._layout(trial, type_, name, what, base, number)
         shape = shapes.aggregate(name, type_.size, inner.align)
         if layout.place_anonymous(member.bit_offset, shape, inner):
-            kind = "union" if inner.is_union else "struct"
-            doc = f"Anonymous {kind} at offset {base} of :class:`{cls}`"
-            self._claim(what, struct_class(name, doc, inner, anonymous=True))
+            word = "union" if inner.is_union else "struct"
+            doc = f"Anonymous {word} at offset {base} of :class:`{cls}`"
+            trial.anonymous.append(struct_class(name, doc, inner, anonymous=True))
         self._active.remove(type_.id)
 
     def _is_flexible(self, type_id: int) -> bool:
@@ -326,25 +354,16 @@ class TypeTable:
         return self.shape(type_.type_id, where)
 
 
-def _naming(
-    type_: bt.Enum | bt.Enum64 | bt.Struct | bt.Union, alias: str, where: Context
-) -> tuple[str, str, str]:
-    """Return the class of a type, what owns that name, and how its docstring begins."""
-    if isinstance(type_, bt.Struct):
-        kind = "struct"
-    else:
-        kind = "union" if isinstance(type_, bt.Union) else "enum"
-    if type_.name:
-        cls = camel(checked(type_.name, kind))
-        owner, doc = f"{kind} '{type_.name}'", f"``{kind} {type_.name}``"
-    elif alias:
-        cls = camel(checked(alias, "typedef"))
-        owner, doc = f"typedef '{alias}'", f"``{alias}``"
-    else:
-        cls = where.words
-        owner = f"the {kind} of {where.what}"
-        doc = f"``{kind}`` of {where.doc}"
-    return (cls + "_" if cls in MODULE_NAMES else cls), owner, doc
+class _Trial:
+    """A layout whose names may turn out to hide what the class needs."""
+
+    def __init__(self, scope: Scope, names: Iterator[str]) -> None:
+        self.scope = scope
+        self.names = names
+        """Of its attributes, in the order in which they are asked for."""
+        self.anonymous: list[StructClass] = []
+        """Classes of anonymous members, dependencies first."""
+        self.whole: Layout
 
 
 def _resolved(btf: Btf, type_id: int) -> bt.Type:

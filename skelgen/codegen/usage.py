@@ -4,8 +4,7 @@ import re
 
 from skelgen.codegen.classes import StructClass
 from skelgen.codegen.maps import MapView
-from skelgen.codegen.names import is_keyword
-from skelgen.codegen.programs import program_class
+from skelgen.codegen.programs import ProgramView, program_class
 from skelgen.codegen.sections import GlobalView, SectionView
 from skelgen.codegen.text import WIDTH
 from skelgen.model import attach
@@ -21,6 +20,7 @@ def usage(
     maps: tuple[MapView, ...],
     sections: tuple[SectionView, ...],
     spec: ObjectSpec,
+    programs: tuple[ProgramView, ...],
     classes: dict[str, StructClass],
 ) -> tuple[str, ...]:
     """Return the lines of the example."""
@@ -38,7 +38,7 @@ def usage(
     if spec.struct_ops or any(map(_attaches_itself, spec.programs)):
         lines.append("    skel.attach()")
     else:
-        lines += _by_hand(spec.programs)
+        lines += _by_hand(spec.programs, programs)
     ring = next((view for view in maps if view.spec.type == MapType.RINGBUF), None)
     if ring is not None:
         lines += _loop(ring, classes)
@@ -78,18 +78,21 @@ _TARGETS = {
 """Where programs attach that cannot know by themselves."""
 
 
-def _by_hand(programs: tuple[ProgramSpec, ...]) -> list[str]:
+def _by_hand(
+    programs: tuple[ProgramSpec, ...], views: tuple[ProgramView, ...]
+) -> list[str]:
     """Return how the first program attaches, where its ``SEC()`` cannot say it."""
-    for spec in programs:
+    for spec, view in zip(programs, views, strict=True):
         target = _TARGETS.get(program_class(spec))
-        if target is not None and spec.autoload and not is_keyword(spec.name):
-            call = f"skel.progs.{spec.name}.attach({target})"
-            line = f"    skel.links.{spec.name} = {call}"
+        if target is not None and spec.autoload:
+            name = view.attribute
+            call = f"skel.progs.{name}.attach({target})"
+            line = f"    skel.links.{name} = {call}"
             if len(line) + 4 <= WIDTH:
                 return [line]
             return [
-                f"    program = skel.progs.{spec.name}",
-                f"    skel.links.{spec.name} = program.attach({target})",
+                f"    program = skel.progs.{name}",
+                f"    skel.links.{name} = program.attach({target})",
             ]
     return []
 

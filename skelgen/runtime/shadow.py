@@ -61,14 +61,15 @@ class Operation(Descriptor):
     ) -> StructOpsProgram | Self | None:
         if instance is None:
             return self
-        found = _variable(instance).program(self.function)
+        found = variable(instance).program(self.function)
         return cast("StructOpsProgram | None", found)  # set_program() saw to it
 
     def __set__(self, instance: Shadow, value: StructOpsProgram | None) -> None:
-        _variable(instance).set_program(self.function, value)
+        variable(instance).set_program(self.function, value)
 
 
-def _variable(shadow: Shadow) -> StructOpsMap:
+def variable(shadow: Shadow) -> StructOpsMap:
+    """Return the variable that a shadow is a view of."""
     image = owner_of(shadow)
     if not isinstance(image, Image):
         raise TypeError(f"{type(shadow).__name__}: not a variable of an object")

@@ -220,10 +220,15 @@ class Skeleton(Listed):
         return f"<{type(self).__name__}: {state}>"
 
     def _c_name(self, attribute: str) -> str:
-        """Return the C name of a link's attribute: keywords got a ``_`` behind."""
-        plain = attribute.removesuffix("_")
-        programs = self.object.programs
-        return plain if plain in programs and attribute not in programs else attribute
+        """Return the C name of a link's attribute, which may be spelled otherwise."""
+        program = getattr(getattr(self, "progs", None), attribute, None)
+        if program is not None:
+            name: str = program.name
+            return name
+        from skelgen.runtime.shadow import variable  # noqa: PLC0415 - lazy
+
+        shadows = getattr(self, "struct_ops", None)
+        return variable(getattr(shadows, attribute)).name
 
     def _links(self) -> Links | None:
         """Return the generated links; None for an object without programs."""

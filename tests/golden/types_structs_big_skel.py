@@ -100,32 +100,6 @@ class Line(rt.Struct):
 rt.check_layout(Line, size=24, offsets=(0, 8, 16))
 
 
-class _AnonymousAnon0Anon0(rt.Struct):
-    """Anonymous struct at offset 4 of :class:`_AnonymousAnon0`, 4 bytes."""
-
-    _fields_ = [
-        ("low", ctypes.c_uint16),
-        ("high", ctypes.c_uint16),
-    ]
-
-
-rt.check_layout(_AnonymousAnon0Anon0, size=4, offsets=(0, 2))
-
-
-class _AnonymousAnon0(rt.Union):
-    """Anonymous union at offset 4 of :class:`Anonymous`, 16 bytes."""
-
-    _anonymous_ = ("4:8 #0.0",)
-    _fields_ = [
-        ("v4", ctypes.c_uint32),
-        ("v6", rt.array_type(ctypes.c_uint8, 16)),
-        ("4:8 #0.0", _AnonymousAnon0Anon0),
-    ]
-
-
-rt.check_layout(_AnonymousAnon0, size=16, offsets=(0, 0))
-
-
 class AnonymousNamed(rt.Struct):
     """``struct`` of member ``named`` in :class:`Anonymous`, 16 bytes."""
 
@@ -167,6 +141,32 @@ class AnonymousBoth(rt.Union):
 
 
 rt.check_layout(AnonymousBoth, size=8, offsets=(0, 0))
+
+
+class _AnonymousAnon0Anon0(rt.Struct):
+    """Anonymous struct at offset 4 of :class:`_AnonymousAnon0`, 4 bytes."""
+
+    _fields_ = [
+        ("low", ctypes.c_uint16),
+        ("high", ctypes.c_uint16),
+    ]
+
+
+rt.check_layout(_AnonymousAnon0Anon0, size=4, offsets=(0, 2))
+
+
+class _AnonymousAnon0(rt.Union):
+    """Anonymous union at offset 4 of :class:`Anonymous`, 16 bytes."""
+
+    _anonymous_ = ("4:8 #0.0",)
+    _fields_ = [
+        ("v4", ctypes.c_uint32),
+        ("v6", rt.array_type(ctypes.c_uint8, 16)),
+        ("4:8 #0.0", _AnonymousAnon0Anon0),
+    ]
+
+
+rt.check_layout(_AnonymousAnon0, size=16, offsets=(0, 0))
 
 
 class Anonymous(rt.Struct):

@@ -6,9 +6,9 @@ from types import ModuleType
 
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.parse import Btf
+from skelgen.codegen.module import Compiled
 from skelgen.codegen.render import Header, render
 from skelgen.codegen.requests import Requests
-from skelgen.codegen.view import Compiled
 from skelgen.model.attach import Attach, Manual
 from skelgen.model.enums import ProgType
 from skelgen.model.image import ImageBuilder
@@ -84,11 +84,13 @@ def generated(
     *,
     types: tuple[str, ...] = (),
     records: tuple[tuple[str, str], ...] = (),
+    renames: tuple[tuple[str, str], ...] = (),
     header: Header = HEADER,
 ) -> str:
     """Return the module of an object."""
     btf = None if spec.btf is None else Btf(spec.view(spec.btf))
-    return render([Compiled(spec, btf)], Requests(types, records), header)
+    requests = Requests(types, records, renames)
+    return render([Compiled(spec, btf)], requests, header).text
 
 
 def loaded(text: str) -> ModuleType:

@@ -189,7 +189,13 @@ def test_options_are_in_the_header(obj: Path) -> None:
         ({"name": "a\nb"}, "name 'a?b': not a C identifier"),
         ({"types": ["a b c"]}, "type 'a b c': not the name of a C type, like"),
         ({"types": ["event\nx"]}, "type 'event?x': not the name of a C type, like"),
-        ({"records": [("r b", "event")]}, "record 'r b': not a map's name"),
+        ({"records": [("r\nb", "event")]}, "record 'r?b': not a map's name"),
+        (
+            {"renames": [("A", "b c")]},
+            "rename 'A': 'b c' is no Python name of ASCII letters, digits and _ that",
+        ),
+        ({"renames": [("A", "__b")]}, "rename 'A': '__b' is no Python name"),
+        ({"renames": [("A", "B"), ("A", "C")]}, "rename 'A': given twice"),
         ({"records": [("rb", "int *")]}, "type 'int *': not the name of a C type"),
     ],
 )
@@ -209,8 +215,8 @@ def test_errors_name_the_file(compile_bpf: CompileBpf) -> None:
         f"{path}: record 'nothing': no such map; there are: rb"
     )
     with pytest.raises(NamingError) as naming:
-        skelgen.generate(path, name="event", types=["event"])
-    assert str(naming.value).startswith(f"{path}: struct 'event': ")
+        skelgen.generate(path, types=["event"], renames=[("Event", "Ringbuf")])
+    assert str(naming.value) == f"{path}: rename 'Event': 'Ringbuf' is the skeleton"
     with pytest.raises(ObjectError) as missing:
         skelgen.generate(path, types=["nowhere"])
     assert str(missing.value) == (

@@ -3,6 +3,7 @@
 import pytest
 
 from skelgen import read_object
+from skelgen.btf.build import BtfBuilder
 from skelgen.codegen.blueprint import blueprint as expression
 from skelgen.codegen.layout import flat
 from skelgen.model import attach
@@ -57,6 +58,11 @@ def rebuilt(spec: ObjectSpec) -> ObjectSpec:
 
 
 def test_everything() -> None:
+    builder = BtfBuilder("big")
+    builder.add_struct("tcp_congestion_ops", 8, [("key", 2, 0)])
+    builder.add_int("u64", 8)
+    builder.add_var("CONFIG_HZ", 2)
+    btf = builder.bytes()
     spec = ObjectSpec(
         name="demo",
         source="demo.bpf.o",
@@ -86,9 +92,9 @@ def test_everything() -> None:
         ),
         struct_ops=(
             StructOpsSpec(
-                "__ops",  # no shadow: there is no BTF
+                "ops",
                 ".struct_ops.link",
-                0,
+                1,
                 "tcp_congestion_ops",
                 Span(4, 8),
                 functions=(("init", "on_init"), ("release", "on_release")),
@@ -133,7 +139,8 @@ def test_everything() -> None:
                 signed=True,
             ),
         ),
-        image=bytes(range(256)) * 3,
+        btf=Span(768, len(btf)),
+        image=bytes(range(256)) * 3 + btf,
     )
     made = rebuilt(spec)
     assert made == spec

@@ -28,6 +28,7 @@ from skelgen.model.spec import (
     ObjectSpec,
     ProgramSpec,
     Span,
+    StructOpsSpec,
 )
 from skelgen.runtime import programs as runtime_programs
 from tests.harness.generating import (
@@ -131,24 +132,26 @@ def test_text_that_is_no_name(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_names(text: str) -> None:
-    int_btf = BtfBuilder()
-    int_id = int_btf.add_int("int", 4)
-    for spec in (
-        blueprint(name=text),
-        blueprint(maps=(MapSpec(text, MapType.HASH, 4, 4, 1),)),
-        blueprint(programs=(program(text),)),
-    ):
-        with pytest.raises(NamingError):
-            generated(spec)
-    for member, struct in ((text, "s"), ("a", text)):
-        if "\0" in text:
-            continue  # BTF's strings end there
-        btf = BtfBuilder()
-        int_id = btf.add_int("int", 4)
-        type_id = btf.add_struct(struct, 4, [(member, int_id, 0)])
-        data = with_globals(btf, ("g", type_id, 4))
-        with pytest.raises(NamingError):
-            generated(blueprint(btf, data=(data,)))
+    """They are made identifiers; only the object's own has to be one."""
+    with pytest.raises(NamingError):
+        generated(blueprint(name=text))
+    spec = blueprint(
+        maps=(MapSpec(text, MapType.HASH, 4, 4, 1),), programs=(program(text),)
+    )
+    made = generated(spec)
+    check(made)
+    assert loaded(made).Demo.spec() == spec
+    if "\0" in text:
+        return  # BTF's strings end there
+    btf = BtfBuilder()
+    enum = btf.add_enum(text, [(text, 1)])
+    typedef = btf.add_typedef(text, btf.add_struct("", 4, [(text, enum, 0)]))
+    struct = btf.add_struct(text, 4, [(text, typedef, 0)])
+    data = with_globals(btf, (text, struct, 4))
+    ops = StructOpsSpec(text, ".struct_ops", struct, text, Span(0, 4))
+    made = generated(blueprint(btf, data=(data,), struct_ops=(ops,)), types=(text,))
+    check(made)
+    assert len(loaded(made).__all__) == 9
 
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if "\0" not in text])

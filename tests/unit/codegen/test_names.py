@@ -1,13 +1,19 @@
-"""What C names become in Python, and which are refused."""
+"""What C names become in Python; docs/names.md says it to users."""
 
 import pytest
 
 from skelgen.btf.build import BtfBuilder
-from skelgen.codegen.names import Scope, camel, checked, section_identifier
-from skelgen.errors import NamingError
+from skelgen.btf.parse import Btf
+from skelgen.codegen.module import Compiled
+from skelgen.codegen.names import camel, fit, section_identifier
+from skelgen.codegen.render import render
+from skelgen.codegen.requests import Requests
+from skelgen.codegen.spelling import Scope, Spelling, attribute
+from skelgen.errors import ConfigError, NamingError
 from skelgen.model.enums import MapType
-from skelgen.model.spec import MapSpec
+from skelgen.model.spec import MapSpec, ObjectSpec
 from tests.harness.generating import (
+    HEADER,
     blueprint,
     generated,
     loaded,
@@ -30,8 +36,12 @@ from tests.harness.generating import (
         ("TCP", "TCP"),
         ("pair_t", "PairT"),
         ("u8", "U8"),
-        ("_1st", "_1st"),
-        ("__", "_"),
+        ("_1st", "C1st"),
+        ("__", "C"),
+        ("Pair<u32, u64>", "PairU32U64"),
+        ("(u32, &str)", "U32Str"),
+        ("app::Event", "AppEvent"),
+        ("日本", "C"),
         ("none", "None_"),
         ("true", "True_"),
         ("a_1_b", "A1B"),
@@ -63,95 +73,225 @@ def test_sections_by_their_full_name(section: str, wanted: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "wanted"),
     [
-        "",
-        "a b",
-        "a-b",
-        "1st",
-        "a.b",
-        "naïve",
-        "x\n",
-        "x\0",
-        'a"""\nimport os\n',
-        "x = 1; y",
-        "ａ",  # noqa: RUF001 (NFKC makes an "a" of it)
+        ("count", "count"),
+        ("_hidden", "_hidden"),
+        ("__pid", "c__pid"),
+        ("__0", "c__0"),
+        ("__dunder__", "c__dunder__"),
+        ("___x", "c___x"),
+        ("", "c_"),
+        ("field one", "field_one"),
+        ("a-b", "a_b"),
+        ("1st", "c_1st"),
+        ("0", "c_0"),
+        ("a.b", "a_b"),
+        ("naïve", "na_ve"),
+        ("x\n", "x"),
+        ("x\0", "x"),
+        ('a"""\nimport os\n', "a_import_os"),
+        ("x = 1; y", "x_1_y"),
+        ("ａ", "c_"),  # noqa: RUF001 (NFKC makes an "a" of it)
+        ("{impl#0}::run", "impl_0_run"),
+        ("Pair<__u32>", "Pair___u32"),
+        ("<<>>", "c_"),
     ],
 )
-def test_only_ascii_identifiers_pass(name: str) -> None:
-    with pytest.raises(NamingError, match=r"^map .*: not a C identifier$"):
-        checked(name, "map")
+def test_what_attributes_are_called(name: str, wanted: str) -> None:
+    assert fit(name) == wanted
+    assert wanted.isidentifier()
 
 
 def test_names_end_somewhere() -> None:
-    assert checked("x" * 240, "map") == "x" * 240
-    with pytest.raises(NamingError, match="241 characters are too long"):
-        checked("x" * 241, "map")
+    assert fit("x" * 240) == "x" * 240
+    assert fit("x" * 100_000) == "x" * 240
+
+
+def spelled(scope: Scope, *names: str) -> list[str]:
+    wanted = [attribute(name, "map") for name in names]
+    return [name for name, _ in scope.add_all(wanted)]
+
+
+def in_scope(*names: str) -> list[str]:
+    return spelled(Scope(Spelling(), "maps"), *names)
 
 
 class TestScope:
     def test_names_stay(self) -> None:
-        scope = Scope("maps")
         names = ["counts", "_hidden", "match", "type", "case", "x_"]
-        assert [scope.add(name, "map") for name in names] == names
+        assert in_scope(*names) == names
 
     @pytest.mark.parametrize("name", ["class", "None", "async", "lambda", "is"])
     def test_keywords_get_an_underscore(self, name: str) -> None:
-        assert Scope("maps").add(name, "map") == f"{name}_"
+        assert in_scope(name) == [f"{name}_"]
 
     def test_reserved_names_too(self) -> None:
-        scope = Scope("section", {"rt"}, sunder=True)
-        assert scope.add("rt", "global") == "rt_"
-        assert scope.add("_x_", "global") == "_x__"
-        assert Scope("programs").add("_x_", "program") == "_x_"
+        scope = Scope(Spelling(), "bss", {"rt"}, sunder=True)
+        assert spelled(scope, "rt", "_x_") == ["rt_", "_x__"]
+        assert in_scope("_x_") == ["_x_"]
 
-    def test_double_underscores_get_nothing(self) -> None:
-        scope = Scope("section")
-        assert scope.add("__init__", "global") is None
-        assert scope.add("__pad", "global") is None
+    def test_who_needs_no_change_keeps_the_name(self) -> None:
+        assert in_scope("def", "def_") == ["def_2", "def_"]
+        assert in_scope("def_", "def") == ["def_", "def_2"]
+        assert in_scope("field one", "field_one") == ["field_one_2", "field_one"]
+        assert in_scope("__x", "c__x") == ["c__x_2", "c__x"]
 
-    def test_a_clash_names_both(self) -> None:
-        scope = Scope("programs")
-        scope.add("class", "program")
-        with pytest.raises(NamingError) as caught:
-            scope.add("class_", "program")
-        assert str(caught.value) == (
-            "program 'class_': 'class_' in programs is taken by program 'class'"
+    def test_the_next_are_numbered(self) -> None:
+        assert in_scope("a b", "a-b", "a.b", "a_b_2") == [
+            "a_b",
+            "a_b_3",
+            "a_b_4",
+            "a_b_2",
+        ]
+        assert in_scope("m", "m") == ["m", "m_2"]
+
+    def test_all_are_told(self) -> None:
+        spelling = Spelling()
+        scope = Scope(spelling, "maps")
+        spelled(scope, "plain", "class", "__x", "def", "def_", "a b")
+        assert not spelling.notes
+        scope.tell()
+        assert list(spelling.notes.values()) == [
+            "map 'def' is 'maps.def_2', for 'def_' is map 'def_'",
+            "map 'a b' is 'maps.a_b'",
+        ]
+
+    def test_many_of_one_name_take_linear_time(self) -> None:
+        names = in_scope(*["m"] * 20_000)
+        assert names[-1] == "m_20000"
+        assert len(set(names)) == 20_000
+
+
+class TestRename:
+    def scope(self, **renames: str) -> tuple[Spelling, Scope]:
+        spelling = Spelling(
+            {f"maps.{old}": new for old, new in renames.items()}.items()
         )
+        return spelling, Scope(spelling, "maps", {"rt"})
 
-    def test_the_same_twice(self) -> None:
-        scope = Scope("maps")
-        scope.add("m", "map")
-        with pytest.raises(NamingError, match="map 'm': 'm' in maps is taken twice"):
-            scope.add("m", "map")
+    def test_one_name_and_no_other(self) -> None:
+        spelling, scope = self.scope(def_="define", plain="simple")
+        assert spelled(scope, "def", "def_", "plain") == ["def_2", "define", "simple"]
+        scope.tell()
+        spelling.check()
+        assert list(spelling.notes.values()) == [
+            "map 'def' is 'maps.def_2', for 'def_' is map 'def_'"
+        ]
+
+    def test_names_may_change_places(self) -> None:
+        _, scope = self.scope(a="b", b="a")
+        assert spelled(scope, "a", "b") == ["b", "a"]
+
+    @pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+    def test_what_another_has_is_refused(self, names: tuple[str, str]) -> None:
+        _, scope = self.scope(a="b")
+        with pytest.raises(NamingError, match=r"^rename 'maps\.a': 'b' is map 'b'$"):
+            spelled(scope, *names)
+
+    def test_one_name_for_two(self) -> None:
+        _, scope = self.scope(a="c", b="c")
+        with pytest.raises(NamingError, match=r"^rename 'maps\.b': 'c' is map 'a'$"):
+            spelled(scope, "a", "b")
+
+    @pytest.mark.parametrize("name", ["rt", "class"])
+    def test_what_python_or_the_class_needs(self, name: str) -> None:
+        _, scope = self.scope(a=name)
+        with pytest.raises(NamingError, match="a name that Python or the class needs"):
+            spelled(scope, "a")
+
+    def test_what_is_not_there(self) -> None:
+        spelling, scope = self.scope(classs_="klass")
+        spelled(scope, "class")
+        scope.tell()
+        with pytest.raises(ConfigError) as caught:
+            spelling.check()
+        assert str(caught.value) == (
+            "rename 'maps.classs_': the module has no such name; did you mean"
+            " 'maps.class_'?"
+        )
 
 
 # -- whole modules -------------------------------------------------------------
 
 
+def told(spec: ObjectSpec, types: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return what a build says of the names."""
+    btf = None if spec.btf is None else Btf(spec.view(spec.btf))
+    return render([Compiled(spec, btf)], Requests(types), HEADER).notes
+
+
 def test_a_type_and_the_skeleton() -> None:
     btf = BtfBuilder()
-    btf.add_struct("event", 4, [("a", btf.add_int("int", 4), 0)])
-    with pytest.raises(NamingError) as caught:
-        generated(blueprint(btf, name="event"), types=("event",))
-    assert str(caught.value) == (
-        "struct 'event': 'Event' in the module is taken by the skeleton, which --name"
-        " can rename"
-    )
-    assert "class Other(rt.Skeleton)" in generated(
-        blueprint(btf, name="other"), types=("event",)
-    )
+    int_id = btf.add_int("int", 4)
+    for name in ("event", "event_maps", "event_progs", "event_bss", "rt", "final"):
+        btf.add_struct(name, 4, [("a", int_id, 0)])
+    types = ("event", "event_maps", "event_progs", "event_bss", "rt", "final")
+    maps = (MapSpec("m", MapType.ARRAY, 4, 4, 1),)
+    spec = blueprint(btf, name="event", maps=maps)
+    module = loaded(generated(spec, types=types))
+    assert {
+        cls: getattr(module, cls).__mro__[1].__name__ for cls in module.__all__
+    } == {
+        "Event": "Skeleton",
+        "EventMaps": "object",
+        "Event_": "Struct",
+        "EventMaps_": "Struct",
+        "EventProgs": "Struct",  # there are no programs
+        "EventBss": "Struct",
+        "Rt": "Struct",
+        "Final_": "Struct",
+    }
+    notes = told(spec, types=types)
+    assert "struct 'event' is 'Event_', for 'Event' is the skeleton" in notes
+    assert len(notes) == 3
+    # a name that --name gives changes nothing but what it clashes with
+    text = generated(blueprint(btf, name="other"), types=("event",))
+    assert "class Event(rt.Struct)" in text
+    assert "class Other(rt.Skeleton)" in text
 
 
 def test_two_types_of_one_class() -> None:
     btf = BtfBuilder()
     int_id = btf.add_int("int", 4)
-    btf.add_struct("foo_bar", 4, [("a", int_id, 0)])
-    btf.add_enum("fooBar", [("A", 1)])
-    with pytest.raises(NamingError) as caught:
-        generated(blueprint(btf), types=("foo_bar", "fooBar"))
-    assert str(caught.value) == (
-        "enum 'fooBar': class 'FooBar' is taken by struct 'foo_bar'"
+    first = btf.add_struct("foo_bar", 4, [("a", int_id, 0)])
+    second = btf.add_enum("fooBar", [("A", 1)])
+    third = btf.add_struct("FooBar", 4, [("c", int_id, 0)])
+    data = with_globals(btf, ("x", second, 4), ("y", first, 4), ("z", third, 4))
+    text = generated(blueprint(btf, data=(data,)))
+    assert 'class FooBar(rt.Struct):\n    """``struct FooBar``' in text
+    assert 'class FooBar_2(rt.Struct):\n    """``struct foo_bar``' in text
+    assert 'class FooBar_3(enum.IntEnum):\n    """``enum fooBar``' in text
+
+
+def test_names_of_types_do_not_depend_on_options() -> None:
+    btf = BtfBuilder()
+    int_id = btf.add_int("int", 4)
+    btf.add_struct("FooBar", 4, [("a", int_id, 0)])
+    used = btf.add_struct("foo_bar", 4, [("b", int_id, 0)])
+    rb = MapSpec("rb", MapType.RINGBUF, max_entries=4096)
+    spec = blueprint(btf, data=(with_globals(btf, ("x", used, 4)),), maps=(rb,))
+    for options in ({"types": ("FooBar",)}, {"records": (("rb", "FooBar"),)}):
+        text = generated(spec, **options)  # type: ignore[arg-type] # one of each
+        assert 'class FooBar(rt.Struct):\n    """``struct foo_bar``' in text
+        assert 'class FooBar_2(rt.Struct):\n    """``struct FooBar``' in text
+
+
+def test_a_name_of_its_own_goes_before_one_of_its_use() -> None:
+    btf = BtfBuilder()
+    int_id = btf.add_int("int", 4)
+    inner = btf.add_struct("", 4, [("a", int_id, 0)])
+    outer = btf.add_struct("outer", 4, [("in", inner, 0)])
+    other = btf.add_struct("outer_in", 4, [("z", int_id, 0)])
+    data = with_globals(btf, ("o", outer, 4), ("i", other, 4))
+    spec = blueprint(btf, data=(data,))
+    module = loaded(generated(spec))
+    assert module.OuterIn(z=1)
+    assert module.OuterIn_2(a=1)
+    (note,) = told(spec)
+    assert note == (
+        "the struct of struct 'outer', member 'in' is 'OuterIn_2', for 'OuterIn' is"
+        " struct 'outer_in'"
     )
 
 
@@ -159,19 +299,27 @@ def test_one_type_twice() -> None:
     """BTF that was never deduplicated has the same struct once a compile unit."""
     btf = BtfBuilder()
     int_id = btf.add_int("int", 4)
-    first = btf.add_struct("event", 4, [("a", int_id, 0)])
-    second = btf.add_struct("event", 4, [("a", int_id, 0)])
+    inner = [btf.add_struct("inner", 4, [("a", int_id, 0)]) for _ in range(2)]
+    first = btf.add_struct("event", 4, [("a", inner[0], 0)])
+    second = btf.add_struct("event", 4, [("a", inner[1], 0)])
     maps = (
         MapSpec("m", MapType.HASH, 4, 4, 1, key_type_id=first, value_type_id=second),
     )
     text = generated(blueprint(btf, maps=maps))
-    assert text.count("class Event(") == 1
+    assert text.count("class Event(") == text.count("class Inner(") == 1
+    assert "key=rt.struct(Event), value=rt.struct(Event)" in text
     other = btf.add_struct("event", 4, [("b", int_id, 0)])
     maps = (
         MapSpec("m", MapType.HASH, 4, 4, 1, key_type_id=first, value_type_id=other),
     )
-    with pytest.raises(NamingError, match="taken by struct 'event' of another layout"):
-        generated(blueprint(btf, maps=maps))
+    spec = blueprint(btf, maps=maps)
+    assert "key=rt.struct(Event), value=rt.struct(Event_2)" in generated(spec)
+    assert told(spec) == (
+        "struct 'event' is 'Event_2', for 'Event' is another struct 'event'",
+    )
+    text = generated(spec, renames=(("Event_2", "Other"), ("Event_2.b", "c")))
+    assert "class Other(rt.Struct):" in text
+    assert "    c: int\n" in text
 
 
 def test_sections_that_meet() -> None:
@@ -179,12 +327,63 @@ def test_sections_that_meet() -> None:
     int_id = btf.add_int("int", 4)
     one = with_globals(btf, ("a", int_id, 4), section=".data.foo.bar")
     other = with_globals(btf, ("b", int_id, 4), section=".data.foo_bar")
-    with pytest.raises(NamingError) as caught:
-        generated(blueprint(btf, data=(one, other)))
-    assert str(caught.value) == (
-        "section '.data.foo_bar': 'data_foo_bar' in the skeleton is taken by section"
-        " '.data.foo.bar'"
+    third = with_globals(btf, ("c", int_id, 4), section=".data.fooBar")
+    module = loaded(generated(blueprint(btf, data=(one, other, third))))
+    with module.Demo.open() as skel:
+        skel.data_foo_bar.a, skel.data_foo_bar_2.b, skel.data_fooBar.c = 1, 2, 3
+        names = [".data.foo.bar", ".data.foo_bar", ".data.fooBar"]
+        values = [skel.object.section(name).read(0, 1)[0] for name in names]
+        assert values == [1, 2, 3]
+    assert (
+        len(
+            {"DemoDataFooBar", "DemoDataFooBar2", "DemoDataFooBar_2"}
+            & set(module.__all__)
+        )
+        == 3
     )
+
+
+def test_renames_of_every_kind() -> None:
+    btf = BtfBuilder()
+    int_id = btf.add_int("int", 4)
+    level = btf.add_enum("level", [("LOW", 0), ("HIGH", 1)])
+    event = btf.add_struct("event", 8, [("pid", int_id, 0), ("level", level, 32)])
+    data = with_globals(btf, ("last", event, 8), section=".data.x")
+    spec = blueprint(
+        btf,
+        data=(data,),
+        maps=(MapSpec("m", MapType.ARRAY, 4, 4, 1),),
+        programs=(program("prog"),),
+    )
+    renames = {
+        "Event": "Record",
+        "Event.pid": "process",
+        "Level": "Severity",
+        "Level.LOW": "CALM",
+        "data_x": "extra",
+        "data_x.last": "latest",
+        "DemoDataX": "Extra",
+        "maps.m": "counts",
+        "progs.prog": "run",
+    }
+    text = generated(spec, renames=tuple(renames.items()))
+    module = loaded(text)
+    assert module.Severity.CALM == 0
+    with module.Demo.open() as skel:
+        skel.extra.latest = module.Record(process=4)
+        assert skel.extra.latest.process == 4
+        assert (skel.maps.counts.name, skel.progs.run.name) == ("m", "prog")
+        assert skel.links.run is None
+    for old, new in renames.items():
+        with pytest.raises(ConfigError, match=f"^rename '{old}x': the module has no"):
+            generated(spec, renames=((f"{old}x", new),))
+    for fixed in ("Demo", "DemoMaps", "DemoLinks"):
+        with pytest.raises(
+            ConfigError, match="--name names the skeleton, and its parts"
+        ):
+            generated(spec, renames=((fixed, "X"),))
+    with pytest.raises(NamingError, match=r"^rename 'Event': 'Demo' is the skeleton$"):
+        generated(spec, renames=(("Event", "Demo"),))
 
 
 def test_a_map_may_be_named_as_a_section_or_method() -> None:
@@ -204,20 +403,30 @@ def test_a_program_named_as_the_runtime() -> None:
         assert skel.progs.rt.name == "rt"
 
 
-def test_nothing_with_double_underscores() -> None:
-    maps = (MapSpec("__secret", MapType.ARRAY, 4, 4, 1),)
-    module = loaded(generated(blueprint(maps=maps, programs=(program("__main"),))))
-    assert module.__all__ == ("Demo",)
+def test_names_that_python_would_mangle() -> None:
+    btf = BtfBuilder()
+    int_id = btf.add_int("int", 4, signed=True)
+    event = btf.add_struct("__event", 4, [("__pid", int_id, 0)])
+    spec = blueprint(
+        btf,
+        maps=(MapSpec("__secret", MapType.ARRAY, 4, 4, 1),),
+        programs=(program("__main"),),
+        data=(with_globals(btf, ("__last", event, 4), ("__init__", int_id, 4)),),
+    )
+    assert told(spec) == ()
+    module = loaded(generated(spec))
     with module.Demo.open() as skel:
-        assert not hasattr(skel, "maps")
-        assert not hasattr(skel, "progs")
-        assert list(skel.object.maps) == ["__secret"]
-        assert list(skel.object.programs) == ["__main"]
+        assert skel.maps.c__secret.name == "__secret"
+        assert skel.progs.c__main.name == "__main"
+        assert skel.links.c__main is None
+        skel.data.c__last = module.Event(c__pid=3)
+        skel.data.c__init__ = 4
+        assert (skel.data.c__last.c__pid, skel.data.c__init__) == (3, 4)
 
 
 def test_enumerators() -> None:
     btf = BtfBuilder()
-    names = ["None", "name", "value", "mro", "real", "_x_", "__MAX", "PLAIN"]
+    names = ["None", "name", "value", "mro", "real", "_x_", "__MAX", "PLAIN", "a b"]
     btf.add_enum("odd", [(name, number) for number, name in enumerate(names)])
     module = loaded(generated(blueprint(btf), types=("odd",)))
     assert {member.name: member.value for member in module.Odd} == {
@@ -227,7 +436,9 @@ def test_enumerators() -> None:
         "mro_": 3,
         "real_": 4,
         "_x__": 5,
+        "c__MAX": 6,
         "PLAIN": 7,
+        "a_b": 8,
     }
 
 
