@@ -44,7 +44,7 @@ class Spelling:
         self.notes: dict[str, str] = {}
         """What was spelled in another way than the plain rules say, by name."""
         self.known: set[str] = set()
-        """Every name that ``renames`` may name."""
+        """Every name that ``renames`` may name, where it names any."""
 
     def check(self) -> None:
         """Refuse to rename what is not there. Raises ConfigError."""
@@ -135,11 +135,12 @@ class Scope:
             why = f", for '{name}' is {another}{other}"
             name = self._numbered(name)
         self._owners[name] = wanted.what
+        asked = self._spelling.renames
+        if not (why or wanted.foreign or asked):
+            return name, name  # mostly
         path = self._path(name, wanted.prefix)
-        if (why or wanted.foreign) and path not in self._spelling.renames:
-            self._told.append((path, f"{wanted.what} is '{path}'{why}"))
-        else:
-            self._told.append((path, ""))
+        note = f"{wanted.what} is '{path}'{why}" if why or wanted.foreign else ""
+        self._told.append((path, "" if path in asked else note))
         return self._final(name, path, wanted.what), name
 
     def add_all(self, wanted: Sequence[Wanted]) -> list[tuple[str, str]]:

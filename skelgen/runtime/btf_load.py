@@ -1,7 +1,8 @@
 """Giving an object's BTF to the kernel.
 
 BTF is wanted as it is; a kernel that does not know all of it gets a copy in words
-that it knows (:mod:`skelgen.runtime.btf_sanitize`). Most objects do without if need
+that it knows (:mod:`skelgen.runtime.btf_sanitize`), and as C would have it
+(:mod:`skelgen.runtime.btf_foreign`). Most objects do without if need
 be: they lose types of maps, and line information.
 """
 
@@ -41,9 +42,13 @@ def load_btf(
         if error.errno in {errno.EPERM, errno.EACCES}:
             raise
         first = error.with_traceback(None)
-    from skelgen.runtime import btf_sanitize  # noqa: PLC0415 - for old kernels alone
+    # for old kernels, and for what no C compiler wrote
+    from skelgen.runtime import btf_foreign, btf_sanitize  # noqa: PLC0415 - seldom
 
-    clean = btf_sanitize.sanitize(bytes(data))
+    adapted = btf_foreign.adapt(bytes(data))
+    clean = btf_sanitize.sanitize(adapted or bytes(data))
+    if clean is None and adapted is not None:
+        clean = btf_sanitize.Sanitized(adapted, functions=True)
     if clean is not None:
         try:
             fd = syscalls.btf_load(clean.data, token_fd=token_fd, what=what)

@@ -19,6 +19,7 @@ from skelgen.runtime.errors import (
     NotSupportedError,
     StateError,
 )
+from skelgen.runtime.kernel_name import kernel_name
 from skelgen.runtime.log import step
 from skelgen.runtime.relocate import Places, relocate
 from skelgen.runtime.syscalls.sizes import CopySizes
@@ -208,7 +209,7 @@ class ProgramLoader:
             "type": program.type,
             "insns": code.data,
             "license": self._parts.spec.license,
-            "name": program.name,
+            "name": kernel_name(program.name),
             "attach_type": program.attach_type,
             "flags": program.flags,
             "kern_version": self._kern_version(program),

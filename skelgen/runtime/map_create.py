@@ -10,6 +10,7 @@ from skelgen.model.spec import DataKind, DataSpec, MapSpec
 from skelgen.record import Record
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, NotSupportedError, describe, os_error
+from skelgen.runtime.kernel_name import NAME_LENGTH, kernel_name
 from skelgen.runtime.log import debug
 from skelgen.runtime.syscalls.sizes import possible_cpus
 from skelgen.typed import TYPE_CHECKING
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.maps.inner import InnerMap
-
-NAME_LENGTH: Final = 15
-"""``BPF_OBJ_NAME_LEN`` without the NUL."""
 
 BPF_F_NUMA_NODE: Final = 1 << 2
 BPF_F_RDONLY_PROG: Final = 1 << 7
@@ -74,7 +72,7 @@ class MapRequest(Record):
     """Of the one program that may use it."""
 
 
-def kernel_name(object_name: str, section: str) -> str:
+def section_map_name(object_name: str, section: str) -> str:
     """Return the kernel's name of a data section's map, as libbpf makes it.
 
     ``.bss`` of ``bootstrap`` is ``bootstra.bss``: 7 characters or more are left for
@@ -85,10 +83,7 @@ def kernel_name(object_name: str, section: str) -> str:
     else:
         suffix = min(max(7, len(section)), NAME_LENGTH)
         prefix = object_name[: NAME_LENGTH - suffix]
-    name = (prefix + section)[:NAME_LENGTH]
-    return "".join(
-        c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in name
-    )
+    return kernel_name(prefix + section)
 
 
 def data_map_spec(spec: DataSpec) -> MapSpec:
@@ -125,7 +120,7 @@ def request(handle: MapHandle, name: str) -> MapRequest:
             handle.value_size,
             handle.max_entries,
             handle.flags,
-            name[:NAME_LENGTH],
+            kernel_name(name),
             handle.name,
             numa_node,
             handle.map_extra,
@@ -155,7 +150,7 @@ def inner_request(
             spec.value_size,
             spec.max_entries,
             spec.flags,
-            f"{outer}.inner"[:NAME_LENGTH],
+            kernel_name(f"{outer}.inner"),
             f"{outer}.inner",
             _inner_node(declared, spec),
             spec.map_extra,

@@ -14,7 +14,7 @@ from skelgen.plain import plain
 from skelgen.record import Record
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.listing import Listed
-from skelgen.runtime.map_create import data_map_spec, has_map, kernel_name
+from skelgen.runtime.map_create import data_map_spec, has_map, section_map_name
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.section import Section
 from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
@@ -143,7 +143,7 @@ def data_maps(spec: ObjectSpec, object_name: str) -> dict[str, DataMap]:
                 data,
                 section,
                 DataHandle(data_map_spec(data), section),
-                kernel_name(object_name, data.section),
+                section_map_name(object_name, data.section),
             )
     return result
 

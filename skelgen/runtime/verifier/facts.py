@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from skelgen.model.enums import ProgType
 from skelgen.record import Record
+from skelgen.runtime.kernel_name import kernel_name as cut
 from skelgen.runtime.verifier.contexts import STRUCTS, member_at
 from skelgen.runtime.verifier.registers import fields
 from skelgen.typed import TYPE_CHECKING
@@ -188,7 +189,7 @@ class Facts:
         """Return the whole name of a map of which the kernel has 15 characters."""
         if kernel_name in self.names.all_maps:
             return kernel_name
-        fitting = [x for x in self.names.all_maps if x[:15] == kernel_name]
+        fitting = [x for x in self.names.all_maps if cut(x) == kernel_name]
         if not fitting:  # a data section: 'object.rodata', the object's name cut
             end = kernel_name[kernel_name.find(".") :]
             fitting = [x for x in self.names.all_maps if x.startswith(end)]

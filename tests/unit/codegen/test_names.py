@@ -234,7 +234,7 @@ def test_a_type_and_the_skeleton() -> None:
         cls: getattr(module, cls).__mro__[1].__name__ for cls in module.__all__
     } == {
         "Event": "Skeleton",
-        "EventMaps": "object",
+        "EventMaps": "Namespace",
         "Event_": "Struct",
         "EventMaps_": "Struct",
         "EventProgs": "Struct",  # there are no programs

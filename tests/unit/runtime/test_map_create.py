@@ -7,7 +7,7 @@ import pytest
 from skelgen.model.enums import MapType
 from skelgen.model.spec import DataKind, DataSpec, MapSpec
 from skelgen.runtime import map_create
-from skelgen.runtime.map_create import MapRequest, kernel_name, request
+from skelgen.runtime.map_create import MapRequest, request, section_map_name
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.syscalls.sizes import possible_cpus
 from tests.harness.fake_kernel import FakeKernel
@@ -30,7 +30,7 @@ from tests.harness.fake_kernel import FakeKernel
     ],
 )
 def test_kernel_names(obj: str, section: str, name: str) -> None:
-    assert kernel_name(obj, section) == name[:15]
+    assert section_map_name(obj, section) == name[:15]
 
 
 def asked(spec: MapSpec, **settings: object) -> MapRequest:
