@@ -19,7 +19,7 @@ from skelgen.btf.walk import Places, Words, walk
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from skelgen.btf.types import Type
 
@@ -191,6 +191,12 @@ class Btf:
             return ""
         owner, position = self._locate(type_id)
         return owner.string(owner.words[position])
+
+    def names(self, kind: Kind, prefix: str = "") -> "Iterator[str]":
+        """Iterate over the names of a kind that begin so, without the base's."""
+        for type_id in self.ids():
+            if self.kind(type_id) is kind and self.name(type_id).startswith(prefix):
+                yield self.name(type_id)
 
     def ref(self, type_id: int) -> int:
         """Return the one type that a pointer, modifier, ... refers to.

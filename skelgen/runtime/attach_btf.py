@@ -83,13 +83,39 @@ def _in_kernel(
     found = kernel.find(prefix + name, btf_kind, module)
     if found is None:
         where = f"in module '{module}'" if module else "in this kernel or its modules"
-        raise AttachError(
+        error = AttachError(
             f"program '{program.name}': no {word} '{name}' {where}"
             f" (BTF has no '{prefix}{name}')",
             program=program.name,
         )
+        hint = _near(name, prefix, btf_kind, module, kernel)
+        if hint:
+            error.add_note(hint)
+        raise error
     _, btf_id, owner = found
     return AttachTarget(btf_id, owner.fd.fileno() if owner is not None else 0)
+
+
+def _near(
+    name: str, prefix: str, kind: Kind, module: str | None, kernel: "KernelTypes"
+) -> str:
+    """Return what a name may stand for, in vmlinux and the module that was given."""
+    # late: for a name that is not there
+    from skelgen.near_names import did_you_mean  # noqa: PLC0415
+    from skelgen.runtime import kernel_functions  # noqa: PLC0415
+
+    places = [kernel.vmlinux]
+    if module not in {None, "vmlinux"}:
+        places = [found.btf for found in kernel.modules() if found.name == module]
+        if not places:
+            return f"no module '{module}' with BTF is loaded"
+    if kind is Kind.FUNC and not prefix and kernel_functions.has(name):
+        return (
+            "the kernel has a function of that name, but no BTF for it: the compiler"
+            " changed it, or there are several; kprobe/ can do without BTF"
+        )
+    names = {found for btf in places for found in btf.names(kind, prefix)}
+    return did_you_mean(name, (found.removeprefix(prefix) for found in names))
 
 
 def _module_of(
@@ -100,8 +126,14 @@ def _module_of(
     for candidate in types.kernel.modules():
         if candidate.name == module:
             return AttachTarget(btf_obj_fd=candidate.fd.fileno())
+    from skelgen.near_names import or_near  # noqa: PLC0415 - late, as above
+
     raise AttachError(
-        f"program '{program.name}': no module '{module}' with BTF in this kernel",
+        or_near(
+            f"program '{program.name}': no module '{module}' with BTF in this kernel",
+            module,
+            (candidate.name for candidate in types.kernel.modules()),
+        ),
         program=program.name,
     )
 
@@ -118,13 +150,21 @@ def function_of_program(program: "Program", fd: int, name: str) -> int:
     with syscalls.Fd(syscalls.get_fd_by_id("btf", btf_kernel_id)) as btf_fd:
         data = syscalls.btf_data(btf_fd.fileno(), what=what)
     try:
-        btf_id = Btf(data).find(name, Kind.FUNC)
+        btf = Btf(data)
+        btf_id = btf.find(name, Kind.FUNC)
+        names = [] if btf_id is not None else list(btf.names(Kind.FUNC))
     except BtfParseError as error:
         raise AttachError(f"{what}: {error}", program=program.name) from error
     if btf_id is None:
+        from skelgen.near_names import or_near  # noqa: PLC0415 - late, as above
+
         raise AttachError(
-            f"program '{program.name}': the program it attaches to has no function"
-            f" '{name}'",
+            or_near(
+                f"program '{program.name}': the program it attaches to has no function"
+                f" '{name}'",
+                name,
+                names,
+            ),
             program=program.name,
         )
     return btf_id

@@ -6,7 +6,7 @@ from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.layout import section_vars
 from skelgen.model.spec import MapFd, MapValue
-from skelgen.runtime import prog_load
+from skelgen.runtime import hooks, prog_load
 from skelgen.runtime.core_program import missing
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.log import debug
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _SLEEPABLE = 1 << 4  # BPF_F_SLEEPABLE
 _UNCLEAR = (errno.EPERM, errno.EACCES, errno.EINVAL)
 _MARKER = "call unknown#"
+_NOTHING_READ = "processed 0 insns"
+"""In the log of a program that was refused for what it is, not for what it does."""
 
 
 def explain(
@@ -48,6 +50,12 @@ def explain(
     the kernel was asked for.
     """
     error, log = refused.error, refused.log
+    if not useful_lines(log) or _NOTHING_READ in log:
+        unknown = hooks.unknown_type(program.type, error)
+        if unknown is None and program.attach_type:
+            unknown = hooks.unknown_hook(program.attach_type, error)
+        if unknown is not None:
+            return unknown
     if not useful_lines(log):
         silent = prog_load.without_log(error, program.what, program.type, len(linked))
         if error.errno in _UNCLEAR:

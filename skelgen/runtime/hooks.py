@@ -1,11 +1,16 @@
-"""Attach types that this kernel has not: what it says of them is ``EINVAL``."""
+"""Types of programs and of attaching that this kernel has not.
+
+What it says of them is ``EINVAL``, which is also what it says of nearly everything else.
+So it is asked about the type alone; where it knows it, or cannot tell, there is nothing
+to say.
+"""
 
 from __future__ import annotations
 
 import errno
 
-from skelgen.model.enums import AttachType
-from skelgen.model.since import attach_type_since
+from skelgen.model.enums import AttachType, ProgType
+from skelgen.model.since import attach_type_since, prog_type_since
 from skelgen.runtime import features
 from skelgen.runtime.errors import BpfOSError, NotSupportedError
 from skelgen.typed import TYPE_CHECKING
@@ -30,6 +35,20 @@ _OF_SECTIONS: Final = {
     AttachType.TRACE_FEXIT_MULTI: "fexit.multi",
     AttachType.TRACE_FSESSION_MULTI: "fsession.multi",
 }
+_OPTIONS_OF_TYPES: Final = {
+    ProgType.LIRC_MODE2: "CONFIG_BPF_LIRC_MODE2",
+    ProgType.NETFILTER: "CONFIG_NETFILTER_BPF_LINK",
+    ProgType.LSM: "CONFIG_BPF_LSM",
+    ProgType.KPROBE: "CONFIG_BPF_EVENTS",
+    ProgType.TRACEPOINT: "CONFIG_BPF_EVENTS",
+    ProgType.PERF_EVENT: "CONFIG_BPF_EVENTS",
+    ProgType.RAW_TRACEPOINT: "CONFIG_BPF_EVENTS",
+    ProgType.RAW_TRACEPOINT_WRITABLE: "CONFIG_BPF_EVENTS",
+    ProgType.TRACING: "CONFIG_BPF_EVENTS",
+    ProgType.STRUCT_OPS: "CONFIG_BPF_JIT",
+    ProgType.EXT: "CONFIG_BPF_JIT",
+}
+"""What a kernel that is new enough has to be built with."""
 _OPTIONS: Final = {
     AttachType.TRACE_KPROBE_MULTI: "CONFIG_FPROBE",
     AttachType.TRACE_KPROBE_SESSION: "CONFIG_FPROBE",
@@ -40,27 +59,52 @@ _OPTIONS: Final = {
 
 
 def raise_if_unknown(number: int, error: BpfOSError) -> None:
-    """Raise :class:`NotSupportedError` where a call failed for its attach type.
+    """Raise :class:`NotSupportedError` where a call failed for its attach type."""
+    unknown = unknown_hook(number, error)
+    if unknown is not None:
+        raise unknown from error
 
-    The kernel is asked about the type alone; where it knows it, or cannot tell,
-    nothing is raised.
-    """
+
+def unknown_hook(number: int, error: BpfOSError) -> NotSupportedError | None:
+    """Return the error of an attach type that the kernel has not, where that is it."""
     if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:
-        return
+        return None
     try:
         kind = AttachType(number)
     except ValueError:
-        return
+        return None
     if features.attach_type(kind).supported is not False:
-        return
+        return None
     name = _OF_SECTIONS.get(kind, f"attach type {kind.name}")
     option = _OPTIONS.get(kind) if error.errno == errno.EOPNOTSUPP else None
     without = f": it was built without {option}" if option else ""
-    raise NotSupportedError(
+    return NotSupportedError(
         f"this kernel has no {name}{without}",
         feature=name,
         since="" if option else attach_type_since(kind),
         errno=error.errno,
         command=error.command,
         what=error.what,
-    ) from error
+    )
+
+
+def unknown_type(number: int, error: BpfOSError) -> NotSupportedError | None:
+    """Return the error of a program type that the kernel has not, where that is it."""
+    if error.errno != errno.EINVAL:
+        return None
+    try:
+        kind = ProgType(number)
+    except ValueError:
+        return None
+    if features.program_type(kind).supported is not False:
+        return None
+    option = _OPTIONS_OF_TYPES.get(kind)
+    built = f", if it was built with {option}" if option else ""
+    return NotSupportedError(
+        f"this kernel has no programs of type {kind.name}; Linux has them since"
+        f" {prog_type_since(kind)}{built}",
+        feature=f"programs of type {kind.name}",
+        errno=errno.EINVAL,
+        command=error.command,
+        what=error.what,
+    )

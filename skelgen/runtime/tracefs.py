@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 
-from skelgen.near_names import did_you_mean
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.typed import TYPE_CHECKING
@@ -117,11 +116,39 @@ def _unreachable(refused: str | None, error: BpfOSError) -> TracefsError:
 
 def similar_events(category: str, event: str) -> str | None:
     """Return a hint about an event that is not there, ``None`` for no idea."""
+    from skelgen.near_names import did_you_mean  # noqa: PLC0415 - for errors
+
     try:
         with Tracefs() as tracefs:
             names = tracefs.events(category)
-    except BpfError:
+            others = _available(tracefs)
+    except (BpfError, OSError):
         return None
-    if not names:
-        return f"there is no category '{category}'"
+    there = sorted(f"'{home}/{name}'" for home, name in others if name == event)
+    if there:
+        return f"there is {' and '.join(there)}"
+    if names:
+        return did_you_mean(event, names) or None
+    near = did_you_mean(category, {home for home, _ in others})
+    return f"there is no category '{category}'{near and f'; {near}'}"
+
+
+def similar_raw(event: str) -> str | None:
+    """Return a hint about a raw tracepoint, which has no category."""
+    from skelgen.near_names import did_you_mean  # noqa: PLC0415 - for errors
+
+    try:
+        with Tracefs() as tracefs:
+            names = {name for _, name in _available(tracefs)}
+    except (BpfError, OSError):
+        return None
+    home, slash, name = event.rpartition("/")
+    if slash and name in names:
+        return f"raw tracepoints are without a category: '{name}', not '{home}/{name}'"
     return did_you_mean(event, names) or None
+
+
+def _available(tracefs: Tracefs) -> list[tuple[str, str]]:
+    """Return categories and names of all events."""
+    lines = tracefs.read("available_events").decode(errors="replace").split()
+    return [(home, name) for home, _, name in (line.partition(":") for line in lines)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from skelgen.model.attach import Kprobe, Ksyscall
-from skelgen.runtime import features
+from skelgen.runtime import features, kernel_functions
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.feature_probes import SYSCALL_PREFIX
 from skelgen.runtime.links.perf_event import attach_perf_event
@@ -41,7 +41,11 @@ class _KernelProbe(Program):
 
     def _no_function(self, place: Place, error: BpfOSError) -> Exception:
         if error.errno == errno.ENOENT:
-            return self.attach_error(f"no kernel function '{place.name}' to probe")
+            result = self.attach_error(f"no kernel function '{place.name}' to probe")
+            hint = kernel_functions.near(place.name or "")
+            if hint:
+                result.add_note(hint)
+            return result
         result = self.attach_error(
             f"kernel function '{place.name}' cannot be probed at offset "
             f"{place.offset:#x}: {error.strerror}"

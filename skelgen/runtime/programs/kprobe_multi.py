@@ -6,8 +6,8 @@ import errno
 
 from skelgen.model.attach import KprobeMulti
 from skelgen.model.enums import AttachType
-from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.runtime import kernel_functions, syscalls
+from skelgen.runtime.errors import AttachError, BpfError, BpfOSError
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.glob import compile_glob, has_wildcard
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
 
+_MOST: Final = 5
 _F_RETURN: Final = 1  # BPF_F_KPROBE_MULTI_RETURN
 
 
@@ -61,6 +62,7 @@ class KprobeMultiProgram(Program):
         count = len(functions) or len(addresses)
         if cookies and len(cookies) != count:
             raise ValueError(f"{self.what}: {len(cookies)} cookies, {count} functions")
+        hook = _hook(session)
         try:
             fd = syscalls.link_create_kprobe_multi(
                 prog_fd,
@@ -68,18 +70,37 @@ class KprobeMultiProgram(Program):
                 addresses=addresses,
                 cookies=cookies,
                 flags=_F_RETURN if retprobe and not session else 0,
-                attach_type=_hook(session),
-                what=f"{self.what} on {count} kernel functions",
+                attach_type=hook,
+                what=f"{self.what} on {_number(count)}",
             )
         except BpfOSError as error:
+            from skelgen.runtime.hooks import (  # noqa: PLC0415 - for errors alone
+                raise_if_unknown,
+            )
+
+            raise_if_unknown(hook, error)
             if error.errno in {errno.ESRCH, errno.ENOENT} and functions:
-                raise self.attach_error(
-                    f"no kernel function '{functions[0]}' to probe"
-                    if count == 1
-                    else "one of the kernel functions is not there"
-                ) from error
+                raise self._no_function(functions) from error
             raise
         return Link(fd, self)
+
+    def _no_function(self, functions: Sequence[str]) -> AttachError:
+        """Return the error about functions of which one is not there."""
+        absent = kernel_functions.missing(functions)
+        if not absent:  # they are there, and one may not be probed
+            names = [f"'{name}'" for name in functions[:_MOST]]
+            more = " ..." if len(functions) > _MOST else ""
+            word = "one of kernel functions" if len(names) > 1 else "kernel function"
+            return self.attach_error(
+                f"{word} {', '.join(names)}{more} cannot be traced"
+            )
+        some = ", ".join(f"'{name}'" for name in absent[:_MOST])
+        more = f" and {len(absent) - _MOST} others" if len(absent) > _MOST else ""
+        error = self.attach_error(f"no kernel function {some}{more} to probe")
+        hint = kernel_functions.near(absent[0])
+        if hint:
+            error.add_note(hint)
+        return error
 
     def _resolve(self, pattern: str) -> tuple[Sequence[str], Sequence[int]]:
         if not has_wildcard(pattern):
@@ -94,6 +115,10 @@ class KprobeMultiProgram(Program):
         if not names and not addresses:
             raise self.attach_error(f"no traceable kernel function matches '{pattern}'")
         return names, addresses
+
+
+def _number(count: int) -> str:
+    return "1 kernel function" if count == 1 else f"{count} kernel functions"
 
 
 def _hook(session: bool) -> AttachType:  # noqa: FBT001 (one of two)
@@ -125,9 +150,6 @@ def _unique_symbols() -> set[bytes]:
     """Return the functions of which the kernel has one: others it would refuse."""
     once: set[bytes] = set()
     again: set[bytes] = set()
-    with open("/proc/kallsyms", "rb") as file:
-        for line in file:
-            fields = line.split(None, 3)
-            if fields[1] in b"tTwW":
-                (again if fields[2] in once else once).add(fields[2])
+    for name in kernel_functions.functions():
+        (again if name in once else once).add(name)
     return once - again

@@ -3,7 +3,7 @@
 import errno
 
 from skelgen.model.attach import RawTracepoint
-from skelgen.runtime import syscalls
+from skelgen.runtime import syscalls, tracefs
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
@@ -41,9 +41,13 @@ class RawTracepointProgram(Program):
             fd = syscalls.raw_tracepoint_open(event, prog_fd, cookie, what=what)
         except BpfOSError as error:
             if error.errno == errno.ENOENT:
-                raise self.attach_error(
+                result = self.attach_error(
                     f"no raw tracepoint '{event}' in this kernel"
-                ) from error
+                )
+                hint = tracefs.similar_raw(event)
+                if hint is not None:
+                    result.add_note(hint)
+                raise result from error
             raise
         return Link(fd, self)
 

@@ -16,7 +16,6 @@ from skelgen.runtime.errors import (
     TargetNotFoundError,
     describe,
 )
-from skelgen.runtime.hooks import raise_if_unknown
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.links.probe import Place, open_probe
@@ -271,6 +270,10 @@ class UprobeMultiProgram(_FileProgram):
                 what=what,
             )
         except BpfOSError as error:
+            from skelgen.runtime.hooks import (  # noqa: PLC0415 - for errors alone
+                raise_if_unknown,
+            )
+
             raise_if_unknown(hook, error)
             raise
         return Link(fd, self)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from skelgen.runtime import features, syscalls
+from skelgen.runtime import features, kernel_features, syscalls
 from tests.harness.fake_kernel import FakeKernel
 
 
@@ -19,7 +19,9 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKernel]:
         patch.setattr(syscalls, "raw", fake)
         for feature in found:
             feature.forget()
+        kernel_features.forget()
         yield fake
         gc.collect()  # what still owns a fake fd closes it here
     for feature in found:
         feature.forget()
+    kernel_features.forget()

@@ -15,7 +15,7 @@ from skelgen.codegen import programs as codegen_programs
 from skelgen.elf.sections import match_section
 from skelgen.model.enums import AttachType
 from skelgen.model.spec import ProgramSpec, Span
-from skelgen.runtime import features, syscalls, tracefs
+from skelgen.runtime import features, kernel_functions, syscalls, tracefs
 from skelgen.runtime.errors import (
     AttachError,
     BpfOSError,
@@ -538,6 +538,76 @@ def test_kprobe_multi_by_name_before_6_5(
         program.attach("vfs_reed")
     with pytest.raises(ValueError, match="1 cookies, 2 functions"):
         program.attach(functions=["a", "b"], cookies=[1])
+
+
+@pytest.fixture
+def kallsyms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the kernel three functions and a variable."""
+    path = tmp_path / "kallsyms"
+    path.write_text(
+        "0 T vfs_read\n0 t vfs_write\n0 D vfs_data\n0 t ext4_read\t[ext4]\n", "ascii"
+    )
+    monkeypatch.setattr(kernel_functions, "KALLSYMS", str(path))
+    return path
+
+
+@pytest.mark.usefixtures("kallsyms")
+def test_which_of_many_functions_is_not_there(kernel: FakeKernel) -> None:
+    program = loaded("kprobe.multi", KprobeMultiProgram)
+    kernel.always("LINK_CREATE", -errno.ESRCH)
+    for names, text in (
+        (["vfs_reed"], "no kernel function 'vfs_reed' to probe"),
+        (["vfs_read", "vfs_data", "ext4_reed"], "function 'vfs_data', 'ext4_reed' to"),
+        ([f"x{n}" for n in range(9)], "'x0', 'x1', 'x2', 'x3', 'x4' and 4 others to"),
+        (
+            ["vfs_read", "vfs_write"],
+            "one of kernel functions 'vfs_read', 'vfs_write' cannot",
+        ),
+    ):
+        with pytest.raises(AttachError, match=text) as caught:
+            program.attach(functions=names)
+        notes = {"vfs_reed": ["did you mean 'vfs_read'?"]}
+        assert getattr(caught.value, "__notes__", []) == notes.get(names[0], [])
+
+
+@pytest.mark.usefixtures("kallsyms")
+@pytest.mark.parametrize(
+    ("section", "code", "text"),
+    [
+        (
+            "kprobe.multi",
+            errno.EOPNOTSUPP,
+            r"no kprobe\.multi: it was built without CONF",
+        ),
+        ("kprobe.session", errno.EINVAL, r"no kprobe\.session \(Linux 6\.10 has it\)"),
+        ("kprobe.multi", errno.EINVAL, r"no kprobe\.multi \(Linux 5\.18 has it\)"),
+    ],
+)
+def test_kprobes_of_many_functions_that_the_kernel_has_not(
+    kernel: FakeKernel, section: str, code: int, text: str
+) -> None:
+    program = loaded(section, KprobeMultiProgram)
+    kernel.always("LINK_CREATE", -code)
+    with pytest.raises(NotSupportedError, match=text) as caught:
+        program.attach(functions=["vfs_read"])
+    assert str(caught.value).startswith("program 'prog' on 1 kernel function: ")
+
+
+@pytest.mark.usefixtures("kallsyms")
+def test_functions_of_the_kernel_by_name() -> None:
+    assert list(kernel_functions.functions()) == [
+        *(b"vfs_read", b"vfs_write", b"ext4_read"),
+    ]
+    assert kernel_functions.has("ext4_read")
+    assert not kernel_functions.has("vfs_data")
+    assert kernel_functions.near("red", "vfs_") == "did you mean 'read'?"
+
+
+def test_without_kallsyms_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_functions, "KALLSYMS", "/nonexistent")
+    assert kernel_functions.missing(["x"]) == []
+    assert not kernel_functions.has("x")
+    assert not kernel_functions.near("x")
 
 
 def test_a_kprobe_session_has_its_own_attach_type(kernel: FakeKernel) -> None:

@@ -28,6 +28,7 @@ from skelgen.runtime.programs import (
     KsyscallProgram,
     PerfEventProgram,
     Program,
+    RawTracepointProgram,
     StructOpsProgram,
     TracepointProgram,
     TracingProgram,
@@ -41,6 +42,7 @@ from tests.harness.elf_files import CODE, CODE_OFFSET, IFUNC, Builder, Sym
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.programs import loaded, opened
 
+SWITCH = "sched_switch"
 ENABLE, DISABLE, SET_BPF = (
     syscalls.PERF_EVENT_IOC_ENABLE,
     syscalls.PERF_EVENT_IOC_DISABLE,
@@ -54,6 +56,7 @@ def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     event = tmp_path / "events/sched/sched_switch"
     event.mkdir(parents=True)
     (event / "id").write_text("301\n", "ascii")
+    (tmp_path / "available_events").write_text("sched:sched_switch\n", "ascii")
     for control in ("kprobe_events", "uprobe_events"):
         (tmp_path / control).touch()
     monkeypatch.setattr(tracefs, "PLACES", (str(tmp_path),))
@@ -162,9 +165,38 @@ def test_a_missing_tracepoint_is_said_with_similar_ones(trace: Path) -> None:
         "program 'prog': no tracepoint 'sched/sched_swich' in this kernel"
     )
     assert caught.value.__notes__ == ["did you mean 'sched_switch'?"]
-    with pytest.raises(AttachError) as caught:
-        program.attach("shed", "sched_switch")
-    assert caught.value.__notes__ == ["there is no category 'shed'"]
+    for category, event, note in (
+        ("sced", "no_such", "there is no category 'sced'; did you mean 'sched'?"),
+        ("zzz", "no_such", "there is no category 'zzz'"),
+        ("shed", "sched_switch", "there is 'sched/sched_switch'"),
+    ):
+        with pytest.raises(AttachError) as caught:
+            program.attach(category, event)
+        assert caught.value.__notes__ == [note]
+
+
+@pytest.mark.usefixtures("trace")
+@pytest.mark.parametrize(
+    ("event", "notes"),
+    [
+        ("sched_swich", ["did you mean 'sched_switch'?"]),
+        (
+            "sched/sched_switch",
+            [
+                f"raw tracepoints are without a category: '{SWITCH}', not 'sched/{SWITCH}'"
+            ],
+        ),
+        ("zzz", []),
+    ],
+)
+def test_a_missing_raw_tracepoint(
+    kernel: FakeKernel, event: str, notes: list[str]
+) -> None:
+    program = loaded("raw_tp", RawTracepointProgram)
+    kernel.always("RAW_TRACEPOINT_OPEN", -errno.ENOENT)
+    with pytest.raises(AttachError, match=f"no raw tracepoint '{event}' in") as caught:
+        program.attach(event)
+    assert getattr(caught.value, "__notes__", []) == notes
 
 
 def test_attach_comes_after_load_and_before_destroy(kernel: FakeKernel) -> None:

@@ -28,7 +28,13 @@ from skelgen.model.spec import (
     ProgramSpec,
     Reloc,
 )
-from skelgen.runtime import explain, features, kernel_btf, prog_load
+from skelgen.runtime import (
+    explain,
+    features,
+    kernel_btf,
+    kernel_functions,
+    prog_load,
+)
 from skelgen.runtime.core_patch import POISON
 from skelgen.runtime.errors import (
     AttachError,
@@ -308,6 +314,73 @@ def test_missing_targets(
         with pytest.raises(AttachError, match=message) as caught:
             obj.load()
         assert caught.value.program == "prog"
+
+
+@pytest.mark.parametrize(
+    ("target", "attach_type", "note"),
+    [
+        ("exek", AttachType.TRACE_RAW_TP, "did you mean 'exec'?"),
+        ("opem", AttachType.LSM_MAC, "did you mean 'open'?"),
+        ("taks", AttachType.TRACE_ITER, "did you mean 'task'?"),
+        ("do_somethin", AttachType.TRACE_FENTRY, "did you mean 'do_something'?"),
+        ("in_kallsyms", AttachType.TRACE_FENTRY, "the kernel has a function of that"),
+    ],
+)
+def test_a_missing_target_may_be_another(
+    kernel: FakeKernel,
+    vmlinux: KernelBtf,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    attach_type: int,
+    note: str,
+) -> None:
+    assert vmlinux
+    monkeypatch.setattr(kernel_functions, "functions", lambda: iter([b"in_kallsyms"]))
+    kernel.always("BTF_GET_NEXT_ID", -errno.ENOENT)
+    with Object(tracing(target, attach_type)) as obj:
+        with pytest.raises(AttachError) as caught:
+            obj.load()
+        (found,) = caught.value.__notes__
+        assert found.startswith(note)
+
+
+@pytest.mark.parametrize(
+    ("attach_type", "log", "message"),
+    [
+        (
+            AttachType.TRACE_FSESSION,
+            "processed 0 insns (limit 1)\n",
+            "fsession (Linux 7.0",
+        ),
+        (AttachType.TRACE_FSESSION, "", "fsession (Linux 7.0"),
+        (
+            AttachType.TRACE_FENTRY_MULTI,
+            "Tracing programs must provide btf_id\nprocessed 0 insns\n",
+            "fentry.multi (Linux 7.2",
+        ),
+    ],
+)
+def test_an_attach_type_that_the_kernel_has_not(
+    kernel: FakeKernel, vmlinux: KernelBtf, attach_type: int, log: str, message: str
+) -> None:
+    assert vmlinux
+
+    def load(call: Call) -> int | None:
+        if call.u32(68) != attach_type:
+            return None
+        text = log.encode() + b"\0"
+        if call.u32(28) >= len(text):
+            ctypes.memmove(call.u64(32), text, len(text))
+        return -errno.EINVAL
+
+    kernel.always("PROG_LOAD", load)
+    with Object(tracing("do_something", attach_type)) as obj:
+        with pytest.raises(NotSupportedError) as caught:
+            obj.load()
+        assert str(caught.value) == (
+            f"program 'prog': BPF_PROG_LOAD: this kernel has no {message} has it)"
+        )
+        assert caught.value.errno == errno.EINVAL
 
 
 def test_a_target_that_nobody_named(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
@@ -736,17 +809,41 @@ def test_a_log_from_the_first_try(kernel: FakeKernel) -> None:
 
 
 def test_refused_without_a_word(kernel: FakeKernel) -> None:
+
+    def refuse(call: Call) -> int | None:
+        """Refuse the program by its name, not one that tries whether its type is."""
+        return -error if call.u32(48) else None
+
     for error, note in (
         (errno.EPERM, ""),
         (errno.EINVAL, "may not know programs of type SOCKET_FILTER"),
     ):
-        kernel.always("PROG_LOAD", -error)
+        kernel.always("PROG_LOAD", refuse)
         with Object(one_program()) as obj, pytest.raises(BpfOSError) as caught:
             obj.load()
         assert not isinstance(caught.value, VerifierError)
         assert caught.value.errno == error
         assert caught.value.command == "BPF_PROG_LOAD"
         assert note in "".join(caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (ProgType.SK_LOOKUP, "SK_LOOKUP; Linux has them since 5.9"),
+        (ProgType.LIRC_MODE2, "LIRC_MODE2; Linux has them since 4.18, if it was built"),
+    ],
+)
+def test_a_type_that_the_kernel_has_not(
+    kernel: FakeKernel, kind: ProgType, text: str
+) -> None:
+    kernel.always("PROG_LOAD", -errno.EINVAL)
+    with Object(one_program(kind=kind)) as obj:
+        with pytest.raises(NotSupportedError) as caught:
+            obj.load()
+        assert str(caught.value).startswith(
+            f"program 'prog': BPF_PROG_LOAD: this kernel has no programs of type {text}"
+        )
 
 
 def test_tried_again_when_interrupted(kernel: FakeKernel) -> None:
@@ -771,7 +868,7 @@ def test_an_attach_type_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> 
                 programs=(spec.programs[0]._replace(attach_type_optional=False),)
             )
         ) as obj,
-        pytest.raises(BpfOSError, match="EINVAL"),
+        pytest.raises(NotSupportedError, match="has no attach type XDP"),
     ):
         obj.load()
 
