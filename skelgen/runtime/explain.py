@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from skelgen.btf.parse import Btf
     from skelgen.model.linked import Linked
     from skelgen.model.spec import ObjectSpec
+    from skelgen.runtime.errors import BpfOSError, NotSupportedError
     from skelgen.runtime.load_types import LoadTypes
     from skelgen.runtime.parts import Parts
     from skelgen.runtime.programs.base import Program
@@ -51,17 +52,11 @@ def explain(
     """
     error, log = refused.error, refused.log
     if not useful_lines(log) or _NOTHING_READ in log:
-        unknown = hooks.unknown_type(program.type, error)
-        if unknown is None and program.attach_type:
-            unknown = hooks.unknown_hook(program.attach_type, error)
+        unknown = _unknown(program, error)
         if unknown is not None:
             return unknown
     if not useful_lines(log):
-        silent = prog_load.without_log(error, program.what, program.type, len(linked))
-        if error.errno in _UNCLEAR:
-            for note in _causes(request, types):
-                silent.add_note(note)
-        return silent
+        return _silent(types, program, error, request, len(linked))
     try:
         facts = _facts(parts, types, program, linked, read_log(log), poisoned)
         verdict = verifier_error(error.errno or 0, program.name, log, facts)
@@ -83,6 +78,29 @@ def explain(
         result.add_note(f"hint: {verdict.hint}")
     result.__cause__ = verdict
     return result
+
+
+def _silent(
+    types: "LoadTypes",
+    program: "Program",
+    error: "BpfOSError",
+    request: "dict[str, Any]",
+    insns: int,
+) -> "BpfError":
+    """Return the error about a program that was refused without a word."""
+    result = prog_load.without_log(error, program.what, program.type, insns)
+    if error.errno in _UNCLEAR:
+        for note in _causes(request, types):
+            result.add_note(note)
+    return result
+
+
+def _unknown(program: "Program", error: "BpfOSError") -> "NotSupportedError | None":
+    """Return the error of a type that the kernel has not, where that is it."""
+    unknown = hooks.unknown_type(program.type, error)
+    if unknown is None and program.attach_type:
+        return hooks.unknown_hook(program.attach_type, error)
+    return unknown
 
 
 def _causes(request: "dict[str, Any]", types: "LoadTypes") -> list[str]:

@@ -8,6 +8,7 @@ from functools import cache
 
 import pytest
 
+from skelgen.model.linked import Linker
 from skelgen.runtime.errors import BpfError, VerifierError, os_error
 from skelgen.runtime.explain import explain
 from skelgen.runtime.load_types import LoadTypes
@@ -48,7 +49,8 @@ def explained(kernel: str, name: str) -> VerifierError:
     with rejected.opened(name) as obj:
         (program,) = obj.programs.values()
         refused = Refused(os_error(22), log)
-        error = explain(obj._parts, NoKernelTypes(obj._parts), program, refused, {})
+        types, linked = NoKernelTypes(obj._parts), Linker(obj.spec).link(program.spec)
+        error = explain(obj._parts, types, program, linked, refused, {}, {})
     assert isinstance(error, VerifierError)
     return error
 
