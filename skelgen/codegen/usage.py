@@ -67,6 +67,8 @@ def _attaches_itself(spec: ProgramSpec) -> bool:
     """Tell whether ``attach()`` knows where, from the section name alone."""
     if isinstance(spec.attach, attach.Manual | attach.StructOps):
         return False
+    if program_class(spec) in _TARGETS:  # lsm_cgroup/<hook>
+        return False
     return spec.autoload and any(part is not None for part in spec.attach[:1])
 
 

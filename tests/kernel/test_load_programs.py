@@ -52,6 +52,11 @@ def test_a_function_is_replaced(pair: tuple[Any, Any]) -> None:
     assert target.progs.target.test_run(PACKET).retval == XDP_DROP
     other.detach()
     assert target.progs.target.test_run(PACKET).retval == XDP_PASS
+    # the kernel has forgotten by now what it was loaded for
+    assert other.attach()
+    assert target.progs.target.test_run(PACKET).retval == XDP_DROP
+    other.detach()
+    assert target.progs.target.test_run(PACKET).retval == XDP_PASS
 
 
 def test_a_program_is_traced(pair: tuple[Any, Any]) -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -226,6 +227,28 @@ def test_a_socket_given_as_something_else(load: LoadProgram) -> None:
     closed.close()
     with pytest.raises(BpfOSError, match="EBADF"):
         program.attach(closed)
+
+
+def test_a_reuseport_program_wants_a_group(load: LoadProgram) -> None:
+    program = load("sk_reuseport", SocketProgram, insns=RETURN_1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        with pytest.raises(BpfOSError) as caught:
+            program.attach(sock)
+        assert "SO_REUSEPORT before it is bound" in text_of(caught.value)
+
+
+def test_a_socket_of_another_class(load: LoadProgram) -> None:
+    """As asyncio hands them out: no weak references, and a program all the same."""
+    drop = load("socket", SocketProgram, insns=RETURN_0)
+    sender, receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with sender, receiver:
+        receiver.settimeout(0.05)
+        with drop.attach(TransportSocket(receiver)):
+            sender.send(b"dropped")
+            with pytest.raises(TimeoutError):
+                receiver.recv(16)
+        sender.send(b"comes")
+        assert receiver.recv(16) == b"comes"
 
 
 def test_the_filter_that_came_later_stays(load: LoadProgram) -> None:

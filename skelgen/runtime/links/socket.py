@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from itertools import count
 from weakref import WeakKeyDictionary
 
@@ -47,13 +48,19 @@ class SocketLink(Link):
         except OSError as error:
             self._fd.close()
             number = error.errno or 0
-            raise os_error(number, command=name, what=program.what) from error
+            failed = os_error(number, command=name, what=program.what)
+            if reuseport and number == errno.EINVAL:
+                failed.add_note("the socket is to have SO_REUSEPORT before it is bound")
+            raise failed from error
         self._socket: Final = socket
         self._detach_option: Final = (
             _SO_DETACH_REUSEPORT_BPF if reuseport else _SO_DETACH_FILTER
         )
         self._number: Final = next(_numbers)
-        _newest.setdefault(socket, {})[self._detach_option] = self._number
+        try:
+            _newest.setdefault(socket, {})[self._detach_option] = self._number
+        except TypeError:  # of a class without weak references: nobody else knows it
+            log.debug("%s: takes off whichever program is there", program.what)
 
     def info(self) -> LinkInfo:
         """Raise: only BPF links have it."""
@@ -84,13 +91,19 @@ class SocketLink(Link):
         """Take the program off the socket, once."""
         if self._fd.closed:
             return
-        newest = _newest.get(self._socket, {}).get(self._detach_option)
-        if newest == self._number and self._mine() and self._socket.fileno() >= 0:
+        if self._is_newest() and self._mine() and self._socket.fileno() >= 0:
             try:
                 self._socket.setsockopt(_SOL_SOCKET, self._detach_option, 0)
             except OSError as error:  # ENOENT: someone else took it off
                 log.debug("%s: cannot detach: %s", self.what, error)
         super().destroy()
+
+    def _is_newest(self) -> bool:
+        try:
+            last = _newest.get(self._socket, {}).get(self._detach_option)
+        except TypeError:
+            return True
+        return last == self._number
 
     def __del__(self) -> None:
         if hasattr(self, "_number"):  # the constructor came that far

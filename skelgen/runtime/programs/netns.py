@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import I32, U32, checked
 from skelgen.runtime.errors import BpfOSError
@@ -73,21 +75,41 @@ class NetfilterProgram(Program):
         ``defrag`` puts fragments together before (Linux 6.6).
         """
         prog_fd = self.fd()
-        fd = syscalls.link_create_netfilter(
-            prog_fd,
-            family=_number(family, _FAMILIES, f"{self.what}: family"),
-            hook=_number(hook, _HOOKS, f"{self.what}: hook"),
-            priority=checked(I32, priority, f"{self.what}: priority"),
-            flags=1 if defrag else 0,
-            what=f"{self.what} on netfilter hook {family} {hook}",
-        )
+        numbers = {
+            "family": _number(family, _FAMILIES, f"{self.what}: family"),
+            "hook": _number(hook, _HOOKS, f"{self.what}: hook"),
+            "priority": checked(I32, priority, f"{self.what}: priority"),
+        }
+        try:
+            fd = syscalls.link_create_netfilter(
+                prog_fd,
+                **numbers,
+                flags=1 if defrag else 0,
+                what=f"{self.what} on netfilter hook {family} {hook}",
+            )
+        except BpfOSError as error:
+            note = _NETFILTER_SAYS.get(error.errno or 0)
+            if note is not None:
+                error.add_note(note)
+            raise
         return Link(fd, self)
+
+
+_NETFILTER_SAYS: Final = {
+    errno.EBUSY: "a BPF program has that priority there already; choose another",
+    errno.ERANGE: (
+        "the first and the last priority are the kernel's; with defrag it has to be"
+        " above -400"
+    ),
+    errno.EAFNOSUPPORT: "this kernel has no such family, or no netfilter for it",
+}
 
 
 def _number(value: str | int, names: dict[str, int], what: str) -> int:
     if isinstance(value, int):
         number: int = checked(U32, value, what)
         return number
-    if not isinstance(value, str) or value not in names:
+    name: object = value
+    if not isinstance(name, str) or name not in names:
         raise ValueError(f"{what} must be one of {', '.join(names)}, not {value!r}")
     return names[value]

@@ -82,7 +82,7 @@ def interface_index(program: Program, interface: str | int) -> int:
         if not 0 < interface < 1 << 31:
             raise ValueError(f"{program.what}: {interface} is no interface index")
         return interface
-    if not isinstance(interface, str):
+    if not isinstance(interface, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
             f"{program.what}: interface must be a name or an index, got"
             f" {type(interface).__name__}"

@@ -97,7 +97,7 @@ class XdpProgram(Program):
     def _mode_flags(self, mode: str | None) -> int:
         if mode is None:
             return 0
-        if not isinstance(mode, str):
+        if not isinstance(mode, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(
                 f"{self.what}: mode must be a str or None, got {type(mode).__name__}"
             )

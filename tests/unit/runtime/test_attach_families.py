@@ -458,6 +458,12 @@ def test_netfilter_by_names(kernel: FakeKernel) -> None:
         program.attach("ip", "output")
     with pytest.raises(ValueError, match="hook must be one of prerouting, input"):
         program.attach("ipv4", "out")
+    with pytest.raises(OverflowError, match="priority must be"):
+        program.attach("ipv4", "output", priority=1 << 31)
+    kernel.then("LINK_CREATE", -errno.EBUSY)
+    with pytest.raises(BpfOSError) as caught:
+        program.attach("ipv4", "output")
+    assert "has that priority there already" in caught.value.__notes__[0]
 
 
 def test_sockmaps_without_links(kernel: FakeKernel) -> None:
