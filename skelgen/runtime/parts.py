@@ -44,7 +44,10 @@ class Named(Listed, Mapping[str, T], Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         if name not in self._names:
-            raise KeyError(f"{self._kind} '{plain(name)}': not one of {self._listed()}")
+            from skelgen.near_names import or_near  # noqa: PLC0415 - for errors alone
+
+            text = f"{self._kind} '{plain(name)}': not one of {self._listed()}"
+            raise KeyError(or_near(text, name, map(plain, self._names)))
         return self._get(name)
 
     def _listed(self) -> str:

@@ -124,6 +124,14 @@ class StructOpsMap(Map):
             self.handle.fd()  # or say why it is not there
         self._autoattach = checked(BOOL, value, f"{self.what}: autoattach")
 
+    def check_setting(self, name: str, value: object) -> None:
+        """Refuse what the kernel's struct decides: TypeError."""
+        del value
+        if name in {"type", "key_size", "value_size", "max_entries"}:
+            raise TypeError(
+                f"{self.what}: its {name} is that of the kernel's struct, and not set"
+            )
+
     # -- members ---------------------------------------------------------------
 
     def read(self, offset: int = 0, size: int | None = None) -> bytes:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import struct
 
 from skelgen.model.enums import AttachType, Command
-from skelgen.runtime.errors import describe, os_error
 from skelgen.runtime.syscalls.seam import Buffer, Memory, bpf, check, check_fd
 from skelgen.typed import TYPE_CHECKING
 
@@ -212,18 +210,7 @@ def link_update(
         flags |= BPF_F_REPLACE
     attr = bytearray(_HEAD.pack(link_fd, new_fd, flags, old_fd))
     command = Command.LINK_UPDATE
-    what = what or f"link fd {link_fd}"
-    result = bpf(command, attr)
-    if result[1] == errno.EPERM and old_fd:
-        # no right is needed for it: the kernel says so when another one is in place
-        raise os_error(
-            errno.EPERM,
-            f"{describe(errno.EPERM)}: another one than 'old' is in place; read"
-            " info() of the link, or update without 'old'",
-            command="BPF_LINK_UPDATE",
-            what=what,
-        )
-    check(command, result, what)
+    check(command, bpf(command, attr), what or f"link fd {link_fd}")
 
 
 def link_detach(link_fd: int, *, what: str = "") -> None:

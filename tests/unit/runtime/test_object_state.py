@@ -65,6 +65,15 @@ def test_names_that_are_not_there(obj: Object, kind: str) -> None:
         getattr(obj, kind)("nothing")
 
 
+def test_a_near_name_is_offered(obj: Object) -> None:
+    with pytest.raises(
+        KeyError, match=r"map 'count': not one of .*; did you mean 'coun"
+    ):
+        obj.maps["count"]
+    with pytest.raises(KeyError, match=r"program 'frist': .*; did you mean 'first'"):
+        obj.programs["frist"]
+
+
 def test_a_program_is_not_of_another_class(obj: Object) -> None:
     obj.program("first", TracepointProgram)
     with pytest.raises(TypeError, match="is a TracepointProgram, not a RawTrace"):
