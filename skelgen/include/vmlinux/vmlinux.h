@@ -9,9 +9,10 @@
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
 
-struct Qdisc_ops;
+struct Qdisc_class_ops;
 struct address_space_operations;
 struct anon_vma;
+struct asymmetric_key_id;
 struct attribute_group;
 struct audit_aux_data;
 struct audit_tree_refs;
@@ -57,10 +58,10 @@ struct bpf_prog_array;
 struct bpf_prog_offload;
 struct bpf_prog_ops;
 struct bpf_prog_stats;
+struct bpf_raw_event_map;
 struct bpf_sock_addr_kern;
 struct bpf_sock_ops_kern;
 struct bpf_struct_ops;
-struct bpf_task_work;
 struct bpf_tcp_req_attrs;
 struct bpf_token;
 struct bpf_trampoline;
@@ -71,6 +72,7 @@ struct btf_mod_pair;
 struct btf_record;
 struct btf_type;
 struct bucket_table;
+struct bug_entry;
 struct bus_dma_region;
 struct bus_type;
 struct capture_control;
@@ -79,15 +81,19 @@ struct cftype;
 struct cgroup_rstat_base_cpu;
 struct cgroup_taskset;
 struct class;
+struct clk;
 struct compat_robust_list_head;
 struct core_state;
 struct cpu_rmap;
 struct cpu_stop_done;
+struct cpufreq_frequency_table;
+struct cpufreq_governor;
+struct cpufreq_stats;
 struct cpuidle_state;
 struct css_rstat_cpu;
 struct css_task_iter;
 struct ctl_node;
-struct ctl_table;
+struct ctl_table_poll;
 struct ctl_table_root;
 struct dcbnl_rtnl_ops;
 struct delayed_call;
@@ -108,12 +114,15 @@ struct dim_irq_moder;
 struct dir_context;
 struct disk_events;
 struct disk_stats;
-struct dma_buf;
+struct dma_buf_ops;
+struct dma_fence;
+struct dma_resv;
 struct dquot;
 struct dquot_operations;
 struct dst_metrics;
 struct elevator_tags;
 struct elevator_type;
+struct elf64_sym;
 struct ethtool_netdev_state;
 struct ethtool_ops;
 struct event_filter;
@@ -133,18 +142,22 @@ struct file_lock_operations;
 struct fnhe_hash_bucket;
 struct folio_queue;
 struct fqdir;
+struct freq_qos_request;
 struct fs_context;
 struct fs_parameter_spec;
 struct fs_pin;
 struct fscrypt_keyring;
 struct fscrypt_operations;
+struct fsnotify_event;
 struct fsnotify_mark_connector;
+struct fsnotify_ops;
 struct fsnotify_sb_info;
 struct ftrace_hash;
 struct ftrace_regs;
 struct futex_pi_state;
 struct futex_private_hash;
 struct fwnode_handle;
+struct gnet_dump;
 struct header_ops;
 struct hrtimer_clock_base;
 struct hwtstamp_provider;
@@ -189,8 +202,11 @@ struct ipv6_txoptions;
 struct irq_chip;
 struct irq_domain;
 struct irqstat;
+struct jump_entry;
 struct kallsym_iter;
 struct kernel_hwtstamp_config;
+struct kernel_param;
+struct kernel_symbol;
 struct kernfs_iattrs;
 struct kernfs_open_node;
 struct kernfs_ops;
@@ -198,12 +214,11 @@ struct kernfs_syscall_ops;
 struct key;
 struct key_tag;
 struct kioctx_table;
-struct kmem_cache;
+struct kmem_cache_cpu;
+struct kmem_cache_node;
 struct kobj_type;
-struct kset;
-struct kstatfs;
+struct kset_uevent_ops;
 struct kthread_worker;
-struct kvec;
 struct l3mdev_ops;
 struct ldt_struct;
 struct linux_binfmt;
@@ -217,12 +232,14 @@ struct mem_cgroup_threshold_ary;
 struct memcg1_events_percpu;
 struct memcg_vmstats;
 struct memcg_vmstats_percpu;
-struct mempolicy;
 struct mm_cid;
 struct mmu_notifier_subscriptions;
 struct mnt_idmap;
 struct mnt_pcp;
-struct module;
+struct module_attribute;
+struct module_notes_attrs;
+struct module_param_attrs;
+struct module_sect_attrs;
 struct mpls_route;
 struct mptcp_mib;
 struct msi_desc;
@@ -232,9 +249,9 @@ struct nameidata;
 struct napi_config;
 struct ndisc_ops;
 struct ndmsg;
+struct neigh_hash_table;
 struct neigh_ops;
-struct neigh_parms;
-struct neigh_table;
+struct neigh_statistics;
 struct net_device_core_stats;
 struct net_device_path;
 struct net_device_path_ctx;
@@ -244,11 +261,9 @@ struct netdev_bpf;
 struct netdev_config;
 struct netdev_name_node;
 struct netdev_phys_item_id;
-struct netdev_queue;
 struct netdev_queue_mgmt_ops;
 struct netdev_rx_queue;
 struct netdev_stat_ops;
-struct netlink_ext_ack;
 struct netprio_map;
 struct nexthop;
 struct nf_conn___init;
@@ -257,13 +272,13 @@ struct nf_ct_ext;
 struct nf_hook_entries;
 struct nf_logger;
 struct nfs4_lock_state;
-struct nlattr;
+struct nla_policy;
 struct nlm_lockowner;
-struct nlmsghdr;
 struct numa_group;
 struct obj_cgroup;
 struct offset_ctx;
 struct old_timespec32;
+struct orc_entry;
 struct page_pool;
 struct partition_meta_info;
 struct pcpu_dstats;
@@ -283,10 +298,10 @@ struct pfnmap_track_ctx;
 struct phy_device;
 struct phy_link_topology;
 struct pidfs_attr;
-struct pipe_buffer;
+struct pipe_buf_operations;
 struct pm_subsys_data;
 struct pmu;
-struct pollfd;
+struct pneigh_entry;
 struct pool_workqueue;
 struct posix_acl;
 struct proc_dir_entry;
@@ -294,7 +309,6 @@ struct proc_ns_operations;
 struct prog_test_member;
 struct prog_test_ref_kfunc;
 struct prot_inuse;
-struct proto_accept_arg;
 struct psi_group;
 struct qdisc_size_table;
 struct quota_format_ops;
@@ -310,7 +324,6 @@ struct root_domain;
 struct rq_qos;
 struct rseq;
 struct rt6_exception_bucket;
-struct rt6_info;
 struct rt6_statistics;
 struct rt_mutex_waiter;
 struct rtnl_hw_stats64;
@@ -319,21 +332,26 @@ struct rtnl_link_stats64;
 struct saved_syn;
 struct sbitmap_word;
 struct sched_class;
-struct sched_domain;
+struct sched_domain_shared;
+struct sched_group;
 struct sd_flow_limit;
 struct seccomp_filter;
 struct seg6_pernet_data;
 struct sem_undo_list;
-struct seq_operations;
 struct sfp_bus;
 struct shrink_control;
 struct shrinker;
 struct sk_filter;
 struct sk_psock;
 struct skb_ext;
+struct slub_percpu_sheaves;
 struct smc_hashinfo;
 struct sock_fprog_kern;
 struct sock_reuseport;
+struct srcu_struct;
+struct static_call_key;
+struct static_call_site;
+struct static_key_mod;
 struct tcp_fastopen_context;
 struct tcp_fastopen_request;
 struct tcp_md5sig_info;
@@ -342,13 +360,20 @@ struct tcp_mib;
 struct tcp_request_sock_ops;
 struct tcp_sock_af_ops;
 struct tcp_ulp_ops;
+struct thermal_cooling_device;
 struct throtl_data;
 struct time_namespace;
 struct timer_rand_state;
 struct timewait_sock_ops;
-struct trace_event_call;
+struct trace_eval_map;
+struct trace_event_fields;
+struct trace_event_functions;
+struct tracepoint_ext;
+struct tracepoint_func;
 struct tty_audit_buf;
-struct tty_struct;
+struct tty_ldisc;
+struct tty_operations;
+struct tty_port;
 struct ubuf_info;
 struct ucounts;
 struct udp_mib;
@@ -358,7 +383,6 @@ struct udp_tunnel_nic;
 struct udp_tunnel_nic_info;
 struct uevent_sock;
 struct uncached_list;
-struct unix_address;
 struct unix_vertex;
 struct unwind_cache;
 struct uprobe_task;
@@ -366,12 +390,14 @@ struct user_struct;
 struct userfaultfd_ctx;
 struct vdso_image;
 struct vm_area_desc;
+struct vm_fault;
 struct vm_operations_struct;
 struct vm_struct;
 struct vma_numab_state;
 struct wait_page_queue;
 struct wake_irq;
-struct worker;
+struct wake_q_head;
+struct worker_pool;
 struct workqueue_attrs;
 struct wq_device;
 struct wq_flusher;
@@ -385,7 +411,10 @@ struct xfrm_policy;
 struct xfrm_state;
 struct xol_area;
 struct xps_dev_maps;
+struct xsk_buff_pool;
 struct xsk_tx_metadata_ops;
+struct zonelist;
+struct zoneref;
 union tcp_cc_info;
 
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX
@@ -510,6 +539,34 @@ typedef short unsigned int __kernel_sa_family_t;
 typedef __kernel_sa_family_t sa_family_t;
 typedef long long int __kernel_time64_t;
 typedef u64 netdev_features_t;
+#ifndef _STDINT_H
+typedef s8 int8_t;
+#endif
+#ifndef _STDINT_H
+typedef s16 int16_t;
+#endif
+#ifndef _STDINT_H
+typedef s32 int32_t;
+#endif
+#ifndef _STDINT_H
+typedef s64 int64_t;
+#endif
+#ifndef _STDINT_H
+typedef u8 uint8_t;
+#endif
+#ifndef _STDINT_H
+typedef u16 uint16_t;
+#endif
+#ifndef _STDINT_H
+typedef u32 uint32_t;
+#endif
+#ifndef _STDINT_H
+typedef u64 uint64_t;
+#endif
+typedef int __kernel_key_t;
+typedef __kernel_key_t key_t;
+typedef int __kernel_rwf_t;
+typedef __kernel_rwf_t rwf_t;
 
 struct pt_regs;
 
@@ -1124,6 +1181,8 @@ struct bpf_iter__cgroup {
 	};
 };
 
+struct kmem_cache;
+
 struct bpf_iter__kmem_cache {
 	union {
 		struct bpf_iter_meta *meta;
@@ -1132,6 +1191,8 @@ struct bpf_iter__kmem_cache {
 		struct kmem_cache *s;
 	};
 };
+
+struct dma_buf;
 
 struct bpf_iter__dmabuf {
 	union {
@@ -2195,6 +2256,7 @@ struct bpf_iter_aux_info {
 };
 
 typedef void (*bpf_iter_fini_seq_priv_t)(void *);
+struct seq_operations;
 
 struct bpf_iter_seq_info {
 	const struct seq_operations *seq_ops;
@@ -2441,6 +2503,7 @@ struct pgprot {
 
 typedef struct pgprot pgprot_t;
 typedef long unsigned int vm_flags_t;
+struct mempolicy;
 
 struct rb_node {
 	long unsigned int __rb_parent_color;
@@ -2846,6 +2909,7 @@ struct bpf_ksym {
 	u8 init_private;
 };
 
+struct module;
 struct llist_node;
 
 struct llist_head {
@@ -3223,6 +3287,7 @@ enum timespec_type {
 };
 
 struct __kernel_timespec;
+struct pollfd;
 
 struct restart_block {
 	long unsigned int arch_data;
@@ -3992,6 +4057,8 @@ struct thread_group_cputimer {
 	struct task_cputime_atomic cputime_atomic;
 };
 
+struct tty_struct;
+
 typedef struct {
 	seqcount_spinlock_t seqcount;
 	spinlock_t lock;
@@ -4210,6 +4277,7 @@ struct ns_common {
 };
 
 struct ctl_table_set;
+struct ctl_table;
 struct ctl_dir;
 
 struct ctl_table_header {
@@ -4720,6 +4788,7 @@ struct dl_rq {
 	u64 bw_ratio;
 };
 
+struct sched_domain;
 typedef int (*cpu_stop_fn_t)(void *);
 
 struct cpu_stop_work {
@@ -5168,6 +5237,8 @@ struct task_delay_info {
 	u32 irq_count;
 };
 
+struct worker;
+
 struct workqueue_struct {
 	struct list_head pwqs;
 	struct list_head list;
@@ -5265,6 +5336,7 @@ struct irq_desc;
 typedef void (*irq_flow_handler_t)(struct irq_desc *);
 struct irq_affinity_notify;
 struct kobject;
+struct kset;
 struct kernfs_node;
 
 struct kref {
@@ -5560,6 +5632,7 @@ struct perf_addr_filters_head {
 
 struct perf_sample_data;
 typedef void (*perf_overflow_handler_t)(struct perf_event *, struct perf_sample_data *, struct pt_regs *);
+struct trace_event_call;
 struct ftrace_ops;
 typedef void (*ftrace_func_t)(long unsigned int, long unsigned int, struct ftrace_ops *, struct ftrace_regs *);
 
@@ -6873,6 +6946,7 @@ struct iovec {
 	__kernel_size_t iov_len;
 };
 
+struct kvec;
 struct bio_vec;
 
 struct iov_iter {
@@ -6908,8 +6982,6 @@ struct filename {
 	struct audit_names *aname;
 	const char iname[0];
 };
-
-typedef u32 uint32_t;
 
 struct kstat {
 	u32 result_mask;
@@ -7050,6 +7122,8 @@ enum freeze_holder {
 	FREEZE_EXCL = 8,
 };
 
+struct kstatfs;
+
 struct super_operations {
 	struct inode *(*alloc_inode)(struct super_block *);
 	void (*destroy_inode)(struct inode *);
@@ -7151,6 +7225,7 @@ struct seq_file {
 };
 
 typedef unsigned int pipe_index_t;
+struct pipe_buffer;
 
 struct pipe_inode_info {
 	struct mutex mutex;
@@ -8231,6 +8306,8 @@ struct udp_sock {
 	struct numa_drop_counters drop_counters;
 };
 
+struct unix_address;
+
 struct socket_wq {
 	wait_queue_head_t wait;
 	struct fasync_struct *fasync_list;
@@ -8299,6 +8376,9 @@ struct raw_sock {
 	u32 ipmr_table;
 	struct numa_drop_counters drop_counters;
 };
+
+struct nlmsghdr;
+struct netlink_ext_ack;
 
 struct netlink_callback {
 	struct sk_buff *skb;
@@ -8438,6 +8518,7 @@ struct socket {
 };
 
 struct sockaddr;
+struct proto_accept_arg;
 
 typedef struct {
 	union {
@@ -9003,6 +9084,8 @@ struct netns_sysctl_ipv6 {
 	u8 icmpv6_error_anycast_as_unicast;
 };
 
+struct rt6_info;
+
 struct netns_ipv6 {
 	struct dst_ops ip6_dst_ops;
 	struct netns_sysctl_ipv6 sysctl;
@@ -9278,6 +9361,7 @@ struct net {
 };
 
 struct net_device_ops;
+struct netdev_queue;
 
 struct netdev_tc_txq {
 	u16 count;
@@ -9784,6 +9868,8 @@ enum netdev_tx {
 };
 
 typedef enum netdev_tx netdev_tx_t;
+struct neigh_parms;
+struct nlattr;
 
 enum tc_setup_type {
 	TC_QUERY_CAPS = 0,
@@ -10064,6 +10150,8 @@ struct icmp6hdr {
 		struct icmpv6_nd_ra u_nd_ra;
 	} icmp6_dataun;
 };
+
+struct neigh_table;
 
 struct hh_cache {
 	unsigned int hh_len;
@@ -10446,6 +10534,7 @@ struct napi_struct {
 	struct napi_config *config;
 };
 
+struct Qdisc_ops;
 struct gnet_stats_basic_sync;
 struct gnet_stats_queue;
 
@@ -13417,6 +13506,1476 @@ struct trace_event_raw_contention_end {
 	char __data[0];
 };
 
+struct trace_event_raw_percpu_alloc_percpu {
+	struct trace_entry ent;
+	long unsigned int call_site;
+	bool reserved;
+	bool is_atomic;
+	size_t size;
+	size_t align;
+	void *base_addr;
+	int off;
+	void *ptr;
+	size_t bytes_alloc;
+	long unsigned int gfp_flags;
+	char __data[0];
+};
+
+struct trace_event_raw_percpu_free_percpu {
+	struct trace_entry ent;
+	void *base_addr;
+	int off;
+	void *ptr;
+	char __data[0];
+};
+
+struct trace_event_raw_percpu_alloc_percpu_fail {
+	struct trace_entry ent;
+	bool reserved;
+	bool is_atomic;
+	size_t size;
+	size_t align;
+	char __data[0];
+};
+
+struct trace_event_raw_percpu_create_chunk {
+	struct trace_entry ent;
+	void *base_addr;
+	char __data[0];
+};
+
+struct trace_event_raw_percpu_destroy_chunk {
+	struct trace_entry ent;
+	void *base_addr;
+	char __data[0];
+};
+
+struct syscall_trace_enter {
+	struct trace_entry ent;
+	int nr;
+	long unsigned int args[0];
+};
+
+struct syscall_trace_exit {
+	struct trace_entry ent;
+	int nr;
+	long int ret;
+};
+
+enum trace_reg {
+	TRACE_REG_REGISTER = 0,
+	TRACE_REG_UNREGISTER = 1,
+	TRACE_REG_PERF_REGISTER = 2,
+	TRACE_REG_PERF_UNREGISTER = 3,
+	TRACE_REG_PERF_OPEN = 4,
+	TRACE_REG_PERF_CLOSE = 5,
+	TRACE_REG_PERF_ADD = 6,
+	TRACE_REG_PERF_DEL = 7,
+};
+
+struct trace_event_class {
+	const char *system;
+	void *probe;
+	void *perf_probe;
+	int (*reg)(struct trace_event_call *, enum trace_reg, void *);
+	struct trace_event_fields *fields_array;
+	struct list_head *(*get_fields)(struct trace_event_call *);
+	struct list_head fields;
+	int (*raw_init)(struct trace_event_call *);
+};
+
+struct tracepoint;
+
+struct trace_event {
+	struct hlist_node node;
+	int type;
+	struct trace_event_functions *funcs;
+};
+
+struct trace_event_call {
+	struct list_head list;
+	struct trace_event_class *class;
+	union {
+		const char *name;
+		struct tracepoint *tp;
+	};
+	struct trace_event event;
+	char *print_fmt;
+	union {
+		void *module;
+		atomic_t refcnt;
+	};
+	void *data;
+	int flags;
+	int perf_refcount;
+	struct hlist_head *perf_events;
+	struct bpf_prog_array *prog_array;
+	int (*perf_perm)(struct trace_event_call *, struct perf_event *);
+};
+
+struct static_key {
+	atomic_t enabled;
+	union {
+		long unsigned int type;
+		struct jump_entry *entries;
+		struct static_key_mod *next;
+	};
+};
+
+struct static_key_false {
+	struct static_key key;
+};
+
+struct tracepoint {
+	const char *name;
+	struct static_key_false key;
+	struct static_call_key *static_call_key;
+	void *static_call_tramp;
+	void *iterator;
+	void *probestub;
+	struct tracepoint_func *funcs;
+	struct tracepoint_ext *ext;
+};
+
+struct tty_driver;
+
+struct ld_semaphore {
+	atomic_long_t count;
+	raw_spinlock_t wait_lock;
+	unsigned int wait_readers;
+	struct list_head read_wait;
+	struct list_head write_wait;
+};
+
+typedef unsigned int tcflag_t;
+typedef unsigned char cc_t;
+typedef unsigned int speed_t;
+
+struct ktermios {
+	tcflag_t c_iflag;
+	tcflag_t c_oflag;
+	tcflag_t c_cflag;
+	tcflag_t c_lflag;
+	cc_t c_line;
+	cc_t c_cc[19];
+	speed_t c_ispeed;
+	speed_t c_ospeed;
+};
+
+struct winsize {
+	short unsigned int ws_row;
+	short unsigned int ws_col;
+	short unsigned int ws_xpixel;
+	short unsigned int ws_ypixel;
+};
+
+struct tty_struct {
+	struct kref kref;
+	int index;
+	struct device *dev;
+	struct tty_driver *driver;
+	struct tty_port *port;
+	const struct tty_operations *ops;
+	struct tty_ldisc *ldisc;
+	struct ld_semaphore ldisc_sem;
+	struct mutex atomic_write_lock;
+	struct mutex legacy_mutex;
+	struct mutex throttle_mutex;
+	struct rw_semaphore termios_rwsem;
+	struct mutex winsize_mutex;
+	struct ktermios termios;
+	struct ktermios termios_locked;
+	char name[64];
+	long unsigned int flags;
+	int count;
+	unsigned int receive_room;
+	struct winsize winsize;
+	struct {
+		spinlock_t lock;
+		bool stopped;
+		bool tco_stopped;
+	} flow;
+	struct {
+		struct pid *pgrp;
+		struct pid *session;
+		spinlock_t lock;
+		unsigned char pktstatus;
+		bool packet;
+	} ctrl;
+	bool hw_stopped;
+	bool closing;
+	int flow_change;
+	struct tty_struct *link;
+	struct fasync_struct *fasync;
+	wait_queue_head_t write_wait;
+	wait_queue_head_t read_wait;
+	struct work_struct hangup_work;
+	void *disc_data;
+	void *driver_data;
+	spinlock_t files_lock;
+	int write_cnt;
+	u8 *write_buf;
+	struct list_head tty_files;
+	struct work_struct SAK_work;
+};
+
+enum tty_driver_type {
+	TTY_DRIVER_TYPE_SYSTEM = 0,
+	TTY_DRIVER_TYPE_CONSOLE = 1,
+	TTY_DRIVER_TYPE_SERIAL = 2,
+	TTY_DRIVER_TYPE_PTY = 3,
+	TTY_DRIVER_TYPE_SCC = 4,
+	TTY_DRIVER_TYPE_SYSCONS = 5,
+};
+
+enum tty_driver_subtype {
+	SYSTEM_TYPE_TTY = 1,
+	SYSTEM_TYPE_CONSOLE = 2,
+	SYSTEM_TYPE_SYSCONS = 3,
+	SYSTEM_TYPE_SYSPTMX = 4,
+	PTY_TYPE_MASTER = 1,
+	PTY_TYPE_SLAVE = 2,
+	SERIAL_TYPE_NORMAL = 1,
+};
+
+struct tty_driver {
+	struct kref kref;
+	struct cdev **cdevs;
+	struct module *owner;
+	const char *driver_name;
+	const char *name;
+	int name_base;
+	int major;
+	int minor_start;
+	unsigned int num;
+	enum tty_driver_type type;
+	enum tty_driver_subtype subtype;
+	struct ktermios init_termios;
+	long unsigned int flags;
+	struct proc_dir_entry *proc_entry;
+	struct tty_driver *other;
+	struct tty_struct **ttys;
+	struct tty_port **ports;
+	struct ktermios **termios;
+	void *driver_state;
+	const struct tty_operations *ops;
+	struct list_head tty_drivers;
+};
+
+enum module_state {
+	MODULE_STATE_LIVE = 0,
+	MODULE_STATE_COMING = 1,
+	MODULE_STATE_GOING = 2,
+	MODULE_STATE_UNFORMED = 3,
+};
+
+struct module_kobject {
+	struct kobject kobj;
+	struct module *mod;
+	struct kobject *drivers_dir;
+	struct module_param_attrs *mp;
+	struct completion *kobj_completion;
+};
+
+struct module_memory {
+	void *base;
+	bool is_rox;
+	unsigned int size;
+};
+
+struct its_array {
+	void **pages;
+	int num;
+};
+
+struct mod_arch_specific {
+	unsigned int num_orcs;
+	int *orc_unwind_ip;
+	struct orc_entry *orc_unwind;
+	struct its_array its_pages;
+};
+
+struct mod_kallsyms;
+typedef struct elf64_sym Elf64_Sym;
+
+struct mod_kallsyms {
+	Elf64_Sym *symtab;
+	unsigned int num_symtab;
+	char *strtab;
+	char *typetab;
+};
+
+typedef const int tracepoint_ptr_t;
+
+struct module {
+	enum module_state state;
+	struct list_head list;
+	char name[56];
+	struct module_kobject mkobj;
+	struct module_attribute *modinfo_attrs;
+	const char *version;
+	const char *srcversion;
+	struct kobject *holders_dir;
+	const struct kernel_symbol *syms;
+	const u32 *crcs;
+	unsigned int num_syms;
+	struct mutex param_lock;
+	struct kernel_param *kp;
+	unsigned int num_kp;
+	unsigned int num_gpl_syms;
+	const struct kernel_symbol *gpl_syms;
+	const u32 *gpl_crcs;
+	bool using_gplonly_symbols;
+	bool async_probe_requested;
+	unsigned int num_exentries;
+	struct exception_table_entry *extable;
+	int (*init)(void);
+	struct module_memory mem[7];
+	struct mod_arch_specific arch;
+	long unsigned int taints;
+	unsigned int num_bugs;
+	struct list_head bug_list;
+	struct bug_entry *bug_table;
+	struct mod_kallsyms *kallsyms;
+	struct mod_kallsyms core_kallsyms;
+	struct module_sect_attrs *sect_attrs;
+	struct module_notes_attrs *notes_attrs;
+	char *args;
+	void *percpu;
+	unsigned int percpu_size;
+	void *noinstr_text_start;
+	unsigned int noinstr_text_size;
+	unsigned int num_tracepoints;
+	tracepoint_ptr_t *tracepoints_ptrs;
+	unsigned int num_srcu_structs;
+	struct srcu_struct **srcu_struct_ptrs;
+	unsigned int num_bpf_raw_events;
+	struct bpf_raw_event_map *bpf_raw_events;
+	struct jump_entry *jump_entries;
+	unsigned int num_jump_entries;
+	unsigned int num_trace_bprintk_fmt;
+	const char **trace_bprintk_fmt_start;
+	struct trace_event_call **trace_events;
+	unsigned int num_trace_events;
+	struct trace_eval_map **trace_evals;
+	unsigned int num_trace_evals;
+	unsigned int num_ftrace_callsites;
+	long unsigned int *ftrace_callsites;
+	int num_static_call_sites;
+	struct static_call_site *static_call_sites;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+};
+
+enum oom_constraint {
+	CONSTRAINT_NONE = 0,
+	CONSTRAINT_CPUSET = 1,
+	CONSTRAINT_MEMORY_POLICY = 2,
+	CONSTRAINT_MEMCG = 3,
+};
+
+struct oom_control {
+	struct zonelist *zonelist;
+	nodemask_t *nodemask;
+	struct mem_cgroup *memcg;
+	const gfp_t gfp_mask;
+	const int order;
+	long unsigned int totalpages;
+	struct task_struct *chosen;
+	long int chosen_points;
+	enum oom_constraint constraint;
+};
+
+struct reciprocal_value {
+	u32 m;
+	u8 sh1;
+	u8 sh2;
+};
+
+struct kmem_cache_order_objects {
+	unsigned int x;
+};
+
+struct kmem_cache {
+	struct kmem_cache_cpu *cpu_slab;
+	struct lock_class_key lock_key;
+	struct slub_percpu_sheaves *cpu_sheaves;
+	slab_flags_t flags;
+	long unsigned int min_partial;
+	unsigned int size;
+	unsigned int object_size;
+	struct reciprocal_value reciprocal_size;
+	unsigned int offset;
+	unsigned int cpu_partial;
+	unsigned int cpu_partial_slabs;
+	unsigned int sheaf_capacity;
+	struct kmem_cache_order_objects oo;
+	struct kmem_cache_order_objects min;
+	gfp_t allocflags;
+	int refcount;
+	void (*ctor)(void *);
+	unsigned int inuse;
+	unsigned int align;
+	unsigned int red_left_pad;
+	const char *name;
+	struct list_head list;
+	struct kobject kobj;
+	long unsigned int random;
+	unsigned int remote_node_defrag_ratio;
+	unsigned int *random_seq;
+	unsigned int useroffset;
+	unsigned int usersize;
+	struct kmem_cache_node *node[1024];
+};
+
+struct unix_address {
+	refcount_t refcnt;
+	int len;
+	struct sockaddr_un name[0];
+};
+
+struct qdisc_skb_cb {
+	struct {
+		unsigned int pkt_len;
+		u16 slave_dev_queue_mapping;
+		u16 tc_classid;
+	};
+	unsigned char data[20];
+};
+
+struct Qdisc_ops {
+	struct Qdisc_ops *next;
+	const struct Qdisc_class_ops *cl_ops;
+	char id[16];
+	int priv_size;
+	unsigned int static_flags;
+	int (*enqueue)(struct sk_buff *, struct Qdisc *, struct sk_buff **);
+	struct sk_buff *(*dequeue)(struct Qdisc *);
+	struct sk_buff *(*peek)(struct Qdisc *);
+	int (*init)(struct Qdisc *, struct nlattr *, struct netlink_ext_ack *);
+	void (*reset)(struct Qdisc *);
+	void (*destroy)(struct Qdisc *);
+	int (*change)(struct Qdisc *, struct nlattr *, struct netlink_ext_ack *);
+	void (*attach)(struct Qdisc *);
+	int (*change_tx_queue_len)(struct Qdisc *, unsigned int);
+	void (*change_real_num_tx)(struct Qdisc *, unsigned int);
+	int (*dump)(struct Qdisc *, struct sk_buff *);
+	int (*dump_stats)(struct Qdisc *, struct gnet_dump *);
+	void (*ingress_block_set)(struct Qdisc *, u32);
+	void (*egress_block_set)(struct Qdisc *, u32);
+	u32 (*ingress_block_get)(struct Qdisc *);
+	u32 (*egress_block_get)(struct Qdisc *);
+	struct module *owner;
+};
+
+enum iter_type {
+	ITER_UBUF = 0,
+	ITER_IOVEC = 1,
+	ITER_BVEC = 2,
+	ITER_KVEC = 3,
+	ITER_FOLIOQ = 4,
+	ITER_XARRAY = 5,
+	ITER_DISCARD = 6,
+};
+
+struct netlink_ext_ack {
+	const char *_msg;
+	const struct nlattr *bad_attr;
+	const struct nla_policy *policy;
+	const struct nlattr *miss_nest;
+	u16 miss_type;
+	u8 cookie[8];
+	u8 cookie_len;
+	char _msg_buf[80];
+};
+
+struct sctphdr {
+	__be16 source;
+	__be16 dest;
+	__be32 vtag;
+	__le32 checksum;
+};
+
+struct alloc_context {
+	struct zonelist *zonelist;
+	nodemask_t *nodemask;
+	struct zoneref *preferred_zoneref;
+	int migratetype;
+	enum zone_type highest_zoneidx;
+	bool spread_dirty_pages;
+};
+
+struct kset {
+	struct list_head list;
+	spinlock_t list_lock;
+	struct kobject kobj;
+	const struct kset_uevent_ops *uevent_ops;
+};
+
+struct timezone {
+	int tz_minuteswest;
+	int tz_dsttime;
+};
+
+struct seq_operations {
+	void *(*start)(struct seq_file *, loff_t *);
+	void (*stop)(struct seq_file *, void *);
+	void *(*next)(struct seq_file *, void *, loff_t *);
+	int (*show)(struct seq_file *, void *);
+};
+
+struct pipe_buffer {
+	struct page *page;
+	unsigned int offset;
+	unsigned int len;
+	const struct pipe_buf_operations *ops;
+	unsigned int flags;
+	long unsigned int private;
+};
+
+struct kvec {
+	void *iov_base;
+	size_t iov_len;
+};
+
+struct perf_event_header {
+	__u32 type;
+	__u16 misc;
+	__u16 size;
+};
+
+struct perf_mmap_event {
+	struct vm_area_struct *vma;
+	const char *file_name;
+	int file_size;
+	int maj;
+	int min;
+	u64 ino;
+	u64 ino_generation;
+	u32 prot;
+	u32 flags;
+	u8 build_id[20];
+	u32 build_id_size;
+	struct {
+		struct perf_event_header header;
+		u32 pid;
+		u32 tid;
+		u64 start;
+		u64 len;
+		u64 pgoff;
+	} event_id;
+};
+
+typedef int kprobe_opcode_t;
+struct kprobe;
+typedef int (*kprobe_pre_handler_t)(struct kprobe *, struct pt_regs *);
+typedef void (*kprobe_post_handler_t)(struct kprobe *, struct pt_regs *, long unsigned int);
+
+struct arch_specific_insn {
+	int dummy;
+};
+
+struct kprobe {
+	struct hlist_node hlist;
+	struct list_head list;
+	long unsigned int nmissed;
+	kprobe_opcode_t *addr;
+	const char *symbol_name;
+	unsigned int offset;
+	kprobe_pre_handler_t pre_handler;
+	kprobe_post_handler_t post_handler;
+	kprobe_opcode_t opcode;
+	struct arch_specific_insn ainsn;
+	u32 flags;
+};
+
+typedef unsigned int vm_fault_t;
+
+struct vm_special_mapping {
+	const char *name;
+	struct page **pages;
+	vm_fault_t (*fault)(const struct vm_special_mapping *, struct vm_area_struct *, struct vm_fault *);
+	int (*mremap)(const struct vm_special_mapping *, struct vm_area_struct *);
+	void (*close)(const struct vm_special_mapping *, struct vm_area_struct *);
+};
+
+struct uprobe_consumer {
+	int (*handler)(struct uprobe_consumer *, struct pt_regs *, __u64 *);
+	int (*ret_handler)(struct uprobe_consumer *, long unsigned int, struct pt_regs *, __u64 *);
+	bool (*filter)(struct uprobe_consumer *, struct mm_struct *);
+	struct list_head cons_node;
+	__u64 id;
+};
+
+struct open_flags {
+	int open_flag;
+	umode_t mode;
+	int acc_mode;
+	int intent;
+	int lookup_flags;
+};
+
+struct nlattr {
+	__u16 nla_len;
+	__u16 nla_type;
+};
+
+struct nlmsghdr {
+	__u32 nlmsg_len;
+	__u16 nlmsg_type;
+	__u16 nlmsg_flags;
+	__u32 nlmsg_seq;
+	__u32 nlmsg_pid;
+};
+
+struct mmsghdr {
+	struct user_msghdr msg_hdr;
+	unsigned int msg_len;
+};
+
+struct pollfd {
+	int fd;
+	short int events;
+	short int revents;
+};
+
+typedef u32 compat_uptr_t;
+typedef u32 compat_size_t;
+
+struct compat_iovec {
+	compat_uptr_t iov_base;
+	compat_size_t iov_len;
+};
+
+typedef s32 compat_int_t;
+typedef u32 compat_uint_t;
+
+struct compat_msghdr {
+	compat_uptr_t msg_name;
+	compat_int_t msg_namelen;
+	compat_uptr_t msg_iov;
+	compat_size_t msg_iovlen;
+	compat_uptr_t msg_control;
+	compat_size_t msg_controllen;
+	compat_uint_t msg_flags;
+};
+
+struct linux_dirent64 {
+	u64 d_ino;
+	s64 d_off;
+	short unsigned int d_reclen;
+	unsigned char d_type;
+	char d_name[0];
+};
+
+struct clone_args {
+	__u64 flags;
+	__u64 pidfd;
+	__u64 child_tid;
+	__u64 parent_tid;
+	__u64 exit_signal;
+	__u64 stack;
+	__u64 stack_size;
+	__u64 tls;
+	__u64 set_tid;
+	__u64 set_tid_size;
+	__u64 cgroup;
+};
+
+struct io_sqring_offsets {
+	__u32 head;
+	__u32 tail;
+	__u32 ring_mask;
+	__u32 ring_entries;
+	__u32 flags;
+	__u32 dropped;
+	__u32 array;
+	__u32 resv1;
+	__u64 user_addr;
+};
+
+struct io_cqring_offsets {
+	__u32 head;
+	__u32 tail;
+	__u32 ring_mask;
+	__u32 ring_entries;
+	__u32 overflow;
+	__u32 cqes;
+	__u32 flags;
+	__u32 resv1;
+	__u64 user_addr;
+};
+
+struct io_uring_params {
+	__u32 sq_entries;
+	__u32 cq_entries;
+	__u32 flags;
+	__u32 sq_thread_cpu;
+	__u32 sq_thread_idle;
+	__u32 features;
+	__u32 wq_fd;
+	__u32 resv[3];
+	struct io_sqring_offsets sq_off;
+	struct io_cqring_offsets cq_off;
+};
+
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
+	long: 64;
+	long: 64;
+	long: 64;
+};
+
+struct rt6_info {
+	struct dst_entry dst;
+	struct fib6_info *from;
+	int sernum;
+	struct rt6key rt6i_dst;
+	struct rt6key rt6i_src;
+	struct in6_addr rt6i_gateway;
+	struct inet6_dev *rt6i_idev;
+	u32 rt6i_flags;
+	short unsigned int rt6i_nfheader_len;
+};
+
+struct neigh_parms {
+	possible_net_t net;
+	struct net_device *dev;
+	netdevice_tracker dev_tracker;
+	struct list_head list;
+	int (*neigh_setup)(struct neighbour *);
+	struct neigh_table *tbl;
+	void *sysctl_table;
+	int dead;
+	refcount_t refcnt;
+	struct callback_head callback_head;
+	int reachable_time;
+	u32 qlen;
+	int data[14];
+	long unsigned int data_state[1];
+};
+
+struct neigh_table {
+	int family;
+	unsigned int entry_size;
+	unsigned int key_len;
+	__be16 protocol;
+	__u32 (*hash)(const void *, const struct net_device *, __u32 *);
+	bool (*key_eq)(const struct neighbour *, const void *);
+	int (*constructor)(struct neighbour *);
+	int (*pconstructor)(struct pneigh_entry *);
+	void (*pdestructor)(struct pneigh_entry *);
+	void (*proxy_redo)(struct sk_buff *);
+	int (*is_multicast)(const void *);
+	bool (*allow_add)(const struct net_device *, struct netlink_ext_ack *);
+	char *id;
+	struct neigh_parms parms;
+	struct list_head parms_list;
+	int gc_interval;
+	int gc_thresh1;
+	int gc_thresh2;
+	int gc_thresh3;
+	long unsigned int last_flush;
+	struct delayed_work gc_work;
+	struct delayed_work managed_work;
+	struct timer_list proxy_timer;
+	struct sk_buff_head proxy_queue;
+	atomic_t entries;
+	atomic_t gc_entries;
+	struct list_head gc_list;
+	struct list_head managed_list;
+	rwlock_t lock;
+	long unsigned int last_rand;
+	struct neigh_statistics *stats;
+	struct neigh_hash_table *nht;
+	struct mutex phash_lock;
+	struct pneigh_entry **phash_buckets;
+};
+
+typedef int proc_handler(const struct ctl_table *, int, void *, size_t *, loff_t *);
+
+struct ctl_table {
+	const char *procname;
+	void *data;
+	int maxlen;
+	umode_t mode;
+	proc_handler *proc_handler;
+	struct ctl_table_poll *poll;
+	void *extra1;
+	void *extra2;
+};
+
+typedef struct {
+	int val[2];
+} __kernel_fsid_t;
+
+struct kstatfs {
+	long int f_type;
+	long int f_bsize;
+	u64 f_blocks;
+	u64 f_bfree;
+	u64 f_bavail;
+	u64 f_files;
+	u64 f_ffree;
+	__kernel_fsid_t f_fsid;
+	long int f_namelen;
+	long int f_frsize;
+	long int f_flags;
+	long int f_spare[4];
+};
+
+struct worker {
+	union {
+		struct list_head entry;
+		struct hlist_node hentry;
+	};
+	struct work_struct *current_work;
+	work_func_t current_func;
+	struct pool_workqueue *current_pwq;
+	u64 current_at;
+	unsigned int current_color;
+	int sleeping;
+	work_func_t last_func;
+	struct list_head scheduled;
+	struct task_struct *task;
+	struct worker_pool *pool;
+	struct list_head node;
+	long unsigned int last_active;
+	unsigned int flags;
+	int id;
+	char desc[32];
+	struct workqueue_struct *rescue_wq;
+};
+
+struct vm_event_state {
+	long unsigned int event[119];
+};
+
+struct kthread {
+	long unsigned int flags;
+	unsigned int cpu;
+	unsigned int node;
+	int started;
+	int result;
+	int (*threadfn)(void *);
+	void *data;
+	struct completion parked;
+	struct completion exited;
+	struct cgroup_subsys_state *blkcg_css;
+	char *full_name;
+	struct task_struct *task;
+	struct list_head hotplug_node;
+	struct cpumask *preferred_affinity;
+};
+
+struct sched_domain {
+	struct sched_domain *parent;
+	struct sched_domain *child;
+	struct sched_group *groups;
+	long unsigned int min_interval;
+	long unsigned int max_interval;
+	unsigned int busy_factor;
+	unsigned int imbalance_pct;
+	unsigned int cache_nice_tries;
+	unsigned int imb_numa_nr;
+	int nohz_idle;
+	int flags;
+	int level;
+	long unsigned int last_balance;
+	unsigned int balance_interval;
+	unsigned int nr_balance_failed;
+	unsigned int newidle_call;
+	unsigned int newidle_success;
+	unsigned int newidle_ratio;
+	u64 max_newidle_lb_cost;
+	long unsigned int last_decay_max_lb_cost;
+	char *name;
+	union {
+		void *private;
+		struct callback_head rcu;
+	};
+	struct sched_domain_shared *shared;
+	unsigned int span_weight;
+};
+
+struct kernfs_open_file {
+	struct kernfs_node *kn;
+	struct file *file;
+	struct seq_file *seq_file;
+	void *priv;
+	struct mutex mutex;
+	struct mutex prealloc_mutex;
+	int event;
+	struct list_head list;
+	char *prealloc_buf;
+	size_t atomic_write_len;
+	bool mmapped: 1;
+	bool released: 1;
+	const struct vm_operations_struct *vm_ops;
+};
+
+struct hrtimer_sleeper {
+	struct hrtimer timer;
+	struct task_struct *task;
+};
+
+struct psi_group_cpu {
+	unsigned int tasks[4];
+	u32 state_mask;
+	u32 times[7];
+	u64 state_start;
+	long: 64;
+	u32 times_prev[14];
+	long: 64;
+};
+
+struct mempolicy {
+	atomic_t refcnt;
+	short unsigned int mode;
+	short unsigned int flags;
+	nodemask_t nodes;
+	int home_node;
+	union {
+		nodemask_t cpuset_mems_allowed;
+		nodemask_t user_nodemask;
+	} w;
+	struct callback_head rcu;
+};
+
+struct xdp_cpumap_stats {
+	unsigned int redirect;
+	unsigned int pass;
+	unsigned int drop;
+};
+
+struct bpf_task_work {
+	__u64 __opaque;
+};
+
+struct dql {
+	unsigned int num_queued;
+	unsigned int adj_limit;
+	unsigned int last_obj_cnt;
+	short unsigned int stall_thrs;
+	long unsigned int history_head;
+	long unsigned int history[4];
+	long: 64;
+	unsigned int limit;
+	unsigned int num_completed;
+	unsigned int prev_ovlimit;
+	unsigned int prev_num_queued;
+	unsigned int prev_last_obj_cnt;
+	unsigned int lowest_slack;
+	long unsigned int slack_start_time;
+	unsigned int max_limit;
+	unsigned int min_limit;
+	unsigned int slack_hold_time;
+	short unsigned int stall_max;
+	long unsigned int last_reap;
+	long unsigned int stall_cnt;
+};
+
+struct netdev_queue {
+	struct net_device *dev;
+	netdevice_tracker dev_tracker;
+	struct Qdisc *qdisc;
+	struct Qdisc *qdisc_sleeping;
+	struct kobject kobj;
+	const struct attribute_group **groups;
+	long unsigned int tx_maxrate;
+	atomic_long_t trans_timeout;
+	struct net_device *sb_dev;
+	struct xsk_buff_pool *pool;
+	struct dql dql;
+	spinlock_t _xmit_lock;
+	int xmit_lock_owner;
+	long unsigned int trans_start;
+	long unsigned int state;
+	struct napi_struct *napi;
+	int numa_node;
+	long: 32;
+	long: 64;
+	long: 64;
+	long: 64;
+};
+
+struct prctl_mm_map {
+	__u64 start_code;
+	__u64 end_code;
+	__u64 start_data;
+	__u64 end_data;
+	__u64 start_brk;
+	__u64 brk;
+	__u64 start_stack;
+	__u64 arg_start;
+	__u64 arg_end;
+	__u64 env_start;
+	__u64 env_end;
+	__u64 *auxv;
+	__u32 auxv_size;
+	__u32 exe_fd;
+};
+
+struct public_key_signature {
+	struct asymmetric_key_id *auth_ids[3];
+	u8 *s;
+	u8 *digest;
+	u32 s_size;
+	u32 digest_size;
+	const char *pkey_algo;
+	const char *hash_algo;
+	const char *encoding;
+};
+
+struct tty_file_private {
+	struct tty_struct *tty;
+	struct file *file;
+	struct list_head list;
+};
+
+struct frag_v4_compare_key {
+	__be32 saddr;
+	__be32 daddr;
+	u32 user;
+	u32 vif;
+	__be16 id;
+	u16 protocol;
+};
+
+struct frag_v6_compare_key {
+	struct in6_addr saddr;
+	struct in6_addr daddr;
+	u32 user;
+	__be32 id;
+	u32 iif;
+};
+
+struct inet_frag_queue {
+	struct rhash_head node;
+	union {
+		struct frag_v4_compare_key v4;
+		struct frag_v6_compare_key v6;
+	} key;
+	struct timer_list timer;
+	spinlock_t lock;
+	refcount_t refcnt;
+	struct rb_root rb_fragments;
+	struct sk_buff *fragments_tail;
+	struct sk_buff *last_run_head;
+	ktime_t stamp;
+	int len;
+	int meat;
+	u8 tstamp_type;
+	__u8 flags;
+	u16 max_size;
+	struct fqdir *fqdir;
+	struct callback_head rcu;
+};
+
+struct proto_accept_arg {
+	int flags;
+	int err;
+	int is_empty;
+	bool kern;
+};
+
+struct cpufreq_cpuinfo {
+	unsigned int max_freq;
+	unsigned int min_freq;
+	unsigned int transition_latency;
+};
+
+enum pm_qos_type {
+	PM_QOS_UNITIALIZED = 0,
+	PM_QOS_MAX = 1,
+	PM_QOS_MIN = 2,
+};
+
+struct pm_qos_constraints {
+	struct plist_head list;
+	s32 target_value;
+	s32 default_value;
+	s32 no_constraint_value;
+	enum pm_qos_type type;
+	struct blocking_notifier_head *notifiers;
+};
+
+struct freq_constraints {
+	struct pm_qos_constraints min_freq;
+	struct blocking_notifier_head min_freq_notifiers;
+	struct pm_qos_constraints max_freq;
+	struct blocking_notifier_head max_freq_notifiers;
+};
+
+enum cpufreq_table_sorting {
+	CPUFREQ_TABLE_UNSORTED = 0,
+	CPUFREQ_TABLE_SORTED_ASCENDING = 1,
+	CPUFREQ_TABLE_SORTED_DESCENDING = 2,
+};
+
+struct cpufreq_policy {
+	cpumask_var_t cpus;
+	cpumask_var_t related_cpus;
+	cpumask_var_t real_cpus;
+	unsigned int shared_type;
+	unsigned int cpu;
+	struct clk *clk;
+	struct cpufreq_cpuinfo cpuinfo;
+	unsigned int min;
+	unsigned int max;
+	unsigned int cur;
+	unsigned int suspend_freq;
+	unsigned int policy;
+	unsigned int last_policy;
+	struct cpufreq_governor *governor;
+	void *governor_data;
+	char last_governor[16];
+	struct work_struct update;
+	struct freq_constraints constraints;
+	struct freq_qos_request *min_freq_req;
+	struct freq_qos_request *max_freq_req;
+	struct cpufreq_frequency_table *freq_table;
+	enum cpufreq_table_sorting freq_table_sorted;
+	struct list_head policy_list;
+	struct kobject kobj;
+	struct completion kobj_unregister;
+	struct rw_semaphore rwsem;
+	bool fast_switch_possible;
+	bool fast_switch_enabled;
+	bool strict_target;
+	bool efficiencies_available;
+	unsigned int transition_delay_us;
+	bool dvfs_possible_from_any_cpu;
+	bool boost_enabled;
+	bool boost_supported;
+	unsigned int cached_target_freq;
+	unsigned int cached_resolved_idx;
+	bool transition_ongoing;
+	spinlock_t transition_lock;
+	wait_queue_head_t transition_wait;
+	struct task_struct *transition_task;
+	struct cpufreq_stats *stats;
+	void *driver_data;
+	struct thermal_cooling_device *cdev;
+	struct notifier_block nb_min;
+	struct notifier_block nb_max;
+};
+
+enum fsnotify_group_prio {
+	FSNOTIFY_PRIO_NORMAL = 0,
+	FSNOTIFY_PRIO_CONTENT = 1,
+	FSNOTIFY_PRIO_PRE_CONTENT = 2,
+	__FSNOTIFY_PRIO_NUM = 3,
+};
+
+struct inotify_group_private_data {
+	spinlock_t idr_lock;
+	struct idr idr;
+	struct ucounts *ucounts;
+};
+
+struct fanotify_group_private_data {
+	struct hlist_head *merge_hash;
+	struct list_head access_list;
+	wait_queue_head_t access_waitq;
+	int flags;
+	int f_flags;
+	struct ucounts *ucounts;
+	mempool_t error_events_pool;
+	struct list_head perm_grp_list;
+};
+
+struct fsnotify_group {
+	const struct fsnotify_ops *ops;
+	refcount_t refcnt;
+	spinlock_t notification_lock;
+	struct list_head notification_list;
+	wait_queue_head_t notification_waitq;
+	unsigned int q_len;
+	unsigned int max_events;
+	enum fsnotify_group_prio priority;
+	bool shutdown;
+	int flags;
+	unsigned int owner_flags;
+	struct mutex mark_mutex;
+	atomic_t user_waits;
+	struct list_head marks_list;
+	struct fasync_struct *fsn_fa;
+	struct fsnotify_event *overflow_event;
+	struct mem_cgroup *memcg;
+	struct user_namespace *user_ns;
+	union {
+		void *private;
+		struct inotify_group_private_data inotify_data;
+		struct fanotify_group_private_data fanotify_data;
+	};
+};
+
+struct fsnotify_mark {
+	__u32 mask;
+	refcount_t refcnt;
+	struct fsnotify_group *group;
+	struct list_head g_list;
+	spinlock_t lock;
+	struct hlist_node obj_list;
+	struct fsnotify_mark_connector *connector;
+	__u32 ignore_mask;
+	unsigned int flags;
+};
+
+struct renamedata {
+	struct mnt_idmap *mnt_idmap;
+	struct dentry *old_parent;
+	struct dentry *old_dentry;
+	struct dentry *new_parent;
+	struct dentry *new_dentry;
+	struct inode **delegated_inode;
+	unsigned int flags;
+};
+
+struct iosys_map {
+	union {
+		void *vaddr_iomem;
+		void *vaddr;
+	};
+	bool is_iomem;
+};
+
+struct dma_fence_cb;
+typedef void (*dma_fence_func_t)(struct dma_fence *, struct dma_fence_cb *);
+
+struct dma_fence_cb {
+	struct list_head node;
+	dma_fence_func_t func;
+};
+
+struct dma_buf_poll_cb_t {
+	struct dma_fence_cb cb;
+	wait_queue_head_t *poll;
+	__poll_t active;
+};
+
+struct dma_buf {
+	size_t size;
+	struct file *file;
+	struct list_head attachments;
+	const struct dma_buf_ops *ops;
+	unsigned int vmapping_counter;
+	struct iosys_map vmap_ptr;
+	const char *exp_name;
+	const char *name;
+	spinlock_t name_lock;
+	struct module *owner;
+	struct list_head list_node;
+	void *priv;
+	struct dma_resv *resv;
+	wait_queue_head_t poll;
+	struct dma_buf_poll_cb_t cb_in;
+	struct dma_buf_poll_cb_t cb_out;
+};
+
+struct futex_waitv {
+	__u64 val;
+	__u64 uaddr;
+	__u32 flags;
+	__u32 __reserved;
+};
+
+struct futex_q;
+typedef void futex_wake_fn(struct wake_q_head *, struct futex_q *);
+
+union futex_key {
+	struct {
+		u64 i_seq;
+		long unsigned int pgoff;
+		unsigned int offset;
+	} shared;
+	struct {
+		union {
+			struct mm_struct *mm;
+			u64 __tmp;
+		};
+		long unsigned int address;
+		unsigned int offset;
+	} private;
+	struct {
+		u64 ptr;
+		long unsigned int word;
+		unsigned int offset;
+		unsigned int node;
+	} both;
+};
+
+struct futex_q {
+	struct plist_node list;
+	struct task_struct *task;
+	spinlock_t *lock_ptr;
+	futex_wake_fn *wake;
+	void *wake_data;
+	union futex_key key;
+	struct futex_pi_state *pi_state;
+	struct rt_mutex_waiter *rt_waiter;
+	union futex_key *requeue_pi_key;
+	u32 bitset;
+	atomic_t requeue_state;
+	bool drop_hb_ref;
+};
+
+struct futex_vector {
+	struct futex_waitv w;
+	struct futex_q q;
+};
+
+enum ip_conntrack_dir {
+	IP_CT_DIR_ORIGINAL = 0,
+	IP_CT_DIR_REPLY = 1,
+	IP_CT_DIR_MAX = 2,
+};
+
+enum sk_action {
+	SK_DROP = 0,
+	SK_PASS = 1,
+};
+
+enum zone_stat_item {
+	NR_FREE_PAGES = 0,
+	NR_FREE_PAGES_BLOCKS = 1,
+	NR_ZONE_LRU_BASE = 2,
+	NR_ZONE_INACTIVE_ANON = 2,
+	NR_ZONE_ACTIVE_ANON = 3,
+	NR_ZONE_INACTIVE_FILE = 4,
+	NR_ZONE_ACTIVE_FILE = 5,
+	NR_ZONE_UNEVICTABLE = 6,
+	NR_ZONE_WRITE_PENDING = 7,
+	NR_MLOCK = 8,
+	NR_ZSPAGES = 9,
+	NR_FREE_CMA_PAGES = 10,
+	NR_VM_ZONE_STAT_ITEMS = 11,
+};
+
+enum dentry_flags {
+	DCACHE_OP_HASH = 1,
+	DCACHE_OP_COMPARE = 2,
+	DCACHE_OP_REVALIDATE = 4,
+	DCACHE_OP_DELETE = 8,
+	DCACHE_OP_PRUNE = 16,
+	DCACHE_DISCONNECTED = 32,
+	DCACHE_REFERENCED = 64,
+	DCACHE_DONTCACHE = 128,
+	DCACHE_CANT_MOUNT = 256,
+	DCACHE_GENOCIDE = 512,
+	DCACHE_SHRINK_LIST = 1024,
+	DCACHE_OP_WEAK_REVALIDATE = 2048,
+	DCACHE_NFSFS_RENAMED = 4096,
+	DCACHE_FSNOTIFY_PARENT_WATCHED = 8192,
+	DCACHE_DENTRY_KILLED = 16384,
+	DCACHE_MOUNTED = 32768,
+	DCACHE_NEED_AUTOMOUNT = 65536,
+	DCACHE_MANAGE_TRANSIT = 131072,
+	DCACHE_LRU_LIST = 262144,
+	DCACHE_ENTRY_TYPE = 3670016,
+	DCACHE_MISS_TYPE = 0,
+	DCACHE_WHITEOUT_TYPE = 524288,
+	DCACHE_DIRECTORY_TYPE = 1048576,
+	DCACHE_AUTODIR_TYPE = 1572864,
+	DCACHE_REGULAR_TYPE = 2097152,
+	DCACHE_SPECIAL_TYPE = 2621440,
+	DCACHE_SYMLINK_TYPE = 3145728,
+	DCACHE_NOKEY_NAME = 4194304,
+	DCACHE_OP_REAL = 8388608,
+	DCACHE_PAR_LOOKUP = 16777216,
+	DCACHE_DENTRY_CURSOR = 33554432,
+	DCACHE_NORCU = 67108864,
+};
+
+typedef struct {
+	seqcount_t seqcount;
+} seqcount_latch_t;
+
+struct latch_tree_root {
+	seqcount_latch_t seq;
+	struct rb_root tree[2];
+};
+
+struct compat_mmsghdr {
+	struct compat_msghdr msg_hdr;
+	compat_uint_t msg_len;
+};
+
+typedef __kernel_long_t __kernel_old_time_t;
+
+struct sembuf {
+	short unsigned int sem_num;
+	short int sem_op;
+	short int sem_flg;
+};
+
+struct flow_offload_tuple {
+	union {
+		struct in_addr src_v4;
+		struct in6_addr src_v6;
+	};
+	union {
+		struct in_addr dst_v4;
+		struct in6_addr dst_v6;
+	};
+	struct {
+		__be16 src_port;
+		__be16 dst_port;
+	};
+	int iifidx;
+	u8 l3proto;
+	u8 l4proto;
+	struct {
+		u16 id;
+		__be16 proto;
+	} encap[2];
+	struct {} __hash;
+	u8 dir: 2;
+	u8 xmit_type: 3;
+	u8 encap_num: 2;
+	u8 in_vlan_ingress: 2;
+	u16 mtu;
+	union {
+		struct {
+			struct dst_entry *dst_cache;
+			u32 dst_cookie;
+		};
+		struct {
+			u32 ifidx;
+			u32 hw_ifidx;
+			u8 h_source[6];
+			u8 h_dest[6];
+		} out;
+		struct {
+			u32 iifidx;
+		} tc;
+	};
+};
+
+struct flow_offload_tuple_rhash {
+	struct rhash_head node;
+	struct flow_offload_tuple tuple;
+};
+
+struct flow_offload {
+	struct flow_offload_tuple_rhash tuplehash[2];
+	struct nf_conn *ct;
+	long unsigned int flags;
+	u16 type;
+	u32 timeout;
+	struct callback_head callback_head;
+};
+
+enum flow_offload_tuple_dir {
+	FLOW_OFFLOAD_DIR_ORIGINAL = 0,
+	FLOW_OFFLOAD_DIR_REPLY = 1,
+};
+
 enum nf_nat_manip_type {
 	NF_NAT_MANIP_SRC = 0,
 	NF_NAT_MANIP_DST = 1,
@@ -14064,6 +15623,49 @@ enum {
 	IPPROTO_SMC = 256,
 	IPPROTO_MPTCP = 262,
 	IPPROTO_MAX = 263,
+};
+
+enum {
+	TASK_COMM_LEN = 16,
+};
+
+enum {
+	HI_SOFTIRQ = 0,
+	TIMER_SOFTIRQ = 1,
+	NET_TX_SOFTIRQ = 2,
+	NET_RX_SOFTIRQ = 3,
+	BLOCK_SOFTIRQ = 4,
+	IRQ_POLL_SOFTIRQ = 5,
+	TASKLET_SOFTIRQ = 6,
+	SCHED_SOFTIRQ = 7,
+	HRTIMER_SOFTIRQ = 8,
+	RCU_SOFTIRQ = 9,
+	NR_SOFTIRQS = 10,
+};
+
+enum {
+	MPOL_DEFAULT = 0,
+	MPOL_PREFERRED = 1,
+	MPOL_BIND = 2,
+	MPOL_INTERLEAVE = 3,
+	MPOL_LOCAL = 4,
+	MPOL_PREFERRED_MANY = 5,
+	MPOL_WEIGHTED_INTERLEAVE = 6,
+	MPOL_MAX = 7,
+};
+
+enum {
+	TRACE_EVENT_FL_CAP_ANY = 1,
+	TRACE_EVENT_FL_NO_SET_FILTER = 2,
+	TRACE_EVENT_FL_IGNORE_ENABLE = 4,
+	TRACE_EVENT_FL_TRACEPOINT = 8,
+	TRACE_EVENT_FL_DYNAMIC = 16,
+	TRACE_EVENT_FL_KPROBE = 32,
+	TRACE_EVENT_FL_UPROBE = 64,
+	TRACE_EVENT_FL_EPROBE = 128,
+	TRACE_EVENT_FL_FPROBE = 256,
+	TRACE_EVENT_FL_CUSTOM = 512,
+	TRACE_EVENT_FL_TEST_STR = 1024,
 };
 
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX
