@@ -10,9 +10,11 @@ from __future__ import annotations
 import ctypes
 import errno
 import mmap
+from _warnings import warn
 
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.runtime.errors import BpfError, BpfOSError, StateError
+from skelgen.runtime.forks import register
 from skelgen.runtime.log import debug
 from skelgen.typed import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _MAP_FIXED_NOREPLACE: Final = 0x100000
 _F_SEGV_ON_FAULT: Final = 1 << 17
+_READ_WRITE: Final = syscalls.PROT_READ | syscalls.PROT_WRITE
 
 
 class ArenaMemory:
@@ -50,17 +53,25 @@ class ArenaMemory:
 
 
 class Arena:
-    """An arena in this process; unmapped when nothing refers to it any more."""
+    """An arena in this process; unmapped when nothing refers to it any more.
 
-    __slots__ = ("__weakref__", "address", "size", "what")
+    The kernel does not hand its mapping down to a forked child, where views would
+    point to nothing. So a child maps it again, at the same address and before anything
+    else can be there; that takes an fd, which this keeps as long as itself.
+    """
 
-    def __init__(self, address: int, size: int, what: str) -> None:
+    __slots__ = ("__weakref__", "_fd", "address", "size", "what")
+
+    def __init__(self, address: int, size: int, what: str, fd: int) -> None:
+        self.size = 0
+        """Bytes; 0 once it is unmapped."""
+        self._fd: Final = syscalls.Fd(syscalls.dup(fd, what=what))
         self.address: Final = address
         """Where it begins, here and in the pointers that programs store."""
-        self.size = size
-        """Bytes; 0 once it is unmapped."""
         self.what: Final = what
         """How errors call it."""
+        self.size = size
+        register(self)
 
     def memory(self, offset: int, size: int, what: str) -> Any:  # noqa: ANN401 (ctypes)
         """Return bytes of it as an :class:`ArenaMemory`.
@@ -87,6 +98,7 @@ class Arena:
         if not address:
             raise ValueError(f"{self.what}: NULL points to nothing")
         offset = (address - self.address) & 0xFFFFFFFF
+        self._check()
         if size < 0 or offset + size > self.size:
             raise IndexError(
                 f"{self.what}: {size} bytes at {address:#x} are not in"
@@ -94,15 +106,45 @@ class Arena:
             )
         return offset
 
+    def _check(self) -> None:
+        if not self.size:
+            raise StateError(f"{self.what}: could not be mapped in this forked child")
+
     def write(self, data: bytes) -> None:
         """Write to its beginning. Raises BpfOSError as :meth:`memory` does."""
         self._populate(0, len(data))
         ctypes.memmove(self.address, data, len(data))
 
+    def _after_fork(self) -> None:
+        """Map it in a forked child too, or leave zeros to views of it and warn."""
+        size = self.size
+        if not size:
+            return
+        flags = syscalls.MAP_SHARED | syscalls.MAP_FIXED
+        try:
+            syscalls.mmap(
+                self.address,
+                size,
+                _READ_WRITE,
+                flags,
+                self._fd.fileno(),
+                what=self.what,
+            )
+        except BpfOSError as error:
+            self.size = 0  # whatever is asked for is outside
+            nothing = syscalls.MAP_PRIVATE | syscalls.MAP_FIXED | syscalls.MAP_ANONYMOUS
+            syscalls.mmap(self.address, size, _READ_WRITE, nothing, what=self.what)
+            warn(
+                f"{self.what}: cannot be mapped in this forked child, where it cannot"
+                f" be used and views of it are zero: {error}",
+                RuntimeWarning,
+            )
+
     def _populate(self, offset: int, size: int) -> None:
         # Touching a page that cannot be had would be a SIGSEGV, which ends Python.
         if not size:
             return
+        self._check()
         into_page = offset % mmap.PAGESIZE
         try:
             syscalls.populate(
@@ -120,6 +162,7 @@ class Arena:
         size, self.size = self.size, 0
         if size:
             syscalls.munmap(self.address, size, what=self.what)
+        self._fd.close()
 
     def __del__(self) -> None:
         try:
@@ -156,7 +199,7 @@ def map_arena(
         address = syscalls.mmap(
             request.map_extra,
             size,
-            syscalls.PROT_READ | syscalls.PROT_WRITE,
+            _READ_WRITE,
             flags,
             fd,
             what=what,
@@ -173,7 +216,7 @@ def map_arena(
                 " with __ulong(map_extra, ADDRESS)"
             )
         raise
-    arena = Arena(address, size, what)
+    arena = _owned(address, size, what, fd)
     if image and not reused:
         try:
             arena.write(image)
@@ -181,3 +224,12 @@ def map_arena(
             arena.unmap()
             raise
     return None if untouchable else arena
+
+
+def _owned(address: int, size: int, what: str, fd: int) -> Arena:
+    """Return the arena of a new mapping, or unmap it."""
+    try:
+        return Arena(address, size, what, fd)
+    except BaseException:
+        syscalls.munmap(address, size, what=what)
+        raise

@@ -10,10 +10,10 @@ from __future__ import annotations
 # ruff: noqa: ANN401 (types of ctypes have no common name)
 import ctypes
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
 
 from skelgen.runtime.codec import Codec, Copied, Slot, checked, scalar
 from skelgen.runtime.errors import StateError
+from skelgen.runtime.once import one_each
 from skelgen.typed import TYPE_CHECKING, Generic, Protocol, TypeVar, cast, overload
 
 if TYPE_CHECKING:
@@ -256,12 +256,12 @@ class LiveSlot:
             owner.push()
 
 
-@cache
+@one_each
 def _array_codec(element: Codec[Any], length: int) -> ArrayCodec[Any]:
     return ArrayCodec(element, length)
 
 
-@cache
+@one_each
 def _array_type(element: Codec[Any], length: int) -> Any:
     """Return the ctypes array type of ``length`` elements of a codec."""
     ctype = element.ctype

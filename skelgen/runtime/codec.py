@@ -17,7 +17,6 @@ from __future__ import annotations
 import ctypes
 import struct as _struct
 import sys
-from functools import cache
 
 from skelgen.runtime.codec_base import (
     Codec,
@@ -28,6 +27,7 @@ from skelgen.runtime.codec_base import (
     packed,
     wrong_type,
 )
+from skelgen.runtime.once import one_each
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -401,7 +401,7 @@ def Bytes(size: int) -> BytesCodec:  # noqa: N802 (stands where the constants st
     return BytesCodec(size, cstring=False)
 
 
-@cache
+@one_each
 def CString(size: int) -> BytesCodec:  # noqa: N802 (stands where the constants stand)
     """Return the codec of ``char[size]``, read as bytes up to the first NUL.
 

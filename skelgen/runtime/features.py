@@ -11,6 +11,7 @@ from skelgen.record import Record
 from skelgen.runtime import btf_probes, log
 from skelgen.runtime import feature_probes as probes
 from skelgen.runtime.errors import NotSupportedError
+from skelgen.runtime.once import Once
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _WORDS: Final = {True: "yes", False: "no", None: "could not tell"}
 class Feature:
     """One thing that some kernels can do and others cannot."""
 
-    __slots__ = ("_answer", "_known", "_probe", "_reason", "_running", "name", "since")
+    __slots__ = ("_once", "_probe", "name", "since")
 
     def __init__(
         self, name: str, since: str, probe: Callable[[int], bool | None]
@@ -55,10 +56,8 @@ class Feature:
         self.since: Final = since
         """First mainline kernel that has it, e.g. ``5.15``."""
         self._probe: Final = probe
-        self._answer: bool | None = None
-        self._reason = ""
-        self._known = False
-        self._running = False
+        # a probe that failed asks why, which may ask for this very feature
+        self._once: Final = Once(self._find_out, lambda: (None, ""))
 
     def supported(self, token_fd: int = 0) -> bool | None:
         """Return whether this kernel has it, ``None`` when it cannot be told.
@@ -68,18 +67,12 @@ class Feature:
         """
         if token_fd:
             return self._try(token_fd)[0]
-        if self._known:
-            return self._answer
-        if self._running:  # a probe that failed asks why, which asks here again
-            return None
-        self._running = True
-        try:
-            self._answer, self._reason = self._try(0)
-        finally:
-            self._running = False
-        self._known = True
-        log.debug("feature %s: %s", self.name, self._answer)
-        return self._answer
+        return self._once()[0]
+
+    def _find_out(self) -> tuple[bool | None, str]:
+        found = self._try(0)
+        log.debug("feature %s: %s", self.name, found[0])
+        return found
 
     def _try(self, token_fd: int) -> tuple[bool | None, str]:
         try:
@@ -89,8 +82,8 @@ class Feature:
 
     def answer(self) -> Answer:
         """Return the same with its reason and the kernel that had it first."""
-        supported = self.supported()
-        return Answer(supported, self._reason, self.since)
+        supported, reason = self._once()
+        return Answer(supported, reason, self.since)
 
     def require(self, what: str) -> None:
         """Raise :class:`NotSupportedError` about ``what`` if the kernel lacks it."""
@@ -104,12 +97,11 @@ class Feature:
 
     def assume(self, answer: bool | None) -> None:  # noqa: FBT001 (it is the answer)
         """Take an answer as found out, e.g. in a test of a fallback."""
-        self._answer, self._reason = answer, ""
-        self._known = True
+        self._once.set((answer, ""))
 
     def forget(self) -> None:
         """Try again when asked the next time."""
-        self._known = False
+        self._once.forget()
 
     def __repr__(self) -> str:
         return f"<Feature {self.name!r}>"
@@ -176,32 +168,35 @@ UPROBE_SYSCALL: Final = Feature("fast uprobes", "6.18", probes.uprobe_syscall)
 """The kernel makes a uprobe on a ``nop`` of 5 bytes cheap by itself."""
 COMMON_ATTRS: Final = Feature("logs of all BPF commands", "7.2", probes.common_attrs)
 
-_memlock_done = False
 
-
-def bump_memlock() -> None:
-    """Lift RLIMIT_MEMLOCK on kernels that count BPF memory against it (before 5.11).
-
-    Once in a process. Where it may not be lifted, loading will tell.
-    """
-    global _memlock_done  # noqa: PLW0603 (once in a process)
-    if _memlock_done:
-        return
-    _memlock_done = True
+def _lift_memlock() -> bool:
     if MEMCG_ACCOUNT.supported():
-        return
+        return False
     import resource  # noqa: PLC0415 (old kernels only)
 
     unlimited = resource.RLIM_INFINITY
-    _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    before = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     # without CAP_SYS_RESOURCE as far as it goes
-    for limit in (unlimited, hard):
+    for limit in (unlimited, before[1]):
         try:
             resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit))
         except (OSError, ValueError) as error:
             log.debug("cannot lift RLIMIT_MEMLOCK to %d: %s", limit, error)
         else:
-            return
+            return before != (limit, limit)
+    return False
+
+
+_memlock: Final = Once(_lift_memlock)
+
+
+def bump_memlock() -> bool:
+    """Lift RLIMIT_MEMLOCK on kernels that count BPF memory against it (before 5.11).
+
+    Once in a process; returns whether the limit is another since. Where it may not be
+    lifted, loading will tell.
+    """
+    return _memlock()
 
 
 # -- types, helpers, kfuncs ----------------------------------------------------

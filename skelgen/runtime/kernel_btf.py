@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from _thread import allocate_lock as Lock  # noqa: N812 (threading's, 5 ms earlier)
 
 from skelgen.btf.elf import elf_section
 from skelgen.btf.errors import BtfParseError
@@ -17,6 +16,7 @@ from skelgen.btf.kernel import KernelBtf
 from skelgen.runtime import btf_cache
 from skelgen.runtime.errors import BpfOSError, KernelBtfError
 from skelgen.runtime.log import debug
+from skelgen.runtime.once import Once
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,21 +43,7 @@ _ELF_PATHS: Final = (
     "/usr/lib/debug/lib/modules/{0}/vmlinux",
 )
 
-_lock: Final = Lock()
-_vmlinux: KernelBtf | None = None
 _module_btf: Final[dict[tuple[int, str], KernelBtf]] = {}
-
-
-def vmlinux() -> KernelBtf:
-    """Return BTF of the running kernel, read once a process.
-
-    Raises :class:`KernelBtfError` for a kernel without (``CONFIG_DEBUG_INFO_BTF``).
-    """
-    global _vmlinux  # noqa: PLW0603 - the one of the process
-    with _lock:
-        if _vmlinux is None:
-            _vmlinux = _read_vmlinux()
-        return _vmlinux
 
 
 def _read_vmlinux() -> KernelBtf:
@@ -81,6 +67,17 @@ def _read_vmlinux() -> KernelBtf:
         f"kernel BTF: cannot read '{VMLINUX}': {reason}; this kernel was built"
         " without CONFIG_DEBUG_INFO_BTF, or /sys is not mounted"
     )
+
+
+_vmlinux: Final = Once(_read_vmlinux)
+
+
+def vmlinux() -> KernelBtf:
+    """Return BTF of the running kernel, read once a process.
+
+    Raises :class:`KernelBtfError` for a kernel without (``CONFIG_DEBUG_INFO_BTF``).
+    """
+    return _vmlinux()
 
 
 def _map_or_read(path: str) -> bytes | mmap.mmap:
@@ -140,12 +137,13 @@ class ModuleBtf:
         """The types, which continue vmlinux."""
         if self._btf is None:
             try:
-                self._btf = KernelBtf(self._data(), base=self._base)
+                made = KernelBtf(self._data(), base=self._base)
             except BtfParseError as error:
                 raise KernelBtfError(
                     f"kernel BTF of module '{self.name}': {error}"
                 ) from error
-            _module_btf[self.id, self.name] = self._btf
+            # another load may have read it meanwhile
+            self._btf = _module_btf.setdefault((self.id, self.name), made)
         return self._btf
 
 

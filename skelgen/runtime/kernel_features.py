@@ -12,6 +12,7 @@ from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import helper_number
 from skelgen.runtime import call_probes, type_probes
 from skelgen.runtime.features import Answer
+from skelgen.runtime.once import Once
 from skelgen.typed import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -22,18 +23,20 @@ if TYPE_CHECKING:
 
 _E = TypeVar("_E", bound=IntEnum)
 
-_answers: Final[dict[tuple[str, Hashable], Answer]] = {}
+_answers: Final[dict[tuple[str, Hashable], Once[Answer]]] = {}
 
 
 def _once(
     kind: str, what: Hashable, since_kernel: str, probe: Callable[[], Verdict]
 ) -> Answer:
-    answer = _answers.get((kind, what))
-    if answer is None:
+    def ask() -> Answer:
         supported, reason = probe()
-        answer = Answer(supported, reason, since_kernel)
-        if supported is not None:  # what stood in the way may go
-            _answers[kind, what] = answer
+        return Answer(supported, reason, since_kernel)
+
+    once = _answers.get((kind, what)) or _answers.setdefault((kind, what), Once(ask))
+    answer = once()
+    if answer.supported is None:  # what stood in the way may go
+        once.forget()
     return answer
 
 

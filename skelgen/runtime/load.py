@@ -121,22 +121,14 @@ def _tried(parts: "Parts", attempt: "Callable[[], T]", *, strict: bool) -> T:
         try:
             return attempt()
         except BpfOSError as error:
-            if not isinstance(error, PermissionError) or not _lift_memlock():
+            from skelgen.runtime import features  # noqa: PLC0415 - likewise
+
+            # lifted by another thread meanwhile is as good
+            if not isinstance(error, PermissionError) or not features.bump_memlock():
                 raise
         return attempt()
     except BtfParseError as error:
         raise BpfError(f"object '{parts.spec.name}': {error}") from error
-
-
-def _lift_memlock() -> bool:
-    """Lift the limit of kernels before 5.11; return whether it was worth it."""
-    import resource  # noqa: PLC0415 - when something failed
-
-    from skelgen.runtime import features  # noqa: PLC0415 - likewise
-
-    before = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    features.bump_memlock()
-    return resource.getrlimit(resource.RLIMIT_MEMLOCK) != before
 
 
 def _failed_externs(

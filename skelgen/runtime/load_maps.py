@@ -178,6 +178,11 @@ class MapMaker:
         path = None
         if fd is not None:
             fd = syscalls.dup(fd, what=what)
+            try:
+                map_reuse.check_identity(fd, handle.reused_id(), what)
+            except BaseException:
+                syscalls.close(fd)
+                raise
         elif handle.pin_path is not None:
             path = os.fspath(handle.pin_path)
             fd = map_reuse.open_pinned(path, wanted, what)

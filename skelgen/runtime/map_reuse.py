@@ -8,7 +8,7 @@ import errno
 
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.runtime.errors import BpfError, BpfOSError, StateError
 from skelgen.runtime.map_create import BPF_F_NUMA_NODE, BPF_F_RDONLY_PROG
 from skelgen.typed import TYPE_CHECKING
 
@@ -42,13 +42,25 @@ def open_pinned(path: str, wanted: "MapRequest", what: str) -> int | None:
     return fd
 
 
-def check_same(fd: int, wanted: "MapRequest", what: str) -> None:
-    """Raise :class:`BpfError` unless the map of an fd is of the wanted definition."""
-    found = differences(syscalls.map_info(fd, what=f"{what}: map to reuse"), wanted)
+def check_same(fd: int, wanted: "MapRequest", what: str) -> int:
+    """Return the id of the map of an fd; BpfError unless it is of that definition."""
+    info = syscalls.map_info(fd, what=f"{what}: map to reuse")
+    found = differences(info, wanted)
     if found:
         raise BpfError(
             f"{what}: the map to reuse is another: {', '.join(found)}; set what"
             " differs before reuse(), or change the declaration"
+        )
+    return info.id
+
+
+def check_identity(fd: int, map_id: int, what: str) -> None:
+    """Raise StateError unless an fd is still of the map that it was of."""
+    info = syscalls.map_info(fd, what=what)
+    if info.id != map_id:
+        raise StateError(
+            f"{what}: fd {fd} was of the map with id {map_id} and is of that with"
+            f" {info.id} now: something else closed it; close no fd that an object owns"
         )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 # pyright: reportPrivateUsage=false
 # sections and handles have methods for the object alone
 import os
-from _thread import RLock  # threading's, without importing it
+from _thread import get_ident
 from _warnings import warn  # of warnings, likewise
 from enum import Enum
 
 from skelgen.plain import plain
 from skelgen.runtime.entry import Entry
 from skelgen.runtime.errors import ClosedError, StateError
+from skelgen.runtime.forks import Lock, register
 from skelgen.runtime.listing import Listed
 from skelgen.runtime.log import step
 from skelgen.runtime.parts import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.shadow import Shadow
 
 P = TypeVar("P", bound=Program)
+T = TypeVar("T")
 S = TypeVar("S", bound="Shadow")
 
 
@@ -70,19 +72,27 @@ class Object(Listed):
     ``""`` is none. ``log_level`` asks for the verifier's log of programs that are
     accepted: 1, 2 (more), 4 (statistics).
 
-    Every method can be called from any thread. A context manager: leaving it
+    Every method can be called from any thread, and from a signal handler: there
+    :meth:`destroy` comes at the end of what it interrupted, which raises
+    :class:`ClosedError`, and to load or attach in the middle of that is a
+    :class:`StateError`. In a forked child the object is the child's own, fds and all;
+    destroying it there leaves the parent's as it is. A context manager: leaving it
     destroys the object.
     """
 
     __slots__ = (
         "__weakref__",
         "_clones",
+        "_doomed",
         "_families",
         "_links",
         "_lock",
         "_parts",
+        "_pid",
         "_prepared",
         "_programs",
+        "_runner",
+        "_running",
         "_specs",
         "_state",
         "maps",
@@ -108,8 +118,14 @@ class Object(Listed):
         """The blueprint."""
         self.name: Final = spec.name if name is None else name
         """What errors and the kernel's data maps are called after."""
-        self._lock: Final = RLock()
+        self._lock: Final = Lock()
         self._state = State.OPENED
+        # the call that may not be come between, its thread, and whether to destroy then
+        self._running = ""
+        self._runner = 0
+        self._doomed = False
+        self._pid = 0  # of the process that made its maps
+        register(self)
         self._links: dict[str, Link] = {}
         self._families: dict[str, tuple[tuple[int, ...], Map]] = {}
         self._prepared: Prepared | None = None
@@ -247,6 +263,38 @@ class Object(Listed):
 
     # -- life ------------------------------------------------------------------
 
+    def _alone(self, call: str, run: Callable[[], T]) -> T:
+        """Do what other threads wait for, and signal handlers cannot come between."""
+        with self._lock:
+            if self._running:
+                raise StateError(
+                    f"object '{self.name}': {call} by a signal handler that interrupted"
+                    f" {self._running}; call it when that is done"
+                )
+            done = False
+            try:
+                self._runner = get_ident()
+                self._running = call
+                result = run()
+                done = True
+            finally:
+                self._running = ""
+                if self._doomed:
+                    self._doomed = False
+                    self.destroy()
+            if done and self._state is State.DESTROYED:
+                raise ClosedError(
+                    f"object '{self.name}': destroyed by a signal handler that"
+                    f" interrupted {call}"
+                )
+            return result
+
+    def _after_fork(self) -> None:
+        """Forget a call of a thread that a forked child has not."""
+        if self._runner != get_ident():
+            self._running = ""
+            self._doomed = False
+
     def prepare(self, *, strict: bool = True) -> LoadReport:
         """Do all of :meth:`load` but the programs: ``bpf_object__prepare``.
 
@@ -262,25 +310,29 @@ class Object(Listed):
         and the object is opened as before. ``strict`` is as there, of what is done
         here; what is left out is in the report of :meth:`load` too.
         """
-        with self._whole() as this, self._lock:
+        with self._whole() as this:
             with step("loader") as part:
                 from skelgen.runtime.load import prepare  # noqa: PLC0415 - see load()
 
                 part.done("imported")
 
-            self._check_alive("prepare()")
-            if self._state is State.PREPARED:
-                raise StateError(
-                    f"object '{self.name}': prepared already; call load() for the rest"
-                )
-            if self._state is State.LOADED:
-                raise StateError(
-                    f"object '{self.name}': prepare() comes before load(), which did it"
-                )
-            prepared = prepare(self._parts, strict=strict)
-            self._prepared, self._state = prepared, State.PREPARED
-            this.done("prepared")
-            return prepared.failures.report()
+            def run() -> LoadReport:
+                self._check_alive("prepare()")
+                if self._state is State.PREPARED:
+                    raise StateError(
+                        f"object '{self.name}': prepared already; call load() for the rest"
+                    )
+                if self._state is State.LOADED:
+                    raise StateError(
+                        f"object '{self.name}': prepare() comes before load(), which did it"
+                    )
+                prepared = prepare(self._parts, strict=strict)
+                self._prepared, self._state = prepared, State.PREPARED
+                this.done("prepared")
+                self._pid = os.getpid()
+                return prepared.failures.report()
+
+            return self._alone("prepare()", run)
 
     def load(self, *, strict: bool = True) -> LoadReport:
         """Create the maps and load the programs whose autoload is on.
@@ -297,7 +349,7 @@ class Object(Listed):
         autoload or autocreate were off: ``attach()`` passes it over, and using it
         raises :class:`StateError` with the reason.
         """
-        with self._whole() as this, self._lock:
+        with self._whole() as this:
             with step("loader") as part:
                 from skelgen.runtime.load import (  # noqa: PLC0415 - not to open
                     load,
@@ -306,36 +358,44 @@ class Object(Listed):
 
                 part.done("imported")
 
-            if self._state is State.LOADED:
-                raise StateError(
-                    f"object '{self.name}': loaded already; open another to load again"
-                )
-            self._check_alive("load()")
-            if self._prepared is None:
-                report = load(self._parts, strict=strict)
-            else:
-                report = load_prepared(self._prepared, strict=strict)
-            self._state = State.LOADED
-            this.done("loaded")
-            return report
+            def run() -> LoadReport:
+                if self._state is State.LOADED:
+                    raise StateError(
+                        f"object '{self.name}': loaded already; open another to load again"
+                    )
+                self._check_alive("load()")
+                if self._prepared is None:
+                    report = load(self._parts, strict=strict)
+                else:
+                    report = load_prepared(self._prepared, strict=strict)
+                self._state = State.LOADED
+                this.done("loaded")
+                self._pid = os.getpid()
+                return report
+
+            return self._alone("load()", run)
 
     def _clone(self, program: P, name: str | None, settings: Mapping[str, object]) -> P:
         """Return a clone of a program; see :meth:`.Program.clone`."""
-        with self._whole() as this, self._lock:
+        with self._whole() as this:
             from skelgen.runtime.load import load_clone  # noqa: PLC0415 - see load()
 
-            self._check_alive("clone()")
-            if self._prepared is None:
-                late = self._state is State.LOADED
-                when = "has to come before load()" if late else "comes first"
-                raise StateError(
-                    f"{program.what}: clone() needs prepare(), which {when}"
-                )
-            clone = program._like(name, settings)  # noqa: SLF001 - the object's part
-            load_clone(self._prepared, clone)
-            self._clones[clone] = None
-            this.done("cloned program '%s'", program.name)
-            return clone
+            def run() -> P:
+                self._check_alive("clone()")
+                if self._prepared is None:
+                    late = self._state is State.LOADED
+                    when = "has to come before load()" if late else "comes first"
+                    raise StateError(
+                        f"{program.what}: clone() needs prepare(), which {when}"
+                    )
+                like = program._like  # noqa: SLF001 - the object's part
+                clone = like(name, settings)
+                load_clone(self._prepared, clone)
+                self._clones[clone] = None
+                this.done("cloned program '%s'", program.name)
+                return clone
+
+            return self._alone("clone()", run)
 
     def _forget(self, clone: Program) -> None:
         """Let go of a clone that is closed."""
@@ -353,16 +413,19 @@ class Object(Listed):
         ``strict=False`` it is in the report, which is false then, and the others stay
         attached.
         """
-        with self._whole() as this, self._lock:
+        with self._whole() as this:
             from skelgen.runtime.object_attach import (  # noqa: PLC0415 - not to load
                 attach_all,
             )
 
-            self._check_loaded("attach()")
-            report = attach_all(self._parts, {*self.links, *skip}, strict=strict)
-            self._links.update(report.attached)
-            this.done("attached, %d links", len(report.attached))
-            return report
+            def run() -> AttachReport:
+                self._check_loaded("attach()")
+                report = attach_all(self._parts, {*self.links, *skip}, strict=strict)
+                self._links.update(report.attached)
+                this.done("attached, %d links", len(report.attached))
+                return report
+
+            return self._alone("attach()", run)
 
     @property
     def links(self) -> dict[str, Link]:
@@ -394,7 +457,7 @@ class Object(Listed):
         it is missing. All of them or none: BpfOSError, FileExistsError for a path that
         is taken. Linux 4.4.
         """
-        with self._whole() as this, self._lock:
+        with self._whole() as this:
             from skelgen.runtime.object_pins import pin_all  # noqa: PLC0415 - rare
 
             self._check_loaded("pin()")
@@ -418,11 +481,14 @@ class Object(Listed):
         Every step is taken, also where one fails; the first failure is raised. Views
         of globals stay valid. What is pinned stays in the kernel.
         """
+        undo = Undo()
         with self._lock:
+            if self._running:  # by this thread, which a signal handler interrupted
+                self._doomed = True
+                return
             if self._state is State.DESTROYED:
                 return
             self._state = State.DESTROYED
-            undo = Undo()
             prepared, self._prepared = self._prepared, None
             if prepared is not None:
                 undo.add(prepared.close)
@@ -435,15 +501,17 @@ class Object(Listed):
             for program in (*self._programs.values(), *self._clones):
                 undo.add(program.close)
             self._add_links(undo)  # the last in, the first to go
-            raise_first(undo.run())
+        # without the lock: a reader may have to end first, whose signal handler wants it
+        raise_first(undo.run())
 
     def __del__(
         self,
         warn: Callable[..., object] = warn,
         live: Container[State | None] = (State.PREPARED, State.LOADED),
+        pid: Callable[[], int] = os.getpid,
     ) -> None:
         # the arguments are kept for the end of the interpreter
-        if getattr(self, "_state", None) in live:
+        if getattr(self, "_state", None) in live and self._pid == pid():
             warn(
                 f"object '{plain(self.name)}': never destroyed; call destroy(), or use 'with'",
                 ResourceWarning,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # ruff: noqa: SLF001 (poll() is a method of several ring buffers)
 # pyright: reportPrivateUsage=false
-import select
 import time
 from collections import deque
 from itertools import repeat
@@ -25,20 +24,20 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_SLICE: Final = 0.25
-"""Longest wait in seconds before a reader looks whether its map is still there."""
-_PAUSE: Final = 0.0005
-"""Wait in seconds while the next record is reserved but not committed."""
-
 
 class RingBuf(Map, Generic[R]):
     """``BPF_MAP_TYPE_RINGBUF``, Linux 5.8: a stream of records of type ``R``.
 
-    Records are copies, its reader's own. Each goes to one reader; several threads may read. What was
+    Records are copies, its reader's own. Each goes to one reader; several threads may
+    read, and signal handlers, and each gets its records in the order that they were
+    sent in. What was
     taken out of the ring but not handed out yet, because a loop ended early, comes
     first the next time. A record shorter than ``R`` raises :class:`BpfError` in its
     turn and is dropped; of a longer one the rest is left out (unless ``R`` ends in a
     flexible array).
+
+    A forked child reads the same ring: let one of the two processes read it, for what
+    one takes the other does not get.
     """
 
     types = frozenset({MapType.RINGBUF})
@@ -128,22 +127,20 @@ class RingBuf(Map, Generic[R]):
                     memory = RingMemory(fd, self.max_entries, f"map '{self.name}'")
                     handle.track(memory)
                     self._memory = memory
-            if handle.state == "destroyed":
-                memory.close()  # it may have come too late to be closed with the rest
-                self.fd()
         return memory
 
     def _fill(self, limit: int | None) -> bool:
         """Move a batch from the ring to what is pending; False when it is empty."""
-        batch = self._open().take(limit)
-        if batch is None:
-            return False
+        memory = self._memory or self._open()
+        return memory.take(self._pending, self._queued, limit)
+
+    def _queued(self, batch: Batch) -> Iterator[Iterator[R]]:
+        """Yield what of a batch is pending then, a run at a time."""
         for run in batch.runs:
             if min(run.sizes) >= self._least:
-                self._pending.append(self._records(batch, run))
+                yield self._records(batch, run)
             else:
-                self._one_by_one(batch, run)
-        return True
+                yield from self._one_by_one(batch, run)
 
     def _records(self, batch: Batch, run: Run) -> Iterator[R]:
         """Return an iterator over the records of a run."""
@@ -152,18 +149,17 @@ class RingBuf(Map, Generic[R]):
             return map(self._read, data, run.offsets, run.sizes)
         return map(self._read, data, run.offsets)
 
-    def _one_by_one(self, batch: Batch, run: Run) -> None:
-        """Queue a run with records that are too short."""
+    def _one_by_one(self, batch: Batch, run: Run) -> Iterator[Iterator[R]]:
+        """Yield the records of a run with some that are too short."""
         for offset, size in zip(run.offsets, run.sizes, strict=True):
             if size >= self._least:
-                good = self._records(batch, Run((offset,), (size,)))
-                self._pending.append(good)
+                yield self._records(batch, Run((offset,), (size,)))
             else:
                 error = BpfError(
                     f"map '{self.name}': record of {size} bytes is too short for "
                     f"{self._text}, which has {self._least}"
                 )
-                self._pending.append(_Short(error))
+                yield _Short(error)
 
     def _heads(self, limit: int | None) -> Iterator[Iterator[R]]:
         """Yield what is pending, a run at a time, then what is in the ring.
@@ -172,11 +168,11 @@ class RingBuf(Map, Generic[R]):
         """
         pending = self._pending
         while True:
+            if not pending and not self._fill(limit):
+                return
             try:
                 head = pending[0]
-            except IndexError:
-                if not self._fill(limit):
-                    return
+            except IndexError:  # another thread has it, or all was discarded
                 continue
             yield head
             # another thread may have come to its end and dropped it
@@ -189,23 +185,40 @@ class RingBuf(Map, Generic[R]):
             yield from head
 
     def _until(self, deadline: float | None) -> Iterator[R]:
-        for ring_head in _poll((self,), deadline):
-            yield from ring_head[1]
+        from skelgen.runtime import ringwait  # noqa: PLC0415 - to wait alone
+
+        waiter = ringwait.Waiter((self._handle,))
+        try:
+            while True:
+                for head in self._heads(None):
+                    yield from head
+                    if deadline is not None and time.monotonic() >= deadline:
+                        return
+                if deadline is not None and time.monotonic() >= deadline:
+                    return
+                waiter.wait(deadline)
+        finally:
+            waiter.close()
 
     async def _stream(self) -> AsyncIterator[R]:
         import asyncio  # noqa: PLC0415 (slow to import; who comes here has it already)
 
-        readable = False
-        while True:
-            found = False
-            for head in self._heads(None):
-                found = True
-                for record in head:
-                    yield record
-                await asyncio.sleep(0)  # let others run, however many records come
-            if readable and not found:
-                await asyncio.sleep(_PAUSE)
-            readable = await _readable(self.fd())
+        from skelgen.runtime import ringwait  # noqa: PLC0415 - to wait alone
+
+        waiter = ringwait.AsyncWaiter(self._handle)
+        try:
+            while True:
+                found = False
+                for head in self._heads(None):
+                    if found:
+                        await asyncio.sleep(0)  # let others run, however many come
+                    found = True
+                    for record in head:
+                        yield record
+                self._open()  # raises after destroy
+                await waiter.wait()
+        finally:
+            waiter.close()
 
 
 class _Short(Generic[R]):
@@ -242,69 +255,50 @@ def poll(
     these = tuple(rings)
     for ring in these:
         ring._open()
+    if timeout is not None and timeout <= 0:
+        return _tagged(_turns([(ring, ring._open().produced()) for ring in these]))
     deadline = None if timeout is None else time.monotonic() + timeout
-    return _tagged(these, deadline)
+    return _tagged(_poll(these, deadline))
 
 
 def _tagged(
-    rings: tuple[RingBuf[R], ...], deadline: float | None
+    heads: Iterator[tuple[RingBuf[R], Iterator[R]]],
 ) -> Iterator[tuple[RingBuf[R], R]]:
-    for ring, head in _poll(rings, deadline):
+    for ring, head in heads:
         # repeat() first: zip asks it before the record, which would be lost else
         yield from zip(repeat(ring), head)
+
+
+def _turns(
+    rings: Iterable[tuple[RingBuf[R], int | None]],
+) -> Iterator[tuple[RingBuf[R], Iterator[R]]]:
+    """Yield runs of records, each ring in its turn, until all are read to a limit."""
+    turns = deque((ring, ring._heads(limit)) for ring, limit in rings)
+    while turns:
+        ring, heads = turns[0]
+        head = next(heads, None)
+        if head is None:
+            turns.popleft()
+        else:
+            yield ring, head
+            turns.rotate(-1)
 
 
 def _poll(
     rings: tuple[RingBuf[R], ...], deadline: float | None
 ) -> Iterator[tuple[RingBuf[R], Iterator[R]]]:
     """Yield runs of records of several rings until the deadline."""
-    readable = False
-    while True:
-        found = False
-        limits = [ring._open().produced() for ring in rings]
-        for ring, limit in zip(rings, limits, strict=True):
-            for head in ring._heads(limit):
-                found = True
-                yield ring, head
+    from skelgen.runtime import ringwait  # noqa: PLC0415 - to wait alone
+
+    waiter = ringwait.Waiter(ring._handle for ring in rings)
+    try:
+        while True:
+            for turn in _turns([(ring, None) for ring in rings]):
+                yield turn
                 if deadline is not None and time.monotonic() >= deadline:
                     return
-        if deadline is not None and time.monotonic() >= deadline:
-            return
-        if not found:
-            if readable:
-                time.sleep(_PAUSE)
-            readable = _wait([ring.fd() for ring in rings], deadline)
-
-
-def _wait(fds: list[int], deadline: float | None) -> bool:
-    """Wait until an fd is readable, or a quarter of a second, or the deadline."""
-    seconds = _SLICE
-    if deadline is not None:
-        seconds = min(seconds, max(0.0, deadline - time.monotonic()))
-    waiter = select.poll()
-    for fd in fds:
-        waiter.register(fd, select.POLLIN)
-    return bool(waiter.poll(seconds * 1000))
-
-
-async def _readable(fd: int) -> bool:
-    """Wait until an fd is readable, or a quarter of a second."""
-    import asyncio  # noqa: PLC0415 (slow to import; who comes here has it already)
-
-    loop = asyncio.get_running_loop()
-    woken: asyncio.Future[bool] = loop.create_future()
-
-    def wake(result: bool) -> None:  # noqa: FBT001 (a callback)
-        if not woken.done():
-            woken.set_result(result)
-
-    # an epoll of its own: a loop has one callback an fd, and there may be more readers
-    with select.epoll() as waiter:
-        waiter.register(fd, select.EPOLLIN)
-        loop.add_reader(waiter.fileno(), wake, True)
-        timer = loop.call_later(_SLICE, wake, False)
-        try:
-            return await woken
-        finally:
-            timer.cancel()
-            loop.remove_reader(waiter.fileno())
+            if deadline is not None and time.monotonic() >= deadline:
+                return
+            waiter.wait(deadline)
+    finally:
+        waiter.close()

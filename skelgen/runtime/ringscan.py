@@ -9,16 +9,20 @@ bits; page offset) and its data, together a multiple of 8 bytes. Positions only 
 from __future__ import annotations
 
 import mmap
-from _thread import allocate_lock as Lock  # noqa: N812 (threading's, 5 ms earlier)
+from _thread import allocate_lock
 
 from skelgen.record import Record
 from skelgen.runtime.errors import ClosedError, os_error
+from skelgen.runtime.forks import Lock
 from skelgen.runtime.syscalls.numbers import MACHINE
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Final
+    from collections import deque
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Final, TypeVar
+
+    H = TypeVar("H")
 
 _PAGE: Final = mmap.PAGESIZE
 _BUSY: Final = 1 << 31
@@ -56,13 +60,20 @@ def _map(fd: int, size: int, protection: int, offset: int, what: str) -> mmap.mm
 
 
 class RingMemory:
-    """The mappings of one ring buffer of ``size`` bytes."""
+    """The mappings of one ring buffer of ``size`` bytes.
+
+    Safe for threads and for signal handlers, which may read and close in the middle of
+    a call of their own thread. A forked child has the same memory: what it takes, its
+    parent does not get.
+    """
 
     __slots__ = (
+        "__weakref__",
+        "_closed",
         "_consumer",
         "_data",
-        "_fence",
         "_headers",
+        "_inside",
         "_lock",
         "_maps",
         "_producer",
@@ -74,7 +85,8 @@ class RingMemory:
         self.size: Final = size
         self._what: Final = what
         self._lock: Final = Lock()
-        self._fence: Final = Lock()
+        self._inside = 0
+        self._closed = False
         control = _map(fd, _PAGE, mmap.PROT_READ | mmap.PROT_WRITE, 0, what)
         try:
             ring = _map(fd, _PAGE + 2 * size, mmap.PROT_READ, _PAGE, what)
@@ -88,65 +100,116 @@ class RingMemory:
         self._headers = self._data.cast("I")
 
     def close(self) -> None:
-        """Unmap. Idempotent; waits for a reader in another thread."""
+        """Unmap. Idempotent; waits for a call in another thread.
+
+        One of this thread, which a signal handler interrupted, unmaps at its end.
+        """
         with self._lock:
-            maps, self._maps = self._maps, ()
-            if maps:
-                for view in (self._headers, self._data, self._producer, self._consumer):
-                    view.release()
-            for each in maps:
-                each.close()
+            self._closed = True
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._inside or not self._closed:
+            return
+        maps, self._maps = self._maps, ()
+        if maps:
+            for view in (self._headers, self._data, self._producer, self._consumer):
+                view.release()
+        for each in maps:
+            each.close()
 
     def _check(self) -> None:
-        if not self._maps:
+        if self._closed:
             raise ClosedError(f"{self._what}: the object was destroyed")
 
     def produced(self) -> int:
         """Return the producer's position: bytes that were ever reserved."""
-        with self._lock:
-            self._check()
-            return self._producer[0]
+        return self._positions()[0]
 
     def available(self) -> int:
         """Return how many bytes, headers included, are not taken out yet."""
+        produced, consumed = self._positions()
+        return produced - consumed
+
+    def _positions(self) -> tuple[int, int]:
         with self._lock:
             self._check()
-            return self._producer[0] - self._consumer[0]
+            try:
+                self._inside += 1
+                return self._producer[0], self._consumer[0]
+            finally:
+                self._inside -= 1
+                self._leave()
 
-    def take(self, limit: int | None = None) -> Batch | None:
-        """Copy committed records out and give their room back; None without any.
+    def take(
+        self,
+        queue: deque[H],
+        each: Callable[[Batch], Iterable[H]],
+        limit: int | None = None,
+    ) -> bool:
+        """Queue copies of committed records and give their room back; False without.
 
-        Also None from a limit on, which is a position that :meth:`produced` gave.
-
-        The order of loads and stores matters: the producer's position before headers,
-        headers before data (what is behind a header may be older than the header
-        otherwise), data before the consumer's position.
+        ``each`` makes of a batch what is queued. False also from a limit on, which is
+        a position that :meth:`produced` gave. Nothing comes between taking and
+        queueing: not an interrupt, which would lose records, nor another thread, which
+        would queue later ones first.
         """
         with self._lock:
             self._check()
-            start = self._consumer[0]
+            try:
+                self._inside += 1
+                return self._take(queue, each, limit)
+            finally:
+                self._inside -= 1
+                self._leave()
+
+    def _take(
+        self,
+        queue: deque[H],
+        each: Callable[[Batch], Iterable[H]],
+        limit: int | None,
+    ) -> bool:
+        # The order of loads and stores matters: the producer's position before headers,
+        # headers before data (what is behind a header may be older than the header
+        # otherwise), data before the consumer's position.
+        consumer = self._consumer
+        while True:
+            start = consumer[0]
             length = self._producer[0] - start
             if not length or (limit is not None and start >= limit):
-                return None
-            self._barrier()
+                return False
+            if not _STRONGLY_ORDERED:
+                _barrier()
             first = start & (self.size - 1)
             end, runs = _scan(self._headers, first >> 2, (first + length) >> 2)
-            self._barrier()
+            if not _STRONGLY_ORDERED:
+                _barrier()
             data = bytes(self._data[first : end * 4])
-            self._barrier()
-            self._consumer[0] = start + len(data)
-            return Batch(data, runs) if data else None
+            if not _STRONGLY_ORDERED:
+                _barrier()
+            if not data:
+                return False
+            position = start + len(data)
+            queued = (*each(Batch(data, runs)),)
+            self._check()  # a signal handler may have closed it
+            # From here on no call: between two steps without one no handler runs. One
+            # that ran before may have taken these records, as another process may.
+            if consumer[0] == start:
+                queue += queued
+                consumer[0] = position
+                return True
 
-    def _barrier(self) -> None:
-        """Keep loads on their side. Python has no fence; a release, then an acquire do.
 
-        Twice through a lock, for what stands before one pass may sink into it, and
-        what comes after may rise into it.
-        """
-        if not _STRONGLY_ORDERED:
-            for _ in range(2):
-                with self._fence:
-                    pass
+def _barrier() -> None:
+    """Keep loads on their side. Python has no fence; a release, then an acquire do.
+
+    Twice through a lock, for what stands before one pass may sink into it, and what
+    comes after may rise into it. A lock of its own, which nobody else can hold.
+    """
+    lock = allocate_lock()
+    for _ in range(2):
+        with lock:
+            pass
 
 
 def _scan(headers: memoryview[int], first: int, stop: int) -> tuple[int, list[Run]]:
@@ -191,6 +254,9 @@ def _scan(headers: memoryview[int], first: int, stop: int) -> tuple[int, list[Ru
             offsets.append(4 * (at - first) + 8)
             sizes.append(size)
             at += step
+            if len(offsets) == _RUN:
+                runs.append(Run(offsets, sizes))
+                offsets, sizes = [], []
     if offsets:
         runs.append(Run(offsets, sizes))
     return at, runs

@@ -67,11 +67,12 @@ import ctypes
 
 from skelgen.runtime.array import LiveSlot, begin, codec_of
 from skelgen.runtime.codec import Codec, Copied, Slot, checked
+from skelgen.runtime.forks import Lock
 from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import Any, ClassVar, Self
+    from typing import Any, ClassVar, Final, Self
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -128,13 +129,16 @@ def _names(cls: type[Any]) -> Iterator[tuple[int, str, Codec[Any] | None]]:
                 yield value.offset, name, None
 
 
+_making: Final = Lock()
+
+
 def _members(cls: type[Any]) -> dict[str, Codec[Any] | None]:
     """Return the members of a struct in their order, computed once a class."""
     members: dict[str, Codec[Any] | None] | None = cls.__dict__.get("__members__")
     if members is None:
         found = sorted(_names(cls), key=lambda member: member[0])
         members = {name: codec for _, name, codec in found}
-        cls.__members__ = members
+        cls.__members__ = members  # equal, where two threads do it at once
     return members
 
 
@@ -181,8 +185,10 @@ class _Checked:
     def __make_codec__(cls) -> StructCodec[Any]:
         codec: StructCodec[Any] | None = cls.__dict__.get("__codec__")
         if codec is None:
-            codec = StructCodec(cls)
-            setattr(cls, "__codec__", codec)  # noqa: B010 (no annotation for all)
+            with _making:
+                made: StructCodec[Any] = StructCodec(cls)
+                codec = cls.__dict__.get("__codec__", made)  # another thread's
+                setattr(cls, "__codec__", codec)  # noqa: B010 (no annotation for all)
         return codec
 
 

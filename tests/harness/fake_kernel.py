@@ -4,6 +4,7 @@ import ctypes
 import errno
 import os
 import struct
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -93,6 +94,7 @@ class FakeKernel:
         self.calls: list[Call] = []
         self.open: set[int] = set()
         self._next = FIRST_FD
+        self._giving = threading.Lock()
         self._answers: dict[str, list[int | Answer | None]] = {}
         self._always: dict[str, int | Answer] = {}
 
@@ -146,9 +148,10 @@ class FakeKernel:
             self.open.remove(fd)
             return 0
         if call.name in _NEW_FD:
-            self._next += 1
-            self.open.add(self._next)
-            return self._next
+            with self._giving:
+                self._next += 1
+                self.open.add(self._next)
+                return self._next
         return 0
 
 

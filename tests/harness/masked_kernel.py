@@ -30,6 +30,7 @@ from skelgen.model.since import (
     prog_type_since,
 )
 from skelgen.runtime import features, kernel_btf, kernel_features, syscalls
+from skelgen.runtime.once import Once
 from skelgen.runtime.syscalls import numbers
 
 LOG_SIZE = 1 << 12
@@ -459,11 +460,11 @@ def masked(*without: str, kernel: str | None = None) -> Iterator[MaskedKernel]:
     fake = MaskedKernel(_rules(kernel, without))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(syscalls, "raw", fake)
-        patch.setattr(features, "_memlock_done", False)
+        patch.setattr(features, "_memlock", Once(features._lift_memlock))
         if "kernel_btf" in without or (kernel and number(kernel) < (5, 4)):
             patch.setattr(kernel_btf, "VMLINUX", "/sys/kernel/btf/no_vmlinux")
             patch.setattr(kernel_btf, "_ELF_PATHS", ())
-            patch.setattr(kernel_btf, "_vmlinux", None)
+            patch.setattr(kernel_btf, "_vmlinux", Once(kernel_btf._read_vmlinux))
         _forget()
         try:
             yield fake

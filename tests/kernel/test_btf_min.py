@@ -12,6 +12,7 @@ from skelgen.build import btf_min
 from skelgen.runtime import kernel_btf
 from skelgen.runtime.bytecode import LDIMM64
 from skelgen.runtime.errors import KernelBtfError
+from skelgen.runtime.once import Once
 from skelgen.runtime.syscalls import prog_insns
 from tests.harness.btf import VMLINUX, needs_bpftool, needs_kernel_btf
 
@@ -79,7 +80,7 @@ def test_a_kernel_without_btf(
 ) -> None:
     path = compile_bpf("core_fields")
     whole, btf = tags(path, None), ours(tmp_path, path)
-    monkeypatch.setattr(kernel_btf, "_vmlinux", None)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", Once(kernel_btf._read_vmlinux))
     monkeypatch.setattr(kernel_btf, "VMLINUX", "/nowhere/vmlinux")
     monkeypatch.setattr(kernel_btf, "_ELF_PATHS", ())
     with pytest.raises(KernelBtfError):

@@ -20,6 +20,7 @@ from skelgen.runtime.errors import (
     KernelBtfError,
     VerifierError,
 )
+from skelgen.runtime.once import Once
 
 VMLINUX = "/sys/kernel/btf/vmlinux"
 Make = Callable[[str], ModuleType]
@@ -197,7 +198,7 @@ def test_a_file_that_is_no_btf(compile_bpf: Callable[[str], Path]) -> None:
 def test_a_kernel_without_btf(
     compile_bpf: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernel_btf, "_vmlinux", None)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", Once(kernel_btf._read_vmlinux))
     monkeypatch.setattr(kernel_btf, "VMLINUX", "/nowhere/vmlinux")
     monkeypatch.setattr(kernel_btf, "_ELF_PATHS", ())
     obj = skelgen.open_object(compile_bpf("core_fields"))
@@ -214,11 +215,11 @@ def test_the_index_is_kept_for_the_next_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SKELGEN_CACHE", str(tmp_path / "skelgen"))
-    monkeypatch.setattr(kernel_btf, "_vmlinux", None)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", Once(kernel_btf._read_vmlinux))
     built = kernel_btf.vmlinux()
     (file,) = (tmp_path / "skelgen").iterdir()
     assert file.stat().st_size > 100_000
-    monkeypatch.setattr(kernel_btf, "_vmlinux", None)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", Once(kernel_btf._read_vmlinux))
     taken = kernel_btf.vmlinux()
     for name, kind in (
         ("task_struct", Kind.STRUCT),

@@ -102,12 +102,12 @@ def test_a_number_of_cpus_that_cannot_be_told_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sizes, "_POSSIBLE", "/nonexistent")
-    sizes.possible_cpus.cache_clear()
+    sizes._possible_cpus.forget()
     try:
         with pytest.raises(BpfError, match="number of possible CPUs: /nonexistent"):
             sizes.possible_cpus()
     finally:
-        sizes.possible_cpus.cache_clear()
+        sizes._possible_cpus.forget()
 
 
 # -- program arrays ------------------------------------------------------------

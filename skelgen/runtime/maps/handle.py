@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import time
-from _thread import allocate_lock as Lock  # noqa: N812 (threading's, 5 ms earlier)
 
 from skelgen.model.enums import MapType
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import BOOL, U32, U64
 from skelgen.runtime.errors import BpfError, ClosedError, StateError
+from skelgen.runtime.forks import Lock
 from skelgen.runtime.maps.inner import InnerMap, InnerSetting
 from skelgen.runtime.maps.setting import Defined, Setting
 from skelgen.runtime.maps.target import fd_of
+from skelgen.runtime.used_fd import UsedFd
 from skelgen.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import Any, Final
 
     from skelgen.model.spec import MapSpec
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from skelgen.runtime.maps.target import SupportsFd, SupportsFileno
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls import MapInfo
-
-_PATIENCE: Final = 200
-"""Milliseconds that destroy waits for the calls of other threads."""
 
 
 class _Closes(Protocol):
@@ -44,7 +42,7 @@ class MapHandle(Defined):
         "_fd",
         "_pinned",
         "_reused",
-        "_users",
+        "_reused_id",
         "alone",
         "arena",
         "definition",
@@ -119,15 +117,15 @@ class MapHandle(Defined):
         """Why ``load(strict=False)`` did without it; None if it did not fail."""
         self.lock: Final = Lock()
         """Held for a moment by what changes in families that several threads use."""
-        self._fd: syscalls.Fd | None = None
+        self._fd: UsedFd | None = None
         self.alone = False
         """Whether it is no part of an object, so that who has it closes it."""
         self.arena: Arena | None = None
         """The memory of an arena, while it is loaded."""
         self._accesses: list[_Closes] = []
-        self._users: list[None] = []
         self._pinned: list[str] = []
         self._reused: syscalls.Fd | None = None
+        self._reused_id = 0
 
     @property
     def handle(self) -> MapHandle:
@@ -189,7 +187,7 @@ class MapHandle(Defined):
         if fd is not None:
             wanted = map_create.request(self, self.name)
             try:
-                map_reuse.check_same(fd.fileno(), wanted, what)
+                self._reused_id = map_reuse.check_same(fd.fileno(), wanted, what)
             except BaseException:
                 fd.close()
                 raise
@@ -226,11 +224,13 @@ class MapHandle(Defined):
 
     def info(self) -> MapInfo:
         """Return what the kernel tells about the map, Linux 4.13."""
-        return syscalls.map_info(self.fd(), what=self.what)
+        with self.use() as fd:
+            return syscalls.map_info(fd, what=self.what)
 
     def freeze(self) -> None:
         """Make the map read-only for system calls: ``BPF_MAP_FREEZE``, Linux 5.2."""
-        syscalls.map_freeze(self.fd(), what=self.what)
+        with self.use() as fd:
+            syscalls.map_freeze(fd, what=self.what)
 
     def pin(self, path: str | os.PathLike[str] | None = None) -> None:
         """Keep the map under a path of a bpffs (by default ``pin_path``), Linux 4.4.
@@ -283,6 +283,10 @@ class MapHandle(Defined):
         """Return the fd of the map to use in place of a new one."""
         return None if self._reused is None else self._reused.fileno()
 
+    def reused_id(self) -> int:
+        """Return the id of the map to use in place of a new one."""
+        return self._reused_id
+
     def _drop_reused(self) -> None:
         reused, self._reused = self._reused, None
         if reused is not None:
@@ -294,15 +298,19 @@ class MapHandle(Defined):
 
     def _adopt(self, fd: int, *, pinned: str | None = None) -> None:
         """Own the map's fd from now on; ``pinned``: path it was found under."""
-        self._fd = syscalls.Fd(fd)
+        self._fd = UsedFd(fd, self.what)
         self.state = "loaded"
         self._drop_reused()
         if pinned is not None:
             self._pinned.append(pinned)
 
-    def use(self) -> _Use:
+    def use(self) -> AbstractContextManager[int]:
         """Return a context manager that gives the fd and keeps it open meanwhile."""
-        return _Use(self, self._users)
+        fd = self._fd
+        if fd is None:
+            self.fd()  # says why there is none
+            raise ClosedError(f"{self.what}: the object was destroyed")
+        return fd.use()
 
     def _skip(self, reason: BpfError | None = None) -> None:
         """Note that load did not make the map, and why if it failed."""
@@ -313,6 +321,9 @@ class MapHandle(Defined):
     def track(self, access: _Closes) -> None:
         """Close what works with the fd before it is closed itself."""
         self._accesses.append(access)
+        if self.state == "destroyed":  # it came too late to be closed with the others
+            access.close()
+            self.fd()  # raises
 
     def _close(self) -> None:
         """Close the fd. Idempotent."""
@@ -325,30 +336,4 @@ class MapHandle(Defined):
             access.close()
         if fd is None:
             return
-        # not for ever: it may be this very thread, in a signal handler
-        for _ in range(_PATIENCE):
-            if not self._users:
-                break
-            time.sleep(0.001)
         fd.close()
-
-
-class _Use:
-    """Use of a map's fd for a call that does not take long."""
-
-    __slots__ = ("_handle", "_users")
-
-    def __init__(self, handle: MapHandle, users: list[None]) -> None:
-        self._handle = handle
-        self._users = users
-
-    def __enter__(self) -> int:
-        self._users.append(None)  # before looking, so that one of two sees the other
-        try:
-            return self._handle.fd()
-        except StateError:
-            self._users.pop()
-            raise
-
-    def __exit__(self, *exc: object) -> None:
-        self._users.pop()

@@ -1,5 +1,6 @@
 """What has a file descriptor: maps, programs, links, files, sockets."""
 
+from skelgen.runtime import syscalls
 from skelgen.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -23,9 +24,13 @@ class SupportsFileno(Protocol):
 
 
 def fd_of(value: object) -> int:
-    """Return the fd of a map, program or file, or the number itself."""
+    """Return the fd of a map, program or file, or the number itself.
+
+    Raises TypeError for what has none, and ValueError for a number that is none, of
+    which the kernel would take the lower 32 bits.
+    """
     if isinstance(value, int):
-        return value
+        return syscalls.checked_fd(value)
     method: Callable[[], int] | None = getattr(value, "fd", None)
     method = method or getattr(value, "fileno", None)
     if method is None:

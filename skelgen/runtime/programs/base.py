@@ -21,11 +21,13 @@ from skelgen.runtime.errors import (
 )
 from skelgen.runtime.listing import Listed
 from skelgen.runtime.programs.setting import AutoAttach, LogSize, Name, Setting
+from skelgen.runtime.used_fd import UsedFd
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from typing import Any, Final, Self, TypedDict, Unpack
 
     from skelgen.model.attach import Attach
@@ -171,7 +173,7 @@ class Program(Listed):
         self._log = ""
         self._attach_target, self._target_module = _named_target(spec.attach)
         self._target_program: Program | int | None = None
-        self._fd: syscalls.Fd | None = None
+        self._fd: UsedFd | None = None
         self._closed = False
         self._cloned = False
         self._skipped = False
@@ -187,7 +189,7 @@ class Program(Listed):
 
     def adopt(self, fd: syscalls.Fd, log: str = "") -> None:
         """Take over the fd of the loaded program (the loader's part)."""
-        self._fd = fd
+        self._fd = UsedFd(fd.detach(), self.what)
         self._log = log
         self._autoload = True  # of struct_ops, whatever it was before: a variable asks
 
@@ -323,6 +325,14 @@ class Program(Listed):
 
     fileno = fd
 
+    def _use(self) -> AbstractContextManager[int]:
+        """Return a context manager that gives the fd and keeps it open meanwhile."""
+        fd = self._fd
+        if fd is None:
+            self.fd()  # says why there is none
+            raise ClosedError(f"{self.what}: destroyed already")
+        return fd.use()
+
     @property
     def load_error(self) -> BpfError | None:
         """Why ``load(strict=False)`` did without it; ``None`` if it did not fail."""
@@ -335,7 +345,8 @@ class Program(Listed):
 
     def info(self) -> ProgInfo:
         """Return what the kernel tells about it: id, tag, sizes, run times, ..."""
-        return syscalls.prog_info(self.fd(), what=self.what)
+        with self._use() as fd:
+            return syscalls.prog_info(fd, what=self.what)
 
     def test_run(
         self,
@@ -358,18 +369,19 @@ class Program(Listed):
         if data_size_out is None:
             data_size_out = len(data) + _PACKET_HEADROOM if data else 0
         try:
-            return syscalls.prog_test_run(
-                self.fd(),
-                data=data,
-                ctx=ctx,
-                repeat=repeat,
-                flags=flags,
-                cpu=cpu,
-                batch_size=batch_size,
-                data_size_out=data_size_out,
-                ctx_size_out=ctx_size_out,
-                what=self.what,
-            )
+            with self._use() as fd:
+                return syscalls.prog_test_run(
+                    fd,
+                    data=data,
+                    ctx=ctx,
+                    repeat=repeat,
+                    flags=flags,
+                    cpu=cpu,
+                    batch_size=batch_size,
+                    data_size_out=data_size_out,
+                    ctx_size_out=ctx_size_out,
+                    what=self.what,
+                )
         except BpfOSError as error:
             least = _LEAST_PACKET.get(self._type, 0)
             size = 0 if data is None else memoryview(data).nbytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from skelgen.runtime.syscalls.seam import fail
+from skelgen.runtime.syscalls.seam import checked_fd, fail
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def mmap(
     what: str = "",
 ) -> int:
     """Map ``length`` bytes and return their address; 0 lets the kernel choose it."""
+    fd = fd if fd == -1 else checked_fd(fd)
     result = _mmap(address, length, protection, flags, fd, offset)
     if result == _FAILED:
         fail("mmap", ctypes.get_errno(), what or f"fd {fd}")

@@ -6,7 +6,7 @@ import ctypes
 import struct
 
 from skelgen.runtime.syscalls.numbers import MACHINE, NR_IOCTL, NR_PERF_EVENT_OPEN
-from skelgen.runtime.syscalls.seam import call, fail, good_fd
+from skelgen.runtime.syscalls.seam import call, checked_fd, fail, good_fd
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def perf_event_open(
         ctypes.addressof(attr),
         pid,
         cpu,
-        group_fd,
+        group_fd if group_fd == -1 else checked_fd(group_fd),
         flags | _FLAG_FD_CLOEXEC,
     )
     if result < 0:
@@ -93,7 +93,7 @@ def perf_event_open(
 
 def ioctl(fd: int, request: int, argument: int = 0, *, what: str = "") -> int:
     """Do an ``ioctl(2)`` with an integer argument."""
-    result, error = call(NR_IOCTL, fd, request, argument)
+    result, error = call(NR_IOCTL, checked_fd(fd), request, argument)
     if result < 0:
         fail(_IOCTLS.get(request, "ioctl"), error, what or f"fd {fd}")
     return result

@@ -188,6 +188,16 @@ class Memory:
 # -- file descriptors ----------------------------------------------------------
 
 
+def checked_fd(fd: int) -> int:
+    """Return a number that can be an fd; raise ValueError for any other.
+
+    The kernel looks at the lower 32 bits alone, and would take another file.
+    """
+    if not 0 <= fd <= 0x7FFFFFFF:
+        raise ValueError(f"fd {fd}: no file descriptor, which is 0 to 2147483647")
+    return fd
+
+
 def good_fd(fd: int) -> int:
     """Move an fd away from 0, 1 and 2, where others expect standard streams."""
     if fd > 2:
@@ -201,7 +211,7 @@ def good_fd(fd: int) -> int:
 
 def dup(fd: int, *, what: str = "") -> int:
     """Return another fd of the same file: 3 or more, close-on-exec."""
-    result, error = call(NR_FCNTL, fd, _F_DUPFD_CLOEXEC, 3)
+    result, error = call(NR_FCNTL, checked_fd(fd), _F_DUPFD_CLOEXEC, 3)
     if result < 0:
         fail("fcntl", error, what or f"fd {fd}")
     return result
@@ -210,7 +220,7 @@ def dup(fd: int, *, what: str = "") -> int:
 def close(fd: int) -> None:
     """Close an fd. Raises for one that is not open: it has a single owner."""
     # not through call(): Linux has closed it also when it says EINTR
-    result, error = _package.raw(NR_CLOSE, fd)
+    result, error = _package.raw(NR_CLOSE, checked_fd(fd))
     if result < 0 and error != errno.EINTR:
         fail("close", error, f"fd {fd}")
 

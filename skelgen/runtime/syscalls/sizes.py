@@ -7,11 +7,10 @@ be another map's. Nothing gives a map a buffer that did not go through here.
 
 from __future__ import annotations
 
-from functools import cache
-
 from skelgen.model.enums import MapType
 from skelgen.record import Record
 from skelgen.runtime.errors import BpfError
+from skelgen.runtime.once import Once
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,18 +45,24 @@ _POSITION: Final = 4
 """Bytes that a batch of a hash map writes its position to, whatever the keys have."""
 
 
-@cache
+def _read_possible() -> int:
+    try:
+        with open(_POSSIBLE, encoding="ascii") as file:
+            return count_cpus(file.read())
+    except (OSError, ValueError) as error:
+        raise BpfError(f"number of possible CPUs: {_POSSIBLE}: {error}") from error
+
+
+_possible_cpus: Final = Once(_read_possible)
+
+
 def possible_cpus() -> int:
     """Return the number of CPUs that this kernel could ever have.
 
     The kernel copies one value for each, so a guess that is too low would let it
     write past the buffer: BpfError when it cannot be told.
     """
-    try:
-        with open(_POSSIBLE, encoding="ascii") as file:
-            return count_cpus(file.read())
-    except (OSError, ValueError) as error:
-        raise BpfError(f"number of possible CPUs: {_POSSIBLE}: {error}") from error
+    return _possible_cpus()
 
 
 def count_cpus(ranges: str) -> int:

@@ -2,6 +2,7 @@
 
 import errno
 import mmap
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -156,7 +157,8 @@ def test_not_mapped(pages: Pages, skel: Any) -> None:
 def test_pointers() -> None:
     """Of a pointer the lower 32 bits count."""
     start = (1 << 44) + 0x1000
-    arena = Arena(start, 0x3000, "map 'x'")
+    with Path(os.devnull).open() as file:
+        arena = Arena(start, 0x3000, "map 'x'", file.fileno())
     assert arena.offset(start, 1) == 0
     assert arena.offset(start + 0x2FFF, 1) == 0x2FFF
     assert arena.offset(0x1004, 4) == 4

@@ -41,7 +41,6 @@ def files(monkeypatch: pytest.MonkeyPatch) -> Files:
     files = Files()
     monkeypatch.setattr(diagnose, "read_text", files.read)
     features.MEMCG_ACCOUNT.assume(True)
-    monkeypatch.setattr(features.MEMCG_ACCOUNT, "_known", True)
     return files
 
 

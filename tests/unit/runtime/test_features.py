@@ -9,6 +9,7 @@ from skelgen.model.enums import ProgType
 from skelgen.runtime import feature_probes, features
 from skelgen.runtime.errors import NotSupportedError
 from skelgen.runtime.features import Feature
+from skelgen.runtime.once import Once
 from tests.harness.fake_kernel import Call, FakeKernel
 
 ALL = [f for f in vars(features).values() if isinstance(f, Feature)]
@@ -155,7 +156,7 @@ def test_memlock_is_lifted_on_old_kernels_once(
         raise ValueError("not allowed")
 
     monkeypatch.setattr(resource, "setrlimit", setrlimit)
-    monkeypatch.setattr(features, "_memlock_done", False)
+    monkeypatch.setattr(features, "_memlock", Once(features._lift_memlock))
     features.MEMCG_ACCOUNT.assume(False)
     try:
         features.bump_memlock()
@@ -167,7 +168,7 @@ def test_memlock_is_lifted_on_old_kernels_once(
     wanted = [(resource.RLIMIT_MEMLOCK, unlimited)]
     wanted += [(resource.RLIMIT_MEMLOCK, (hard, hard))]  # as the first is refused
     assert set_to == wanted
-    monkeypatch.setattr(features, "_memlock_done", False)
+    monkeypatch.setattr(features, "_memlock", Once(features._lift_memlock))
     features.MEMCG_ACCOUNT.assume(True)
     features.bump_memlock()
     features.MEMCG_ACCOUNT.forget()

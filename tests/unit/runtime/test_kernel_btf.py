@@ -17,6 +17,7 @@ from skelgen.runtime import btf_cache, btf_file, kernel_btf
 from skelgen.runtime.btf_file import BtfSourceError, FileTypes, read_btf
 from skelgen.runtime.errors import BpfOSError, KernelBtfError
 from skelgen.runtime.kernel_btf import KernelTypes
+from skelgen.runtime.once import Once
 from tests.harness.fake_kernel import Call, FakeKernel
 
 
@@ -226,7 +227,7 @@ def test_another_build_of_the_kernel_has_another_file(
 
 @pytest.fixture
 def nothing_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_btf, "_vmlinux", None)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", Once(kernel_btf._read_vmlinux))
 
 
 def test_vmlinux_is_read_once(
@@ -318,7 +319,7 @@ def tell_btf(names: dict[int, str]) -> dict[str, object]:
 def test_modules_are_listed_when_they_are_needed(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernel_btf, "_vmlinux", KernelBtf(small()))
+    monkeypatch.setattr(kernel_btf, "_vmlinux", lambda: KernelBtf(small()))
     names = {1: "vmlinux", 2: "nf_tables", 5: "prog x", 6: "gone", 9: "veth"}
     for name, answer in tell_btf(names).items():
         kernel.always(name, answer)  # type: ignore[arg-type]  # answers, mixed
@@ -338,7 +339,7 @@ def test_modules_are_listed_when_they_are_needed(
 def test_no_modules_are_told(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, error: int
 ) -> None:
-    monkeypatch.setattr(kernel_btf, "_vmlinux", KernelBtf(small()))
+    monkeypatch.setattr(kernel_btf, "_vmlinux", lambda: KernelBtf(small()))
     kernel.always("BTF_GET_NEXT_ID", -error)
     assert KernelTypes().modules() == []
     assert KernelTypes().candidates("none", Kind.STRUCT) == []
@@ -347,7 +348,7 @@ def test_no_modules_are_told(
 def test_modules_that_cannot_be_listed(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernel_btf, "_vmlinux", KernelBtf(small()))
+    monkeypatch.setattr(kernel_btf, "_vmlinux", lambda: KernelBtf(small()))
     kernel.always("BTF_GET_NEXT_ID", -errno.EIO)
     with pytest.raises(BpfOSError, match="EIO"):
         KernelTypes().modules()

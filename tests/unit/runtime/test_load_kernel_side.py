@@ -47,6 +47,7 @@ from skelgen.runtime.errors import (
     VerifierError,
 )
 from skelgen.runtime.object import Object
+from skelgen.runtime.once import Once
 from skelgen.runtime.relocate import POISON_KFUNC, POISON_MAP
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.specs import RETURN_0, insn, ldimm64
@@ -65,7 +66,7 @@ def vmlinux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> KernelBtf:
     b.add_typedef("btf_trace_exec", b.add_ptr(proto))
     b.add_struct("task", 16, [("pid", int_id, 64)])
     btf = KernelBtf(b.bytes())
-    monkeypatch.setattr(kernel_btf, "_vmlinux", btf)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", lambda: btf)
     monkeypatch.setattr(kernel_btf, "_module_btf", {})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return btf
@@ -583,7 +584,7 @@ def test_core_without_btf(kernel: FakeKernel) -> None:
 @pytest.fixture
 def no_vmlinux(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away every place that the kernel's types could be read from."""
-    monkeypatch.setattr(kernel_btf, "_vmlinux", None)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", Once(kernel_btf._read_vmlinux))
     monkeypatch.setattr(kernel_btf, "VMLINUX", "/nowhere/vmlinux")
     monkeypatch.setattr(kernel_btf, "_ELF_PATHS", ())
 
@@ -937,7 +938,7 @@ def test_memlock_is_lifted_once(
     import resource
 
     limits = [(65536, 65536)]
-    monkeypatch.setattr(features, "_memlock_done", False)
+    monkeypatch.setattr(features, "_memlock", Once(features._lift_memlock))
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.append(new))
     features.MEMCG_ACCOUNT.assume(False)

@@ -14,6 +14,7 @@ from skelgen.runtime import features, kernel_btf
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError, VerifierError
 from skelgen.runtime.load_report import LoadFailure, LoadReport
 from skelgen.runtime.object import Object, State
+from skelgen.runtime.once import Once
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.specs import rich_object
 
@@ -196,7 +197,7 @@ def test_symbols_that_are_not_there(
 ) -> None:
     """The programs that use them are left out; also on a kernel without BTF."""
     if path:
-        monkeypatch.setattr(kernel_btf, "_vmlinux", None)
+        monkeypatch.setattr(kernel_btf, "_vmlinux", Once(kernel_btf._read_vmlinux))
         monkeypatch.setattr(kernel_btf, "VMLINUX", path)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         kernel.always("BTF_GET_NEXT_ID", -errno.ENOENT)

@@ -477,7 +477,7 @@ def test_modules_are_listed_again_after_a_failure(
     from skelgen.runtime import kernel_btf
 
     types = kernel_btf.KernelTypes()
-    monkeypatch.setattr(kernel_btf, "_vmlinux", object())
+    monkeypatch.setattr(kernel_btf, "_vmlinux", object)
     numbers = iter([1, 2, 1, 2, None])
     monkeypatch.setattr(syscalls, "get_next_id", lambda *_: next(numbers))
     infos = iter([("one", 0), (None, errno.ENOMEM), ("one", 0), ("two", 0)])

@@ -70,7 +70,7 @@ def vmlinux(monkeypatch: pytest.MonkeyPatch) -> KernelBtf:
     b = BtfBuilder(sys.byteorder)
     add_operations(b)
     btf = KernelBtf(b.bytes())
-    monkeypatch.setattr(kernel_btf, "_vmlinux", btf)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", lambda: btf)
     return btf
 
 
@@ -269,7 +269,7 @@ def test_operations_of_a_module(
     kernel.open.add(FIRST_FD)
     module = ModuleBtf(9, "skelgen_test", fd, vmlinux)
     module._raw = split.bytes()
-    monkeypatch.setattr(kernel_btf, "_vmlinux", vmlinux)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", lambda: vmlinux)
     monkeypatch.setattr(kernel_btf, "_module_btf", {})
     monkeypatch.setattr(KernelTypes, "modules", lambda _self: [module])
     number = fd.fileno()

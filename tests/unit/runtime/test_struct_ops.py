@@ -87,7 +87,7 @@ def opened(
 @pytest.fixture
 def vmlinux(monkeypatch: pytest.MonkeyPatch) -> KernelBtf:
     btf = kernel_with(KERNEL)
-    monkeypatch.setattr(kernel_btf, "_vmlinux", btf)
+    monkeypatch.setattr(kernel_btf, "_vmlinux", lambda: btf)
     return btf
 
 
@@ -172,7 +172,7 @@ def test_members_that_the_kernel_does_not_have(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        kernel_btf, "_vmlinux", kernel_with((("start", "fn"), ("stop", "fn")))
+        kernel_btf, "_vmlinux", lambda: kernel_with((("start", "fn"), ("stop", "fn")))
     )
     with (
         opened() as obj,
@@ -185,7 +185,7 @@ def test_members_that_the_kernel_does_not_have(
         obj.struct_ops["mine"].write(bytes(8), offset=8)
         obj.load()
     monkeypatch.setattr(
-        kernel_btf, "_vmlinux", kernel_with((("start", "fn"), ("flags", "u32")))
+        kernel_btf, "_vmlinux", lambda: kernel_with((("start", "fn"), ("flags", "u32")))
     )
     with opened() as obj:
         with pytest.raises(BpfError, match="'stop'; set it to None before load"):
@@ -209,7 +209,7 @@ def test_members_that_the_kernel_does_not_have(
 def test_members_of_another_type(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, members: Members, message: str
 ) -> None:
-    monkeypatch.setattr(kernel_btf, "_vmlinux", kernel_with(members))
+    monkeypatch.setattr(kernel_btf, "_vmlinux", lambda: kernel_with(members))
     with opened() as obj, pytest.raises(BpfError, match=message):
         obj.load()
     assert not kernel.open
@@ -219,7 +219,9 @@ def test_operations_that_the_kernel_does_not_have(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel.always("BTF_GET_NEXT_ID", -errno.ENOENT)
-    monkeypatch.setattr(kernel_btf, "_vmlinux", kernel_with(KERNEL, wrapper="other"))
+    monkeypatch.setattr(
+        kernel_btf, "_vmlinux", lambda: kernel_with(KERNEL, wrapper="other")
+    )
     with (
         opened() as obj,
         pytest.raises(NotSupportedError, match="no operations of type 'struct ops'"),
