@@ -84,6 +84,7 @@ class Object(Listed):
         "__weakref__",
         "_clones",
         "_doomed",
+        "_ending",
         "_families",
         "_links",
         "_lock",
@@ -124,6 +125,7 @@ class Object(Listed):
         self._running = ""
         self._runner = 0
         self._doomed = False
+        self._ending: Final = Undo()
         self._pid = 0  # of the process that made its maps
         register(self)
         self._links: dict[str, Link] = {}
@@ -279,6 +281,7 @@ class Object(Listed):
                 done = True
             finally:
                 self._running = ""
+                self._runner = 0
                 if self._doomed:
                     self._doomed = False
                     self.destroy()
@@ -290,9 +293,13 @@ class Object(Listed):
             return result
 
     def _after_fork(self) -> None:
-        """Forget a call of a thread that a forked child has not."""
+        """Forget a call of a thread that a forked child has not.
+
+        What it did not come to, of destroy(), the child's own call does.
+        """
         if self._runner != get_ident():
             self._running = ""
+            self._runner = 0
             self._doomed = False
 
     def prepare(self, *, strict: bool = True) -> LoadReport:
@@ -481,28 +488,35 @@ class Object(Listed):
         Every step is taken, also where one fails; the first failure is raised. Views
         of globals stay valid. What is pinned stays in the kernel.
         """
-        undo = Undo()
         with self._lock:
             if self._running:  # by this thread, which a signal handler interrupted
                 self._doomed = True
                 return
-            if self._state is State.DESTROYED:
+            if self._state is not State.DESTROYED:
+                self._state = State.DESTROYED
+                self._add_all(self._ending)
+            elif self._runner:  # another call, which a signal handler may be in
                 return
-            self._state = State.DESTROYED
-            prepared, self._prepared = self._prepared, None
-            if prepared is not None:
-                undo.add(prepared.close)
-            for data in self._parts.data.values():
-                undo.add(data.section._close)  # noqa: SLF001 - its owner
-            if self._parts.arena is not None:
-                undo.add(self._parts.arena._close)  # noqa: SLF001 - its owner
-            for handle in self._parts.handles().values():
-                undo.add(handle._close)  # noqa: SLF001 - its owner
-            for program in (*self._programs.values(), *self._clones):
-                undo.add(program.close)
-            self._add_links(undo)  # the last in, the first to go
+            self._runner = get_ident()
         # without the lock: a reader may have to end first, whose signal handler wants it
-        raise_first(undo.run())
+        try:
+            raise_first(self._ending.run())
+        finally:
+            self._runner = 0
+
+    def _add_all(self, undo: Undo) -> None:
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            undo.add(prepared.close)
+        for data in self._parts.data.values():
+            undo.add(data.section._close)  # noqa: SLF001 - its owner
+        if self._parts.arena is not None:
+            undo.add(self._parts.arena._close)  # noqa: SLF001 - its owner
+        for handle in self._parts.handles().values():
+            undo.add(handle._close)  # noqa: SLF001 - its owner
+        for program in (*self._programs.values(), *self._clones):
+            undo.add(program.close)
+        self._add_links(undo)  # the last in, the first to go
 
     def __del__(
         self,

@@ -30,18 +30,19 @@ class Undo:
         """Take every step back, last one first, and return what went wrong.
 
         What is no error, such as ``KeyboardInterrupt``, is raised after the last step.
+        A step stays noted until it is taken, for a child that is forked meanwhile.
         """
         failures: list[Exception] = []
         interrupt: BaseException | None = None
         while self._steps:
-            step = self._steps.pop()
             try:
-                step()
+                self._steps[-1]()
             except Exception as error:  # noqa: BLE001 - the other steps still matter
                 debug("clean-up: %s", error)
                 failures.append(error)
             except BaseException as error:  # noqa: BLE001 - raised below
                 interrupt = error
+            self._steps.pop()
         if interrupt is not None:
             raise interrupt
         return failures
