@@ -52,7 +52,9 @@ def _readers(
     for name in ("latency_source", "latency_libbpf"):
         source, output = str(HERE / f"{name}.c"), str(Path(folder, name))
         subprocess.run(["cc", "-O2", "-o", output, source, "-lbpf"], check=True)
-    found = {"C, libbpf": ((str(Path(folder, "latency_libbpf")), str(path)), "")}
+    found: dict[str, tuple[tuple[str, ...], str]] = {
+        "C, libbpf": ((str(Path(folder, "latency_libbpf")), str(path)), "")
+    }
     for name, tree in trees.items():
         for way in WAYS:
             script = str(HERE / "latency_read.py")

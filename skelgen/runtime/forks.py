@@ -6,6 +6,9 @@ Whoever keeps something of that kind registers, and is called in the child befor
 anything else is.
 """
 
+# pyright: reportPrivateUsage=false
+# what is called after a fork is of the runtime alone
+
 from __future__ import annotations
 
 import os

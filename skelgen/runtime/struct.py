@@ -184,12 +184,13 @@ class _Checked:
     @classmethod
     def __make_codec__(cls) -> StructCodec[Any]:
         codec: StructCodec[Any] | None = cls.__dict__.get("__codec__")
-        if codec is None:
-            with _making:
-                made: StructCodec[Any] = StructCodec(cls)
-                codec = cls.__dict__.get("__codec__", made)  # another thread's
-                setattr(cls, "__codec__", codec)  # noqa: B010 (no annotation for all)
-        return codec
+        if codec is not None:
+            return codec
+        with _making:
+            made: StructCodec[Any] = StructCodec(cls)
+            made = cls.__dict__.get("__codec__") or made  # another thread's
+            setattr(cls, "__codec__", made)  # noqa: B010 (no annotation for all)
+        return made
 
 
 class Struct(_Checked, _Structure):

@@ -61,10 +61,11 @@ class UsedFd(Fd):
         A call of this thread, which a signal handler interrupted, closes it at its end.
         """
         self._closing = True
-        self._leave()
+        self.leave()
 
-    def _leave(self) -> None:
-        if get_ident() in self._users or self._fd < 0:
+    def leave(self) -> None:
+        """Close it if that was asked for and no call of this thread has it."""
+        if not self._closing or get_ident() in self._users or self._fd < 0:
             return
         for _ in range(_PATIENCE):
             if not self._users:
@@ -93,5 +94,4 @@ class _Use:
 
     def __exit__(self, *exc: object) -> None:
         self._users.remove(get_ident())
-        if self._fd.closed:
-            self._fd._leave()  # noqa: SLF001 - of this module
+        self._fd.leave()
