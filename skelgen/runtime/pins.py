@@ -22,8 +22,9 @@ def checked_path(path: str | os.PathLike[str], whose: str) -> str:
     ``whose`` it is goes before what errors say. A NUL would end the path before its
     end in the kernel.
     """
-    given: object = path
-    if not isinstance(given, (str, os.PathLike)):
+    if not isinstance(
+        path, (str, os.PathLike)
+    ):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"{whose} must be a path, got {type(path).__name__}")
     text = os.fspath(path)
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -156,9 +156,6 @@ def explain_map(error: BpfOSError, fd: int, kinds: tuple[MapType, ...]) -> None:
 def _map_type(fd: int) -> int | None:
     """Return the type of a map, ``None`` for an fd of something else."""
     try:
-        # a program's information would read like a map's
-        if os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:bpf-map":
-            return syscalls.map_info(fd).type
+        return syscalls.map_info(fd).type if syscalls.fd_kind(fd) == "map" else None
     except (BpfError, OSError):
-        pass
-    return None
+        return None

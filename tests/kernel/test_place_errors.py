@@ -213,6 +213,9 @@ def test_a_map_of_another_type(load: LoadProgram) -> None:
     with pytest.raises(BpfOSError) as caught:
         program.attach(program)
     assert "is no map" in text_of(caught.value)
+    number = program.fd()
+    with pytest.raises(ValueError, match=f"map: fd {number} is a program, not a map"):
+        program.attach(number)
     with pytest.raises(TypeError, match="map must be an object with an fd"):
         program.attach("map")
 
@@ -271,21 +274,6 @@ def test_the_filter_that_came_later_stays(load: LoadProgram) -> None:
 # -- updates, pins, packets ----------------------------------------------------
 
 
-def test_an_update_of_another_program(
-    veth: NetworkNamespace, load: LoadProgram
-) -> None:
-    first, second = load("xdp", XdpProgram), load("xdp", XdpProgram, name="second")
-    with veth.call(first.attach, "veth1") as link:
-        with pytest.raises(BpfPermissionError) as caught:
-            link.update(first, old=second)
-        (note,) = caught.value.__notes__
-        wanted = second.info().id
-        assert note == (
-            f"what is in place has id {first.info().id}, and not {wanted} as program"
-            " 'second'"
-        )
-
-
 def test_a_path_that_is_no_bpffs(load: LoadProgram, tmp_path: Path) -> None:
     program = load("xdp", XdpProgram)
     with pytest.raises(BpfPermissionError) as caught:
@@ -319,6 +307,34 @@ def test_a_nul_pins_nothing(
     }
     with pytest.raises(BpfFileNotFoundError, match=r"program 'prog' at '.*/none'"):
         program.unpin(bpffs.path / "none")
+
+
+def test_a_pin_of_something_else(load: LoadProgram, bpffs: BpfFileSystem) -> None:
+    """The kernel would tell the program's information in the form of a link's."""
+    program = load("xdp", XdpProgram)
+    program.pin(bpffs.path / "program")
+    with pytest.raises(BpfError, match=r"a program is pinned at '.*/program', and no"):
+        Link.from_pin(bpffs.path / "program")
+
+
+def test_what_an_fd_is(
+    veth: NetworkNamespace, load: LoadProgram, bpffs: BpfFileSystem
+) -> None:
+    program = load("xdp", XdpProgram)
+    assert syscalls.fd_kind(program.fd()) == "program"
+    assert syscalls.fd_kind(bpffs.fd) is None
+    assert syscalls.fd_kind(1 << 20) is None
+    fd = syscalls.map_create(
+        type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1
+    )
+    with syscalls.Fd(fd):
+        assert syscalls.fd_kind(fd) == "map"
+    with veth.call(program.attach, "veth1") as link:
+        assert syscalls.fd_kind(link.fd()) == "link"
+        link.pin(bpffs.path / "link")
+        with Link.from_pin(bpffs.path / "link") as again:
+            assert syscalls.fd_kind(again.fd()) == "link"
+            assert again.info().id == link.info().id
 
 
 def test_a_packet_that_is_too_short(load: LoadProgram) -> None:

@@ -44,9 +44,16 @@ class Link(Listed):
 
     @classmethod
     def from_pin(cls, path: str | os.PathLike[str]) -> Self:
-        """Open a link pinned under a path of a bpffs, Linux 5.7."""
+        """Open a link pinned under a path of a bpffs, Linux 5.7.
+
+        Raises BpfOSError, and BpfError where something else is pinned.
+        """
         place = checked_path(path, "link: path")
-        link = cls(syscalls.obj_get(place, what=f"link at '{place}'"))
+        link = cls(syscalls.obj_get(place, what=f"link at '{plain(place)}'"))
+        kind = syscalls.fd_kind(link.fd())
+        if kind is not None and kind != "link":
+            link.destroy()
+            raise BpfError(f"a {kind} is pinned at '{plain(place)}', and no link")
         link._pin_path = place
         return link
 
@@ -88,17 +95,7 @@ class Link(Listed):
         for cgroup, xdp, tcx, netkit, netns and iter links.
         """
         old_fd = 0 if old is None else old.fd()
-        try:
-            syscalls.link_update(self.fd(), program.fd(), old_fd=old_fd, what=self.what)
-        except BpfOSError as error:
-            if old is not None and error.errno == errno.EPERM:
-                tell_another(
-                    error,
-                    lambda: self.info().prog_id,
-                    lambda: old.info().id,
-                    old.what,
-                )
-            raise
+        syscalls.link_update(self.fd(), program.fd(), old_fd=old_fd, what=self.what)
         self.program = program
 
     def pin(self, path: str | os.PathLike[str]) -> None:
@@ -162,22 +159,3 @@ def detach_at_last(detach: Callable[[], None]) -> None:
         detach()
         if not isinstance(error, BpfError):  # an interrupt
             raise
-
-
-def tell_another(
-    error: BpfOSError,
-    there: Callable[[], int | None],
-    named: Callable[[], int],
-    what: str,
-) -> None:
-    """Say of an update that another is in place than was named, if it is so.
-
-    ``there`` and ``named`` return kernel ids.
-    """
-    try:
-        found, wanted = there(), named()
-    except BpfError:
-        return
-    if found is not None and found != wanted:
-        note = f"what is in place has id {found}, and not {wanted} as {what}"
-        error.__notes__ = [note]

@@ -49,7 +49,7 @@ class ExtensionProgram(TracingProgram):
             raise self.attach_error(
                 "it takes a program and a function; call attach(program, function)"
             )
-        target_fd = fd_of(program, f"{self.what}: program")
+        target_fd = fd_of(program, f"{self.what}: program", "program")
         fd = syscalls.link_create_tracing(
             prog_fd,
             0,

@@ -91,7 +91,7 @@ class IterProgram(TracingProgram):
         if map is None and order == 0 and self.attach_target in _NEEDS:
             raise self.attach_error(self.by_hand)
         if map is not None:
-            return self._attach_map(prog_fd, fd_of(map, f"{what}: map"), what)
+            return self._attach_map(prog_fd, fd_of(map, f"{what}: map", "map"), what)
         if order:
             return self._attach_cgroup(
                 prog_fd, cgroup, checked(U32, order, f"{what}: order"), what

@@ -109,7 +109,6 @@ def _number(value: str | int, names: dict[str, int], what: str) -> int:
     if isinstance(value, int):
         number: int = checked(U32, value, what)
         return number
-    name: object = value
-    if not isinstance(name, str) or name not in names:
+    if value not in tuple(names):
         raise ValueError(f"{what} must be one of {', '.join(names)}, not {value!r}")
     return names[value]

@@ -69,7 +69,7 @@ class SockmapProgram(Program):
                 "attach(map, attach_type=AttachType.SK_SKB_STREAM_VERDICT)"
             )
         checked(U32, hook, f"{self.what}: attach_type")
-        map_fd = fd_of(map, f"{self.what}: map")
+        map_fd = fd_of(map, f"{self.what}: map", "map")
         what = f"{self.what} on map fd {map_fd}"
         try:
             return self._attach(prog_fd, map_fd, hook, what)

@@ -26,13 +26,17 @@ class HasFd(Protocol):
         ...
 
 
-def fd_of(thing: HasFd | int, whose: str) -> int:
+def fd_of(thing: HasFd | int, whose: str, kind: str) -> int:
     """Return the fd of a map, program or link, or the fd that it is itself.
 
-    ``whose`` it is goes before what errors say.
+    ``whose`` it is goes before what errors say. An fd is of a ``kind``, as
+    :func:`.fd_kind` has it, or ValueError.
     """
     if isinstance(thing, int):
-        return good_number(thing, whose)
+        found = syscalls.fd_kind(good_number(thing, whose))
+        if found not in {None, kind}:
+            raise ValueError(f"{whose}: fd {thing} is a {found}, not a {kind}")
+        return thing
     if not callable(getattr(thing, "fd", None)):
         raise TypeError(
             f"{whose} must be an object with an fd or the fd itself, got"
@@ -50,10 +54,11 @@ def good_number(number: int, whose: str) -> int:
 
 def whole(value: object, thing: str) -> int:
     """Return a whole number; :class:`TypeError`, which names it, for anything else."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    index = getattr(value, "__index__", None)
+    if isinstance(value, bool) or index is None:
         kind = type(value).__name__
         raise TypeError(f"{thing}: a whole number is wanted, not {kind}")
-    number: int = value.__index__()
+    number: int = index()
     return number
 
 

@@ -141,7 +141,8 @@ class TcProgram(Program):
 
     def _hook(self, direction: str | None) -> int:
         if direction is not None:
-            if direction not in _DIRECTIONS:
+            known = tuple(_DIRECTIONS)
+            if direction not in known:
                 raise ValueError(
                     f"{self.what}: direction must be 'ingress' or 'egress', "
                     f"not {direction!r}"

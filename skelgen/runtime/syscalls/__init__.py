@@ -125,6 +125,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.syscalls.objects import (
         TaskFd,
         enable_stats,
+        fd_kind,
         get_fd_by_id,
         get_next_id,
         obj_get,
@@ -182,6 +183,7 @@ __all__ = (
     "close",
     "dup",
     "enable_stats",
+    "fd_kind",
     "fsconfig",
     "fsmount",
     "fsopen",
@@ -257,6 +259,7 @@ _LATE: Final = {
     "fsopen": "mounts",
     "TaskFd": "objects",
     "enable_stats": "objects",
+    "fd_kind": "objects",
     "get_fd_by_id": "objects",
     "get_next_id": "objects",
     "obj_get": "objects",

@@ -114,6 +114,28 @@ def get_fd_by_id(
     return check_fd(command, bpf(command, attr), f"{kind} id {id}")
 
 
+_KINDS: Final = {
+    "anon_inode:bpf-map": "map",
+    "anon_inode:bpf-prog": "program",
+    "anon_inode:bpf_link": "link",
+    "anon_inode:bpf-link": "link",
+    "anon_inode:btf": "BTF",
+    "anon_inode:bpf-token": "token",
+}
+
+
+def fd_kind(fd: int) -> str | None:
+    """Return what an fd is: ``map``, ``program``, ``link``, ``BTF``, ``token``.
+
+    ``None`` for anything else. ``BPF_OBJ_GET_INFO_BY_FD`` does not tell: it answers in
+    the form of what the fd is, whatever was asked about.
+    """
+    try:
+        return _KINDS.get(os.readlink(f"/proc/self/fd/{fd}"))
+    except OSError:
+        return None
+
+
 def enable_stats(type: int = 0) -> int:  # noqa: A002 (the UAPI's word)
     """Count runs and time of programs as long as the fd is open.
 
