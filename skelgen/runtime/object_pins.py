@@ -55,8 +55,8 @@ def _in_kernel(parts: Parts) -> list[tuple[str, _Pinnable]]:
         if handle.made:
             found.append((_map_name(name, parts.data.get(name)), handle))
     found += [(p.name, p) for p in parts.programs.values() if p.loaded]
-    # bpffs takes no dots
-    return [(name.replace(".", "_"), thing) for name, thing in found]
+    # bpffs takes no dots; a slash, which C has not in names, would lead elsewhere
+    return [(name.replace(".", "_").replace("/", "_"), thing) for name, thing in found]
 
 
 def _map_name(name: str, data: DataMap | None) -> str:

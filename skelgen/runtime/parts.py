@@ -118,7 +118,7 @@ def map_handles(spec: ObjectSpec, pin_root: str) -> "dict[str, MapHandle]":
         map_.name: MapHandle(
             map_,
             pin_path=(
-                os.path.join(pin_root, map_.name)
+                os.path.join(pin_root, map_.name.replace("/", "_"))
                 if map_.pinning is Pinning.BY_NAME
                 else None
             ),

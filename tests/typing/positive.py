@@ -1,7 +1,7 @@
 """What users write, and a type checker accepts. It also runs: see test_typing.py.
 
-The skeletons come from the fixtures ``globals_live``, ``maps_arena``, ``ringbuf`` and
-``struct_ops_shadow``.
+The skeletons come from the fixtures ``globals_live``, ``maps_arena``, ``names_meet``,
+``ringbuf`` and ``struct_ops_shadow``.
 """
 
 # ruff: noqa: RUF012 (as generated)
@@ -12,6 +12,20 @@ from typing import TYPE_CHECKING, assert_type
 
 from globals_live_skel import GlobalsLive, Totals
 from maps_arena_skel import Item, MapsArena
+from names_meet_skel import (
+    Ev,
+    Ev_2,
+    FooBar,
+    FooBar_2,
+    Level,
+    NamesMeet,
+    NamesMeet_,
+    NamesMeetMaps,
+    NamesMeetMaps_,
+    Outer,
+    OuterIn,
+    OuterIn_2,
+)
 from ringbuf_skel import Event, Ringbuf
 from struct_ops_shadow_skel import Limits, Mode, StructOpsShadow
 
@@ -228,6 +242,41 @@ def arenas_are_typed() -> None:
             assert_type(skel.maps.arena.at(item.next, rt.U32), int)
 
 
+class Tool:
+    """Where Python would mangle names that begin with two underscores."""
+
+    def run(self) -> None:
+        with NamesMeet.open() as skel:
+            skel.rodata.c__pid = 1
+            skel.bss.c__calls += 2
+            assert_type(skel.bss.c__calls, int)
+            assert_type(skel.maps, NamesMeetMaps)
+            assert_type(skel.maps.c__by_key, rt.HashMap[OuterIn, FooBar_2])
+            assert_type(skel.progs.c__on_getppid, rt.TracepointProgram)
+            assert_type(skel.links.c__on_getppid, rt.Link | None)
+            assert_type(skel.maps.class_, rt.ArrayMap[Ev])
+            data = skel.data
+            assert_type(data.first, NamesMeet_)
+            assert_type(data.maps, NamesMeetMaps_)
+            assert_type(data.x, FooBar_2)
+            assert_type(data.y, FooBar)
+            assert_type(data.typed, Ev_2)
+            assert_type(data.tagged, Ev)
+            data.o = Outer(
+                in_=OuterIn_2(h=1), from_2=2, from_=3, c__self=4, c__tail=b"x"
+            )
+            assert_type(data.o.in_, OuterIn_2)
+            assert (data.o.c__from, data.o.from_, data.o.c__self) == (2, 3, 4)
+            assert Level(data.c__level) is Level.c__HIGH
+            assert [data.def_2, data.def_, data.c__def_2, data.c__def] == [
+                13,
+                14,
+                15,
+                16,
+            ]
+            assert (skel.data_a_b.dotted, skel.data_a_b_2.underlined) == (17, 18)
+
+
 def main() -> None:
     """Run what needs no map in the kernel."""
     spec = rt.DataSpec(".data", rt.DataKind.DATA, size=100, mmapable=True)
@@ -236,6 +285,7 @@ def main() -> None:
     skeletons_are_typed()
     shadows_are_typed()
     arenas_are_typed()
+    Tool().run()
 
 
 if __name__ == "__main__":

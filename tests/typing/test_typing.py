@@ -14,7 +14,7 @@ from tests.harness import sources
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-FIXTURES = ("globals_live", "maps_arena", "ringbuf", "struct_ops_shadow")
+FIXTURES = ("globals_live", "maps_arena", "names_meet", "ringbuf", "struct_ops_shadow")
 
 
 @pytest.fixture(scope="module")
