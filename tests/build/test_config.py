@@ -21,6 +21,7 @@ source = "bpf/trace.bpf.c"
 module = "mytool.trace_skel"
 types = ["event"]
 records = { rb = "event" }
+rename = { "Event.c__pad" = "pad", Stats_2 = "Other" }
 cflags = ["-DB"]
 
 [[tool.skelgen.skeletons]]
@@ -47,6 +48,7 @@ def test_every_key_is_read(tmp_path):
             module="mytool.trace_skel",
             types=("event",),
             records=(("rb", "event"),),
+            rename=(("Event.c__pad", "pad"), ("Stats_2", "Other")),
             includes=("bpf/include",),
             cflags=("-DA", "-DB"),
         ),

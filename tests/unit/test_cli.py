@@ -100,6 +100,36 @@ def test_quiet(folder: Path) -> None:
     assert (folder / "maps_plain_skel.py").exists()
 
 
+def test_names_that_meet(folder: Path, compile_bpf: CompileBpf) -> None:
+    path = folder / "meet.bpf.o"
+    path.write_bytes(compile_bpf("names_meet").read_bytes())
+    done = run(str(path))
+    *notes, last, wrote = done.stderr.splitlines()
+    assert done.exit_code == 0
+    assert wrote == f"wrote {folder / 'meet_skel.py'}"
+    assert notes[0] == (
+        f"{path}: note: section '.data.a_b' is 'data_a_b_2', for 'data_a_b' is section"
+        " '.data.a.b'"
+    )
+    assert all(note.startswith(f"{path}: note: ") for note in notes)
+    assert last.endswith("; --rename and docs/names.md say how to choose another")
+    assert run(str(path), "--quiet", "-o", str(folder / "x.py")).stderr == ""
+    done = run(
+        str(path), "--rename", "data_a_b_2=under", "--rename", "FooBar_2=Foo", "-o", "-"
+    )
+    assert "data_a_b_2" not in done.stderr
+    assert "class Foo(rt.Struct):" in done.stdout
+    assert "self.under: Final = " in done.stdout
+    done = run(str(path), "--rename", "FooBar_3=Foo")
+    assert done.exit_code == 2
+    assert done.stderr == (
+        f"skelgen: error: {path}: rename 'FooBar_3': the module has no such name; did"
+        " you mean 'FooBar_2', 'FooBar' or 'FooBar_2.c'?\n"
+    )
+    done = run(str(path), "--rename", "FooBar")
+    assert "'FooBar' is not of the form NAME=OTHER, like Stats_2=BStats" in done.stderr
+
+
 def test_programs_that_can_never_attach(folder: Path, compile_bpf: CompileBpf) -> None:
     (folder / "odd.bpf.o").write_bytes(compile_bpf("prog_misnamed").read_bytes())
     result = run("odd.bpf.o")

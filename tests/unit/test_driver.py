@@ -173,13 +173,19 @@ def test_bytes_are_the_same_as_a_path(obj: Path) -> None:
 
 def test_options_are_in_the_header(obj: Path) -> None:
     text = skelgen.generate(
-        obj, name="other", types=["struct event"], records=[("rb", "event")]
+        obj,
+        name="other",
+        types=["struct event"],
+        records=[("rb", "event")],
+        renames=[("Event.pid", "process"), ("maps.rb", "events")],
     )
     assert text.split("\n")[1] == (
         "# Regenerate with: skelgen ringbuf.bpf.o --name other --type 'struct event'"
-        " --record rb=event"
+        " --record rb=event --rename Event.pid=process --rename maps.rb=events"
     )
     assert "class Other(rt.Skeleton):" in text
+    assert "    process: int\n" in text
+    assert 'self.events: Final = rt.RingBuf(obj.map("rb"), ' in text
 
 
 @pytest.mark.parametrize(
