@@ -15,6 +15,7 @@ import cli
 import data
 import dump
 import imports
+import latency
 import load
 import project
 import start
@@ -49,6 +50,8 @@ def main(names: list[str]) -> None:
             start.main(bootstrap)
         if not names or "data" in names:
             data.main()
+        if not names or "latency" in names:
+            latency.main()
 
 
 def _compile(source: Path, folder: str) -> Path:

@@ -175,8 +175,9 @@ class RingMemory:
         consumer = self._consumer
         while True:
             start = consumer[0]
-            length = self._producer[0] - start
-            if not length or (limit is not None and start >= limit):
+            stop = self._producer[0]
+            length = (stop if limit is None else min(stop, limit)) - start
+            if length <= 0:
                 return False
             if not _STRONGLY_ORDERED:
                 _barrier()

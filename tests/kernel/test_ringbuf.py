@@ -4,6 +4,7 @@
 
 import asyncio
 import ctypes
+import errno
 import itertools
 import os
 import select
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from skelgen.runtime import codec as c
-from skelgen.runtime.errors import BpfError, ClosedError, StateError
+from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.member import FlexibleBytes
 from skelgen.runtime.ringbuf import RingBuf, poll
@@ -288,6 +289,134 @@ def test_several_ring_buffers_in_one_wait() -> None:
         tagged = poll(rings, 1)
         assert next(tagged) == (rings[0], 1)
         assert list(rings[0].consume()) == [2, 3, 4, 5]
+
+
+def test_what_is_there_now_in_several_ring_buffers() -> None:
+    """All of it, in turns of 128 at most, though the time is over at once."""
+    with Ring(1 << 16) as one, Ring(1 << 16) as two:
+        rings = [numbers(one), numbers(two)]
+        one.write(1000)
+        two.write(300)
+        for number in range(400):  # records of changing sizes are taken one by one
+            two.write(1, 8 + number % 3 * 8)
+        stream = poll(rings, 0)
+        one.write(500)  # is not there yet
+        got = list(stream)
+        for ring, count in zip(rings, (1000, 700), strict=True):
+            assert [number for each, number in got if each is ring] == list(
+                range(count)
+            )
+        runs = [len(list(run)) for _, run in itertools.groupby(got, lambda g: g[0])]
+        assert max(runs[:10]) <= 128
+        assert len(runs) >= 10
+        assert len(list(rings[0].consume())) == 500
+        assert list(poll(rings, 0)) == []
+
+
+def test_a_ring_buffer_that_never_ends_leaves_the_others_their_turn() -> None:
+    with Ring(1 << 16) as one, Ring() as two:
+        rings = [numbers(one), numbers(two)]
+        one.write(3000)
+        two.write(1)
+        turn = 0
+        for ring, _ in poll(rings, 30):
+            if ring is rings[1]:
+                break
+            turn += 1
+            one.write(1)
+        assert turn <= 128
+
+
+def test_threads_get_records_in_order_whenever_they_are_switched() -> None:
+    """Taking a batch and queueing it are one step."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with Ring(1 << 16) as ring:
+            rb = numbers(ring)
+            stop = threading.Event()
+            got: list[list[int]] = [[] for _ in range(4)]
+
+            def read(mine: list[int]) -> None:
+                while not stop.is_set():
+                    mine.extend(rb.consume())
+                mine.extend(rb.consume())
+
+            readers = [threading.Thread(target=read, args=(mine,)) for mine in got]
+            for reader in readers:
+                reader.start()
+            for _ in range(200):
+                ring.write(20)
+                time.sleep(0.001)
+            stop.set()
+            for reader in readers:
+                reader.join()
+            for mine in got:
+                assert mine == sorted(mine)
+            assert sorted(itertools.chain(*got)) == list(range(4000))
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_a_reader_waits_in_the_kernel_alone(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never sleeps, and has one epoll, which one wake-up wakes once."""
+    made: list[int] = []
+    real = select.epoll
+
+    def epoll() -> select.epoll:
+        made.append(1)
+        return real()
+
+    monkeypatch.setattr("skelgen.runtime.ringwait.select.epoll", epoll)
+    monkeypatch.delattr("skelgen.runtime.ringwait.time.sleep")
+    rb = numbers(ring)
+    stream = rb.poll(30)
+    for number in range(20):
+        writer = threading.Timer(0.005, ring.write)
+        writer.start()
+        assert next(stream) == number
+        writer.join()
+    assert made == [1]
+    stream.close()  # type: ignore[attr-defined] # a generator
+    assert list(rb.poll(0.02)) == []
+
+
+def test_a_record_that_is_not_committed_is_waited_for() -> None:
+    """Readable, and nothing to read: no spinning, and no sleep beside the wait."""
+    with Ring() as ring:
+        rb = numbers(ring)
+        ring.write(1)
+        memory = rb._open()
+        # as if the first were reserved alone: a limit that nothing is before
+        assert not memory.take(rb._pending, rb._queued, 0)
+        calls = 0
+        real = memory.take
+
+        class Busy:
+            def take(self, *_arguments: object) -> bool:
+                nonlocal calls
+                calls += 1
+                return False
+
+        rb._memory = Busy()  # type: ignore[assignment] # as far as it is used
+        assert list(rb.poll(0.2)) == []
+        assert calls <= 4
+        rb._memory = memory
+        assert real(rb._pending, rb._queued)
+        assert list(rb.consume()) == [0]
+
+
+def test_no_fd_for_waiting_is_one_clear_error(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise OSError(errno.EMFILE, "too many")
+
+    monkeypatch.setattr("skelgen.runtime.ringwait.select.epoll", full)
+    with pytest.raises(BpfOSError, match=r"waiting for ring buffers: epoll: .*EMFILE"):
+        list(numbers(ring).poll(1))
 
 
 def test_selectors_see_it(ring: Ring) -> None:
