@@ -5,6 +5,8 @@ nothing, or withholds a helper. Each question is a program of a few instructions
 loaded, and closed at once where it is accepted; nothing is attached.
 """
 
+from __future__ import annotations
+
 from skelgen.btf.kinds import Kind
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime import diagnose, features, syscalls
@@ -17,11 +19,11 @@ if TYPE_CHECKING:
 
     from skelgen.runtime.load_types import LoadTypes
 
-_NOTHING: "Final" = b"\xb7\0\0\0\0\0\0\0" + EXIT  # r0 = 0; exit
-_SLEEPABLE: "Final" = 1 << 4  # BPF_F_SLEEPABLE
+_NOTHING: Final = b"\xb7\0\0\0\0\0\0\0" + EXIT  # r0 = 0; exit
+_SLEEPABLE: Final = 1 << 4  # BPF_F_SLEEPABLE
 
 # a target of each way to attach that kernels with that way have, and its kind in BTF
-_USUAL: "Final[dict[int, tuple[str, Kind]]]" = {
+_USUAL: Final[dict[int, tuple[str, Kind]]] = {
     AttachType.TRACE_RAW_TP: ("btf_trace_sched_switch", Kind.TYPEDEF),
     AttachType.TRACE_FENTRY: ("bpf_fentry_test1", Kind.FUNC),
     AttachType.TRACE_FEXIT: ("bpf_fentry_test1", Kind.FUNC),
@@ -31,7 +33,7 @@ _USUAL: "Final[dict[int, tuple[str, Kind]]]" = {
 }
 
 # helpers that lockdown withholds, and from which level on
-_LOCKED_DOWN: "Final[dict[str, str]]" = {
+_LOCKED_DOWN: Final[dict[str, str]] = {
     "bpf_probe_write_user": "integrity",
     "bpf_probe_read": "confidentiality",
     "bpf_probe_read_str": "confidentiality",
@@ -40,7 +42,7 @@ _LOCKED_DOWN: "Final[dict[str, str]]" = {
 }
 
 
-def causes(request: "dict[str, Any]", types: "LoadTypes") -> list[str]:
+def causes(request: dict[str, Any], types: LoadTypes) -> list[str]:
     """Return what parts of a program the kernel does not refuse, a sentence each.
 
     ``request`` has the arguments of :func:`syscalls.prog_load` that were refused with
@@ -82,11 +84,11 @@ def causes(request: "dict[str, Any]", types: "LoadTypes") -> list[str]:
     ]
 
 
-def _without_btf() -> "dict[str, Any]":
+def _without_btf() -> dict[str, Any]:
     return {"prog_btf_fd": 0, "func_info": b"", "line_info": b""}
 
 
-def _accepted(request: "dict[str, Any]") -> bool:
+def _accepted(request: dict[str, Any]) -> bool:
     try:
         fd = syscalls.prog_load(**request)
     except BpfOSError:
@@ -95,7 +97,7 @@ def _accepted(request: "dict[str, Any]") -> bool:
     return True
 
 
-def helper(name: str, number: int) -> "tuple[tuple[str, ...], str] | None":
+def helper(name: str, number: int) -> tuple[tuple[str, ...], str] | None:
     """Return which program types may call a helper on this kernel, by name.
 
     None where nothing can be told. Types whose helpers depend on what a program

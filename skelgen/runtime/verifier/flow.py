@@ -238,7 +238,7 @@ PATTERNS = (
     ),
     Pattern(
         "jump-range",
-        r"jump out of range from insn (\d+) to (\d+)",
+        r"jump out of range from insn (\d+) to (-?\d+)",
         at_insn(say("a jump leaves the program or the function", "see the assembly")),
     ),
     Pattern(

@@ -70,7 +70,7 @@ PATTERNS = (
     Pattern(
         "graph-lock",
         r"bpf_spin_lock at off=\d+ must be held for (\w+)|held lock and object are not"
-        r" in the same|has no valid bpf_spin_lock",
+        r" in the same",
         say(
             "a list or tree is changed without the lock that is declared beside it:"
             " {helper}",
