@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from skelgen.runtime.maps.handle import MapHandle
-    from skelgen.runtime.maps.inner import InnerMap
+    from skelgen.runtime.maps.setting import InnerMap
 
 BPF_F_NUMA_NODE: Final = 1 << 2
 BPF_F_RDONLY_PROG: Final = 1 << 7

@@ -66,6 +66,7 @@ def plain_object() -> ObjectSpec:
                 value_size=8,
                 max_entries=16,
                 key_type_id=1,
+                value_type_id=1,
             ),
         ),
         data=(

@@ -182,7 +182,7 @@ def test_value_sizes_are_the_objects_and_then_the_kernels(skel: Any) -> None:
     one = skel.maps.one
     for name in ("type", "key_size", "value_size", "max_entries"):
         with pytest.raises(TypeError, match=f"struct_ops 'one': its {name} is that of"):
-            setattr(one, name, 1)
+            setattr(one, name, 2)
     declared = one.value_size
     assert declared == len(one.read()) > 0
     skel.load()

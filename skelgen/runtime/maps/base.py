@@ -19,8 +19,7 @@ from skelgen.runtime.errors import (
 )
 from skelgen.runtime.maps.access import TypedAccess
 from skelgen.runtime.maps.handle import MapHandle
-from skelgen.runtime.maps.inner import InnerSetting
-from skelgen.runtime.maps.setting import Defined, Setting, type_name
+from skelgen.runtime.maps.setting import Defined, InnerSetting, Setting, type_name
 from skelgen.runtime.syscalls.sizes import CopySizes, copy_sizes
 from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 

@@ -10,8 +10,7 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.codec import BOOL, U32, U64
 from skelgen.runtime.errors import BpfError, ClosedError, StateError
 from skelgen.runtime.forks import Lock
-from skelgen.runtime.maps.inner import InnerMap, InnerSetting
-from skelgen.runtime.maps.setting import Defined, Setting
+from skelgen.runtime.maps.setting import Defined, InnerMap, InnerSetting, Setting
 from skelgen.runtime.maps.target import fd_of
 from skelgen.runtime.used_fd import UsedFd
 from skelgen.typed import TYPE_CHECKING, Protocol

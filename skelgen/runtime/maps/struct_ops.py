@@ -126,8 +126,8 @@ class StructOpsMap(Map):
 
     def check_setting(self, name: str, value: object) -> None:
         """Refuse what the kernel's struct decides: TypeError."""
-        del value
-        if name in {"type", "key_size", "value_size", "max_entries"}:
+        fixed = {"type", "key_size", "value_size", "max_entries"}
+        if name in fixed and value != self._handle.setting(name):
             raise TypeError(
                 f"{self.what}: its {name} is that of the kernel's struct, and not set"
             )

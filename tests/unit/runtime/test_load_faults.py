@@ -314,7 +314,7 @@ def test_a_map_without_btf(kernel: FakeKernel, tmp_path: Path) -> None:
     with open_rich(tmp_path) as obj:
         obj.load()
         first, second, *_ = kernel.named("MAP_CREATE")
-        assert (first.u32(52), first.u32(56)) == (1, 0)  # key and value type
+        assert (first.u32(52), first.u32(56)) == (1, 1)  # key and value type
         assert first.u32(48)
         assert [second.u32(at) for at in (48, 52, 56)] == [0, 0, 0]
 
