@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.globals import DataSection, Global
     from skelgen.runtime.links.base import Link
     from skelgen.runtime.links.iter import IterLink
-    from skelgen.runtime.links.perf_event import PerCpuLink
+    from skelgen.runtime.links.per_cpu import PerCpuLink
     from skelgen.runtime.links.struct_ops import StructOpsLink
     from skelgen.runtime.listing import Namespace
     from skelgen.runtime.load_report import LoadFailure, LoadReport
@@ -313,7 +313,7 @@ _HOMES = {
     "skelgen.runtime.globals": ("DataSection Global"),
     "skelgen.runtime.links.base": ("Link"),
     "skelgen.runtime.links.iter": ("IterLink"),
-    "skelgen.runtime.links.perf_event": ("PerCpuLink"),
+    "skelgen.runtime.links.per_cpu": ("PerCpuLink"),
     "skelgen.runtime.links.struct_ops": ("StructOpsLink"),
     "skelgen.runtime.listing": ("Namespace"),
     "skelgen.runtime.load_report": ("LoadFailure LoadReport"),

@@ -18,7 +18,7 @@ from skelgen.runtime.errors import (
     BpfOSError,
     NotSupportedError,
 )
-from skelgen.runtime.links.perf_event import PerCpuLink
+from skelgen.runtime.links.per_cpu import PerCpuLink
 from skelgen.runtime.programs import (
     IterProgram,
     KprobeMultiProgram,

@@ -7,7 +7,8 @@ import errno
 from skelgen.record import Record
 from skelgen.runtime import cpus, syscalls
 from skelgen.runtime.errors import BpfOSError, NotSupportedError
-from skelgen.runtime.links.perf_event import PerCpuLink, attach_perf_event
+from skelgen.runtime.links.per_cpu import PerCpuLink
+from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import process, whole
 from skelgen.runtime.undo import Attempt

@@ -21,7 +21,8 @@ from skelgen.runtime.errors import (
 )
 from skelgen.runtime.links import probe
 from skelgen.runtime.links.base import Link
-from skelgen.runtime.links.perf_event import PerCpuLink, PerfEventLink
+from skelgen.runtime.links.per_cpu import PerCpuLink
+from skelgen.runtime.links.perf_event import PerfEventLink
 from skelgen.runtime.programs import (
     KprobeMultiProgram,
     KprobeProgram,
