@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from skelgen.errors import ConfigError
+from skelgen.near_names import or_near
 
 
 class Target(NamedTuple):
@@ -53,7 +54,8 @@ def find_target(name: str) -> Target:
     """Return a target. Raises ConfigError, listing them, when there is no such one."""
     target = TARGETS.get(name)
     if target is None:
-        raise ConfigError(f"target '{name}': unknown; known are {', '.join(TARGETS)}")
+        text = f"target '{name}': unknown; known are {', '.join(TARGETS)}"
+        raise ConfigError(or_near(text, name, TARGETS))
     return target
 
 

@@ -158,5 +158,8 @@ def _find(btf: "Btf", root: str) -> list[int]:
     wanted = kinds.get(word) or [kind for some in kinds.values() for kind in some]
     found = btf.find_all(name, *wanted) if word in {"", *kinds} else []
     if not found:
-        raise BtfError(f"no type '{root}'")
+        from skelgen.near_names import or_near  # noqa: PLC0415 - for errors
+
+        known = {each for kind in wanted for each in btf.names(kind)}
+        raise BtfError(or_near(f"no type '{root}'", name, known))
     return found

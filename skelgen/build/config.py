@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import cast
 
 from skelgen.errors import ConfigError
+from skelgen.near_names import or_near
 from skelgen.targets import find_target
 
 _TABLE = "tool.skelgen"
@@ -112,9 +113,9 @@ class _Table:
     def finish(self, known: str) -> None:
         unknown = sorted(self.values.keys() - self.taken)
         if unknown:
-            raise ConfigError(
-                f"{self.where}.{unknown[0]}: unknown key; known are {known}"
-            )
+            text = f"{self.where}.{unknown[0]}: unknown key; known are {known}"
+            names = known.replace(",", " ").split()
+            raise ConfigError(or_near(text, unknown[0], names))
 
     def take(self, key: str) -> object:
         self.taken.add(key)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import skelgen
 from skelgen import elf
 from skelgen.btf.errors import BtfParseError
+from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
 from skelgen.codegen.requests import Requests, missing_types
 from skelgen.codegen.text import count, doc
 from skelgen.errors import BtfError, ConfigError, ObjectError, SkelgenError
 from skelgen.model.spec import ObjectSpec
+from skelgen.near_names import or_near
 
 if TYPE_CHECKING:
     from skelgen.codegen.render import Rendered
@@ -24,6 +26,7 @@ _is_declarator = re.compile(r"[\w\s*;\[\]]*").fullmatch
 _is_type = re.compile(r"(?:(?:struct|union|enum) )?[A-Za-z_][A-Za-z0-9_]*").fullmatch
 
 _MOST_WARNINGS = 20
+_TYPES = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.TYPEDEF)
 """Variables that are warned of one by one, and names that are noted so."""
 
 
@@ -248,5 +251,7 @@ def _with_dwarf(data: bytes, missing: tuple[str, ...], btf: Btf | None) -> Btf:
         return Btf(dwarf.struct_from_dwarf(data, missing, btf))
     except ObjectError as error:
         if not error.message.startswith("type "):
-            error.message = f"type '{missing[0]}': not in BTF; {error.message}"
+            text = f"type '{missing[0]}': not in BTF; {error.message}"
+            known = {name for kind in _TYPES for name in btf.names(kind)}
+            error.message = or_near(text, missing[0].rpartition(" ")[2], known)
         raise

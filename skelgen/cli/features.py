@@ -24,6 +24,7 @@ from skelgen.cli.feature_text import (
 from skelgen.errors import SkelgenError
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import HELPERS
+from skelgen.near_names import or_near
 
 _MISSING = 1
 _ALL = "*"
@@ -156,7 +157,9 @@ def _types(name: str) -> list[str]:
 
         return [each for each in every if found.program_type(each)]
     if name.lower() not in every:
-        raise click.BadParameter(f"'{name}' is no type of program")
+        raise click.BadParameter(
+            or_near(f"'{name}' is no type of program", name, every)
+        )
     return [name.lower()]
 
 

@@ -41,6 +41,7 @@ from skelgen.model.spec import (
     DataSpec,
     ObjectSpec,
 )
+from skelgen.near_names import or_near
 
 
 class Compiled(NamedTuple):
@@ -223,7 +224,8 @@ class _Builder:
             spec = known.get(name)
             if spec is None:
                 there = ", ".join(sorted(known)) or "none"
-                raise ConfigError(f"record '{name}': no such map; there are: {there}")
+                text = f"record '{name}': no such map; there are: {there}"
+                raise ConfigError(or_near(text, name, known))
             if name in records:
                 raise ConfigError(f"record '{name}': given twice")
             if spec.type not in RECORD_MAPS:

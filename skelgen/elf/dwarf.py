@@ -14,6 +14,7 @@ from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
 from skelgen.elf.reader import SHF_COMPRESSED, SHN_LORESERVE, SHT_REL, ElfFile, Section
 from skelgen.errors import ObjectError
+from skelgen.near_names import or_near
 
 if TYPE_CHECKING:
     from elftools.dwarf.compileunit import CompileUnit
@@ -149,9 +150,9 @@ class Index:
         """Return the definition of a type; of a struct rather than of a typedef."""
         found = self._named.get(name.encode(), [])
         if not found:
-            raise ObjectError(
-                f"type '{name}': neither in BTF nor in DWARF", section=".debug_info"
-            )
+            text = f"type '{name}': neither in BTF nor in DWARF"
+            known = (other.decode(errors="replace") for other in self._named)
+            raise ObjectError(or_near(text, name, known), section=".debug_info")
         found = sorted(found, key=lambda die: die.tag == "DW_TAG_typedef")
         sizes = {
             size.value

@@ -6,6 +6,7 @@ later are kfuncs.
 
 from __future__ import annotations
 
+from skelgen.near_names import or_near
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,4 +79,5 @@ def helper_number(name: str) -> int:
     bare = name.removeprefix(_PREFIX)
     if bare in HELPERS and bare != "unspec":
         return HELPERS.index(bare)
-    raise ValueError(f"'{name}' is no helper")
+    known = (f"{_PREFIX}{helper}" for helper in HELPERS)
+    raise ValueError(or_near(f"'{name}' is no helper", f"{_PREFIX}{bare}", known))

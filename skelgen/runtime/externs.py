@@ -17,6 +17,8 @@ from skelgen.runtime.log import debug
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from skelgen.btf.parse import Btf
     from skelgen.runtime.kernel_btf import KernelTypes, ModuleBtf
     from skelgen.runtime.load_types import LoadTypes
@@ -106,10 +108,27 @@ def _addresses(externs: list[ExternSpec]) -> dict[str, int]:
             result[extern.name] = 0
         else:
             hint = "; declare it __weak to do without" if table else ""
-            raise ExternError(
+            missing = ExternError(
                 f"extern '{extern.name}': {reason}{hint}", extern=extern.name
             )
+            _add_near(missing, extern.name, _names(table))
+            raise missing
     return result
+
+
+def _add_near(error: ExternError, name: str, names: "Iterable[str]") -> None:
+    """Note what a name that is not there may stand for."""
+    from skelgen.near_names import did_you_mean  # noqa: PLC0415 - for errors
+
+    hint = did_you_mean(name, names)
+    if hint:
+        error.add_note(hint)
+
+
+def _names(table: bytes) -> "set[str]":
+    """Return the names of ``/proc/kallsyms``."""
+    rows = (line.split() for line in table.decode(errors="replace").splitlines())
+    return {row[2] for row in rows if len(row) > 2}
 
 
 def _all_zero(table: bytes) -> bool:
@@ -151,11 +170,13 @@ def _typed(
             debug("extern '%s': not in kernel BTF; weak", extern.name)
             return Symbol()
         what = "kernel function" if is_function else "kernel variable"
-        raise ExternError(
+        error = ExternError(
             f"extern '{extern.name}': no {what} '{name}' in the BTF of this kernel or"
             " its modules; declare it __weak to do without",
             extern=extern.name,
         )
+        _add_near(error, name, kernel.vmlinux.names(kind))
+        raise error
     kernel_btf, type_id, module = found
     if not _same_type(extern, btf, kernel_btf, type_id):
         if extern.weak and is_function:

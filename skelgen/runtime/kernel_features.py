@@ -10,6 +10,7 @@ from enum import IntEnum
 from skelgen.model import since
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import helper_number
+from skelgen.near_names import or_near
 from skelgen.runtime import call_probes, type_probes
 from skelgen.runtime.features import Answer
 from skelgen.runtime.once import Once
@@ -54,7 +55,8 @@ def number_of(which: int | str, enum: type[_E], prefix: str) -> int:
         return int(which)
     name = which.upper().removeprefix(prefix)
     if name not in enum.__members__:
-        raise ValueError(f"'{which}' is no {enum.__name__}")
+        known = (each.lower() for each in enum.__members__)
+        raise ValueError(or_near(f"'{which}' is no {enum.__name__}", which, known))
     return int(enum[name])
 
 

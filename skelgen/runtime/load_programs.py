@@ -135,12 +135,15 @@ class ProgramLoader:
         from skelgen.runtime.program_hash import program_hash  # noqa: PLC0415 - rare
 
         if name not in self._linked:
-            raise BpfError(
-                f"{what}: exclusive_program: no program '{name}' is loaded; set its"
-                " autoload"
-                if name in self._parts.programs
-                else f"{what}: exclusive_program: the object has no program '{name}'"
-            )
+            if name in self._parts.programs:
+                raise BpfError(
+                    f"{what}: exclusive_program: no program '{name}' is loaded; set its"
+                    " autoload"
+                )
+            from skelgen.near_names import or_near  # noqa: PLC0415 - for errors
+
+            text = f"{what}: exclusive_program: the object has no program '{name}'"
+            raise BpfError(or_near(text, name, self._parts.programs))
         code = Bytecode(self._joined(name), sys.byteorder)
         relocs = self._linked[name].relocs
         tables = {reloc.targets: 0 for reloc in relocs if isinstance(reloc, JumpTable)}

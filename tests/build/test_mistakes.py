@@ -13,7 +13,7 @@ from tests.harness.projects import TABLE
 
 UNKNOWN = (
     "unknown key; known are skeletons, includes, cflags, cpu, targets, vmlinux,"
-    " python-source"
+    " python-source; did you mean 'includes'?"
 )
 NO_COMPILER = """\
 no C compiler for BPF was found

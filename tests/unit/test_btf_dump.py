@@ -285,5 +285,6 @@ def test_a_dump_from_the_cache_reads_no_types(kept: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [
-        *("skelgen.build", "skelgen.build.btf_dump", "skelgen.cache", "skelgen.errors")
+        *("skelgen.build", "skelgen.build.btf_dump", "skelgen.cache", "skelgen.errors"),
+        "skelgen.plain",
     ]

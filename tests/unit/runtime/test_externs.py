@@ -175,6 +175,9 @@ def test_a_missing_address(kallsyms: list[bytes]) -> None:
     assert str(caught.value) == (
         "extern 'none': not in '/proc/kallsyms'; declare it __weak to do without"
     )
+    with pytest.raises(ExternError) as caught:
+        addresses(ksym("jifies"))
+    assert caught.value.__notes__ == ["did you mean 'jiffies'?"]
     kallsyms.clear()
     with pytest.raises(ExternError, match=r"cannot read '/proc/kallsyms': Permission"):
         addresses(ksym("jiffies"))
