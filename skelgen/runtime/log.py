@@ -6,6 +6,8 @@ never imported it has nowhere to send a message to.
 
 from __future__ import annotations
 
+# pyright: reportPrivateUsage=false
+# threading and warnings take the same from the same places
 import sys
 from _thread import _local  # threading's, without importing it
 from _warnings import warn  # of warnings, likewise

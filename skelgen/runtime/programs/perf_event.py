@@ -95,7 +95,7 @@ class PerfEventProgram(Program):
             cpu = -1
         if cpu is None:
             chosen = cpus.online()
-        elif hasattr(cpu, "__index__") or not hasattr(cpu, "__iter__"):
+        elif isinstance(cpu, int) or not hasattr(cpu, "__iter__"):
             one = whole(cpu, f"{self.what}: cpu")
             self._check_cpus([one], event)
             return self._on_cpu(event, one, cookie)
