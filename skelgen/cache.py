@@ -17,6 +17,8 @@ import time
 from binascii import crc32
 from struct import Struct
 
+from skelgen.regular import open_regular
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,13 +74,13 @@ def read(directory: str, name: str) -> memoryview | None:
     try:
         folder = os.open(directory, flags | os.O_DIRECTORY)
         try:
-            fd = os.open(name, flags, dir_fd=folder)
+            fd = open_regular(name, dir_fd=folder, follow=False)
         finally:
             trusted = _safe(os.fstat(folder))
             os.close(folder)
         with open(fd, "rb") as file:
             status = os.fstat(fd)
-            if not trusted or not stat.S_ISREG(status.st_mode) or not _safe(status):
+            if not trusted or not _safe(status):
                 _debug("cache: '%s' can be written by others", directory)
                 return None
             # not mapped: a file that is cut short would kill the process

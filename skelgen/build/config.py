@@ -23,6 +23,7 @@ from typing import cast
 
 from skelgen.errors import ConfigError
 from skelgen.near_names import or_near
+from skelgen.regular import read_regular
 from skelgen.targets import find_target
 
 _TABLE = "tool.skelgen"
@@ -129,7 +130,7 @@ def read_pyproject(path: Path) -> ProjectConfig | None:
     when that table is wrong.
     """
     try:
-        text = path.read_bytes()
+        text = read_regular(path)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     # Called in every build of an environment: TOML is parsed only where it matters.

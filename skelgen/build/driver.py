@@ -10,7 +10,14 @@ from typing import NamedTuple, TypeVar
 
 from skelgen.build import btf_dump, machine
 from skelgen.build.compile import Compiled, compile_c
-from skelgen.build.files import current, read_source, write
+from skelgen.build.files import (
+    check_output,
+    current,
+    is_folder,
+    is_stream,
+    read_source,
+    write,
+)
 from skelgen.build.generate import Image, Options, generate_images
 from skelgen.build.record import Record, made_by
 from skelgen.clang import CompileOptions
@@ -109,17 +116,43 @@ def jobs(
 
     ``output`` is a file, for one source, or an existing folder. Raises ConfigError.
     """
-    if output is not None and not output.is_dir():
+    if output is not None and not is_folder(output):
         if len(sources) > 1:
             raise ConfigError(f"{output}: no such folder, to write several modules to")
-        return (_lone(sources[0], output, like),)
+        return checked([_lone(sources[0], output, like)])
     made: dict[Path, Path] = {}
     for source in sources:
         target = output_path(source, output)
         other = made.setdefault(target, source)
         if other is not source:
             raise ConfigError(f"{source}: {target} is made from {other} already")
-    return tuple(_lone(source, target, like) for target, source in made.items())
+    return checked([_lone(source, target, like) for target, source in made.items()])
+
+
+def checked(jobs: Sequence[Job]) -> tuple[Job, ...]:
+    """Return jobs that write over no source, their own or another's."""
+    sources = [job.path for job in jobs]
+    for job in jobs:
+        for output in (job.output, *(path for _, path in _objects(job))):
+            check_output(output, sources)
+    return tuple(jobs)
+
+
+def _objects(job: Job) -> list[tuple[Target, Path]]:
+    """Return where the objects of a C file are left, if they are wanted."""
+    if not (job.keep_object and job.is_c):
+        return []
+    targets = job.targets or (this_machine(),)
+    stem = _stem(job.path)
+    kinds = [f".{target.name}" if len(targets) > 1 else "" for target in targets]
+    found = [
+        (target, job.path.with_name(f"{stem}{kind}.bpf.o"))
+        for target, kind in zip(targets, kinds, strict=True)
+    ]
+    for _, path in found:
+        if os.path.realpath(path) == os.path.realpath(job.output):
+            raise ConfigError(f"{path}: is to be the object, and the module too")
+    return found
 
 
 def _lone(source: Path, output: Path, like: Job) -> Job:
@@ -166,6 +199,8 @@ def run(
     record = _record(job)
     if record is not None and not force and record.holds(job.output):
         return Result(job, Outcome.UNCHANGED)
+    if dry and is_stream(job.output):
+        raise ConfigError(f"{job.output}: no file, and so nothing to compare with")
     made = make(job, color=color, write_object=job.keep_object and not dry)
     old = current(job.output)
     outcome = Outcome.UNCHANGED if old == made.text else Outcome.WRITTEN
@@ -181,6 +216,7 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
     """Return a job's module, compiling what has to be compiled. Raises SkelgenError."""
     path = str(job.path)
     if not job.is_c:
+        check_output(job.output, (job.path,))
         data = read_source(job.path)
         started = job.path.stat().st_mtime_ns
         made = generate_images((Image(data),), job.source.name, path, job.options)
@@ -198,10 +234,12 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
         )
         for target in targets
     }
+    inputs = tuple({path: None for one in compiled.values() for path in one.inputs})
+    check_output(job.output, inputs)
     if write_object:
-        for target, one in compiled.items():
-            kind = "" if len(targets) == 1 else f".{target.name}"
-            write(job.path.with_name(f"{_stem(job.path)}{kind}.bpf.o"), one.data)
+        for target, place in _objects(job):
+            check_output(place, inputs)
+            write(place, compiled[target].data)
     images = [Image(one.data, (target.name,)) for target, one in compiled.items()]
     # of equal objects one serves every machine, unless there is but one to compare
     alone = len({target.arch for target in targets if target.arch is not None}) == 1
@@ -213,7 +251,7 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
     made = generate_images(images, job.source.name, path, options)
     return Made(
         made.text,
-        tuple({path: None for one in compiled.values() for path in one.inputs}),
+        inputs,
         min(one.started for one in compiled.values()),
         tuple(one.command for one in compiled.values()),
         "".join({one.warnings: None for one in compiled.values()})

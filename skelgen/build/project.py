@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from skelgen.build import driver
 from skelgen.build.config import ProjectConfig, SkeletonConfig, read_pyproject
-from skelgen.build.driver import Job, Result
+from skelgen.build.driver import Job, Result, checked
 from skelgen.build.generate import Options
 from skelgen.clang import CompileOptions
 from skelgen.errors import ConfigError, SkelgenError
@@ -92,24 +92,26 @@ def module_path(skeleton: SkeletonConfig) -> Path:
 
 def jobs(config: ProjectConfig, place: Place) -> tuple[Job, ...]:
     """Return what to make of a project's skeletons. Raises ConfigError."""
-    return tuple(
-        Job(
-            Path(skeleton.source),
-            place.output(skeleton),
-            Options.of(
-                skeleton.name, skeleton.types, skeleton.records, skeleton.rename
-            ),
-            CompileOptions(
-                cpu=skeleton.cpu,
-                includes=skeleton.includes,
-                cflags=skeleton.cflags,
-                vmlinux=skeleton.vmlinux,
-            ),
-            tuple(map(find_target, skeleton.targets)),
-            root=config.root,
-            record=place.records / f"{skeleton.module}.json",
-        )
-        for skeleton in config.skeletons
+    return checked(
+        [
+            Job(
+                Path(skeleton.source),
+                place.output(skeleton),
+                Options.of(
+                    skeleton.name, skeleton.types, skeleton.records, skeleton.rename
+                ),
+                CompileOptions(
+                    cpu=skeleton.cpu,
+                    includes=skeleton.includes,
+                    cflags=skeleton.cflags,
+                    vmlinux=skeleton.vmlinux,
+                ),
+                tuple(map(find_target, skeleton.targets)),
+                root=config.root,
+                record=place.records / f"{skeleton.module}.json",
+            )
+            for skeleton in config.skeletons
+        ]
     )
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple, cast
 import skelgen
 from skelgen import clang
 from skelgen.build.files import write
+from skelgen.regular import read_regular
 from skelgen.targets import this_machine
 
 
@@ -31,13 +32,13 @@ class Record(NamedTuple):
     def holds(self, output: Path) -> bool:
         """Whether the module in ``output`` would come out as it is."""
         try:
-            kept = json.loads(self.path.read_text(encoding="utf-8"))
+            kept = json.loads(read_regular(self.path))
             files = cast("Mapping[str, str]", kept["files"])
             return (
                 kept["made_by"] == self.made_by
-                and kept["module"] == digest(output.read_bytes())
+                and kept["module"] == digest(read_regular(output))
                 and all(
-                    digest((self.root / name).read_bytes()) == wanted
+                    digest(read_regular(self.root / name)) == wanted
                     for name, wanted in files.items()
                 )
             )
@@ -51,7 +52,7 @@ class Record(NamedTuple):
         """
         files: dict[str, str] = {}
         for path in inputs:
-            files[self._name(path)] = digest(path.read_bytes())
+            files[self._name(path)] = digest(read_regular(path))
             if path.stat().st_mtime_ns > started:
                 return
         kept = {"made_by": self.made_by, "module": digest(text.encode()), "files": files}

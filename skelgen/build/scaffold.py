@@ -128,7 +128,7 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
     Raises ConfigError when there is something in its place already, except an empty
     folder.
     """
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary = folder.with_name(f".skelgen-{os.getpid()}.tmp")
     try:
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             raise ConfigError(f"{folder}: exists, and is no folder")

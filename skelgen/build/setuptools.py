@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import setuptools
 
 from skelgen.errors import SkelgenError
+from skelgen.regular import read_regular
 
 if TYPE_CHECKING:
     from skelgen.build.config import ProjectConfig, SkeletonConfig
@@ -27,7 +28,7 @@ def finalize(dist: setuptools.Distribution) -> None:
         return
     path = Path(dist.src_root or ".", "pyproject.toml")
     try:
-        if b"skelgen" not in path.read_bytes():
+        if b"skelgen" not in read_regular(path):
             return
     except OSError:
         return

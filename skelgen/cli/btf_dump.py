@@ -92,6 +92,12 @@ def dump(
             "one of FILE, --kernel, --module, --map-id and --prog-id is wanted"
         )
     try:
+        if output != "-":
+            from pathlib import Path  # noqa: PLC0415 - only to write files
+
+            from skelgen.build import files  # noqa: PLC0415
+
+            files.check_output(Path(output), [Path(file)] if file else [])
         if kernel:
             source = btf_dump.read_kernel()
         elif file is not None:
@@ -100,10 +106,6 @@ def dump(
             source = _loaded(module, map_id, prog_id)
         data = btf_dump.dump(source, form, roots)
         if output != "-":
-            from pathlib import Path  # noqa: PLC0415 - only to write files
-
-            from skelgen.build import files  # noqa: PLC0415
-
             files.write(Path(output), bytes(data))
     except SkelgenError as error:
         show(error)

@@ -68,6 +68,8 @@ def min_(objects: tuple[Path, ...], output: Path, source: Path, *, quiet: bool) 
     from skelgen.build import btf_min, files  # noqa: PLC0415 - not for every command
 
     try:
+        if output != _STDOUT:
+            files.check_output(output, (source, *objects))
         made = btf_min.minimize(source, objects)
         if output != _STDOUT:
             files.write(output, made.data)

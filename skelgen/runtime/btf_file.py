@@ -5,6 +5,7 @@ import os
 from skelgen.btf.elf import MAGIC, elf_section
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kernel import KernelBtf
+from skelgen.regular import read_regular
 from skelgen.runtime.errors import BpfError
 from skelgen.typed import TYPE_CHECKING
 
@@ -25,9 +26,7 @@ def read_btf(source: "str | os.PathLike[str] | bytes") -> KernelBtf:
     """
     if isinstance(source, bytes):
         return parse_btf(source, "btf")
-    with open(source, "rb") as file:
-        data = file.read()
-    return parse_btf(data, os.fspath(source))
+    return parse_btf(read_regular(source), os.fspath(source))
 
 
 def parse_btf(data: bytes, name: str) -> KernelBtf:

@@ -286,5 +286,5 @@ def test_a_dump_from_the_cache_reads_no_types(kept: Path) -> None:
     )
     assert done.stdout.split() == [
         *("skelgen.build", "skelgen.build.btf_dump", "skelgen.cache", "skelgen.errors"),
-        "skelgen.plain",
+        *("skelgen.plain", "skelgen.regular"),
     ]

@@ -24,6 +24,7 @@ from skelgen.btf.dump_raw import json_dump, raw_dump
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.parse import Btf
 from skelgen.build.report import as_text
+from skelgen.elf.reader import ElfFile
 from skelgen.errors import SkelgenError
 from tests.unit.elf import elf_builder as eb
 
@@ -297,7 +298,7 @@ def open_object(data: bytes) -> object:
 
 
 def dump(data: bytes) -> object:
-    file = elf.reader.ElfFile(data)
+    file = ElfFile(data)
     section = file.section(".BTF")
     assert section is not None
     btf = Btf(file.content(section))
