@@ -13,7 +13,9 @@ from skelgen.btf.types import Array, Datasec, Enum, Enum64, Func, Int, Var
 from skelgen.elf.layout import KCONFIG, KSYMS
 from skelgen.elf.reader import STB_WEAK, ElfFile, Symbol
 from skelgen.errors import ObjectError
+from skelgen.model.helpers import HELPERS
 from skelgen.model.spec import ExternKind, ExternSpec, KconfigType
+from skelgen.near_names import or_near
 
 _LINKAGE_EXTERN = 2  # BTF_VAR_GLOBAL_EXTERN and BTF_FUNC_EXTERN alike
 _MAX_KCONFIG = 0x7FFFFFFF  # INT_MAX, the kernel's limit to a map value
@@ -76,9 +78,15 @@ def _extern(
     ids = btf.find_all(name, Kind.VAR, Kind.FUNC)
     declared = btf.type(ids[0]) if ids else None
     if not isinstance(declared, (Var, Func)):
+        helpers = [f"bpf_{helper}" for helper in HELPERS]
         raise ObjectError(
-            f"extern '{name}': no declaration in BTF; helpers that are not inlined,"
-            " memcpy() and the like, look like this"
+            or_near(
+                f"extern '{name}': no declaration in BTF; functions that no header"
+                " declares, and those that are not inlined, memcpy() and the like, look"
+                " like this",
+                name,
+                helpers if name.startswith("bpf_") else (),
+            )
         )
     if declared.linkage != _LINKAGE_EXTERN:
         raise ObjectError(f"extern '{name}': BTF declares something that is defined")

@@ -250,6 +250,16 @@ def _constant(match: re.Match[str], facts: Facts) -> Reason:
     )
 
 
+# its caller is complained of, too
+RETURN = Pattern(
+    "global-return",
+    r"Global function (\S+?)\(\) doesn't return scalar",
+    say(
+        "{1}() is a global function, and returns something that is no number",
+        "return an int or nothing, or make it static",
+    ),
+)
+
 # what such a call is refused for comes before, in the words of a memory access
 CALLER = Pattern(
     "global-caller",
@@ -258,6 +268,14 @@ CALLER = Pattern(
 )
 
 PATTERNS = (
+    Pattern(
+        "atomic-target",
+        r"BPF_(ATOMIC|STX?) stores into R\d+ (\w+) is not allowed",
+        say(
+            "an atomic operation is made on memory where there can be none ({2})",
+            "make it on a map value, a global variable or the stack",
+        ),
+    ),
     Pattern("helper-missing", r"invalid func unknown#(-?\d+)", _poisoned),
     Pattern(
         "helper-not-allowed",
@@ -369,14 +387,6 @@ PATTERNS = (
         "global-arguments",
         r"Function (\S+) has (\d+) > (\d+) args",
         say("{1}() has {2} arguments, and a function may have {3}"),
-    ),
-    Pattern(
-        "global-return",
-        r"Global function (\S+?)\(\) doesn't return scalar",
-        say(
-            "{1}() is a global function, and returns something that is no number",
-            "return an int or nothing, or make it static",
-        ),
     ),
     Pattern(
         "argument-untyped",

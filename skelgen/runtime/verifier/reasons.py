@@ -15,6 +15,7 @@ from skelgen.runtime.verifier.facts import Facts
 from skelgen.runtime.verifier.pattern import Pattern, Reason
 
 PATTERNS: tuple[Pattern, ...] = (
+    calls.RETURN,
     calls.CALLER,
     *flow.PATTERNS,
     *null.PATTERNS,
@@ -27,6 +28,7 @@ PATTERNS: tuple[Pattern, ...] = (
 
 SEEN = frozenset(
     [
+        "global-return",
         "global-caller",
         "reference-unreleased",
         "lock-held",
@@ -88,6 +90,7 @@ SEEN = frozenset(
         "spin-lock-map",
         "special-offset",
         "lock-in-programs",
+        "atomic-target",
         "helper-missing",
         "helper-not-allowed",
         "licence",

@@ -275,6 +275,13 @@ def test_not_in_btf() -> None:
         e.spec()
 
 
+def test_a_misspelt_helper_of_another_build() -> None:
+    e = Externs()
+    e.elf.extern("bpf_get_curent_pid_tgid")
+    with pytest.raises(ObjectError, match="did you mean 'bpf_get_current_pid_tgid'"):
+        e.spec()
+
+
 def test_no_btf() -> None:
     elf = eb.ElfBuilder()
     elf.extern("memcpy")
