@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.any_kernel
-SEEN = {"key_size": 4, "value_size": 8, "max_entries": 64}
+SEEN: dict[str, Any] = {"key_size": 4, "value_size": 8, "max_entries": 64}
 
 
 @pytest.fixture(scope="module")
