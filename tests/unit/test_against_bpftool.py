@@ -31,6 +31,8 @@ NO_LINK_SECTIONS = {
 """Maps in ``.struct_ops.link`` and the like, which libbpf knows since 1.2."""
 HIDDEN_SHOWN = {"linkage": {"hidden_by_attribute", "ro_hidden", "bss_hidden"}}
 """Hidden variables, which libbpf takes for static since 1.3."""
+MIXED_UP = {"names_meet": {"data_a_b"}}
+"""Attributes that bpftool gives to two sections, and shows one of."""
 
 STATIC = 0  # BTF_VAR_STATIC
 
@@ -85,9 +87,15 @@ def compare(path: Path, name: str, scratch: Path) -> None:
     assert maps(ours) == theirs.maps + NO_LINK_SECTIONS.get(name, ())
     assert tuple(program.name for program in ours.programs) == theirs.progs
     hidden = HIDDEN_SHOWN.get(name, set())
-    assert sections(ours) == {
+    mixed_up = MIXED_UP.get(name, set())
+    assert {
+        section: variables
+        for section, variables in sections(ours).items()
+        if section not in mixed_up
+    } == {
         section: tuple(one for one in variables if one.name not in hidden)
         for section, variables in theirs.sections.items()
+        if section not in mixed_up
     }
 
 
