@@ -15,6 +15,9 @@ from skelgen.runtime.syscalls import numbers, seam
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# as they are when no test makes them fail
+_open, _read = os.open, os.read
+
 # The kernel frees programs, maps and links after a grace period, in a worker.
 PATIENCE_SECONDS = 5.0
 
@@ -106,9 +109,9 @@ def _named(made: int) -> tuple[str, int]:
 
 def _id_of(kind: str, fd: int) -> int:
     """Return the id that the kernel shows of an fd; leaves no object of Python behind."""
-    info = os.open(f"/proc/self/fdinfo/{fd}", os.O_RDONLY)
+    info = _open(f"/proc/self/fdinfo/{fd}", os.O_RDONLY)
     try:
-        text = os.read(info, 4096)
+        text = _read(info, 4096)
     finally:
         os.close(info)
     return int(text.partition(b"%s_id:" % kind.encode())[2].split(maxsplit=1)[0])
