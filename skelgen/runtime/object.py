@@ -493,8 +493,9 @@ class Object(Listed):
                 self._doomed = True
                 return
             if self._state is not State.DESTROYED:
-                self._state = State.DESTROYED
+                # in this order: a child forked in between begins anew
                 self._add_all(self._ending)
+                self._state = State.DESTROYED
             elif self._runner:  # another call, which a signal handler may be in
                 return
             self._runner = get_ident()
