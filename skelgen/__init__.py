@@ -126,7 +126,9 @@ def _read(
         return source, base, base
     from pathlib import Path  # noqa: PLC0415 - see the module's docstring
 
+    from skelgen.arguments import encoded  # noqa: PLC0415 - likewise
     from skelgen.build.files import read_source  # noqa: PLC0415 - likewise
 
+    encoded(source, "source")
     path = Path(source)
     return read_source(path), source_name or path.name, str(path)

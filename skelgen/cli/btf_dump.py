@@ -23,6 +23,10 @@ Exit status: 0 all well; 2 bad input or usage.
 """
 
 
+_ID = click.IntRange(1, (1 << 32) - 1)
+"""Ids of the kernel."""
+
+
 @click.command(
     "dump",
     short_help="Write BTF as C (vmlinux.h), JSON or text.",
@@ -32,10 +36,10 @@ Exit status: 0 all well; 2 bad input or usage.
 @click.option("--kernel", is_flag=True, help="The kernel that runs here.")
 @click.option("--module", metavar="NAME", help="A module of this kernel (root only).")
 @click.option(
-    "--map-id", type=int, metavar="ID", help="Keys and values of a map (root only)."
+    "--map-id", type=_ID, metavar="ID", help="Keys and values of a map (root only)."
 )
 @click.option(
-    "--prog-id", type=int, metavar="ID", help="All BTF of a program (root only)."
+    "--prog-id", type=_ID, metavar="ID", help="All BTF of a program (root only)."
 )
 @click.option(
     "-f",

@@ -6,6 +6,7 @@ later are kfuncs.
 
 from __future__ import annotations
 
+from skelgen.arguments import shown
 from skelgen.near_names import or_near
 from skelgen.typed import TYPE_CHECKING
 
@@ -80,4 +81,5 @@ def helper_number(name: str) -> int:
     if bare in HELPERS and bare != "unspec":
         return HELPERS.index(bare)
     known = (f"{_PREFIX}{helper}" for helper in HELPERS)
-    raise ValueError(or_near(f"'{name}' is no helper", f"{_PREFIX}{bare}", known))
+    text = f"which: {shown(name)} is no helper"
+    raise ValueError(or_near(text, f"{_PREFIX}{bare}", known))

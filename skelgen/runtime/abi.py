@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from skelgen.arguments import number as number_in
+from skelgen.arguments import wrong
 from skelgen.runtime.errors import AbiError, BpfError
 from skelgen.typed import TYPE_CHECKING
 
@@ -23,7 +25,7 @@ def require_abi(number: int) -> None:
 
     Raises :class:`AbiError`, an ``ImportError``.
     """
-    if number > ABI:
+    if number_in(number, "number") > ABI:
         raise AbiError(
             f"skeleton: generated for runtime interface {number}, and the skelgen that"
             f" is installed has {ABI}; upgrade it: pip install --upgrade skelgen"
@@ -35,11 +37,13 @@ def decode(text: str, *, size: int) -> bytes:
 
     Raises ``ImportError`` when the module was changed since it was generated.
     """
+    if not isinstance(text, (str, bytes)):
+        raise wrong("text", "str", text)
     from binascii import Error, a2b_base64  # noqa: PLC0415 - when it is opened
 
     try:
         data = a2b_base64(text)
-    except Error as error:
+    except (Error, ValueError) as error:
         raise ImportError(f"skeleton: its image is no base64: {error}") from error
     if len(data) != size:
         raise ImportError(

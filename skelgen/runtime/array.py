@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from skelgen.arguments import SIZE, number, shown, wrong
 from skelgen.runtime.codec import Codec, Copied, Slot, checked, scalar
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.once import one_each
@@ -70,9 +71,20 @@ def begin(view: Any) -> Owner | None:
     return owner
 
 
+def index_of(items: Sequence[Any], value: Any, start: int, stop: int | None) -> int:
+    """Return the first index of a value among items, or raise ValueError."""
+    ends = (-1 << 63, (1 << 63) - 1)
+    begin_at = number(start, "start", ends)
+    end_at = len(items) if stop is None else number(stop, "stop", ends)
+    for index in range(*slice(begin_at, end_at).indices(len(items))):
+        if items[index] == value:
+            return index
+    raise ValueError(f"value {shown(value)} is not there")
+
+
 def _element(codec: Codec[Any], value: Any, index: int) -> Any:
     """Return a checked value as an element of a ctypes array."""
-    value = checked(codec, value, f"[{index}]")
+    value = checked(codec, value, f"[{shown(index)}]")
     if type(value) is bytes:  # right for a member, but an element must be an array
         return codec.ctype.from_buffer_copy(value)
     return value
@@ -145,7 +157,7 @@ class Array(_Base[E]):
 
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
         """Return the first index of a value, or raise ValueError."""
-        return self[:].index(value, start, len(self) if stop is None else stop)
+        return index_of(self[:], value, start, stop)
 
     def count(self, value: Any) -> int:
         """Return how often a value occurs."""
@@ -286,11 +298,13 @@ def codec_of(ctype: Any) -> Codec[Any]:
 
     Raises TypeError for what has no checked form, e.g. ``ctypes.c_uint32 * 4``.
     """
+    if not isinstance(ctype, type):
+        raise wrong("ctype", "a type of ctypes", ctype)
     codec = scalar(ctype)
     if codec is None:
         make: Callable[[], Codec[Any]] | None = getattr(ctype, "__make_codec__", None)
         if make is None:
-            raise TypeError(f"no codec for {ctype.__name__}; use rt.array_type")
+            raise TypeError(f"ctype: no codec for {ctype.__name__}; use rt.array_type")
         codec = make()
     return codec
 
@@ -301,7 +315,7 @@ def array_type(ctype: Any, length: int) -> Any:
     ``ctype`` is any type that may stand there itself, another array included.
     ``char[n]`` is ``ctypes.c_char * n`` instead.
     """
-    return _array_type(codec_of(ctype), length)
+    return _array_type(codec_of(ctype), number(length, "length", SIZE))
 
 
 @overload
@@ -310,4 +324,6 @@ def array(codec: ArrayCodec[E], length: int) -> ArrayCodec[Array[E]]: ...
 def array(codec: Codec[E], length: int) -> ArrayCodec[E]: ...
 def array(codec: Codec[Any], length: int) -> ArrayCodec[Any]:
     """Return the codec of an array of ``length`` elements."""
-    return _array_codec(codec, length)
+    if not isinstance(codec, Codec):
+        raise wrong("codec", "a codec, like rt.U32", codec)
+    return _array_codec(codec, number(length, "length", SIZE))

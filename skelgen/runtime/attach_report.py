@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skelgen.plain import plain, plain_lines
+from skelgen.runtime.listing import Listed
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.links.base import Link
 
 
-class AttachReport:
+class AttachReport(Listed):
     """What ``attach()`` returns: true when all is attached whose ``SEC()`` says where.
 
     Every program and struct_ops variable of the object is in one of the three, by its

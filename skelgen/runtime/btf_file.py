@@ -5,8 +5,9 @@ import os
 from skelgen.btf.elf import MAGIC, elf_section
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kernel import KernelBtf
+from skelgen.plain import plain
 from skelgen.regular import read_regular
-from skelgen.runtime.errors import BpfError
+from skelgen.runtime.errors import BpfError, os_error
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,12 +22,19 @@ class BtfSourceError(BpfError, ValueError):
 def read_btf(source: "str | os.PathLike[str] | bytes") -> KernelBtf:
     """Return the BTF of a file or of bytes.
 
-    Raises ``OSError`` for a file that cannot be read and :class:`BtfSourceError`
-    for one that holds no BTF.
+    Raises :class:`BpfOSError` for a file that cannot be read and
+    :class:`BtfSourceError` for one that holds no BTF.
     """
     if isinstance(source, bytes):
         return parse_btf(source, "btf")
-    return parse_btf(read_regular(source), os.fspath(source))
+    try:
+        data = read_regular(source)
+    except OSError as error:
+        what = f"btf '{plain(os.fspath(source))}'"
+        number, text = error.errno or 0, error.strerror
+        message = None if text == os.strerror(number) else text
+        raise os_error(number, message, command="open", what=what) from error
+    return parse_btf(data, os.fspath(source))
 
 
 def parse_btf(data: bytes, name: str) -> KernelBtf:

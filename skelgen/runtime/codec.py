@@ -18,6 +18,7 @@ import ctypes
 import struct as _struct
 import sys
 
+from skelgen.arguments import SIZE, number, wrong
 from skelgen.runtime.codec_base import (
     Codec,
     Copied,
@@ -309,6 +310,7 @@ class BytesCodec(Codec[bytes]):
     __slots__ = ("_struct", "cstring")
 
     def __init__(self, size: int, *, cstring: bool) -> None:
+        size = number(size, "size", SIZE)
         text = f"at most {size} bytes" if cstring else f"exactly {size} bytes"
         # c_char * n is what ctypes reads as bytes up to the first NUL
         super().__init__(
@@ -401,12 +403,16 @@ def Bytes(size: int) -> BytesCodec:  # noqa: N802 (stands where the constants st
     return BytesCodec(size, cstring=False)
 
 
-@one_each
 def CString(size: int) -> BytesCodec:  # noqa: N802 (stands where the constants stand)
     """Return the codec of ``char[size]``, read as bytes up to the first NUL.
 
     Shorter bytes are filled up with NULs when written; ``size`` bytes leave no NUL.
     """
+    return _cstring(number(size, "size", SIZE))
+
+
+@one_each
+def _cstring(size: int) -> BytesCodec:
     return BytesCodec(size, cstring=True)
 
 
@@ -415,6 +421,10 @@ def enum(cls: type[IntEnum], codec: IntCodec) -> EnumCodec:
 
     Any integer in range is accepted; one that has no name is read as plain ``int``.
     """
+    if not isinstance(cls, type):
+        raise wrong("cls", "an enumeration", cls)
+    if not isinstance(codec, IntCodec):
+        raise wrong("codec", "the codec of an integer", codec)
     return EnumCodec(cls, codec)
 
 

@@ -4,6 +4,7 @@
 import errno
 from functools import wraps
 
+from skelgen.arguments import checks_arguments
 from skelgen.plain import plain
 from skelgen.runtime.errors import BpfOSError, os_error
 from skelgen.runtime.log import step
@@ -71,11 +72,12 @@ def _first_of_few_files(error: BaseException | None) -> OSError | None:
 
 def attaching(attach: F) -> F:
     """Return a method that attaches what it is a method of, as an :class:`Entry`."""
+    fitting = checks_arguments(attach)
 
     @wraps(attach)
     def attach_and_tell(self: "Any", *args: "Any", **kwargs: "Any") -> "Any":
         with Entry(self.what) as this:
-            link = attach(self, *args, **kwargs)
+            link = fitting(self, *args, **kwargs)
             this.done("attached")
             return link
 

@@ -54,7 +54,9 @@ class BpfOSError(BpfError, OSError):
 
     def _text(self) -> str:
         return ": ".join(
-            part for part in (plain(self.what), self.command, self.strerror) if part
+            part
+            for part in (plain(str(self.what)), self.command, self.strerror)
+            if part
         )
 
 

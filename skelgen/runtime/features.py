@@ -7,6 +7,7 @@ feature is written down for error messages only. An answer is ``True``, ``False`
 
 from __future__ import annotations
 
+from skelgen.arguments import checks_arguments
 from skelgen.record import Record
 from skelgen.runtime import btf_probes, log
 from skelgen.runtime import feature_probes as probes
@@ -209,6 +210,7 @@ def named() -> dict[str, Feature]:
     }
 
 
+@checks_arguments
 def map_type(which: MapType | int | str) -> Answer:
     """Return whether the kernel has a type of map: ``MapType.RINGBUF``, ``"ringbuf"``.
 
@@ -219,6 +221,7 @@ def map_type(which: MapType | int | str) -> Answer:
     return kernel_features.map_type(which)
 
 
+@checks_arguments
 def program_type(which: ProgType | int | str) -> Answer:
     """Return whether the kernel has a type of program: ``"xdp"``; loads one.
 
@@ -229,6 +232,7 @@ def program_type(which: ProgType | int | str) -> Answer:
     return kernel_features.program_type(which)
 
 
+@checks_arguments
 def attach_type(which: AttachType | int | str) -> Answer:
     """Return whether programs can be attached so: ``"tcx_ingress"``.
 
@@ -240,6 +244,7 @@ def attach_type(which: AttachType | int | str) -> Answer:
     return kernel_features.attach_type(which)
 
 
+@checks_arguments
 def helper(which: int | str, program: ProgType | int | str) -> Answer:
     """Return whether programs of a type may call a helper: ``"bpf_ringbuf_output"``.
 
@@ -252,6 +257,7 @@ def helper(which: int | str, program: ProgType | int | str) -> Answer:
     return kernel_features.helper(which, program)
 
 
+@checks_arguments
 def kfunc(name: str, program: ProgType | int | str | None = None) -> Answer:
     """Return whether there is a kernel function for BPF programs, in any module.
 

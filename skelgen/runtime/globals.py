@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skelgen.arguments import SIZE, checks_arguments, number
 from skelgen.plain import plain
 from skelgen.runtime.codec import checked
 from skelgen.runtime.errors import BpfError
@@ -44,21 +45,21 @@ class DataSection(Listed):
         self.__section__ = section
         self.__memory__ = section.slots
 
+    @checks_arguments
     def resize(self, name: str, length: int) -> None:
         """Give the array that ends the section another number of elements.
 
         Before load: a program that loops up to a constant works on as many elements
         as user space wants. ``name`` is the global's; what is new is zero, the rest
         stays. ``len()`` of the global is the new length from then on, and a view of
-        it from before is no longer it. Raises StateError after load, AttributeError
-        for a name that is no global, ValueError for one that is not the last of its
-        section, TypeError for no array, OverflowError for a length below 1 or more
-        than 2 GiB.
+        it from before is no longer it. Raises StateError after load, ValueError for
+        a name that is no global or not the last of its section, TypeError for no
+        array, OverflowError for a length below 1 or more than 2 GiB.
         """
         section = self.__section__
         found = _globals(type(self)).get(name)
         if found is None:
-            raise AttributeError(f"{section.what}: no global '{name}'")
+            raise ValueError(f"{section.what}: no global of the name '{plain(name)}'")
         tail = section.tail()
         if found.offset != tail.offset:
             where = plain(section.name)
@@ -67,7 +68,7 @@ class DataSection(Listed):
                 " the last one alone can be resized; give it a section of its own, e.g."
                 f' SEC(".data.{name}")'
             )
-        if length.__index__() < 1:
+        if number(length, "length", SIZE, section.what) < 1:
             raise OverflowError(f"global '{name}': 1 element or more, got {length}")
         section.resize(tail.size(length))
 

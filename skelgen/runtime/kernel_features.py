@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from skelgen.arguments import number as number_in
+from skelgen.arguments import shown
 from skelgen.model import since
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import helper_number
@@ -46,17 +48,23 @@ def forget() -> None:
     _answers.clear()
 
 
-def number_of(which: int | str, enum: type[_E], prefix: str) -> int:
+_NUMBERS: Final = (0, (1 << 31) - 1)
+
+
+def number_of(
+    which: int | str, enum: type[_E], prefix: str, thing: str = "which"
+) -> int:
     """Return the number of a constant, by its name in any case, prefixed or not.
 
     Raises :class:`ValueError` for a name that the enumeration does not have.
     """
-    if isinstance(which, int):
-        return int(which)
+    if not isinstance(which, str):
+        return number_in(which, thing, _NUMBERS)
     name = which.upper().removeprefix(prefix)
     if name not in enum.__members__:
         known = (each.lower() for each in enum.__members__)
-        raise ValueError(or_near(f"'{which}' is no {enum.__name__}", which, known))
+        text = f"{thing}: {shown(which)} is no {enum.__name__}"
+        raise ValueError(or_near(text, which, known))
     return int(enum[name])
 
 
@@ -83,8 +91,11 @@ def attach_type(which: AttachType | int | str) -> Answer:
 
 def helper(which: int | str, program: ProgType | int | str) -> Answer:
     """Return whether programs of a type may call a helper."""
-    number = which if isinstance(which, int) else helper_number(which)
-    kind = number_of(program, ProgType, "BPF_PROG_TYPE_")
+    if isinstance(which, str):
+        number = helper_number(which)
+    else:
+        number = number_in(which, "which", _NUMBERS)
+    kind = number_of(program, ProgType, "BPF_PROG_TYPE_", "program")
     return _once(
         "helper",
         (number, kind),
@@ -97,5 +108,5 @@ def kfunc(name: str, program: ProgType | int | str | None = None) -> Answer:
     """Return whether there is a kernel function that BPF programs may call."""
     kind = None
     if program is not None:
-        kind = number_of(program, ProgType, "BPF_PROG_TYPE_")
+        kind = number_of(program, ProgType, "BPF_PROG_TYPE_", "program")
     return _once("kfunc", (name, kind), "", lambda: call_probes.kfunc(name, kind))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from skelgen.arguments import SIZE, number
 from skelgen.runtime.array import Array, ArrayCodec, LiveSlot, begin, owner_of
 from skelgen.runtime.codec import (
     BoolCodec,
@@ -118,13 +119,15 @@ class BitField(Descriptor):
     __slots__ = ("bit_offset", "high", "low", "name", "offset", "width")
 
     def __init__(self, *, bit_offset: int, width: int, signed: bool = False) -> None:
+        bit_offset = number(bit_offset, "bit_offset", SIZE)
+        width = number(width, "width", (1, 64))
         self.bit_offset = bit_offset
         """Bits from the start of the struct."""
         self.offset = bit_offset // 8
         self.width = width
         """Bits."""
         self.low = -1 << (width - 1) if signed else 0
-        self.high = (1 << (width - signed)) - 1
+        self.high = (1 << (width - bool(signed))) - 1
         self.name = ""
 
     def __set_name__(self, owner: type[object], name: str) -> None:

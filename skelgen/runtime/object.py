@@ -9,6 +9,7 @@ from _thread import get_ident
 from _warnings import warn  # of warnings, likewise
 from enum import Enum
 
+from skelgen.arguments import checks_arguments, sequence
 from skelgen.plain import plain
 from skelgen.runtime.entry import Entry
 from skelgen.runtime.errors import ClosedError, StateError
@@ -104,6 +105,7 @@ class Object(Listed):
         "struct_ops",
     )
 
+    @checks_arguments
     def __init__(
         self,
         spec: ObjectSpec,
@@ -209,6 +211,7 @@ class Object(Listed):
 
     # -- parts -----------------------------------------------------------------
 
+    @checks_arguments
     def map(self, name: str) -> MapHandle:
         """Return a map without a family, for one to be put over it."""
         data = self._parts.data.get(name)
@@ -236,6 +239,7 @@ class Object(Listed):
     def program(self, name: str) -> Program: ...
     @overload
     def program(self, name: str, cls: type[P]) -> P: ...
+    @checks_arguments
     def program(self, name: str, cls: type[Program] = Program) -> Program:
         """Return a program; ``cls`` is the class that the caller knows it has."""
         with self._lock:
@@ -252,10 +256,12 @@ class Object(Listed):
             )
         return program
 
+    @checks_arguments
     def shadow(self, name: str, cls: type[S]) -> S:
         """Return a struct_ops variable as a generated class, whose members it has."""
         return self._parts.struct_ops[name].shadow(cls)
 
+    @checks_arguments
     def section(self, name: str) -> Section:
         """Return a data section by its ELF name."""
         arena = self._parts.arena
@@ -425,9 +431,11 @@ class Object(Listed):
                 attach_all,
             )
 
+            taken = sequence(skip, "skip")
+
             def run() -> AttachReport:
                 self._check_loaded("attach()")
-                report = attach_all(self._parts, {*self.links, *skip}, strict=strict)
+                report = attach_all(self._parts, {*self.links, *taken}, strict=strict)
                 self._links.update(report.attached)
                 this.done("attached, %d links", len(report.attached))
                 return report
@@ -457,6 +465,7 @@ class Object(Listed):
             undo.add(link.destroy)
         self._links.clear()
 
+    @checks_arguments
     def pin(self, directory: str | os.PathLike[str]) -> None:
         """Keep all maps and programs in the kernel, under a directory of a bpffs.
 
@@ -471,6 +480,7 @@ class Object(Listed):
             pin_all(self._parts, directory)
             this.done("pinned")
 
+    @checks_arguments
     def unpin(self, directory: str | os.PathLike[str]) -> None:
         """Remove the pins of :meth:`pin`, and the directory if nothing else is there.
 

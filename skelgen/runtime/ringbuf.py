@@ -8,6 +8,7 @@ import time
 from collections import deque
 from itertools import repeat
 
+from skelgen.arguments import checks_arguments, wrong
 from skelgen.model.enums import MapType
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.maps.base import Map
@@ -66,6 +67,7 @@ class RingBuf(Map, Generic[R]):
         """Yield the records that are there at the time of the call; do not wait."""
         return self._drain(self._open().produced())
 
+    @checks_arguments
     def poll(self, timeout: float | None = None) -> Iterator[R]:
         """Yield records as they come, until ``timeout`` seconds after the call.
 
@@ -77,6 +79,7 @@ class RingBuf(Map, Generic[R]):
         self._open()
         return self._until(None if timeout is None else time.monotonic() + timeout)
 
+    @checks_arguments
     def dispatch(
         self, callback: Callable[[R], object], timeout: float | None = 0
     ) -> int:
@@ -244,6 +247,7 @@ def _cut(data: bytes, offset: int, size: int) -> bytes:
     return data[offset : offset + size]
 
 
+@checks_arguments
 def poll(
     rings: Iterable[RingBuf[R]], timeout: float | None = None
 ) -> Iterator[tuple[RingBuf[R], R]]:
@@ -254,6 +258,8 @@ def poll(
     """
     these = tuple(rings)
     for ring in these:
+        if not isinstance(ring, RingBuf):
+            raise wrong("rings", "ring buffers", ring)
         ring._open()
     if timeout is not None and timeout <= 0:
         return _tagged(_turns([(ring, ring._open().produced()) for ring in these]))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 
+from skelgen.arguments import checks_arguments
 from skelgen.model.spec import DataKind, DataSpec
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
@@ -123,6 +124,7 @@ class Section(Listed):
 
     # -- size ------------------------------------------------------------------
 
+    @checks_arguments
     def resize(self, size: int) -> None:
         """Give the section another size in bytes: ``bpf_map__set_value_size``.
 
@@ -183,6 +185,7 @@ class Section(Listed):
 
     # -- contents --------------------------------------------------------------
 
+    @checks_arguments
     def read(self, offset: int = 0, size: int | None = None) -> bytes:
         """Return bytes of the section, all of them by default.
 
@@ -194,6 +197,7 @@ class Section(Listed):
             raise IndexError(f"{self.what}: bytes {offset}..{end} of {self.size}")
         return memory[offset:end]
 
+    @checks_arguments
     def write(self, data: ReadableBuffer, offset: int = 0) -> None:
         """Write bytes into the section.
 

@@ -91,8 +91,10 @@ def test_kernel_btf_and_externs_have_a_line(
     make_skeleton: Any, lines: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from skelgen.runtime import kernel_btf
+    from skelgen.runtime.once import Once
 
-    monkeypatch.setattr(kernel_btf, "_vmlinux", None)  # of another process
+    again = Once(kernel_btf._read_vmlinux)  # as in a new process
+    monkeypatch.setattr(kernel_btf, "_vmlinux", again)
     with make_skeleton("externs_ksyms").ExternsKsyms.open() as skel:
         skel.load(strict=False)
         found = lines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from skelgen.arguments import checks_arguments
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
@@ -43,6 +44,7 @@ class Link(Listed):
         self._pin_path: str | None = None
 
     @classmethod
+    @checks_arguments
     def from_pin(cls, path: str | os.PathLike[str]) -> Self:
         """Open a link pinned under a path of a bpffs, Linux 5.7.
 
@@ -88,6 +90,7 @@ class Link(Listed):
         """Return what the kernel tells about the link, Linux 5.8."""
         return syscalls.link_info(self.fd(), what=self.what)
 
+    @checks_arguments
     def update(self, program: Program, *, old: Program | None = None) -> None:
         """Put another program in place, with no gap: ``BPF_LINK_UPDATE``, Linux 5.7.
 
@@ -98,6 +101,7 @@ class Link(Listed):
         syscalls.link_update(self.fd(), program.fd(), old_fd=old_fd, what=self.what)
         self.program = program
 
+    @checks_arguments
     def pin(self, path: str | os.PathLike[str]) -> None:
         """Keep it attached, also after this process, under a path of a bpffs."""
         if self._pin_path is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from skelgen.arguments import checks_arguments
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfOSError, NotSupportedError
 from skelgen.runtime.links.base import Link, detach_at_last
@@ -31,6 +32,7 @@ class StructOpsLink(Link):
         """How errors call it."""
         return self._what or super().what
 
+    @checks_arguments
     def update_map(self, ops: StructOpsMap, *, old: StructOpsMap | None = None) -> None:
         """Put another variable in place, with no gap: ``BPF_LINK_UPDATE``, Linux 6.4.
 
@@ -55,6 +57,7 @@ class StructOpsRegistration(StructOpsLink):
         del path
         raise self._no_link("pin the map")
 
+    @checks_arguments
     def update_map(self, ops: StructOpsMap, *, old: StructOpsMap | None = None) -> None:
         """Raise: it is no BPF link; destroy it, then attach the other variable."""
         del ops, old

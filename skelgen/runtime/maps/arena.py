@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skelgen.arguments import checks_arguments
 from skelgen.model.enums import MapType
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.maps.base import Map
@@ -40,15 +41,18 @@ class ArenaMap(Map):
         """Bytes: ``max_entries`` pages."""
         return self._arena().size
 
+    @checks_arguments
     def read(self, address: int, size: int) -> bytes:
         """Return bytes at an address, as a copy."""
         return bytes(self._memory(address, size))
 
+    @checks_arguments
     def write(self, address: int, data: ReadableBuffer) -> None:
         """Write bytes at an address."""
         data = bytes(data)
         self._memory(address, len(data))[:] = data
 
+    @checks_arguments
     def at(self, address: int, codec: Codec[T]) -> T:
         """Return what a pointer points to: ``arena.at(item.next, rt.struct(Item))``.
 

@@ -6,7 +6,9 @@ import errno
 import operator
 from collections.abc import Iterator, Sequence
 
+from skelgen.arguments import FD, number
 from skelgen.model.enums import MapType
+from skelgen.runtime.array import index_of
 from skelgen.runtime.codec import U32, Codec
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
@@ -86,6 +88,10 @@ class ArrayMap(ElementMap[int, V], Sequence[V]):
             raise self._no(index)
         return value
 
+    def index(self, value: object, start: int = 0, stop: int | None = None) -> int:
+        """Return the first index of a value, or raise ValueError."""
+        return index_of(list(self), value, start, stop)
+
     def __iter__(self) -> Iterator[V]:
         return self.each_value()
 
@@ -156,7 +162,12 @@ class ProgArray(ElementMap[int, int]):
         self, index: int, program: int | SupportsFd | SupportsFileno
     ) -> None:
         try:
-            self._open().store(index, fd_of(program))
+            fd = fd_of(program)
+        except TypeError as error:
+            raise TypeError(f"{self.what}: program {error}") from None
+        fd = number(fd, "program", (0, FD[1]), self.what)
+        try:
+            self._open().store(index, fd)
         except BpfOSError as error:
             raise self._better(error, index) from None
         except _BAD as error:

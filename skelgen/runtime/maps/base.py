@@ -19,7 +19,15 @@ from skelgen.runtime.errors import (
 )
 from skelgen.runtime.maps.access import TypedAccess
 from skelgen.runtime.maps.handle import MapHandle
-from skelgen.runtime.maps.setting import Defined, InnerSetting, Setting, type_name
+from skelgen.runtime.maps.setting import (
+    Defined,
+    InnerSetting,
+    OrNone,
+    Path,
+    ProgramName,
+    Setting,
+    type_name,
+)
 from skelgen.runtime.syscalls.sizes import CopySizes, copy_sizes
 from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 
@@ -58,6 +66,7 @@ class Map(Defined):
             "each_item",
             "each_key",
             "each_value",
+            "what",
             "types",
             "untyped",
             "writing",
@@ -76,15 +85,15 @@ class Map(Defined):
     """``map_flags``, ``BPF_F_*``."""
     map_extra: Setting[int] = Setting(MapHandle.map_extra.codec)
     """Hash functions of a bloom filter, address of an arena (Linux 5.16)."""
-    numa_node: Setting[int | None] = Setting(MapHandle.numa_node.codec)
+    numa_node: OrNone[int | None] = OrNone(MapHandle.numa_node.codec)
     """NUMA node of the memory, None for any."""
     ifindex: Setting[int] = Setting(MapHandle.ifindex.codec)
     """Network interface to offload the map to, ``map_ifindex``; 0 for none."""
     inner = InnerSetting()
     """Template of the inner maps of a map-in-map; None for other types."""
-    pin_path: Setting[str | os.PathLike[str] | None] = Setting()
+    pin_path: Path[str | os.PathLike[str] | None] = Path()
     """Where load looks for the map, and pins it when it is not there."""
-    exclusive_program: Setting[Program | str | None] = Setting()
+    exclusive_program: ProgramName[Program | str | None] = ProgramName()
     """The one program that may use it, by its hash: ``excl_prog_hash``, Linux 6.18."""
     autocreate: Setting[bool] = Setting(MapHandle.autocreate.codec)
     """Whether load makes the map."""
@@ -122,6 +131,11 @@ class Map(Defined):
     def handle(self) -> MapHandle:
         """The map, whatever its elements are taken for."""
         return self._handle
+
+    @property
+    def what(self) -> str:
+        """How errors call it."""
+        return self._handle.what
 
     @property
     def name(self) -> str:

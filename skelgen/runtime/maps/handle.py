@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 
+from skelgen.arguments import checks_arguments
 from skelgen.model.enums import MapType
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import BOOL, U32, U64
 from skelgen.runtime.errors import BpfError, ClosedError, StateError
 from skelgen.runtime.forks import Lock
-from skelgen.runtime.maps.setting import Defined, InnerMap, InnerSetting, Setting
+from skelgen.runtime.maps.setting import (
+    Defined,
+    InnerMap,
+    InnerSetting,
+    OrNone,
+    Path,
+    ProgramName,
+    Setting,
+)
 from skelgen.runtime.maps.target import fd_of
 from skelgen.runtime.used_fd import UsedFd
 from skelgen.typed import TYPE_CHECKING, Protocol
@@ -70,15 +79,15 @@ class MapHandle(Defined):
     """``map_flags``, ``BPF_F_*``."""
     map_extra: Setting[int] = Setting(U64)
     """Hash functions of a bloom filter, address of an arena (Linux 5.16)."""
-    numa_node: Setting[int | None] = Setting(U32)
+    numa_node: OrNone[int | None] = OrNone(U32)
     """NUMA node of the memory, None for any."""
     ifindex: Setting[int] = Setting(U32)
     """Network interface to offload the map to, 0 for none."""
     inner = InnerSetting()
     """Template of the inner maps of a map-in-map; None for other types."""
-    pin_path: Setting[str | os.PathLike[str] | None] = Setting()
+    pin_path: Path[str | os.PathLike[str] | None] = Path()
     """Where load looks for the map, and pins it when it is not there."""
-    exclusive_program: Setting[Program | str | None] = Setting()
+    exclusive_program: ProgramName[Program | str | None] = ProgramName()
     """The one program that may use it; None for any (Linux 6.18)."""
     autocreate: Setting[bool] = Setting(BOOL)
     """Whether load makes the map; programs that use one that is not there fail."""
@@ -159,6 +168,7 @@ class MapHandle(Defined):
         spec = self.spec
         return spec.value_type_id if self.value_size == spec.value_size else 0
 
+    @checks_arguments
     def reuse(
         self, other: SupportsFd | SupportsFileno | int | str | os.PathLike[str] | None
     ) -> None:
@@ -231,6 +241,7 @@ class MapHandle(Defined):
         with self.use() as fd:
             syscalls.map_freeze(fd, what=self.what)
 
+    @checks_arguments
     def pin(self, path: str | os.PathLike[str] | None = None) -> None:
         """Keep the map under a path of a bpffs (by default ``pin_path``), Linux 4.4.
 
@@ -244,6 +255,7 @@ class MapHandle(Defined):
         pins.pin(fd, where, self.what)
         self._pinned.append(where)
 
+    @checks_arguments
     def unpin(self, path: str | os.PathLike[str] | None = None) -> None:
         """Remove a path that keeps the map: by default all that it has.
 

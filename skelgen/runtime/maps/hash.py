@@ -13,6 +13,7 @@ from collections.abc import (
     ValuesView,
 )
 
+from skelgen.arguments import sequence, wrong
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import ENOTSUPP, BpfOSError
@@ -201,7 +202,7 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
             pairs = other
         keys: list[bytes] = []
         values: list[bytes] = []
-        for key, value in pairs:
+        for key, value in _pairs(pairs, self.what):
             keys.append(self._pack_key(key))
             values.append(self._pack_value(value))
         self._write(keys, values, flags)
@@ -242,6 +243,15 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
                     access.delete(keys[start : start + size])
             if empty:
                 return
+
+
+def _pairs(other: Iterable[tuple[K, V]], whose: str) -> Iterator[tuple[K, V]]:
+    for number, pair in enumerate(sequence(other, "other", whose)):
+        try:
+            key, value = pair
+        except (TypeError, ValueError):
+            raise wrong(f"other[{number}]", "a key and a value", pair, whose) from None
+        yield key, value
 
 
 class _Values(ValuesView[V]):

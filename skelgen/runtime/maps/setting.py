@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skelgen.arguments import encoded, wrong
 from skelgen.model.enums import MapType
 from skelgen.plain import plain
 from skelgen.runtime.codec import U32, U64, checked
@@ -90,10 +91,51 @@ class Setting(Generic[T]):
                 f"{handle.what}: {self.name} is that of the map it reuses; "
                 "reuse(None) gives that up"
             )
-        if self.codec is not None and value is not None:
-            checked(self.codec, value, f"{handle.what}: {self.name}")
+        self.check(value, handle.what)
         instance.check_setting(self.name, value)
         handle.set(self.name, value)
+
+    def check(self, value: object, whose: str) -> None:
+        """Refuse a value; ``whose`` it is goes before what is said."""
+        if self.codec is not None:
+            checked(self.codec, value, f"{whose}: {self.name}")
+
+
+class OrNone(Setting[T], Generic[T]):
+    """A setting that may be None."""
+
+    __slots__ = ()
+
+    def check(self, value: object, whose: str) -> None:
+        """Refuse what is neither None nor a value."""
+        if value is not None:
+            super().check(value, whose)
+
+
+class Path(Setting[T], Generic[T]):
+    """A setting that is a path, or None."""
+
+    __slots__ = ()
+
+    def check(self, value: object, whose: str) -> None:
+        """Refuse what is no path."""
+        if value is not None:
+            if isinstance(value, bytes):
+                raise wrong(self.name, "str or a path", value, whose)
+            encoded(value, self.name, whose)
+
+
+class ProgramName(Setting[T], Generic[T]):
+    """A setting that is a program, its name, or None."""
+
+    __slots__ = ()
+
+    def check(self, value: object, whose: str) -> None:
+        """Refuse what is neither."""
+        if isinstance(value, str):
+            encoded(value, self.name, whose)
+        elif value is not None and not hasattr(value, "attach_type"):
+            raise wrong(self.name, "a program, its name or None", value, whose)
 
 
 class InnerMap(Defined):

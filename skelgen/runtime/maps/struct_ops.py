@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from types import MappingProxyType
 
+from skelgen.arguments import checks_arguments, shown, wrong
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec
 from skelgen.plain import plain
@@ -134,6 +135,7 @@ class StructOpsMap(Map):
 
     # -- members ---------------------------------------------------------------
 
+    @checks_arguments
     def read(self, offset: int = 0, size: int | None = None) -> bytes:
         """Return bytes of the variable as the object declares it, by default all.
 
@@ -143,6 +145,7 @@ class StructOpsMap(Map):
         self._check_range(offset, end)
         return bytes(self._image[offset:end])
 
+    @checks_arguments
     def write(self, data: ReadableBuffer, offset: int = 0) -> None:
         """Write bytes into the variable. Raises :class:`StateError` after load."""
         self._check_open()
@@ -155,6 +158,7 @@ class StructOpsMap(Map):
         """Program of each member that is a function, None for one that was cleared."""
         return MappingProxyType(self._functions)
 
+    @checks_arguments
     def program(self, member: str) -> Program | None:
         """Return the program that a member is set to, None for none."""
         name = self._functions.get(member)
@@ -177,9 +181,9 @@ class StructOpsMap(Map):
             StructOpsProgram,
         )
 
-        text = f"{self.what}: member '{member}' must be"
+        text = f"{self.what}: member '{plain(str(member))}' must be"
         if not isinstance(program, StructOpsProgram):
-            name = getattr(program, "what", repr(program))
+            name = getattr(program, "what", shown(program))
             raise TypeError(
                 f'{text} a program in SEC("struct_ops") or None, got'
                 f" {type(program).__name__} {name}"
@@ -190,6 +194,8 @@ class StructOpsMap(Map):
 
     def shadow(self, cls: type[S]) -> S:
         """Return the variable as a generated class, whose members are its own."""
+        if not isinstance(cls, type) or not issubclass(cls, ctypes.Structure):
+            raise wrong("cls", "a class of a struct", cls, self.what)
         size = ctypes.sizeof(cls)
         if size != len(self._image):
             raise TypeError(

@@ -6,6 +6,7 @@ from __future__ import annotations
 # objects have methods for their programs alone
 import errno
 
+from skelgen.arguments import checks_arguments
 from skelgen.model.attach import Tracing, TracingMulti
 from skelgen.model.enums import ProgType
 from skelgen.plain import plain
@@ -245,6 +246,7 @@ class Program(Listed):
 
     # -- clones ----------------------------------------------------------------
 
+    @checks_arguments
     def clone(self, name: str | None = None, **settings: Unpack[Settings]) -> Self:
         """Load it once more with other settings: ``bpf_program__clone``.
 
@@ -286,6 +288,7 @@ class Program(Listed):
 
     # -- target in BTF ---------------------------------------------------------
 
+    @checks_arguments
     def set_attach_target(
         self,
         target: str | None,
@@ -348,6 +351,7 @@ class Program(Listed):
         with self._use() as fd:
             return syscalls.prog_info(fd, what=self.what)
 
+    @checks_arguments
     def test_run(
         self,
         data: bytes | bytearray | memoryview | None = None,
@@ -392,6 +396,7 @@ class Program(Listed):
                 )
             raise
 
+    @checks_arguments
     def pin(self, path: str | os.PathLike[str]) -> None:
         """Keep it in the kernel under a path of a bpffs, Linux 4.4.
 
@@ -404,6 +409,7 @@ class Program(Listed):
         pins.pin(fd, place, self.what)
         self._pins.append(place)
 
+    @checks_arguments
     def unpin(self, path: str | os.PathLike[str] | None = None) -> None:
         """Remove the pin at a path, or all that :meth:`pin` made."""
         from skelgen.runtime import pins  # noqa: PLC0415 - rare

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from skelgen.arguments import shown
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import I32, U32, checked
 from skelgen.runtime.errors import BpfOSError
@@ -110,5 +111,7 @@ def _number(value: str | int, names: dict[str, int], what: str) -> int:
         number: int = checked(U32, value, what)
         return number
     if value not in tuple(names):
-        raise ValueError(f"{what} must be one of {', '.join(names)}, not {value!r}")
+        raise ValueError(
+            f"{what} must be one of {', '.join(names)}, not {shown(value)}"
+        )
     return names[value]

@@ -1,5 +1,6 @@
 """Programs that user space calls."""
 
+from skelgen.arguments import wrong
 from skelgen.runtime.programs.base import Program
 from skelgen.typed import TYPE_CHECKING
 
@@ -21,7 +22,10 @@ class SyscallProgram(Program):
         bytes. It comes back as the program left it, unless it is read-only. Raises
         BpfOSError.
         """
-        view = None if ctx is None else memoryview(ctx).cast("B")
+        try:
+            view = None if ctx is None else memoryview(ctx).cast("B")
+        except TypeError:
+            raise wrong("ctx", "a struct or bytes", ctx, self.what) from None
         done = self.test_run(ctx=view)
         if view is not None and not view.readonly:
             view[:] = done.ctx_out

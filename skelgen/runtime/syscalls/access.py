@@ -6,6 +6,7 @@ import ctypes
 import errno
 import struct
 
+from skelgen.arguments import number
 from skelgen.model.enums import Command
 from skelgen.runtime import syscalls as _package
 from skelgen.runtime.errors import ClosedError
@@ -49,6 +50,10 @@ def _prepare(command: int, attr: int, size: int = _ATTR_SIZE) -> _Prepared:
         ctypes.c_void_p(attr),
         ctypes.c_long(size),
     )
+
+
+def _flags(value: int, what: str) -> int:
+    return number(value, "flags", (0, (1 << 64) - 1), what)
 
 
 class Buffers:
@@ -137,7 +142,7 @@ class MapAccess:
         self.key_size: Final = key_size
         self.value_size: Final = value_size
         self._fd: Final = fd
-        self._what: Final = what or f"map fd {fd}"
+        self._what: Final = what or f"map fd {number(fd, 'fd')}"
         sizes = copy_sizes(fd, what=self._what)
         check_room(self._what, "a key", key_size, sizes.key)
         check_room(self._what, "a value", value_size, sizes.value)
@@ -209,7 +214,7 @@ class MapAccess:
         slot.key[:] = key
         slot.value[:] = value
         if flags:
-            _FLAGS.pack_into(slot.attr, _FLAGS_OFFSET, flags)
+            _FLAGS.pack_into(slot.attr, _FLAGS_OFFSET, _flags(flags, self._what))
             result = self._call(*slot.update)
             _FLAGS.pack_into(slot.attr, _FLAGS_OFFSET, 0)
         else:
@@ -264,7 +269,7 @@ class MapAccess:
     def _get_with_flags(
         self, slot: Buffers, unpack: Callable[[bytearray], _T], flags: int
     ) -> _T | None:
-        _FLAGS.pack_into(slot.attr, _FLAGS_OFFSET, flags)
+        _FLAGS.pack_into(slot.attr, _FLAGS_OFFSET, _flags(flags, self._what))
         result = self._call(*slot.lookup)
         _FLAGS.pack_into(slot.attr, _FLAGS_OFFSET, 0)
         if result < 0:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-
+from skelgen.arguments import Layout, readable
 from skelgen.model.enums import Command
 from skelgen.runtime.syscalls.seam import Buffer, Memory, bpf, check_fd
 from skelgen.typed import TYPE_CHECKING
@@ -11,7 +10,10 @@ from skelgen.typed import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Final
 
-_LOAD: Final = struct.Struct("=QQIIIIIi")
+_LOAD: Final = Layout(
+    "=QQIIIIIi",
+    "data log_buf data log_buf log_level log_true_size flags token_fd",
+)
 _F_TOKEN_FD: Final = 1 << 16
 
 
@@ -30,8 +32,9 @@ def btf_load(
     memory = Memory()
     attr = bytearray(
         _LOAD.pack(
-            memory.read(data),
-            memory.write(log_buf) if log_level else 0,
+            what,
+            memory.read(readable(data, "data", what)),
+            memory.write(log_buf, "log_buf", what) if log_level else 0,
             len(data),
             len(log_buf or b"") if log_level else 0,
             log_level,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 
+from skelgen.arguments import ROOM, Layout, number, readable
 from skelgen.model.enums import Command, MapType, ProgType
 from skelgen.record import Record
 from skelgen.runtime.syscalls.seam import Memory, bpf, check
@@ -16,7 +17,7 @@ from skelgen.typed import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Final
 
-_INFO: Final = struct.Struct("=IIQ")
+_INFO: Final = Layout("=IIQ", "fd size info")
 _PROG: Final = struct.Struct("=II8sIIQQQIIQ16sIIQQIIQQIIQIIQQIIIIQQQQIIIxxxx")
 _MAP: Final = struct.Struct("=IIIIII16sIIQQIIIIQ")
 _BTF: Final = struct.Struct("=QIIQII")
@@ -30,9 +31,10 @@ def obj_get_info(
     ``preset`` is what the structure holds before: addresses and sizes of buffers.
     """
     memory = Memory()
-    info = bytearray(size)
+    info = bytearray(number(size, "size", ROOM, what))
+    readable(preset, "preset", what)
     info[: len(preset)] = preset
-    attr = bytearray(_INFO.pack(fd, size, memory.write(info)))
+    attr = bytearray(_INFO.pack(what, fd, size, memory.write(info)))
     command = Command.OBJ_GET_INFO_BY_FD
     check(command, bpf(command, attr), what or f"fd {fd}")
     return bytes(info)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from skelgen.arguments import Layout, number, numbers, readable, sequence
 from skelgen.model.enums import AttachType, Command
 from skelgen.runtime.syscalls.seam import Buffer, Memory, bpf, check, check_fd
 from skelgen.typed import TYPE_CHECKING
@@ -12,7 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
 
-_HEAD: Final = struct.Struct("=IIII")
+_CREATE: Final = Layout("=IIII", "prog_fd target attach_type flags")
+_UPDATE: Final = Layout("=IIII", "link_fd new_fd flags old_fd")
+_COOKIE: Final = Layout("=Q", "cookie")
+_TRACING: Final = Layout("=IxxxxQ", "target_btf_id cookie")
+_ITER: Final = Layout("=QI", "info info")
+_ORDER_FD: Final = Layout("=IxxxxQ", "relative_fd expected_revision")
+_ORDER_ID: Final = Layout("=IxxxxQ", "relative_id expected_revision")
+_NETFILTER: Final = Layout("=IIiI", "family hook priority flags")
+_KPROBES: Final = Layout("=IIQQQ", "flags symbols symbols addresses cookies")
+_UPROBES: Final = Layout(
+    "=QQQQIII", "path offsets ref_ctr_offsets cookies offsets flags pid"
+)
+_DETACH: Final = Layout("=I", "link_fd")
+_RUN: Final = Layout("=II", "link_fd flags")
+_U32: Final = (0, (1 << 32) - 1)
+_U64: Final = (0, (1 << 64) - 1)
 
 BPF_F_REPLACE: Final = 1 << 2
 """Only if the program (or map) in place is the one that is given."""
@@ -44,7 +60,10 @@ def link_create(
     ``tail`` is the family's part of ``union bpf_attr``; the ``tail_*`` functions
     make it.
     """
-    attr = bytearray(_HEAD.pack(prog_fd, target, attach_type, flags) + tail)
+    attr = bytearray(
+        _CREATE.pack(what, prog_fd, target, attach_type, flags)
+        + readable(tail, "tail", what)
+    )
     command = Command.LINK_CREATE
     return check_fd(command, bpf(command, attr), what or f"program fd {prog_fd}")
 
@@ -55,9 +74,9 @@ def link_create_perf_event(
     """Attach to a perf event (tracepoint, kprobe, uprobe, counter), Linux 5.15."""
     return link_create(
         prog_fd,
-        perf_fd,
+        number(perf_fd, "perf_fd", _U32, what),
         AttachType.PERF_EVENT,
-        tail=struct.pack("=Q", cookie),
+        tail=_COOKIE.pack(what, cookie),
         what=what,
     )
 
@@ -76,7 +95,8 @@ def link_create_tracing(
     Linux 5.19 (before: :func:`raw_tracepoint_open` without a name); ``freplace`` to
     another program and function with ``target_fd`` and ``target_btf_id`` since 5.10.
     """
-    tail = struct.pack("=IxxxxQ", target_btf_id, cookie)
+    tail = _TRACING.pack(what, target_btf_id, cookie)
+    target_fd = number(target_fd, "target_fd", _U32, what)
     return link_create(prog_fd, target_fd, attach_type, tail=tail, what=what)
 
 
@@ -85,7 +105,7 @@ def link_create_iter(
 ) -> int:
     """Attach an iterator, Linux 5.8; ``info`` is a ``union bpf_iter_link_info``."""
     memory = Memory()
-    tail = struct.pack("=QI", memory.read(info), len(info))
+    tail = _ITER.pack(what, memory.read(readable(info, "info", what)), len(info))
     return link_create(
         prog_fd, 0, AttachType.TRACE_ITER, flags=flags, tail=tail, what=what
     )
@@ -103,7 +123,11 @@ def link_create_ordered(
     what: str = "",
 ) -> int:
     """Attach where order counts: tcx (Linux 6.6), netkit (6.7), cgroup (6.16)."""
-    tail = struct.pack("=IxxxxQ", relative_fd or relative_id, expected_revision)
+    tail = (
+        _ORDER_FD.pack(what, relative_fd, expected_revision)
+        if relative_fd
+        else _ORDER_ID.pack(what, relative_id, expected_revision)
+    )
     return link_create(prog_fd, target, attach_type, flags=flags, tail=tail, what=what)
 
 
@@ -121,7 +145,7 @@ def link_create_netfilter(
     ``family`` is ``NFPROTO_*``, ``hook`` ``NF_INET_*``, ``flags`` may be
     ``BPF_F_NETFILTER_IP_DEFRAG`` (1, Linux 6.6).
     """
-    tail = struct.pack("=IIiI", family, hook, priority, flags)
+    tail = _NETFILTER.pack(what, family, hook, priority, flags)
     return link_create(prog_fd, 0, AttachType.NETFILTER, tail=tail, what=what)
 
 
@@ -141,14 +165,16 @@ def link_create_kprobe_multi(
     (``TRACE_KPROBE_SESSION``) since Linux 6.10.
     """
     memory = Memory()
-    pointers = [memory.text(symbol) for symbol in symbols]
-    tail = struct.pack(
-        "=IIQQQ",
+    names = sequence(symbols, "symbols", what)
+    pointers = [memory.text(name, "symbols", what) for name in names]
+    places = _u64s(addresses, "addresses", what)
+    tail = _KPROBES.pack(
+        what,
         flags,
-        len(symbols) or len(addresses),
-        memory.read(_u64s(pointers)),
-        memory.read(_u64s(addresses)),
-        memory.read(_u64s(cookies)),
+        len(names) or len(places) // 8,
+        memory.read(_u64s(pointers, "symbols", what)),
+        memory.read(places),
+        memory.read(_u64s(cookies, "cookies", what)),
     )
     return link_create(prog_fd, 0, attach_type, tail=tail, what=what)
 
@@ -171,13 +197,14 @@ def link_create_uprobe_multi(
     ``BPF_F_UPROBE_MULTI_RETURN`` (1). A session (``TRACE_UPROBE_SESSION``) since 6.13.
     """
     memory = Memory()
-    tail = struct.pack(
-        "=QQQQIII",
-        memory.text(path),
-        memory.read(_u64s(offsets)),
-        memory.read(_u64s(ref_ctr_offsets)),
-        memory.read(_u64s(cookies)),
-        len(offsets),
+    places = _u64s(offsets, "offsets", what)
+    tail = _UPROBES.pack(
+        what,
+        memory.text(path, "path", what),
+        memory.read(places),
+        memory.read(_u64s(ref_ctr_offsets, "ref_ctr_offsets", what)),
+        memory.read(_u64s(cookies, "cookies", what)),
+        len(places) // 8,
         flags,
         pid,
     )
@@ -186,11 +213,13 @@ def link_create_uprobe_multi(
 
 def link_create_struct_ops(map_fd: int, *, what: str = "") -> int:
     """Register a struct_ops map made with ``BPF_F_LINK``, Linux 6.4."""
+    map_fd = number(map_fd, "map_fd", _U32, what)
     return link_create(map_fd, 0, AttachType.STRUCT_OPS, what=what)
 
 
-def _u64s(values: Sequence[int]) -> bytes:
-    return struct.pack(f"={len(values)}Q", *values)
+def _u64s(values: Sequence[int], name: str, what: str) -> bytes:
+    found = numbers(values, name, _U64, what)
+    return struct.pack(f"={len(found)}Q", *found)
 
 
 def link_update(
@@ -207,21 +236,21 @@ def link_update(
     place.
     """
     if old_fd:
-        flags |= BPF_F_REPLACE
-    attr = bytearray(_HEAD.pack(link_fd, new_fd, flags, old_fd))
+        flags = number(flags, "flags", _U32, what) | BPF_F_REPLACE
+    attr = bytearray(_UPDATE.pack(what, link_fd, new_fd, flags, old_fd))
     command = Command.LINK_UPDATE
     check(command, bpf(command, attr), what or f"link fd {link_fd}")
 
 
 def link_detach(link_fd: int, *, what: str = "") -> None:
     """Detach now, whoever else holds the link: ``BPF_LINK_DETACH``, Linux 5.9."""
-    attr = bytearray(struct.pack("=I", link_fd))
+    attr = bytearray(_DETACH.pack(what, link_fd))
     command = Command.LINK_DETACH
     check(command, bpf(command, attr), what or f"link fd {link_fd}")
 
 
 def iter_create(link_fd: int, flags: int = 0, *, what: str = "") -> int:
     """Return an fd to read an iterator from: ``BPF_ITER_CREATE``, Linux 5.8."""
-    attr = bytearray(struct.pack("=II", link_fd, flags))
+    attr = bytearray(_RUN.pack(what, link_fd, flags))
     command = Command.ITER_CREATE
     return check_fd(command, bpf(command, attr), what or f"link fd {link_fd}")

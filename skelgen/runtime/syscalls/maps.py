@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import struct
 
+from skelgen.arguments import FD, Layout, name_bytes, number, readable, wrong
 from skelgen.model.enums import Command
+from skelgen.plain import plain
 from skelgen.runtime.syscalls.seam import (
     Buffer,
     Memory,
@@ -20,9 +22,16 @@ from skelgen.typed import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Final
 
-_CREATE: Final = struct.Struct("=IIIIIII16sIIIIIQiiQI")
-_ELEMENT: Final = struct.Struct("=IxxxxQQQ")
-_BATCH: Final = struct.Struct("=QQQQIIQQ")
+_CREATE: Final = Layout(
+    "=IIIIIII16sIIIIIQiiQI",
+    "type key_size value_size max_entries flags inner_map_fd numa_node name ifindex"
+    " btf_fd btf_key_type_id btf_value_type_id btf_vmlinux_value_type_id map_extra"
+    " value_type_btf_obj_fd token_fd excl_prog_hash excl_prog_hash",
+)
+_ELEMENT: Final = Layout("=IxxxxQQQ", "fd key value flags")
+_BATCH: Final = Layout(
+    "=QQQQIIQQ", "position next_position keys values count fd elem_flags flags"
+)
 _BATCH_COUNT: Final = 32  # offset of batch.count
 
 BPF_ANY: Final = 0
@@ -36,6 +45,7 @@ BPF_F_LOCK: Final = 4
 
 _F_VTYPE_BTF_OBJ_FD: Final = 1 << 15
 _F_TOKEN_FD: Final = 1 << 16
+_U32: Final = (0, (1 << 32) - 1)
 
 
 def map_create(
@@ -66,6 +76,8 @@ def map_create(
     here. The kernel keeps 15 bytes of the name (Linux 4.15).
     """
     memory = Memory()
+    what = what or f"map '{plain(str(name))}'"
+    flags = number(flags, "flags", _U32, what)
     if numa_node is not None:
         flags |= 4  # BPF_F_NUMA_NODE
     if value_type_btf_obj_fd:
@@ -74,6 +86,7 @@ def map_create(
         flags |= _F_TOKEN_FD
     attr = bytearray(
         _CREATE.pack(
+            what,
             type,
             key_size,
             value_size,
@@ -81,7 +94,7 @@ def map_create(
             flags,
             inner_map_fd,
             numa_node or 0,
-            name.encode()[:15],
+            name_bytes(name, "name", what),
             ifindex,
             btf_fd,
             btf_key_type_id,
@@ -90,11 +103,10 @@ def map_create(
             map_extra,
             value_type_btf_obj_fd,
             token_fd,
-            memory.read(excl_prog_hash),
+            memory.read(excl_prog_hash, "excl_prog_hash", what),
             len(excl_prog_hash or b""),
         )
     )
-    what = what or f"map '{name}'"
     command = Command.MAP_CREATE
     return check_fd(command, bpf(command, attr), what, kind=type)
 
@@ -112,9 +124,16 @@ def _element(
     value: int,
     flags: int,
     memory: Memory,
+    what: str,
 ) -> tuple[int, int]:
-    attr = bytearray(_ELEMENT.pack(fd, memory.read(key), value, flags))
+    address = memory.read(key, "key", what)
+    attr = bytearray(_ELEMENT.pack(what, fd, address, value, flags))
     return bpf(command, attr)
+
+
+def _named(fd: int, what: str) -> str:
+    """Return how errors call a map."""
+    return what or f"map fd {number(fd, 'fd', FD)}"
 
 
 def _check_element(
@@ -127,14 +146,17 @@ def _check_element(
     """Refuse a key or value that the kernel would read or write past."""
     if sizes is None:
         sizes = copy_sizes(fd, what=what)
+    elif not isinstance(sizes, CopySizes):
+        raise wrong("sizes", "CopySizes", sizes, what)
     if key is not None:
-        check_room(what, "key", _bytes(key), sizes.key)
+        check_room(what, "key", _bytes(key, "key"), sizes.key)
     if value is not None:
-        check_room(what, "value", _bytes(value), sizes.value)
+        check_room(what, "value", _bytes(value, "value"), sizes.value)
     return sizes
 
 
-def _bytes(data: Buffer) -> int:
+def _bytes(data: Buffer, name: str) -> int:
+    readable(data, name)
     return data.nbytes if isinstance(data, memoryview) else len(data)
 
 
@@ -154,11 +176,17 @@ def map_lookup(
     without keys (queue, stack, bloom filter) take ``None``. ValueError when the kernel
     would copy more than the key or value has; it is asked, unless ``sizes`` says.
     """
-    what = what or f"map fd {fd}"
+    what = _named(fd, what)
     _check_element(fd, key, value, what, sizes)
     memory = Memory()
     result = _element(
-        Command.MAP_LOOKUP_ELEM, fd, key, memory.write(value), flags, memory
+        Command.MAP_LOOKUP_ELEM,
+        fd,
+        key,
+        memory.write(value, "value", what),
+        flags,
+        memory,
+        what,
     )
     if result[1] == errno.ENOENT:
         return False
@@ -179,11 +207,13 @@ def map_update(
 
     ``flags``: ``BPF_ANY``, ``BPF_NOEXIST`` or ``BPF_EXIST``, and ``BPF_F_LOCK``.
     """
-    what = what or f"map fd {fd}"
+    what = _named(fd, what)
     _check_element(fd, key, value, what, sizes)
     memory = Memory()
     command = Command.MAP_UPDATE_ELEM
-    result = _element(command, fd, key, memory.read(value), flags, memory)
+    result = _element(
+        command, fd, key, memory.read(value, "value", what), flags, memory, what
+    )
     check(command, result, what)
 
 
@@ -196,10 +226,10 @@ def map_delete(
     sizes: CopySizes | None = None,
 ) -> bool:
     """Delete an element; False when there is none: ``BPF_MAP_DELETE_ELEM``, 3.18."""
-    what = what or f"map fd {fd}"
+    what = _named(fd, what)
     _check_element(fd, key, None, what, sizes)
     memory = Memory()
-    result = _element(Command.MAP_DELETE_ELEM, fd, key, 0, flags, memory)
+    result = _element(Command.MAP_DELETE_ELEM, fd, key, 0, flags, memory, what)
     if result[1] == errno.ENOENT:
         return False
     check(Command.MAP_DELETE_ELEM, result, what)
@@ -214,12 +244,12 @@ def map_next_key(
     False at the end. ``None`` asks for the first (Linux 4.12); a key that is not in
     the map does so too.
     """
-    what = what or f"map fd {fd}"
+    what = _named(fd, what)
     sizes = _check_element(fd, key, None, what)
-    check_room(what, "the next key", _bytes(out), sizes.key)
+    check_room(what, "the next key", _bytes(out, "out"), sizes.key)
     memory = Memory()
     command = Command.MAP_GET_NEXT_KEY
-    result = _element(command, fd, key, memory.write(out), 0, memory)
+    result = _element(command, fd, key, memory.write(out, "out", what), 0, memory, what)
     if result[1] == errno.ENOENT:
         return False
     check(command, result, what)
@@ -239,11 +269,13 @@ def map_lookup_and_delete(
     False when there is none. Queues and stacks since Linux 4.20 (key ``None``), hash
     maps since 5.14.
     """
-    what = what or f"map fd {fd}"
+    what = _named(fd, what)
     _check_element(fd, key, value, what)
     memory = Memory()
     command = Command.MAP_LOOKUP_AND_DELETE_ELEM
-    result = _element(command, fd, key, memory.write(value), flags, memory)
+    result = _element(
+        command, fd, key, memory.write(value, "value", what), flags, memory, what
+    )
     if result[1] == errno.ENOENT:
         return False
     check(command, result, what)
@@ -253,8 +285,8 @@ def map_lookup_and_delete(
 def map_freeze(fd: int, *, what: str = "") -> None:
     """Make a map read-only for system calls: ``BPF_MAP_FREEZE``, Linux 5.2."""
     command = Command.MAP_FREEZE
-    attr = bytearray(_ELEMENT.pack(fd, 0, 0, 0))
-    check(command, bpf(command, attr), what or f"map fd {fd}")
+    attr = bytearray(_ELEMENT.pack(what, fd, 0, 0, 0))
+    check(command, bpf(command, attr), _named(fd, what))
 
 
 # -- batches -------------------------------------------------------------------
@@ -266,8 +298,9 @@ def _batch(
     count: int,
     flags: tuple[int, int],
     addresses: tuple[int, int, int, int],
+    what: str,
 ) -> tuple[int, tuple[int, int]]:
-    attr = bytearray(_BATCH.pack(*addresses, count, fd, *flags))
+    attr = bytearray(_BATCH.pack(what, *addresses, count, fd, *flags))
     result = bpf(command, attr, len(attr))
     (done,) = struct.unpack_from("=I", attr, _BATCH_COUNT)
     return done, result
@@ -278,10 +311,15 @@ def _check_batch(
 ) -> CopySizes:
     """Refuse keys or values that the kernel would read or write past."""
     sizes = copy_sizes(fd, what=what)
-    check_room(what, f"the buffer of {count} keys", _bytes(keys), count * sizes.key)
+    check_room(
+        what, f"the buffer of {count} keys", _bytes(keys, "keys"), count * sizes.key
+    )
     if values is not None:
         check_room(
-            what, f"the buffer of {count} values", _bytes(values), count * sizes.value
+            what,
+            f"the buffer of {count} values",
+            _bytes(values, "values"),
+            count * sizes.value,
         )
     return sizes
 
@@ -310,19 +348,19 @@ def map_lookup_batch(
     command = Command.MAP_LOOKUP_BATCH
     if delete:
         command = Command.MAP_LOOKUP_AND_DELETE_BATCH
-    what = what or f"map fd {fd}"
+    what = _named(fd, what)
     room = _check_batch(fd, keys, values, count, what).position
-    check_room(what, "the next position", _bytes(next_position), room)
+    check_room(what, "the next position", _bytes(next_position, "next_position"), room)
     if position is not None:
-        check_room(what, "the position", _bytes(position), room)
+        check_room(what, "the position", _bytes(position, "position"), room)
     memory = Memory()
     addresses = (
-        memory.read(position),
-        memory.write(next_position),
-        memory.write(keys),
-        memory.write(values),
+        memory.read(position, "position", what),
+        memory.write(next_position, "next_position", what),
+        memory.write(keys, "keys", what),
+        memory.write(values, "values", what),
     )
-    done, result = _batch(command, fd, count, (elem_flags, flags), addresses)
+    done, result = _batch(command, fd, count, (elem_flags, flags), addresses, what)
     if result[1] == errno.ENOENT:
         return done, True
     check(command, result, what)
@@ -344,10 +382,15 @@ def map_update_batch(
     Returns how many were written. When one fails the error says why, in a note how
     many were written before it, and also ``error.done``.
     """
-    what = what or f"map fd {fd}"
+    what = _named(fd, what)
     _check_batch(fd, keys, values, count, what)
     memory = Memory()
-    addresses = (0, 0, memory.read(keys), memory.read(values))
+    addresses = (
+        0,
+        0,
+        memory.read(keys, "keys", what),
+        memory.read(values, "values", what),
+    )
     return _write_batch(
         Command.MAP_UPDATE_BATCH, fd, count, (elem_flags, flags), addresses, what
     )
@@ -366,10 +409,10 @@ def map_delete_batch(
 
     Returns how many were deleted; errors are as for :func:`map_update_batch`.
     """
-    what = what or f"map fd {fd}"
+    what = _named(fd, what)
     _check_batch(fd, keys, None, count, what)
     memory = Memory()
-    addresses = (0, 0, memory.read(keys), 0)
+    addresses = (0, 0, memory.read(keys, "keys", what), 0)
     return _write_batch(
         Command.MAP_DELETE_BATCH, fd, count, (elem_flags, flags), addresses, what
     )
@@ -383,7 +426,7 @@ def _write_batch(
     addresses: tuple[int, int, int, int],
     what: str,
 ) -> int:
-    done, result = _batch(command, fd, count, flags, addresses)
+    done, result = _batch(command, fd, count, flags, addresses, what)
     if result[0] < 0:
         error = failure("BPF_" + command.name, result[1], what)
         # EFAULT comes before the kernel counts, EINVAL before it looks

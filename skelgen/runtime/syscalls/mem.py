@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
+from skelgen.arguments import FD, number
 from skelgen.runtime.syscalls.seam import checked_fd, fail
 from skelgen.typed import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ MAP_PRIVATE: Final = 2
 MAP_FIXED: Final = 0x10
 MAP_ANONYMOUS: Final = 0x20
 _MADV_POPULATE_WRITE: Final = 23
+_U64: Final = (0, (1 << 64) - 1)
+_S64: Final = (-1 << 63, (1 << 63) - 1)
 
 # the C functions, because s390x passes the arguments of its system call in memory
 _libc: Final = ctypes.CDLL(None, use_errno=True)
@@ -40,6 +43,13 @@ _madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _FAILED: Final = ctypes.c_void_p(-1).value
 
 
+def _range(address: int, length: int, what: str) -> tuple[int, int]:
+    return (
+        number(address, "address", _U64, what),
+        number(length, "length", _U64, what),
+    )
+
+
 def mmap(
     address: int,
     length: int,
@@ -51,8 +61,14 @@ def mmap(
     what: str = "",
 ) -> int:
     """Map ``length`` bytes and return their address; 0 lets the kernel choose it."""
-    fd = fd if fd == -1 else checked_fd(fd)
-    result = _mmap(address, length, protection, flags, fd, offset)
+    result = _mmap(
+        number(address, "address", _U64, what),
+        number(length, "length", _U64, what),
+        number(protection, "protection", FD, what),
+        number(flags, "flags", FD, what),
+        fd if fd == -1 else checked_fd(fd),
+        number(offset, "offset", _S64, what),
+    )
     if result == _FAILED:
         fail("mmap", ctypes.get_errno(), what or f"fd {fd}")
     return int(result)
@@ -60,13 +76,18 @@ def mmap(
 
 def munmap(address: int, length: int, *, what: str = "") -> None:
     """Unmap ``length`` bytes."""
-    if _munmap(address, length) != 0:
+    if _munmap(*_range(address, length, what)) != 0:
         fail("munmap", ctypes.get_errno(), what or f"{length} bytes at {address:#x}")
 
 
 def mprotect(address: int, length: int, protection: int, *, what: str = "") -> None:
     """Change the protection of ``length`` bytes."""
-    if _mprotect(address, length, protection) != 0:
+    if (
+        _mprotect(
+            *_range(address, length, what), number(protection, "protection", FD, what)
+        )
+        != 0
+    ):
         fail("mprotect", ctypes.get_errno(), what or f"{length} bytes at {address:#x}")
 
 
@@ -75,5 +96,5 @@ def populate(address: int, length: int, *, what: str = "") -> None:
 
     ``MADV_POPULATE_WRITE``, Linux 5.14. EFAULT where there is no page to be had.
     """
-    if _madvise(address, length, _MADV_POPULATE_WRITE) != 0:
+    if _madvise(*_range(address, length, what), _MADV_POPULATE_WRITE) != 0:
         fail("madvise", ctypes.get_errno(), what or f"{length} bytes at {address:#x}")

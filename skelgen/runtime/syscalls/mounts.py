@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skelgen.arguments import FD, number
 from skelgen.runtime.syscalls.numbers import NR_FSCONFIG, NR_FSMOUNT, NR_FSOPEN
 from skelgen.runtime.syscalls.seam import Memory, call, fail, good_fd
 from skelgen.typed import TYPE_CHECKING
@@ -17,7 +18,7 @@ _CLOEXEC: Final = 1  # FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC
 def fsopen(filesystem: str) -> int:
     """Open a context for a file system such as ``tracefs``; return its fd."""
     memory = Memory()
-    result, error = call(NR_FSOPEN, memory.text(filesystem), _CLOEXEC)
+    result, error = call(NR_FSOPEN, memory.text(filesystem, "filesystem"), _CLOEXEC)
     if result < 0:
         fail("fsopen", error, f"file system '{filesystem}'")
     return good_fd(result)
@@ -26,9 +27,16 @@ def fsopen(filesystem: str) -> int:
 def fsconfig(fd: int, command: int, key: str | None = None, value: str = "") -> None:
     """Set one parameter of a context, or make the superblock."""
     memory = Memory()
-    key_address = 0 if key is None else memory.text(key)
-    value_address = 0 if key is None else memory.text(value)
-    result, error = call(NR_FSCONFIG, fd, command, key_address, value_address, 0)
+    key_address = 0 if key is None else memory.text(key, "key")
+    value_address = 0 if key is None else memory.text(value, "value")
+    result, error = call(
+        NR_FSCONFIG,
+        number(fd, "fd", FD),
+        number(command, "command", FD),
+        key_address,
+        value_address,
+        0,
+    )
     if result < 0:
         fail("fsconfig", error, f"file system context {fd}")
 
@@ -38,7 +46,12 @@ def fsmount(fd: int, attributes: int = 0) -> int:
 
     The mount is in no namespace and no path leads to it; it goes with its last fd.
     """
-    result, error = call(NR_FSMOUNT, fd, _CLOEXEC, attributes)
+    result, error = call(
+        NR_FSMOUNT,
+        number(fd, "fd", FD),
+        _CLOEXEC,
+        number(attributes, "attributes", FD),
+    )
     if result < 0:
         fail("fsmount", error, f"file system context {fd}")
     return good_fd(result)

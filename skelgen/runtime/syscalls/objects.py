@@ -7,21 +7,33 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 
+from skelgen.arguments import Layout, number, shown, wrong
 from skelgen.model.enums import Command
 from skelgen.record import Record
 from skelgen.runtime import diagnose
 from skelgen.runtime.errors import os_error
-from skelgen.runtime.syscalls.seam import Memory, bpf, check, check_fd, fail
+from skelgen.runtime.syscalls.seam import (
+    Memory,
+    bpf,
+    check,
+    check_fd,
+    checked_fd,
+    fail,
+)
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final
 
-_OBJ: Final = struct.Struct("=QIIi")
-_ID: Final = struct.Struct("=IIIi")
-_TASK: Final = struct.Struct("=IIIIQIIQQ")
+_OBJ: Final = Layout("=QIIi", "path fd flags dir_fd")
+_NEXT: Final = Layout("=IIIi", "start next flags token_fd")
+_BY_ID: Final = Layout("=IIIi", "id next flags token_fd")
+_TASK: Final = Layout("=IIIIQIIQQ", "pid fd flags size buf prog_id type offset address")
+_STATS: Final = Layout("=I", "type")
+_TOKEN: Final = Layout("=II", "flags bpffs_fd")
+_ASSOC: Final = Layout("=III", "map_fd prog_fd flags")
+_U32: Final = (0, (1 << 32) - 1)
 _F_PATH_FD: Final = 1 << 14
 
 _NEXT_ID: Final = {
@@ -47,7 +59,8 @@ def obj_pin(
     """
     memory = Memory()
     flags = 0 if dir_fd is None else _F_PATH_FD
-    attr = bytearray(_OBJ.pack(memory.text(os.fspath(path)), fd, flags, dir_fd or 0))
+    address = memory.text(path, "path", what)
+    attr = bytearray(_OBJ.pack(what, address, fd, flags, dir_fd or 0))
     result = bpf(Command.OBJ_PIN, attr)
     if result[0] < 0:
         text = f"{what or f'fd {fd}'} at '{os.fspath(path)}'"
@@ -70,8 +83,9 @@ def obj_get(
     """
     memory = Memory()
     if dir_fd is not None:
-        flags |= _F_PATH_FD
-    attr = bytearray(_OBJ.pack(memory.text(os.fspath(path)), 0, flags, dir_fd or 0))
+        flags = number(flags, "flags", _U32, what) | _F_PATH_FD
+    address = memory.text(path, "path", what)
+    attr = bytearray(_OBJ.pack(what, address, 0, flags, dir_fd or 0))
     command = Command.OBJ_GET
     result = bpf(command, attr)
     try:
@@ -82,6 +96,16 @@ def obj_get(
         raise
 
 
+def _kind(commands: dict[str, Command], kind: str) -> Command:
+    if not isinstance(kind, str):
+        raise wrong("kind", "str", kind)
+    if kind not in commands:
+        raise ValueError(
+            f"kind must be one of {', '.join(commands)}, got {shown(kind)}"
+        )
+    return commands[kind]
+
+
 def get_next_id(kind: str, start: int) -> int | None:
     """Return the first id above ``start``, ``None`` when there is none.
 
@@ -89,13 +113,13 @@ def get_next_id(kind: str, start: int) -> int | None:
     ``BPF_BTF_GET_NEXT_ID`` (5.1), ``BPF_LINK_GET_NEXT_ID`` (5.8); ``kind`` is
     ``prog``, ``map``, ``btf`` or ``link``. Needs ``CAP_SYS_ADMIN``.
     """
-    command = _NEXT_ID[kind]
-    attr = bytearray(_ID.pack(start, 0, 0, 0))
+    command = _kind(_NEXT_ID, kind)
+    attr = bytearray(_NEXT.pack(f"{kind} ids", start, 0, 0, 0))
     result = bpf(command, attr)
     if result[1] == errno.ENOENT:
         return None
     check(command, result, f"{kind} ids")
-    next_id: int = _ID.unpack(attr)[1]
+    next_id: int = _NEXT.unpack(attr)[1]
     return next_id
 
 
@@ -109,8 +133,8 @@ def get_fd_by_id(
     :func:`get_next_id`. Needs ``CAP_SYS_ADMIN``. Raises ``ENOENT`` when the object
     is gone.
     """
-    command = _FD_BY_ID[kind]
-    attr = bytearray(_ID.pack(id, 0, flags, token_fd))
+    command = _kind(_FD_BY_ID, kind)
+    attr = bytearray(_BY_ID.pack(kind, id, 0, flags, token_fd))
     return check_fd(command, bpf(command, attr), f"{kind} id {id}")
 
 
@@ -130,6 +154,7 @@ def fd_kind(fd: int) -> str | None:
     ``None`` for anything else. ``BPF_OBJ_GET_INFO_BY_FD`` does not tell: it answers in
     the form of what the fd is, whatever was asked about.
     """
+    fd = checked_fd(fd)
     try:
         return _KINDS.get(os.readlink(f"/proc/self/fd/{fd}"))
     except OSError:
@@ -142,14 +167,14 @@ def enable_stats(type: int = 0) -> int:  # noqa: A002 (the UAPI's word)
     ``BPF_ENABLE_STATS``, Linux 5.8; ``type`` 0 is ``BPF_STATS_RUN_TIME``.
     """
     command = Command.ENABLE_STATS
-    attr = bytearray(struct.pack("=I", type))
+    attr = bytearray(_STATS.pack("run-time statistics", type))
     return check_fd(command, bpf(command, attr, len(attr)), "run-time statistics")
 
 
 def token_create(bpffs_fd: int, flags: int = 0, *, what: str = "") -> int:
     """Make a token from a bpffs mounted with delegation: ``BPF_TOKEN_CREATE``, 6.9."""
     command = Command.TOKEN_CREATE
-    attr = bytearray(struct.pack("=II", flags, bpffs_fd))
+    attr = bytearray(_TOKEN.pack(what, flags, bpffs_fd))
     return check_fd(command, bpf(command, attr), what or f"bpffs fd {bpffs_fd}")
 
 
@@ -172,7 +197,9 @@ def task_fd_query(pid: int, fd: int) -> TaskFd:
     """Tell what an fd of a process is attached to: ``BPF_TASK_FD_QUERY``, 4.18."""
     memory = Memory()
     text = bytearray(4096)
-    attr = bytearray(_TASK.pack(pid, fd, 0, len(text), memory.write(text), 0, 0, 0, 0))
+    attr = bytearray(
+        _TASK.pack("", pid, fd, 0, len(text), memory.write(text), 0, 0, 0, 0)
+    )
     command = Command.TASK_FD_QUERY
     check(command, bpf(command, attr), f"fd {fd} of process {pid}")
     out = _TASK.unpack(attr)
@@ -182,7 +209,7 @@ def task_fd_query(pid: int, fd: int) -> TaskFd:
 
 def prog_assoc_struct_ops(prog_fd: int, map_fd: int, *, what: str = "") -> None:
     """Tie a program to a struct_ops map: ``BPF_PROG_ASSOC_STRUCT_OPS``, Linux 6.19."""
-    attr = bytearray(struct.pack("=III", map_fd, prog_fd, 0))
+    attr = bytearray(_ASSOC.pack(what, map_fd, prog_fd, 0))
     result = bpf(_PROG_ASSOC_STRUCT_OPS, attr)
     if result[0] < 0:
         fail("BPF_PROG_ASSOC_STRUCT_OPS", result[1], what or f"program fd {prog_fd}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import struct
 
+from skelgen.arguments import FD, Layout, number
 from skelgen.runtime.syscalls.numbers import MACHINE, NR_IOCTL, NR_PERF_EVENT_OPEN
 from skelgen.runtime.syscalls.seam import call, checked_fd, fail, good_fd
 from skelgen.typed import TYPE_CHECKING
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from typing import Final
 
 # struct perf_event_attr up to config2 (PERF_ATTR_SIZE_VER1), Linux 2.6.33
-_ATTR: Final = struct.Struct("=IIQQQQQIIQQ")
+_ATTR: Final = Layout(
+    "=IIQQQQQIIQQ",
+    "type size config sample_period sample_type read_format flags wakeup_events"
+    " bp_type config1 config2",
+)
 
 PERF_TYPE_HARDWARE: Final = 0
 PERF_TYPE_SOFTWARE: Final = 1
@@ -23,6 +27,8 @@ PERF_COUNT_SW_BPF_OUTPUT: Final = 10
 PERF_SAMPLE_RAW: Final = 1 << 10
 
 _FLAG_FD_CLOEXEC: Final = 8
+_U64: Final = (0, (1 << 64) - 1)
+_WORD: Final = (-1 << 63, (1 << 64) - 1)
 _ATTR_DISABLED: Final = 1 << 0
 _ATTR_FREQ: Final = 1 << 10
 
@@ -64,6 +70,7 @@ def perf_event_open(
     """
     attr = ctypes.create_string_buffer(
         _ATTR.pack(
+            what,
             type,
             _ATTR.size,
             config,
@@ -81,10 +88,10 @@ def perf_event_open(
     result, error = call(
         NR_PERF_EVENT_OPEN,
         ctypes.addressof(attr),
-        pid,
-        cpu,
-        group_fd if group_fd == -1 else checked_fd(group_fd),
-        flags | _FLAG_FD_CLOEXEC,
+        number(pid, "pid", FD, what),
+        number(cpu, "cpu", FD, what),
+        group_fd if group_fd == -1 else checked_fd(group_fd, "group_fd"),
+        number(flags, "flags", _U64, what) | _FLAG_FD_CLOEXEC,
     )
     if result < 0:
         fail("perf_event_open", error, what or f"perf event type {type}")
@@ -93,7 +100,12 @@ def perf_event_open(
 
 def ioctl(fd: int, request: int, argument: int = 0, *, what: str = "") -> int:
     """Do an ``ioctl(2)`` with an integer argument."""
-    result, error = call(NR_IOCTL, checked_fd(fd), request, argument)
+    result, error = call(
+        NR_IOCTL,
+        checked_fd(fd),
+        number(request, "request", _U64, what),
+        number(argument, "argument", _WORD, what),
+    )
     if result < 0:
         fail(_IOCTLS.get(request, "ioctl"), error, what or f"fd {fd}")
     return result

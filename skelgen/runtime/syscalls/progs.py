@@ -5,7 +5,17 @@ from __future__ import annotations
 import errno
 import struct
 
+from skelgen.arguments import (
+    ROOM,
+    Layout,
+    name_bytes,
+    number,
+    numbers,
+    readable,
+    writable,
+)
 from skelgen.model.enums import Command
+from skelgen.plain import plain
 from skelgen.record import Record
 from skelgen.runtime.syscalls.seam import Buffer, Memory, bpf, check, check_fd
 from skelgen.typed import TYPE_CHECKING
@@ -14,14 +24,41 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
 
-_LOAD: Final = struct.Struct("=IIQQIIQII16sIIIIQIIQIIIIQQIIiIQIi")
+_LOAD: Final = Layout(
+    "=IIQQIIQII16sIIIIQIIQIIIIQQIIiIQIi",
+    "type insns insns license log_level log_buf log_buf kern_version flags"
+    " name ifindex attach_type prog_btf_fd func_info func_info func_info"
+    " line_info line_info line_info attach_btf_id attach_prog_fd"
+    " core_relo_cnt fd_array core_relos core_relo_rec_size log_true_size"
+    " token_fd fd_array_cnt signature signature_size keyring_id",
+)
 _LOG_TRUE_SIZE: Final = 140  # offset of log_true_size
-_ATTACH: Final = struct.Struct("=IIIIIIQ")
-_TEST: Final = struct.Struct("=IIIIQQIIIIQQIII4x")
-_QUERY: Final = struct.Struct("=IIIIQIxxxxQQQQ")
-_RAW_TRACEPOINT: Final = struct.Struct("=QIxxxxQ")
-_STREAM: Final = struct.Struct("=QIII")
+_ATTACH: Final = Layout(
+    "=IIIIIIQ",
+    "target prog_fd attach_type flags replace_fd relative_fd" " expected_revision",
+)
+_TEST: Final = Layout(
+    "=IIIIQQIIIIQQIII4x",
+    "fd retval data data_size_out data data_out repeat duration ctx"
+    " ctx_size_out ctx ctx_out flags cpu batch_size",
+)
+_QUERY: Final = Layout(
+    "=IIIIQIxxxxQQQQ",
+    "target attach_type flags attach_flags prog_ids prog_cnt"
+    " prog_attach_flags link_ids link_attach_flags revision",
+)
+_RAW_TRACEPOINT: Final = Layout(
+    "=QIxxxxQ",
+    "name prog_fd cookie",
+)
+_STREAM: Final = Layout(
+    "=QIII",
+    "out out stream prog_fd",
+)
 
+_BIND: Final = Layout("=III", "prog_fd map_fd flags")
+_FD: Final = (-1 << 31, (1 << 31) - 1)
+_U32: Final = (0, (1 << 32) - 1)
 _F_TOKEN_FD: Final = 1 << 16
 _LOAD_ATTEMPTS: Final = 5
 
@@ -61,29 +98,36 @@ def prog_load(
     it does when a signal interrupts the verifier.
     """
     memory = Memory()
+    what = what or f"program '{plain(str(name))}'"
+    for data, word in ((insns, "insns"), (func_info, "func_info")):
+        readable(data, word, what)
+    readable(line_info, "line_info", what)
+    number(attach_btf_obj_fd, "attach_btf_obj_fd", _U32, what)
     if token_fd:
-        flags |= _F_TOKEN_FD
-    fds = struct.pack(f"={len(fd_array)}i", *fd_array)
+        flags = number(flags, "flags", _U32, what) | _F_TOKEN_FD
+    array = numbers(fd_array, "fd_array", _FD, what)
+    fds = struct.pack(f"={len(array)}i", *array)
     attr = bytearray(
         _LOAD.pack(
+            what,
             type,
             len(insns) // 8,
-            memory.read(insns),
-            memory.text(license),
+            memory.read(insns, "insns", what),
+            memory.text(license, "license", what),
             log_level,
             len(log_buf or b"") if log_level else 0,
-            memory.write(log_buf) if log_level else 0,
+            memory.write(log_buf, "log_buf", what) if log_level else 0,
             kern_version,
             flags,
-            name.encode()[:15],
+            name_bytes(name, "name", what),
             ifindex,
             attach_type,
             prog_btf_fd,
             8 if func_info else 0,
-            memory.read(func_info),
+            memory.read(func_info, "func_info", what),
             len(func_info) // 8,
             16 if line_info else 0,
-            memory.read(line_info),
+            memory.read(line_info, "line_info", what),
             len(line_info) // 16,
             attach_btf_id,
             attach_prog_fd or attach_btf_obj_fd,
@@ -106,9 +150,8 @@ def prog_load(
         if result[1] != errno.EAGAIN:
             break
         result = bpf(Command.PROG_LOAD, attr, size)
-    if true_size is not None:
+    if isinstance(true_size, list):
         true_size += struct.unpack_from("=I", attr, _LOG_TRUE_SIZE)
-    what = what or f"program '{name}'"
     return check_fd(Command.PROG_LOAD, result, what, kind=type)
 
 
@@ -146,17 +189,20 @@ def prog_test_run(
     signal interrupts it (``EINTR``), because the program has run.
     """
     memory = Memory()
+    if data is not None:
+        readable(data, "data", what)
     # programs of type SYSCALL get it back in place, and no ctx_out
-    ctx_in = bytearray(ctx or b"")
-    data_out = bytearray(data_size_out)
-    ctx_out = bytearray(ctx_size_out)
+    ctx_in = bytearray(b"" if ctx is None else readable(ctx, "ctx", what))
+    data_out = bytearray(number(data_size_out, "data_size_out", ROOM, what))
+    ctx_out = bytearray(number(ctx_size_out, "ctx_size_out", ROOM, what))
     attr = bytearray(
         _TEST.pack(
+            what,
             fd,
             0,
             len(data or b""),
             data_size_out,
-            memory.read(data),
+            memory.read(data, "data", what),
             memory.write(data_out),
             repeat,
             0,
@@ -200,8 +246,10 @@ def prog_attach(
     (Linux 5.6), and ``BPF_F_BEFORE``, ``BPF_F_AFTER``, ``BPF_F_ID`` with
     ``relative_fd`` or ``relative_id`` (tcx since 6.6, cgroups since 6.16).
     """
+    number(relative_id, "relative_id", _U32, what)
     attr = bytearray(
         _ATTACH.pack(
+            what,
             target,
             prog_fd,
             attach_type,
@@ -230,8 +278,10 @@ def prog_detach(
 
     ``prog_fd`` may be 0 where only one program can be attached.
     """
+    number(relative_id, "relative_id", _U32, what)
     attr = bytearray(
         _ATTACH.pack(
+            what,
             target,
             prog_fd,
             attach_type,
@@ -267,6 +317,7 @@ def prog_query(
     ``flags``: ``BPF_F_QUERY_EFFECTIVE`` (1). Links since Linux 6.6.
     """
     command = Command.PROG_QUERY
+    attach_type = number(attach_type, "attach_type", _U32, what)
     count = 16
     while True:
         memory = Memory()
@@ -275,6 +326,7 @@ def prog_query(
         with_links = attach_type in _QUERY_TELLS_LINKS
         attr = bytearray(
             _QUERY.pack(
+                what,
                 target,
                 attach_type,
                 flags,
@@ -315,15 +367,15 @@ def raw_tracepoint_open(
     ``fentry``, ``lsm``, ...; Linux 5.3 and later). ``cookie`` since Linux 6.10.
     """
     memory = Memory()
-    address = 0 if name is None else memory.text(name)
-    attr = bytearray(_RAW_TRACEPOINT.pack(address, prog_fd, cookie))
+    address = 0 if name is None else memory.text(name, "name", what)
+    attr = bytearray(_RAW_TRACEPOINT.pack(what, address, prog_fd, cookie))
     command = Command.RAW_TRACEPOINT_OPEN
     return check_fd(command, bpf(command, attr), what or f"program fd {prog_fd}")
 
 
 def prog_bind_map(prog_fd: int, map_fd: int, *, what: str = "") -> None:
     """Keep a map alive as long as a program: ``BPF_PROG_BIND_MAP``, Linux 5.10."""
-    attr = bytearray(struct.pack("=III", prog_fd, map_fd, 0))
+    attr = bytearray(_BIND.pack(what, prog_fd, map_fd, 0))
     command = Command.PROG_BIND_MAP
     check(command, bpf(command, attr), what or f"program fd {prog_fd}")
 
@@ -337,6 +389,10 @@ def prog_stream_read(
     bytes written to ``out``.
     """
     memory = Memory()
-    attr = bytearray(_STREAM.pack(memory.write(out), len(out), stream, prog_fd))
+    attr = bytearray(
+        _STREAM.pack(
+            what, memory.write(writable(out, "out", what)), len(out), stream, prog_fd
+        )
+    )
     command = Command.PROG_STREAM_READ_BY_FD
     return check(command, bpf(command, attr), what or f"program fd {prog_fd}")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 
+from skelgen.arguments import FD, encoded, number, readable, writable, wrong
 from skelgen.model.enums import Command
 from skelgen.runtime import syscalls as _package
 from skelgen.runtime.errors import BpfOSError, ClosedError, os_error
@@ -17,6 +17,7 @@ from skelgen.runtime.syscalls.numbers import NR_BPF, NR_CLOSE, NR_FCNTL
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from typing import Final, NoReturn, Self
 
@@ -29,13 +30,20 @@ _syscall.restype = ctypes.c_long
 _syscall.argtypes = [ctypes.c_long] * 7
 
 _F_DUPFD_CLOEXEC: Final = 1030
+_WORD: Final = (-1 << 63, (1 << 64) - 1)
 
 
 def raw(
     nr: int, a: int = 0, b: int = 0, c: int = 0, d: int = 0, e: int = 0, f: int = 0
 ) -> tuple[int, int]:
     """Do one system call; return its result and errno (0 when it succeeded)."""
-    result: int = _syscall(nr, a, b, c, d, e, f)
+    try:
+        result: int = _syscall(nr, a, b, c, d, e, f)
+    except ctypes.ArgumentError:
+        for name, value in zip("abcdef", (a, b, c, d, e, f), strict=True):
+            number(value, name, _WORD)
+        number(nr, "nr", _WORD)
+        raise
     return result, ctypes.get_errno() if result < 0 else 0
 
 
@@ -156,29 +164,36 @@ class Memory:
     def __init__(self) -> None:
         self._kept: list[object] = []
 
-    def read(self, data: Buffer | None) -> int:
-        """Return an address where the kernel finds ``data``; 0 for none or empty."""
-        if not data:
+    def read(self, data: Buffer | None, name: str = "data", whose: str = "") -> int:
+        """Return an address where the kernel finds ``data``; 0 for none or empty.
+
+        ``name`` of ``whose`` it is, for the error about what are no bytes.
+        """
+        if data is None or not readable(data, name, whose):
             return 0
         copy = ctypes.create_string_buffer(bytes(data), len(data))
         self._kept.append(copy)
         return ctypes.addressof(copy)
 
-    def text(self, data: str | bytes) -> int:
+    def text(
+        self,
+        data: str | bytes | os.PathLike[str],
+        name: str = "name",
+        whose: str = "",
+    ) -> int:
         """Return the address of a NUL-terminated copy of a path or name.
 
         Raises ValueError for one with a NUL in it, which would be its end.
         """
-        encoded = os.fsencode(data)
-        if b"\0" in encoded:
-            raise ValueError(f"a NUL in {data!r}, which would end there")
-        copy = ctypes.create_string_buffer(encoded)
+        copy = ctypes.create_string_buffer(encoded(data, name, whose))
         self._kept.append(copy)
         return ctypes.addressof(copy)
 
-    def write(self, data: bytearray | memoryview | None) -> int:
+    def write(
+        self, data: bytearray | memoryview | None, name: str = "out", whose: str = ""
+    ) -> int:
         """Return the address of ``data`` itself, for the kernel to write to."""
-        if not data:
+        if data is None or not writable(data, name, whose):
             return 0
         pinned = ctypes.c_char.from_buffer(data)
         self._kept.append(pinned)
@@ -188,18 +203,21 @@ class Memory:
 # -- file descriptors ----------------------------------------------------------
 
 
-def checked_fd(fd: int) -> int:
+def checked_fd(fd: int, name: str = "fd") -> int:
     """Return a number that can be an fd; raise ValueError for any other.
 
     The kernel looks at the lower 32 bits alone, and would take another file.
     """
+    if not hasattr(fd, "__index__"):
+        raise wrong(name, "int", fd)
     if not 0 <= fd <= 0x7FFFFFFF:
-        raise ValueError(f"fd {fd}: no file descriptor, which is 0 to 2147483647")
+        raise ValueError(f"{name} {fd}: no file descriptor, which is 0 to 2147483647")
     return fd
 
 
 def good_fd(fd: int) -> int:
     """Move an fd away from 0, 1 and 2, where others expect standard streams."""
+    fd = number(fd, "fd", FD)
     if fd > 2:
         return fd
     moved, error = call(NR_FCNTL, fd, _F_DUPFD_CLOEXEC, 3)
@@ -211,7 +229,8 @@ def good_fd(fd: int) -> int:
 
 def dup(fd: int, *, what: str = "") -> int:
     """Return another fd of the same file: 3 or more, close-on-exec."""
-    result, error = call(NR_FCNTL, checked_fd(fd), _F_DUPFD_CLOEXEC, 3)
+    fd = checked_fd(fd)
+    result, error = call(NR_FCNTL, fd, _F_DUPFD_CLOEXEC, 3)
     if result < 0:
         fail("fcntl", error, what or f"fd {fd}")
     return result
@@ -219,8 +238,9 @@ def dup(fd: int, *, what: str = "") -> int:
 
 def close(fd: int) -> None:
     """Close an fd. Raises for one that is not open: it has a single owner."""
+    fd = checked_fd(fd)
     # not through call(): Linux has closed it also when it says EINTR
-    result, error = _package.raw(NR_CLOSE, checked_fd(fd))
+    result, error = _package.raw(NR_CLOSE, fd)
     if result < 0 and error != errno.EINTR:
         fail("close", error, f"fd {fd}")
 
@@ -231,7 +251,8 @@ class Fd:
     __slots__ = ("_close", "_fd")
 
     def __init__(self, fd: int) -> None:
-        self._fd = fd
+        self._fd = -1  # until it is known to be one
+        self._fd = number(fd, "fd", FD)
         # kept: at interpreter exit the module may be gone before this object
         self._close: Callable[[int], None] = close
 

@@ -77,10 +77,16 @@ def test_by_the_size_of_the_map(skel: Any) -> None:
     [
         ("data_numbers", "first", 2, ValueError, "'numbers' comes behind it in '.data"),
         ("data", "behind", 2, TypeError, "'behind' is no array"),
-        ("data", "nothing", 2, AttributeError, "section '.data': no global 'nothing'"),
+        (
+            "data",
+            "nothing",
+            2,
+            ValueError,
+            "section '.data': no global of the name 'nothing'",
+        ),
         ("data_numbers", "numbers", 0, OverflowError, "1 element or more, got 0"),
         ("data_numbers", "numbers", 1 << 30, OverflowError, "must have 8..2147483647"),
-        ("data_numbers", "numbers", "5", AttributeError, "__index__"),
+        ("data_numbers", "numbers", "5", TypeError, "length must be int, got str"),
     ],
 )
 def test_refused(
