@@ -178,7 +178,9 @@ def _about_vmlinux(
             yield f"{_SMALL} (this machine cannot tell what that has: no kernel BTF)"
         return
     found = [name for name in types if kernel.find_all(name, *_DEFINITIONS)]
-    found += [f"{name}.{member}" for name, member in members if _has(kernel, name, member)]
+    found += [
+        f"{name}.{member}" for name, member in members if _has(kernel, name, member)
+    ]
     found += sorted(_constants(kernel, constants))
     if found:
         yield f"this kernel has {', '.join(map(doc, found))}. {_SMALL}"

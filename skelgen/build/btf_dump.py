@@ -75,7 +75,9 @@ def read_file(path: str) -> Source:
         raise BtfError(f"{path}: {error}") from error
 
 
-def dump(source: Source, form: str = "c", roots: tuple[str, ...] = ()) -> bytes | memoryview:
+def dump(
+    source: Source, form: str = "c", roots: tuple[str, ...] = ()
+) -> bytes | memoryview:
     """Return BTF as text, from the cache if it is there.
 
     ``form`` is ``c``, a header, or ``json`` or ``raw``: type by type, as bpftool has
@@ -97,7 +99,8 @@ def dump(source: Source, form: str = "c", roots: tuple[str, ...] = ()) -> bytes 
 def _made_by() -> bytes:
     """Tell versions of the writer apart, also while someone works on it."""
     found = [skelgen.__version__]
-    with os.scandir(os.path.join(os.path.dirname(skelgen.__file__), "btf")) as folder:  # noqa: PTH118, PTH120
+    package = os.path.dirname(skelgen.__file__)  # noqa: PTH120
+    with os.scandir(f"{package}/btf") as folder:
         for entry in folder:
             if entry.name.endswith(".py"):
                 status = entry.stat()
@@ -139,7 +142,11 @@ def _raw(btf: "Btf", roots: list[int] | None) -> str:
     return raw_dump(btf, roots)
 
 
-_WRITERS: "dict[str, Callable[[Btf, list[int] | None], str]]" = {"c": _c, "json": _json, "raw": _raw}
+_WRITERS: "dict[str, Callable[[Btf, list[int] | None], str]]" = {
+    "c": _c,
+    "json": _json,
+    "raw": _raw,
+}
 
 
 def _find(btf: "Btf", root: str) -> list[int]:

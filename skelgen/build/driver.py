@@ -109,9 +109,7 @@ def _stem(source: Path) -> str:
     return source.name
 
 
-def jobs(
-    sources: Sequence[Path], output: Path | None, like: Job
-) -> tuple[Job, ...]:
+def jobs(sources: Sequence[Path], output: Path | None, like: Job) -> tuple[Job, ...]:
     """Return what to make of some files, with the options of the job ``like``.
 
     ``output`` is a file, for one source, or an existing folder. Raises ConfigError.
@@ -264,9 +262,7 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
 def _other_arch(job: Job, compiled: Mapping[Target, Compiled]) -> str:
     """Return a warning for each target whose registers the program does not take."""
     found = {
-        target: machine.other_arch(
-            one, dataclasses.replace(job.compile, target=target)
-        )
+        target: machine.other_arch(one, dataclasses.replace(job.compile, target=target))
         for target, one in compiled.items()
         if target.arch is not None
     }

@@ -223,8 +223,12 @@ def _generate(
             btf = _with_dwarf(image.data, missing, btf)
         objects.append(Compiled(spec, btf, image.targets))
     source = specs[0].source
-    targets = [word for image in images for name in image.targets
-               for word in ("--target", name)]
+    targets = [
+        word
+        for image in images
+        for name in image.targets
+        for word in ("--target", name)
+    ]
     words = options.command or ("skelgen", source, *options.arguments(), *targets)
     header = Header(
         version=skelgen.__version__,

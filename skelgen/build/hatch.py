@@ -49,14 +49,18 @@ class SkelgenBuildHook(BuildHookInterface[Any]):
                 inside = project.module_path(skeleton).as_posix()
                 build_data["force_include"][str(made / inside)] = inside
         for result in project.build(config, place):
-            self.app.display_info(f"skelgen: {result.outcome.value}: {result.job.output}")
+            self.app.display_info(
+                f"skelgen: {result.outcome.value}: {result.job.output}"
+            )
             if result.made is not None and result.made.warnings:
                 self.app.display_warning(result.made.warnings)
         if version != "editable":
             for sentence in project.tied(config, place):
                 self.app.display_warning(f"skelgen: {sentence}")
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+    def finalize(
+        self, version: str, build_data: dict[str, Any], artifact_path: str
+    ) -> None:
         """Remove what was built for the wheel, once it is packed."""
         del version, build_data, artifact_path
         folder = getattr(self, "_folder", None)

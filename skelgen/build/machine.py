@@ -81,7 +81,9 @@ def _texts(inputs: Sequence[Path]) -> Iterator[bytes]:
 
 def _another(target: Target) -> Target:
     """Return a target of the same byte order and other registers."""
-    names = ("aarch64", "x86_64") if target.byteorder == "little" else ("s390x", "ppc64")
+    names = (
+        ("aarch64", "x86_64") if target.byteorder == "little" else ("s390x", "ppc64")
+    )
     return next(TARGETS[name] for name in names if TARGETS[name].arch != target.arch)
 
 
@@ -105,7 +107,9 @@ def _code(spec: ObjectSpec) -> object:
     return sections, code, data
 
 
-def _relocations(spec: ObjectSpec, function: ProgramSpec | SubprogramSpec) -> list[CoreRelo]:
+def _relocations(
+    spec: ObjectSpec, function: ProgramSpec | SubprogramSpec
+) -> list[CoreRelo]:
     if function.core_relos is None:
         return []
     prefix = "<" if spec.byteorder == "little" else ">"

@@ -56,7 +56,9 @@ def in_tree(
         package, _, name = skeleton.module.rpartition(".")
         if find_folder is not None:
             return find_folder(package) / f"{name}.py"
-        return _source_folder(config, package).joinpath(*package.split("."), f"{name}.py")
+        return _source_folder(config, package).joinpath(
+            *package.split("."), f"{name}.py"
+        )
 
     return Place(output, config.root / "build" / "skelgen")
 

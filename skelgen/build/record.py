@@ -55,7 +55,11 @@ class Record(NamedTuple):
             files[self._name(path)] = digest(read_regular(path))
             if path.stat().st_mtime_ns > started:
                 return
-        kept = {"made_by": self.made_by, "module": digest(text.encode()), "files": files}
+        kept = {
+            "made_by": self.made_by,
+            "module": digest(text.encode()),
+            "files": files,
+        }
         folder = self.path.parent
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)

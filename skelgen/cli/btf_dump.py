@@ -97,11 +97,7 @@ def dump(
         )
     try:
         if output != "-":
-            from pathlib import Path  # noqa: PLC0415 - only to write files
-
-            from skelgen.build import files  # noqa: PLC0415
-
-            files.check_output(Path(output), [Path(file)] if file else [])
+            _check_output(output, file)
         if kernel:
             source = btf_dump.read_kernel()
         elif file is not None:
@@ -110,12 +106,29 @@ def dump(
             source = _loaded(module, map_id, prog_id)
         data = btf_dump.dump(source, form, roots)
         if output != "-":
-            files.write(Path(output), bytes(data))
+            _write(output, data)
     except SkelgenError as error:
         show(error)
         sys.exit(BAD_INPUT)
     if output == "-":
         sys.stdout.buffer.write(data)
+
+
+def _check_output(output: str, file: str | None) -> None:
+    """Refuse to write over what is read. Raises SkelgenError."""
+    from pathlib import Path  # noqa: PLC0415 - only to write files
+
+    from skelgen.build import files  # noqa: PLC0415
+
+    files.check_output(Path(output), [Path(file)] if file else [])
+
+
+def _write(output: str, data: "bytes | memoryview") -> None:
+    from pathlib import Path  # noqa: PLC0415 - only to write files
+
+    from skelgen.build import files  # noqa: PLC0415
+
+    files.write(Path(output), bytes(data))
 
 
 def _loaded(module: str | None, map_id: int | None, prog_id: int | None) -> "Source":

@@ -63,7 +63,9 @@ def test_it_names_what_bpftool_names(text: str) -> None:
     theirs = bpftool_c(VMLINUX)
     assert vmlinux.tags(text) == vmlinux.tags(theirs)
     # bpftool leaves the compiler's own out; its size in the kernel is another one
-    assert vmlinux.typedefs(text) - {"__builtin_va_list___2"} == vmlinux.typedefs(theirs)
+    assert vmlinux.typedefs(text) - {"__builtin_va_list___2"} == vmlinux.typedefs(
+        theirs
+    )
     assert vmlinux.constants(text) == vmlinux.constants(theirs)
 
 

@@ -209,7 +209,9 @@ def test_a_terminal_shows_progress_and_colors(
     assert "[1/2] bpf/trace.bpf.c\r" in text
     assert "\x1b[0;1;31merror: \x1b[0m" in text
     assert text.endswith("2 modules: 1 written, 0 up to date, 1 failed\r\n")
-    assert "\x1b[0;1;31m" not in on_terminal(build_environment, folder, {"NO_COLOR": "1"})
+    assert "\x1b[0;1;31m" not in on_terminal(
+        build_environment, folder, {"NO_COLOR": "1"}
+    )
 
 
 def on_terminal(where: Environment, folder: Path, environ: dict[str, str]) -> str:
@@ -296,7 +298,9 @@ def test_targets_of_a_project(folder: Path, build_environment: Environment) -> N
 # -- C files ---------------------------------------------------------------------------
 
 
-def test_c_and_objects_in_one_call(folder: Path, build_environment: Environment) -> None:
+def test_c_and_objects_in_one_call(
+    folder: Path, build_environment: Environment
+) -> None:
     bpf = folder / "bpf"
     words = ("-m", "skelgen", "-I", "include", "trace.bpf.c", "--keep-object")
     done = build_environment.run(*words, cwd=bpf)
@@ -334,7 +338,9 @@ def test_the_module_does_not_depend_on_the_folder_of_the_call(
     assert str(tmp_path) not in made[0]
 
 
-def test_options_reach_the_compiler(folder: Path, build_environment: Environment) -> None:
+def test_options_reach_the_compiler(
+    folder: Path, build_environment: Environment
+) -> None:
     words = ("-D", "STEP=7", "-D", "X", "--cflag=-Wextra", "--cpu", "v2")
     (folder / "bpf/include/shared.h").write_text("")
     done = build(

@@ -138,7 +138,9 @@ def test_a_mistake_is_named_by_its_key(tmp_path, text, message):
 
 
 def test_broken_toml_names_the_file(tmp_path):
-    with pytest.raises(ConfigError, match=r"pyproject.toml: not valid TOML: Invalid value"):
+    with pytest.raises(
+        ConfigError, match=r"pyproject.toml: not valid TOML: Invalid value"
+    ):
         read(tmp_path, "[tool.skelgen]\nx =")
 
 

@@ -264,23 +264,19 @@ def test_types_of_stdint_are_those_of_clang(build):
     # not those of a machine of 32 bits, which is what glibc takes BPF for
     names = "int8 int16 int32 int64 uint64 intptr uintptr intmax int_least64"
     for name in names.split():
-        build(
-            f"""#include <stdint.h>
+        build(f"""#include <stdint.h>
             #define same(a, b) __builtin_types_compatible_p(a, b)
             _Static_assert(same({name}_t, __{name.upper()}_TYPE__), "{name}");
-            """
-        )
+            """)
 
 
 def test_core_read_alone_brings_the_helpers(build):
     # as libbpf's does since 1.2
-    facts = build(
-        """#include "mini_vmlinux.h"
+    facts = build("""#include "mini_vmlinux.h"
         #include <bpf/bpf_core_read.h>
         static __always_inline __u64 now(void) { return bpf_ktime_get_ns(); }
         SEC("tc") int prog(void *ctx) { return now(); }
-        """
-    )
+        """)
     assert "tc" in facts.code
 
 

@@ -237,7 +237,9 @@ def test_other_projects_cost_nothing_and_never_fail(
 
 
 @pytest.mark.parametrize("text", ["[tool.skelgen]\nx =", "[tool.skelgen]\nx = 1\n"])
-def test_a_broken_table_is_no_error_before_it_is_used(tmp_path: Path, text: str) -> None:
+def test_a_broken_table_is_no_error_before_it_is_used(
+    tmp_path: Path, text: str
+) -> None:
     (tmp_path / "pyproject.toml").write_text(text)
     command = [sys.executable, "-c", FINALIZE, tmp_path]
     assert projects.run(command, tmp_path, {}).stdout.endswith("] True\n")

@@ -69,7 +69,9 @@ def new_environment(folder: Path, wheels: Path, *extra: str) -> Environment:
     """Make one with skelgen in it; ``extra`` are further folders of packages."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     environment = Environment(folder, wheels)
-    paths = environment.well(folder, "-c", "import site; print(*site.getsitepackages())")
+    paths = environment.well(
+        folder, "-c", "import site; print(*site.getsitepackages())"
+    )
     (Path(paths.split()[0]) / "extra.pth").write_text("\n".join(extra))
     (wheel,) = wheels.glob("skelgen-*.whl")
     pip(environment, folder, "install", "--no-deps", str(wheel))
@@ -141,9 +143,7 @@ def made(
     words = ("-m", "skelgen", "init", name, "--kind", kind, "--backend", backend)
     environment.well(work, *words)
     folder = work / name
-    pip(
-        environment, folder, "install", "--no-deps", "--no-build-isolation", "-e", "."
-    )
+    pip(environment, folder, "install", "--no-deps", "--no-build-isolation", "-e", ".")
     return Made(folder, package, arguments, environment)
 
 
@@ -173,7 +173,9 @@ def test_git_sees_only_what_init_made(made: Made) -> None:
 
 def test_its_own_test(made: Made) -> None:
     privilege.require_privilege()
-    output = made.environment.well(made.folder, "-m", "pytest", "-p", "no:cacheprovider")
+    output = made.environment.well(
+        made.folder, "-m", "pytest", "-p", "no:cacheprovider"
+    )
     assert " passed" in output
     assert "skipped" not in output
 
@@ -229,7 +231,11 @@ def test_from_sdist_to_a_wheel_that_needs_no_compiler(made: Made, tmp_path) -> N
     pip(clean, tmp_path, "install", "--no-deps", str(wheel))
     command = str(clean.folder / "bin" / made.folder.name)
     done = subprocess.run(
-        [command, "--help"], env={"PATH": ""}, capture_output=True, text=True, check=True
+        [command, "--help"],
+        env={"PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.startswith(f"usage: {made.folder.name} ")
     if privilege.missing_privilege() is None:

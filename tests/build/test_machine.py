@@ -180,8 +180,10 @@ def test_an_error_in_c_for_another_architecture(tmp_path: Path) -> None:
     with pytest.raises(CompileError) as caught:
         make(tmp_path, DEPENDS["defined in the C"], "aarch64")
     assert caught.value.__notes__ == [
-        ("the program defines __TARGET_ARCH_x86, and the target is aarch64; leave that to"
-        " skelgen, which defines what the target needs")
+        (
+            "the program defines __TARGET_ARCH_x86, and the target is aarch64; leave that to"
+            " skelgen, which defines what the target needs"
+        )
     ]
 
 

@@ -183,7 +183,9 @@ def test_a_folder_that_cannot_be_written_to(
     drop: tuple[str | Path, ...] = ()
     if os.geteuid() == 0:
         if setpriv is None:
-            pytest.skip("setpriv, with which root gives up CAP_DAC_OVERRIDE, is missing")
+            pytest.skip(
+                "setpriv, with which root gives up CAP_DAC_OVERRIDE, is missing"
+            )
         drop = (setpriv, "--bounding-set=-dac_override", "--inh-caps=-dac_override")
     table = TABLE.replace("mytool.trace", "mytool.bpf.trace")
     folder = projects.make(tmp_path / "it", "setuptools", table)

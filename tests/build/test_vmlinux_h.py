@@ -231,8 +231,10 @@ def test_a_mistyped_member_of_the_kernels(tmp_path: Path, kernel: Path) -> None:
     assert kernel.exists()
     text = "#include <vmlinux.h>\nint f(struct task_struct *t) { return t->abzent; }\n"
     assert notes(failure(tmp_path, text)) == [
-        ("struct task_struct of this kernel has no member 'abzent' either;"
-        " did you mean 'absent'?")
+        (
+            "struct task_struct of this kernel has no member 'abzent' either;"
+            " did you mean 'absent'?"
+        )
     ]
 
 
@@ -255,8 +257,10 @@ def test_a_macro_is_in_no_vmlinux_h(
     monkeypatch.setattr(clang, "find_compiler", lambda: compiler)
     text = "#include <vmlinux.h>\nint f(void) { return ETH_P_IP; }\n"
     assert notes(failure(tmp_path, text)) == [
-        ("ETH_P_IP is a macro of <linux/if_ether.h>, and no vmlinux.h has macros; #define"
-        " it in the program")
+        (
+            "ETH_P_IP is a macro of <linux/if_ether.h>, and no vmlinux.h has macros; #define"
+            " it in the program"
+        )
     ]
 
 

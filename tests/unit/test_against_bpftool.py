@@ -20,6 +20,10 @@ TOO_OLD = {
     "sections_bss": "likewise",
     "sections_resized": "likewise",
 }
+REFUSED = {
+    "maps_inner_struct": "clang 14 left a struct out of BTF; DWARF, which bpftool does"
+    " not read, has its size",
+}
 # What it shows otherwise, and why.
 NO_LINK_SECTIONS = {
     "life": ("life",),
@@ -110,4 +114,9 @@ def test_maps_programs_and_globals(bpf_source: sources.Source, tmp_path: Path) -
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name)
 def test_other_compilers(path: Path, tmp_path: Path) -> None:
-    compare(path, path.name.partition(".")[0], tmp_path)
+    name = path.name.partition(".")[0]
+    if name in REFUSED:
+        with pytest.raises(bpftool.RefusedError, match="can't determine value size"):
+            bpftool.skeleton(path, name, tmp_path)
+    else:
+        compare(path, name, tmp_path)
