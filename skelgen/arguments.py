@@ -77,6 +77,22 @@ def wrong(name: str, wanted: str, value: object, whose: str = "") -> TypeError:
     return TypeError(f"{_of(whose)}{name} must be {wanted}, got {type(value).__name__}")
 
 
+def must_be(
+    cls: type | tuple[type, ...], value: object, name: str, wanted: str, whose: str = ""
+) -> None:
+    """Refuse what is of none of the classes; ``wanted`` is what they are called."""
+    if not isinstance(value, cls):
+        raise wrong(name, wanted, value, whose)
+
+
+def must_derive(
+    cls: type | tuple[type, ...], value: object, name: str, wanted: str, whose: str = ""
+) -> None:
+    """Refuse what is no class, or derives from none of the classes."""
+    if not isinstance(value, type) or not issubclass(value, cls):
+        raise wrong(name, wanted, value, whose)
+
+
 def shown(value: object) -> str:
     """Return a value for a message; a long one in part."""
     text = repr(value)
@@ -136,7 +152,7 @@ def numbers(
     ]
 
 
-def sequence(values: object, name: str, whose: str = "") -> list[Any]:
+def sequence(values: Any, name: str, whose: str = "") -> list[Any]:
     """Return what is in a sequence; text is none."""
     if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
         raise wrong(name, "a sequence", values, whose)
@@ -213,7 +229,9 @@ def checks_arguments(function: F) -> F:
                 tests = _tests(function, names)
             whose = ""
             if names and names[0] in {"self", "cls"}:
-                whose = getattr(args[0], "what", "") if names[0] == "self" else ""
+                whose = (
+                    getattr(next(iter(args)), "what", "") if names[0] == "self" else ""
+                )
                 if not isinstance(whose, str):
                     whose = ""
             for name, value in (*zip(positional, args, strict=False), *kwargs.items()):

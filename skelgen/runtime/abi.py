@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from skelgen.arguments import must_be
 from skelgen.arguments import number as number_in
-from skelgen.arguments import wrong
 from skelgen.runtime.errors import AbiError, BpfError
 from skelgen.typed import TYPE_CHECKING
 
@@ -37,8 +37,7 @@ def decode(text: str, *, size: int) -> bytes:
 
     Raises ``ImportError`` when the module was changed since it was generated.
     """
-    if not isinstance(text, (str, bytes)):
-        raise wrong("text", "str", text)
+    must_be((str, bytes), text, "text", "str")
     from binascii import Error, a2b_base64  # noqa: PLC0415 - when it is opened
 
     try:

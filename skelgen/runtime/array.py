@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from skelgen.arguments import SIZE, number, shown, wrong
+from skelgen.arguments import SIZE, must_be, number, shown, wrong
 from skelgen.runtime.codec import Codec, Copied, Slot, checked, scalar
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.once import one_each
@@ -324,6 +324,5 @@ def array(codec: ArrayCodec[E], length: int) -> ArrayCodec[Array[E]]: ...
 def array(codec: Codec[E], length: int) -> ArrayCodec[E]: ...
 def array(codec: Codec[Any], length: int) -> ArrayCodec[Any]:
     """Return the codec of an array of ``length`` elements."""
-    if not isinstance(codec, Codec):
-        raise wrong("codec", "a codec, like rt.U32", codec)
+    must_be(Codec, codec, "codec", "a codec, like rt.U32")
     return _array_codec(codec, number(length, "length", SIZE))

@@ -18,7 +18,7 @@ import ctypes
 import struct as _struct
 import sys
 
-from skelgen.arguments import SIZE, number, wrong
+from skelgen.arguments import SIZE, must_be, number
 from skelgen.runtime.codec_base import (
     Codec,
     Copied,
@@ -421,10 +421,8 @@ def enum(cls: type[IntEnum], codec: IntCodec) -> EnumCodec:
 
     Any integer in range is accepted; one that has no name is read as plain ``int``.
     """
-    if not isinstance(cls, type):
-        raise wrong("cls", "an enumeration", cls)
-    if not isinstance(codec, IntCodec):
-        raise wrong("codec", "the codec of an integer", codec)
+    must_be(type, cls, "cls", "an enumeration")
+    must_be(IntCodec, codec, "codec", "the codec of an integer")
     return EnumCodec(cls, codec)
 
 

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from itertools import repeat
 
-from skelgen.arguments import checks_arguments, wrong
+from skelgen.arguments import checks_arguments, must_be
 from skelgen.model.enums import MapType
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.maps.base import Map
@@ -258,8 +258,7 @@ def poll(
     """
     these = tuple(rings)
     for ring in these:
-        if not isinstance(ring, RingBuf):
-            raise wrong("rings", "ring buffers", ring)
+        must_be(RingBuf, ring, "rings", "ring buffers")
         ring._open()
     if timeout is not None and timeout <= 0:
         return _tagged(_turns([(ring, ring._open().produced()) for ring in these]))

@@ -65,7 +65,7 @@ from __future__ import annotations
 
 import ctypes
 
-from skelgen.arguments import wrong
+from skelgen.arguments import must_derive, wrong
 from skelgen.runtime.array import LiveSlot, begin, codec_of
 from skelgen.runtime.codec import Codec, Copied, Slot, checked
 from skelgen.runtime.forks import Lock
@@ -331,8 +331,7 @@ class StructCodec(Codec[S], Generic[S]):
 
 def struct(cls: type[S]) -> StructCodec[S]:
     """Return the codec of a struct or union."""
-    if not isinstance(cls, type) or not issubclass(cls, _Checked):
-        raise wrong("cls", "a class of a struct or union", cls)
+    must_derive(_Checked, cls, "cls", "a class of a struct or union")
     return cls.__make_codec__()
 
 
@@ -346,8 +345,9 @@ def check_layout(
     wrong.
     """
     described: Any = cls
-    if not isinstance(cls, type) or not hasattr(cls, "_fields_"):
-        raise wrong("cls", "a class of a struct or union", cls)
+    must_derive(_Checked, cls, "cls", "a class of a struct or union")
+    if not hasattr(cls, "_fields_"):
+        raise wrong("cls", "a class with members", cls)
     names = [name for name, *_ in described._fields_ if name.isidentifier()]
     found = tuple(getattr(cls, name).offset for name in names)
     if found != offsets or ctypes.sizeof(cls) != size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from types import MappingProxyType
 
-from skelgen.arguments import checks_arguments, shown, wrong
+from skelgen.arguments import checks_arguments, must_derive, shown
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec
 from skelgen.plain import plain
@@ -194,8 +194,7 @@ class StructOpsMap(Map):
 
     def shadow(self, cls: type[S]) -> S:
         """Return the variable as a generated class, whose members are its own."""
-        if not isinstance(cls, type) or not issubclass(cls, ctypes.Structure):
-            raise wrong("cls", "a class of a struct", cls, self.what)
+        must_derive(ctypes.Structure, cls, "cls", "a class of a struct", self.what)
         size = ctypes.sizeof(cls)
         if size != len(self._image):
             raise TypeError(

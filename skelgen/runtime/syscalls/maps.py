@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import struct
 
-from skelgen.arguments import FD, Layout, name_bytes, number, readable, wrong
+from skelgen.arguments import FD, Layout, must_be, name_bytes, number, readable
 from skelgen.model.enums import Command
 from skelgen.plain import plain
 from skelgen.runtime.syscalls.seam import (
@@ -146,8 +146,8 @@ def _check_element(
     """Refuse a key or value that the kernel would read or write past."""
     if sizes is None:
         sizes = copy_sizes(fd, what=what)
-    elif not isinstance(sizes, CopySizes):
-        raise wrong("sizes", "CopySizes", sizes, what)
+    else:
+        must_be(CopySizes, sizes, "sizes", "CopySizes", what)
     if key is not None:
         check_room(what, "key", _bytes(key, "key"), sizes.key)
     if value is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 
-from skelgen.arguments import Layout, number, shown, wrong
+from skelgen.arguments import Layout, must_be, number, shown
 from skelgen.model.enums import Command
 from skelgen.record import Record
 from skelgen.runtime import diagnose
@@ -97,8 +97,7 @@ def obj_get(
 
 
 def _kind(commands: dict[str, Command], kind: str) -> Command:
-    if not isinstance(kind, str):
-        raise wrong("kind", "str", kind)
+    must_be(str, kind, "kind", "str")
     if kind not in commands:
         raise ValueError(
             f"kind must be one of {', '.join(commands)}, got {shown(kind)}"
