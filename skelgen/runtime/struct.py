@@ -147,7 +147,6 @@ class _Checked:
     """What structs and unions share; stands before ctypes' class."""
 
     __slots__ = ()
-    __owner__ = None
 
     def __init__(self, /, **members: Any) -> None:
         super().__init__()
@@ -209,6 +208,8 @@ class Struct(_Checked, _Structure):
     elements whose keys differ in padding are two. ``bytes()`` is its memory.
     """
 
+    __slots__ = ("__owner__",)  # a dict for each value would take longer than its copy
+
     if TYPE_CHECKING:
 
         def __init__(self, **members: Any) -> None: ...
@@ -229,7 +230,7 @@ class Struct(_Checked, _Structure):
 
 def _is_key(value: Any) -> bool:
     """Whether a struct was read from a map, as the key of an element."""
-    owner = value.__owner__
+    owner = getattr(value, "__owner__", None)
     return isinstance(owner, Copied) and owner.key
 
 
@@ -241,6 +242,8 @@ def _hashable(value: Any) -> Any:
 
 class Union(_Checked, _Union):
     """A C union: like :class:`Struct`, but equal only if all of its memory is."""
+
+    __slots__ = ("__owner__",)
 
     if TYPE_CHECKING:
 
@@ -256,6 +259,8 @@ class Union(_Checked, _Union):
 
 
 S = TypeVar("S", bound=Struct | Union)
+
+_set: Final = object.__setattr__
 
 
 class StructCodec(Codec[S], Generic[S]):
@@ -285,8 +290,17 @@ class StructCodec(Codec[S], Generic[S]):
         """Return the value at an offset of a buffer."""
         value: S = self.ctype.from_buffer_copy(buffer, offset)
         if self._owner is not None:
-            object.__setattr__(value, "__owner__", self._owner)
+            _set(value, "__owner__", self._owner)
         return value
+
+    def unpack_all(self, buffer: ReadableBuffer, count: int) -> list[S]:
+        """Return the first ``count`` values of a buffer."""
+        read, size, owner = self.ctype.from_buffer_copy, self.size, self._owner
+        values: list[S] = [read(buffer, i * size) for i in range(count)]
+        if owner is not None:
+            for value in values:
+                _set(value, "__owner__", owner)
+        return values
 
     def live(self, memory: WriteableBuffer, offset: int = 0) -> Slot[Any]:
         """Return a slot over the memory; what is read from it is a view."""
