@@ -1,6 +1,6 @@
 """What is in an object, for people and for machines: ``skelgen inspect``."""
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from skelgen.btf.decl import declaration, type_name
 from skelgen.btf.errors import BtfParseError
@@ -10,7 +10,7 @@ from skelgen.codegen.text import count, doc
 from skelgen.errors import BtfError
 from skelgen.model import attach
 from skelgen.model.enums import AttachType, MapType, ProgType
-from skelgen.model.linked import Linked, Linker
+from skelgen.model.linked import called_by
 from skelgen.model.spec import (
     DataSpec,
     ExternKind,
@@ -20,12 +20,15 @@ from skelgen.model.spec import (
     Pinning,
     ProgramSpec,
     StructOpsSpec,
+    SubprogramSpec,
 )
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
 Table: TypeAlias = "dict[str, Json]"
 
 _STATIC = 0
+_MAX_STEPS = 500_000
+"""Functions that may be looked at to count the instructions of all programs."""
 
 
 def report(spec: ObjectSpec) -> Table:
@@ -40,7 +43,7 @@ class _Report:
     def __init__(self, spec: ObjectSpec) -> None:
         self.spec = spec
         self.btf = Btf(spec.view(spec.btf)) if spec.btf else None
-        self.linker = Linker(spec)
+        self.whole_sizes = _Sizes(spec)
 
     def whole(self) -> Table:
         spec = self.spec
@@ -77,7 +80,7 @@ class _Report:
         }
 
     def program(self, spec: ProgramSpec) -> Table:
-        linked = self.linker.link(spec)
+        size = self.whole_sizes.of(spec)
         return {
             "name": spec.name,
             "section": spec.section,
@@ -97,8 +100,8 @@ class _Report:
             },
             "flags": spec.flags,
             "autoload": spec.autoload,
-            "instructions": len(linked),
-            "core_relocations": len(linked.core_relos) // 16,
+            "instructions": None if size is None else size.insns,
+            "core_relocations": None if size is None else size.relos,
         }
 
     def section(self, spec: DataSpec) -> Table:
@@ -149,6 +152,67 @@ class _Report:
         return type_name(self.btf, type_id) if self.btf and type_id else None
 
 
+class _Size(NamedTuple):
+    """How large functions are."""
+
+    insns: int
+    """Instructions."""
+    relos: int
+    """CO-RE relocations."""
+
+
+def _size(function: ProgramSpec | SubprogramSpec) -> _Size:
+    """Return the size of a function alone."""
+    relos = function.core_relos
+    return _Size(function.insns.size // 8, relos.size // 16 if relos else 0)
+
+
+class _Sizes:
+    """How large programs are with the subprograms that they reach.
+
+    Programs that call the same subprograms share the count, and all of them together
+    are given so many steps: a small file can have a million functions, each of which
+    reaches all others.
+    """
+
+    def __init__(self, spec: ObjectSpec) -> None:
+        self._subprograms = {sub.name: sub for sub in spec.subprograms}
+        self._known: dict[frozenset[str], _Size] = {}
+        self._calls: dict[str, frozenset[str]] = {}
+        self._steps = 0
+
+    def of(self, program: ProgramSpec) -> _Size | None:
+        """Return the size of a program; None where counting takes too long."""
+        first = called_by(program)
+        if program.exception_callback:
+            first |= {program.exception_callback}
+        rest = self._known.get(first)
+        if rest is None:
+            if self._steps > _MAX_STEPS:
+                return None
+            rest = self._known[first] = self._reached(first)
+        own = _size(program)
+        return _Size(own.insns + rest.insns, own.relos + rest.relos)
+
+    def _reached(self, first: frozenset[str]) -> _Size:
+        """Return the size of some subprograms and all that they reach, once each."""
+        insns = relos = 0
+        found = set(first)
+        waiting = list(first)
+        while waiting:
+            self._steps += 1
+            name = waiting.pop()
+            size = _size(self._subprograms[name])
+            insns += size.insns
+            relos += size.relos
+            calls = self._calls.get(name)
+            if calls is None:
+                calls = self._calls[name] = called_by(self._subprograms[name])
+            waiting += calls - found
+            found |= calls
+        return _Size(insns, relos)
+
+
 def _has_attach_type(spec: ProgramSpec) -> bool:
     """Tell whether attach type 0 (CGROUP_INET_INGRESS) is meant, or nothing."""
     return spec.type == ProgType.CGROUP_SKB
@@ -172,8 +236,8 @@ def as_text(spec: ObjectSpec) -> str:
     facts.append(f"{spec.btf.size} bytes of BTF" if spec.btf else "no BTF")
     parts = [f"{doc(spec.source)}: {', '.join(facts)}"]
     parts += _block("maps", [_map_row(map_) for map_ in _tables(table["maps"])])
-    linker = Linker(spec)
-    programs = [_program_row(linker.link(program)) for program in spec.programs]
+    sizes = [row["instructions"] for row in _tables(table["programs"])]
+    programs = [*map(_program_row, spec.programs, sizes)]
     parts += _block("programs", programs)
     for section in _tables(table["data"]):
         title = f"{section['section']}, {_count(section['size'], 'byte')}"
@@ -245,10 +309,11 @@ def _map_row(row: Table) -> tuple[str, ...]:
     return str(row["name"]), kind, holds, _count(row["max_entries"], unit), *more
 
 
-def _program_row(linked: Linked) -> tuple[str, ...]:
-    spec = linked.program
+def _program_row(spec: ProgramSpec, insns: Json) -> tuple[str, ...]:
     type_ = _name(ProgType, spec.type)
-    size = count(len(linked), "instruction")
+    size = _count(_size(spec).insns if insns is None else insns, "instruction")
+    if insns is None:
+        size += " and its subprograms'"
     section = f'SEC("{spec.section}")'
     target = _target(spec.attach)
     load = "" if spec.autoload else "not loaded by itself"

@@ -19,10 +19,9 @@ from skelgen.model.spec import (
     SubprogramSpec,
 )
 
-MAX_RELOCS = 2 * MAX_INSNS
-"""Relocations of all functions. Aliases have each their own in a module, so that a
-small file could otherwise ask for gigabytes; the largest objects in use have 0.1
-million."""
+MAX_REPEATED = 100_000
+"""Relocations that aliases have once more. Each has its own in a module, so that a
+small file could otherwise ask for gigabytes and minutes; objects in use have none."""
 
 _Records: TypeAlias = tuple[Span | None, Span | None, Span | None]
 
@@ -45,8 +44,8 @@ class Describer:
             tuple[int, int],
             tuple[Span, tuple[Reloc, ...], _Records],
         ] = {}
-        self._written = 0
-        """Relocations of all functions so far."""
+        self._repeated = 0
+        """Relocations that were described before, of another name, so far."""
         self._entries = 0
         """Entries of all jump tables so far."""
 
@@ -86,10 +85,12 @@ class Describer:
                 tuple(self._relocs(function)),
                 self._add_records(function),
             )
-        self._written += len(found[1])
-        if self._written > MAX_RELOCS:
+            return found
+        self._repeated += len(found[1])
+        if self._repeated > MAX_REPEATED:
             raise function.fault(
-                f"functions with more than {MAX_RELOCS} relocations are not supported"
+                f"aliases of functions with more than {MAX_REPEATED} relocations in"
+                " all are not supported"
             )
         return found
 

@@ -186,3 +186,8 @@ def _referred(function: Function) -> Iterator[str]:
     for reloc in function.relocs:
         if isinstance(reloc, SubprogramRef):
             yield reloc.subprogram
+
+
+def called_by(function: Function) -> frozenset[str]:
+    """Return the names of the subprograms that a function refers to."""
+    return frozenset(_referred(function))

@@ -14,7 +14,7 @@ from skelgen.model import attach
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import helper_name
 from skelgen.model.linked import Linker
-from skelgen.model.spec import ExternKind, KfuncCall
+from skelgen.model.spec import ExternKind, ExternLoad, KfuncCall
 from skelgen.record import Record
 from skelgen.runtime import features, kconfig
 from skelgen.runtime.attach_btf import find_target
@@ -177,15 +177,10 @@ class _Needs:
     # -- externs and CO-RE -----------------------------------------------------
 
     def _externs(self) -> Iterator[Need]:
+        users_of = self._users_of_externs()
         for extern in self._spec.externs:
-            users = tuple(
-                program.name
-                for program in self._programs
-                if any(
-                    getattr(reloc, "extern", None) == extern.name
-                    for reloc in self._linked[program.name].relocs
-                )
-            )
+            is_called_by = users_of.get(extern.name, {})
+            users = tuple(is_called_by)
             without = "it is weak" if extern.weak else ""
             if extern.kind is ExternKind.KCONFIG:
                 answer = self._config(extern)
@@ -196,8 +191,21 @@ class _Needs:
                 yield Need("kernel symbol", extern.name, users, answer, without)
                 continue
             if answer:
-                answer = self._callable(extern.name) or answer
+                answer = self._callable(extern.name, is_called_by) or answer
             yield Need("kernel function", extern.name, users, answer, without)
+
+    def _users_of_externs(self) -> dict[str, dict[str, bool]]:
+        """Return by extern which programs refer to it, and whether they call it."""
+        users: dict[str, dict[str, bool]] = {}
+        for program in self._programs:
+            for placed in self._linked[program.name].functions:
+                for reloc in placed.function.relocs:
+                    if isinstance(reloc, KfuncCall):
+                        users.setdefault(reloc.extern, {})[program.name] = True
+                    elif isinstance(reloc, ExternLoad):
+                        of_it = users.setdefault(reloc.extern, {})
+                        of_it.setdefault(program.name, False)
+        return users
 
     def _config(self, extern: ExternSpec) -> Answer:
         given = self._obj._parts.options.kconfig  # noqa: SLF001 - see above
@@ -208,14 +216,11 @@ class _Needs:
         alone = self._spec._replace(externs=(extern._replace(weak=False),))
         return _raises(partial(resolve, alone, self._types))
 
-    def _callable(self, name: str) -> Answer | None:
+    def _callable(self, name: str, is_called_by: dict[str, bool]) -> Answer | None:
         """Return the first no of the programs that call a kfunc."""
         bare = name.partition("___")[0]
         for program in self._programs:
-            if any(
-                isinstance(reloc, KfuncCall) and reloc.extern == name
-                for reloc in self._linked[program.name].relocs
-            ):
+            if is_called_by.get(program.name):
                 answer = features.kfunc(bare, program.type)
                 if answer.supported is False:
                     return answer

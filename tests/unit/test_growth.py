@@ -263,6 +263,61 @@ def maps(count: int) -> bytes:
     return made.elf.bytes()
 
 
+def calls_down_a_chain(count: int) -> bytes:
+    """Programs that all reach as many subprograms, each of which calls the next."""
+    made = _Object()
+    code = ASM.call() + ASM.mov(0, 0) + ASM.exit()
+    text = made.elf.code(".text", code * count)
+    section = made.elf.code("socket", code * count)
+    functions: list[int] = []
+    for number in range(count):
+        functions.append(made.elf.function(f"s{number}", text, 24 * number, 24))
+        made.elf.function(f"run{number}", section, 24 * number, 24)
+        made.btf.add_func(f"s{number}", made.proto)
+        made.btf.add_func(f"run{number}", made.proto)
+    following = [*functions[1:], functions[0]]
+    made.elf.relocate(text, [(24 * n, to) for n, to in enumerate(following)])
+    made.elf.relocate(section, [(24 * n, functions[0]) for n in range(count)])
+    return made.bytes()
+
+
+def calls_of_all(count: int) -> bytes:
+    """Calls, by twenty programs, of as many subprograms."""
+    made = _Object()
+    end = ASM.mov(0, 0) + ASM.exit()
+    text = made.elf.code(".text", end * count)
+    code = ASM.call() * count + end
+    section = made.elf.code("socket", code * 20)
+    functions: list[int] = []
+    for number in range(count):
+        functions.append(made.elf.function(f"s{number}", text, 16 * number, 16))
+        made.btf.add_func(f"s{number}", made.proto)
+    places: list[tuple[int, int]] = []
+    for number in range(20):
+        start = len(code) * number
+        made.elf.function(f"run{number}", section, start, len(code))
+        made.btf.add_func(f"run{number}", made.proto)
+        places += [(start + 8 * n, to) for n, to in enumerate(functions)]
+    made.elf.relocate(section, places)
+    return made.bytes()
+
+
+def aliases(count: int) -> bytes:
+    """Names of one subprogram, each of which is called."""
+    made = _Object()
+    end = ASM.mov(0, 0) + ASM.exit()
+    text = made.elf.code(".text", end)
+    section = made.elf.code("socket", ASM.call() * count + end)
+    made.elf.function("run", section, 0, 8 * count + 16)
+    made.btf.add_func("run", made.proto)
+    places: list[tuple[int, int]] = []
+    for number in range(count):
+        places.append((8 * number, made.elf.function(f"s{number}", text, 0, 16)))
+        made.btf.add_func(f"s{number}", made.proto)
+    made.elf.relocate(section, places)
+    return made.bytes()
+
+
 DIMENSIONS: dict[Callable[[int], bytes], int] = {
     types: 25,
     name_length: 100,
@@ -277,6 +332,9 @@ DIMENSIONS: dict[Callable[[int], bytes], int] = {
     sections: 25,
     symbols: 25,
     maps: 25,
+    calls_down_a_chain: 25,
+    calls_of_all: 25,
+    aliases: 50,
 }
 """What an object can have much of, and how much of it is measured first."""
 
