@@ -58,15 +58,15 @@ class Seen:
 
     def watch(self) -> None:
         """See every object that the runtime makes in this process from now on."""
-        real = seam._syscall
+        real: Any = seam._making
 
-        def syscall(nr: int, command: int, *rest: int) -> int:
-            result: int = real(nr, command, *rest)
-            if nr == numbers.NR_BPF and command in _MAKES and result >= 0:
-                self._add(_MAKES[command], result)
-            return result
+        def making(nr: int, command: int, *rest: int) -> Any:
+            made = real(nr, command, *rest)
+            if nr == numbers.NR_BPF and command in _MAKES and made.value >= 0:
+                self._add(_MAKES[Command(command)], made.value)
+            return made
 
-        seam._syscall = syscall
+        seam._making = making  # type: ignore[misc, assignment] # below what tests replace
 
     def _add(self, kind: str, fd: int) -> None:
         if self._count == _MOST:

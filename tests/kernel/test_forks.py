@@ -12,14 +12,16 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import pytest
 
 import skelgen
+from skelgen.model.enums import MapType
 from skelgen.runtime import kconfig, syscalls
 from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
+from skelgen.runtime.syscalls import sizes
 from tests.harness import leaks, sources
 from tests.harness.generating import loaded
 from tests.harness.sources import ROOT
@@ -416,3 +418,44 @@ def test_load_by_a_signal_handler_in_the_middle_of_a_load(
     skel.load()
     assert "load() by a signal handler that interrupted load()" in told[0]
     skel.destroy()
+
+
+class Interrupt(BaseException):
+    """As ``KeyboardInterrupt``, which pytest takes for its own."""
+
+
+def test_an_interrupt_while_the_kernel_makes_something() -> None:
+    """Its handler raises right after the call, before anybody has the fd."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupt
+
+    cpus, interrupted = sizes.possible_cpus(), 0
+    before = signal.signal(signal.SIGALRM, interrupt)
+    fds = leaks.open_fds()
+    try:
+        for _ in range(50):
+            fd = 0
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.002)
+                fd = syscalls.map_create(  # takes long: it gives elements their memory
+                    type=MapType.PERCPU_HASH,
+                    key_size=4,
+                    value_size=8,
+                    max_entries=100_000 // cpus,
+                )
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Interrupt as error:
+                frames = traceback.extract_tb(error.__traceback__)
+                # the second is the check for leaks, around the call
+                interrupted += frames[-2].name in {"raw", "making"}
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            if fd:
+                os.close(fd)
+            if interrupted == 3:
+                break
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted == 3
+    assert leaks.open_fds() == fds

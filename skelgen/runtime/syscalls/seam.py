@@ -13,7 +13,12 @@ from skelgen.arguments import FD, encoded, number, readable, writable, wrong
 from skelgen.model.enums import Command
 from skelgen.runtime import syscalls as _package
 from skelgen.runtime.errors import BpfOSError, ClosedError, os_error
-from skelgen.runtime.syscalls.numbers import NR_BPF, NR_CLOSE, NR_FCNTL
+from skelgen.runtime.syscalls.numbers import (
+    NR_BPF,
+    NR_CLOSE,
+    NR_FCNTL,
+    NR_PERF_EVENT_OPEN,
+)
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +34,48 @@ _syscall: Final = _libc["syscall"]
 _syscall.restype = ctypes.c_long
 _syscall.argtypes = [ctypes.c_long] * 7
 
+
+class _Made(ctypes.c_long):
+    """What a call returned that makes an fd: closes it, unless it was taken out.
+
+    A signal that comes during the call is handled right after it, before anything can
+    be done with what it returned. Where the handler raises (``KeyboardInterrupt``),
+    nobody else has the fd.
+    """
+
+    __slots__ = ()
+
+    def __del__(
+        self, close: Callable[..., int] = _syscall, number: int = NR_CLOSE
+    ) -> None:
+        # the arguments are kept for the end of the interpreter
+        if self.value >= 0:
+            close(number, self.value, 0, 0, 0, 0, 0)
+
+
+# another view of the same function
+_making: Final = _libc["syscall"]
+_making.restype = _Made
+_making.argtypes = _syscall.argtypes
+
+_MAKE_FDS: Final = frozenset(
+    (
+        Command.MAP_CREATE,
+        Command.PROG_LOAD,
+        Command.OBJ_GET,
+        Command.PROG_GET_FD_BY_ID,
+        Command.MAP_GET_FD_BY_ID,
+        Command.RAW_TRACEPOINT_OPEN,
+        Command.BTF_LOAD,
+        Command.BTF_GET_FD_BY_ID,
+        Command.LINK_CREATE,
+        Command.LINK_GET_FD_BY_ID,
+        Command.ITER_CREATE,
+        Command.TOKEN_CREATE,
+    )
+)
+"""Commands that return a new fd."""
+
 _F_DUPFD_CLOEXEC: Final = 1030
 _WORD: Final = (-1 << 63, (1 << 64) - 1)
 
@@ -38,7 +85,13 @@ def raw(
 ) -> tuple[int, int]:
     """Do one system call; return its result and errno (0 when it succeeded)."""
     try:
-        result: int = _syscall(nr, a, b, c, d, e, f)
+        if nr == NR_PERF_EVENT_OPEN or (nr == NR_BPF and a in _MAKE_FDS):
+            made: _Made = _making(nr, a, b, c, d, e, f)
+            # no call between the two: no handler comes between them
+            result = made.value
+            made.value = -1
+        else:
+            result = _syscall(nr, a, b, c, d, e, f)
     except ctypes.ArgumentError:
         for name, value in zip("abcdef", (a, b, c, d, e, f), strict=True):
             number(value, name, _WORD)
@@ -286,8 +339,9 @@ class Fd:
         self.close()
 
     def __del__(self) -> None:
-        fd, self._fd = self._fd, -1
+        fd = getattr(self, "_fd", -1)  # the constructor may not have come that far
         if fd >= 0:
+            self._fd = -1
             try:  # noqa: SIM105 (contextlib is slow to import)
                 self._close(fd)
             except Exception:  # noqa: BLE001, S110 (nobody could catch it)
