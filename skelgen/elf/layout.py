@@ -7,6 +7,7 @@ Names decide, then type and flags; what nobody needs (DWARF, string tables,
 import struct
 
 from skelgen.elf.reader import (
+    SHF_ALLOC,
     SHF_EXECINSTR,
     SHT_NOBITS,
     SHT_PROGBITS,
@@ -59,6 +60,7 @@ class Layout:
         "relocations",
         "struct_ops",
         "text",
+        "unplaced",
     )
 
     def __init__(self) -> None:
@@ -81,6 +83,8 @@ class Layout:
         """Pairs of a relocation section and what it relocates."""
         self.pointers: list[tuple[Section, Section]] = []
         """The same of data sections, whose relocations nobody can do."""
+        self.unplaced: list[int] = []
+        """Numbers of sections that a program would have in memory, of no known name."""
 
 
 def survey(elf: ElfFile) -> Layout:
@@ -123,6 +127,8 @@ def _place(elf: ElfFile, layout: Layout, section: Section) -> None:
     elif section.type == SHT_NOBITS:
         if _named(name, ".bss") and section.size:
             layout.data.append((section, DataKind.BSS))
+        else:
+            _pass_over(layout, section)
     elif section.type == SHT_PROGBITS and section.size:
         _place_contents(layout, section)
 
@@ -163,6 +169,13 @@ def _place_contents(layout: Layout, section: Section) -> None:
         layout.data.append((section, DataKind.ARENA))
     elif name == ".jumptables":
         layout.jump_tables = _only(layout.jump_tables, section)
+    else:
+        _pass_over(layout, section)
+
+
+def _pass_over(layout: Layout, section: Section) -> None:
+    if section.flags & SHF_ALLOC and section.size:
+        layout.unplaced.append(section.number)
 
 
 def _place_relocations(elf: ElfFile, layout: Layout) -> None:

@@ -15,6 +15,7 @@ from skelgen.elf import (
     pointers,
     relocs,
     struct_ops,
+    unplaced,
 )
 from skelgen.elf import data as data_sections
 from skelgen.elf.layout import Layout, survey
@@ -108,7 +109,8 @@ def _read(data: bytes, name: str, source: str) -> Reading:
         image.add(btf.raw) if btf is not None else None,
         image.bytes(),
     )
-    return Reading(spec, pointers.collect(elf, layout), declared.odd)
+    odd = declared.odd + unplaced.collect(elf, layout)
+    return Reading(spec, pointers.collect(elf, layout), odd)
 
 
 def _size_from_dwarf(data: bytes, name: str) -> int:
