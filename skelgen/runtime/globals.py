@@ -6,7 +6,7 @@ from skelgen.arguments import SIZE, checks_arguments, number
 from skelgen.plain import plain
 from skelgen.runtime.codec import checked
 from skelgen.runtime.errors import BpfError
-from skelgen.runtime.listing import Listed, without_values
+from skelgen.runtime.listing import Live, without_values
 from skelgen.runtime.member import A, T, Variable
 from skelgen.runtime.section import Section
 from skelgen.typed import TYPE_CHECKING, overload
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ("DataSection", "Global", "Section")
 
 
-class DataSection(Listed):
+class DataSection(Live):
     """Base of the generated class of a data section; attributes are globals.
 
     Reading and writing act on the memory of the section: before load on what the

@@ -1,10 +1,13 @@
-"""What objects show of themselves: the names that TAB completes, and their text."""
+"""What objects show of themselves: the names that TAB completes, and their text.
+
+And that they are no values, to be copied.
+"""
 
 from skelgen.runtime.errors import BpfError, ClosedError
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import ClassVar
+    from typing import ClassVar, NoReturn, SupportsIndex
 
 
 class Listed:
@@ -29,7 +32,30 @@ class Listed:
         return sorted(n for n in names if n[0] != "_" and n not in internal)
 
 
-class Namespace(Listed):
+class Single:
+    """Base of what stands for something in the kernel, and is there once.
+
+    A copy would close what the first still uses; in another process, to which
+    ``multiprocessing`` pickles it, whatever has the same number there.
+    """
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: "SupportsIndex", /) -> "NoReturn":
+        raise TypeError(
+            f"{type(self).__name__}: stands for something in the kernel, and cannot be"
+            " copied or pickled; a forked child has it too, and another process opens"
+            " its own (with pins or reuse() for the same maps)"
+        )
+
+
+class Live(Listed, Single):
+    """Base of an object and its parts."""
+
+    __slots__ = ()
+
+
+class Namespace(Live):
     """Base of generated classes with an attribute a map, program or variable.
 
     The attributes have the names in C.

@@ -14,7 +14,7 @@ from skelgen.plain import plain
 from skelgen.runtime.entry import Entry
 from skelgen.runtime.errors import ClosedError, StateError
 from skelgen.runtime.forks import Lock, register
-from skelgen.runtime.listing import Listed
+from skelgen.runtime.listing import Live
 from skelgen.runtime.log import step
 from skelgen.runtime.parts import (
     Named,
@@ -59,7 +59,7 @@ class State(Enum):
     DESTROYED = "destroyed"
 
 
-class Object(Listed):
+class Object(Live):
     """A BPF object, from a generated module or a file: all that loading needs.
 
     ``name`` prefixes the kernel's names of data maps in place of the object's own.

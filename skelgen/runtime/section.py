@@ -17,7 +17,7 @@ from skelgen.model.spec import DataKind, DataSpec
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, ClosedError, StateError, os_error
-from skelgen.runtime.listing import Listed
+from skelgen.runtime.listing import Live
 from skelgen.runtime.log import debug
 from skelgen.typed import TYPE_CHECKING
 
@@ -72,7 +72,7 @@ class SectionMemory(mmap.mmap):
             syscalls.map_update(self.fd, _KEY, value, what=self.what)
 
 
-class Section(Listed):
+class Section(Live):
     """A data section of an object: ``.data``, ``.rodata``, ``.bss``, ``.kconfig``."""
 
     __slots__ = ("_btf", "_loaded", "_memory", "_size", "_tail", "slots", "spec")

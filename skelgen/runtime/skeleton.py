@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skelgen.runtime.errors import ClosedError
 from skelgen.runtime.links.base import Link
-from skelgen.runtime.listing import Listed, Namespace, part_names
+from skelgen.runtime.listing import Live, Namespace, part_names
 from skelgen.runtime.object import Object, State
 from skelgen.runtime.undo import Undo, raise_first
 from skelgen.typed import TYPE_CHECKING
@@ -58,7 +58,7 @@ def _attached(links: Links | None) -> list[tuple[str, Link]]:
     return [(name, link) for name, link in found if link is not None]
 
 
-class Skeleton(Listed):
+class Skeleton(Live):
     """A BPF object with a life: open, prepare, load, attach, detach, destroy.
 
     ``prepare`` is the first part of ``load``, for those who fill maps in between. A

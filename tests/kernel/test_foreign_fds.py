@@ -1,6 +1,8 @@
 """File descriptors that users give, or take away behind an object's back."""
 
+import copy
 import os
+import pickle
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import skelgen
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, StateError
+from skelgen.runtime.links.base import Link
 from tests.harness import sources
 from tests.harness.generating import loaded
 
@@ -72,3 +75,19 @@ def test_a_map_to_reuse_that_is_another_by_the_time_of_load(module: ModuleType) 
     skel.destroy()
     syscalls.close(fd)
     syscalls.close(other)
+
+
+def test_what_is_in_the_kernel_is_not_copied(module: ModuleType) -> None:
+    """A copy would close fds that are others' by then, also in another process."""
+    with module.Forked.open_and_load() as skel:
+        with syscalls.Fd(syscalls.dup(skel.maps.seen.fd())) as fd:
+            every: tuple[object, ...] = (
+                *(skel, skel.maps, skel.maps.seen, skel.maps.rb, skel.maps.seen.handle),
+                *(skel.progs.send_number, skel.bss, skel.links, skel.object),
+                *(skel.object.section(".bss"), fd, Link(fd.detach())),
+            )
+            for thing in every:
+                for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+                    with pytest.raises(TypeError, match="cannot be copied or pickled"):
+                        copied(thing)
+        skel.maps.seen[1] = 1

@@ -9,7 +9,7 @@ from skelgen.arguments import checks_arguments
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
-from skelgen.runtime.listing import Listed
+from skelgen.runtime.listing import Live
 from skelgen.runtime.log import debug
 from skelgen.runtime.pins import checked_path, remove
 from skelgen.typed import TYPE_CHECKING
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CANNOT_DETACH: Final = frozenset((errno.EOPNOTSUPP, errno.EINVAL))
 
 
-class Link(Listed):
+class Link(Live):
     """A program that is attached: a BPF link, which lasts as long as its fd.
 
     Close it with :meth:`destroy`, as a context manager, or by dropping it. The

@@ -7,7 +7,7 @@ from skelgen.model.enums import MapType
 from skelgen.plain import plain
 from skelgen.runtime.codec import U32, U64, checked
 from skelgen.runtime.errors import StateError
-from skelgen.runtime.listing import Listed
+from skelgen.runtime.listing import Live
 from skelgen.typed import TYPE_CHECKING, Generic, Protocol, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Definition(Protocol):
         """Return the fd of the map to use in place of a new one."""
 
 
-class Defined(Listed):
+class Defined(Live):
     """What has the definition of a map: its handle, and the families over it."""
 
     __slots__ = ()

@@ -20,7 +20,7 @@ from skelgen.runtime.errors import (
     ClosedError,
     StateError,
 )
-from skelgen.runtime.listing import Listed
+from skelgen.runtime.listing import Live
 from skelgen.runtime.programs.setting import AutoAttach, LogSize, Name, Setting
 from skelgen.runtime.used_fd import UsedFd
 from skelgen.typed import TYPE_CHECKING
@@ -83,7 +83,7 @@ _LEAST_PACKET: Final[dict[int, int]] = dict.fromkeys(
 _PACKET_HEADROOM: Final = 256  # XDP_PACKET_HEADROOM: how far a packet can grow
 
 
-class Program(Listed):
+class Program(Live):
     """A BPF program of an object, before and after it is loaded.
 
     Before load it can be changed; then assigning to its settings raises StateError.

@@ -13,6 +13,7 @@ from skelgen.arguments import FD, encoded, number, readable, writable, wrong
 from skelgen.model.enums import Command
 from skelgen.runtime import syscalls as _package
 from skelgen.runtime.errors import BpfOSError, ClosedError, os_error
+from skelgen.runtime.listing import Single
 from skelgen.runtime.syscalls.numbers import (
     NR_BPF,
     NR_CLOSE,
@@ -298,7 +299,7 @@ def close(fd: int) -> None:
         fail("close", error, f"fd {fd}")
 
 
-class Fd:
+class Fd(Single):
     """The one owner of a file descriptor, closed when it is not used any more."""
 
     __slots__ = ("_close", "_fd")
