@@ -11,10 +11,12 @@ from typing import NamedTuple, TypeVar
 from skelgen.build import btf_dump, machine
 from skelgen.build.compile import Compiled, compile_c
 from skelgen.build.files import (
+    changed,
     check_output,
     current,
     is_folder,
     is_stream,
+    make_folder,
     read_source,
     write,
 )
@@ -23,6 +25,7 @@ from skelgen.build.record import Record, made_by
 from skelgen.clang import CompileOptions
 from skelgen.codegen.text import doc
 from skelgen.errors import ConfigError, SkelgenError
+from skelgen.plain import plain
 from skelgen.targets import Target, this_machine
 
 T = TypeVar("T")
@@ -215,8 +218,8 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
     path = str(job.path)
     if not job.is_c:
         check_output(job.output, (job.path,))
+        started = changed(job.path)
         data = read_source(job.path)
-        started = job.path.stat().st_mtime_ns
         made = generate_images((Image(data),), job.source.name, path, job.options)
         said = made.warnings + made.notes
         return Made(made.text, (job.path,), started, (), said)
@@ -296,12 +299,7 @@ def _record(job: Job) -> Record | None:
 
 def _write(job: Job, text: str) -> None:
     if job.root is not None:
-        try:
-            job.output.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"{job.output.parent}: cannot make the folder: {error.strerror}"
-            ) from error
+        make_folder(job.output.parent)
     write(job.output, text)
 
 
@@ -312,7 +310,7 @@ def difference(old: str | None, new: str, path: Path) -> str:
     lines = difflib.unified_diff(
         (old or "").splitlines(keepends=True),
         new.splitlines(keepends=True),
-        "/dev/null" if old is None else str(path),
-        str(path),
+        "/dev/null" if old is None else plain(str(path)),
+        plain(str(path)),
     )
     return "".join(lines)

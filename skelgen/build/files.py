@@ -30,6 +30,17 @@ def read_source(path: Path) -> bytes:
     return data
 
 
+def changed(path: Path) -> int:
+    """Return when a file changed last; 0 for one that is not there.
+
+    Asked before the file is read, it tells later whether what was read is still there.
+    """
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0  # whoever reads it says so
+
+
 def current(path: Path) -> str | None:
     """Return what is in an output file now; ``None`` if there is no such file.
 
@@ -95,6 +106,16 @@ def write(path: Path, content: str | bytes) -> None:
             _replace(Path(os.path.realpath(path)), data)
     except OSError as error:
         raise _cannot("write", path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where there is none. Raises ConfigError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot make the folder: {error.strerror or error}"
+        ) from error
 
 
 def _open_already(path: Path) -> int | None:

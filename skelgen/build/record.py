@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 
 import skelgen
 from skelgen import clang
-from skelgen.build.files import write
+from skelgen.build.files import make_folder, write
 from skelgen.regular import read_regular
 from skelgen.targets import this_machine
 
@@ -52,8 +52,11 @@ class Record(NamedTuple):
         """
         files: dict[str, str] = {}
         for path in inputs:
-            files[self._name(path)] = digest(read_regular(path))
-            if path.stat().st_mtime_ns > started:
+            try:
+                files[self._name(path)] = digest(read_regular(path))
+                if path.stat().st_mtime_ns > started:
+                    return
+            except OSError:  # gone since: whoever reads it next says so
                 return
         kept = {
             "made_by": self.made_by,
@@ -62,7 +65,7 @@ class Record(NamedTuple):
         }
         folder = self.path.parent
         if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             write(folder / ".gitignore", "*\n")
         write(self.path, json.dumps(kept, indent=1) + "\n")
 

@@ -7,6 +7,7 @@ import click
 
 from skelgen.cli.errors import BAD_INPUT, show, warn
 from skelgen.errors import SkelgenError
+from skelgen.plain import plain
 
 _STDOUT = Path("-")
 _RUNNING = "/sys/kernel/btf/vmlinux"
@@ -85,4 +86,6 @@ def min_(objects: tuple[Path, ...], output: Path, source: Path, *, quiet: bool) 
         warn(f"{path}: {unmet.access}: {unmet.why}{asked}")
     if output != _STDOUT:
         size = len(made.data)
-        click.echo(f"wrote {output}: {made.types} types, {size} bytes", err=True)
+        click.echo(
+            f"wrote {plain(str(output))}: {made.types} types, {size} bytes", err=True
+        )

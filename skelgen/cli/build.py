@@ -12,9 +12,9 @@ from skelgen.build.config import read_pyproject
 from skelgen.build.driver import Job, Outcome, Result
 from skelgen.build.generate import Options
 from skelgen.clang import CompileOptions
-from skelgen.cli.errors import BAD_INPUT, show
+from skelgen.cli.errors import BAD_INPUT, compiler_text, indented, show
 from skelgen.errors import ConfigError, SkelgenError
-from skelgen.plain import plain_lines
+from skelgen.plain import plain, plain_lines
 from skelgen.targets import find_target
 
 _DIFFERS = 1
@@ -306,7 +306,13 @@ class _Run:
         self._changed += 1
         if self._diff and result.made is not None:
             text = driver.difference(result.old, result.made.text, job.output)
-            click.echo(text, nl=False)
+            if sys.stdout.isatty():
+                # the file there may be anything; a patch has to have its bytes
+                text = "".join(
+                    plain(line) + "\n" for line in text.removesuffix("\n").split("\n")
+                )
+            sys.stdout.flush()
+            click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
         if self._check:
             state = "is missing" if result.old is None else "is not up to date"
             self._say(f"{job.output} {state}")
@@ -319,7 +325,7 @@ class _Run:
             for command in made.commands:
                 self._say(shlex.join(command))
         if made.warnings and not self._quiet:
-            click.echo(made.warnings, err=True, nl=False)
+            click.echo(compiler_text(made.warnings), err=True, nl=False)
 
     def _finish(self) -> None:
         if self._total > 1:
@@ -334,12 +340,12 @@ class _Run:
 
     def _say(self, text: str) -> None:
         if not self._quiet:
-            click.echo(plain_lines(text), err=True)
+            click.echo(indented(plain_lines(text)), err=True)
 
     def _progress(self, done: int) -> None:
         if self._live and done < self._total:
             job = self._jobs[done]
-            text = f"\r\x1b[K[{done + 1}/{self._total}] {job.path}\r"
+            text = f"\r\x1b[K[{done + 1}/{self._total}] {plain(str(job.path))}\r"
             click.echo(text, err=True, nl=False)
 
     def _clear(self) -> None:

@@ -1,5 +1,6 @@
 """How errors reach the terminal."""
 
+import re
 import shlex
 
 import click
@@ -9,6 +10,9 @@ from skelgen.plain import plain_lines
 
 BAD_INPUT = 2
 """Exit status for bad input and usage; click's own, too."""
+
+
+_colored = re.compile(r"(\x1b\[[0-9;]*[mK])").split
 
 
 def show(error: SkelgenError, *, verbose: bool = False) -> None:
@@ -21,11 +25,29 @@ def show(error: SkelgenError, *, verbose: bool = False) -> None:
     if isinstance(error, CompileError):
         if verbose and error.command:
             click.echo(shlex.join(error.command), err=True)
-        click.echo(error.output, err=True, nl=False)
+        click.echo(compiler_text(error.output), err=True, nl=False)
         text = plain_lines(error.message)
-    click.echo(f"skelgen: error: {text}", err=True)
+    click.echo(f"skelgen: error: {indented(text)}", err=True)
     for note in getattr(error, "__notes__", ()):
-        click.echo(f"  {plain_lines(note)}", err=True)
+        click.echo(f"  {indented(plain_lines(note))}", err=True)
+
+
+def indented(text: str) -> str:
+    """Return text whose further lines are indented: none looks like one of ours.
+
+    A file's name may have line ends in it.
+    """
+    return re.sub(r"\n(?=\S)", "\n  ", text)
+
+
+def compiler_text(text: str) -> str:
+    """Return what a compiler printed, in its colours, with nothing else unprintable.
+
+    It escapes ESC itself where it shows source text, but not all of the others.
+    """
+    pieces = _colored(text)
+    pieces[::2] = map(plain_lines, pieces[::2])
+    return "".join(pieces)
 
 
 def os_error_text(error: OSError) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from skelgen.plain import plain, plain_lines
+
 if TYPE_CHECKING:
     from skelgen.runtime.features import Answer
     from skelgen.runtime.needs import Need
@@ -22,12 +24,13 @@ class Row(NamedTuple):
 
 def summary(name: str, found: "list[Need]", *, load: bool, refusal: str | None) -> str:
     """Return the last line: whether the kernel takes it, and what it lacks."""
+    name = plain(name)
     missing = [need for need in found if need.missing]
     unclear = [need for need in found if need.answer.supported is None]
     if refusal:
-        return f"\n{name}: this kernel does not take it: {refusal}"
+        return f"\n{name}: this kernel does not take it: {plain_lines(refusal)}"
     if missing:
-        names = ", ".join(f"{need.kind} {need.name}" for need in missing)
+        names = ", ".join(f"{need.kind} {plain(need.name)}" for need in missing)
         return f"\n{name}: this kernel lacks {names}"
     if load:
         return f"\n{name}: loads on this kernel"
@@ -75,7 +78,7 @@ def _need_note(need: "Need") -> str:
 
 
 def _columns(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    cells = list(rows)
+    cells = [[*map(plain, row)] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         pairs = zip(row, widths, strict=True)

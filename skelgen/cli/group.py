@@ -8,8 +8,9 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
-from skelgen.cli.errors import BAD_INPUT, os_error_text, show
+from skelgen.cli.errors import BAD_INPUT, indented, os_error_text, show
 from skelgen.errors import SkelgenError
+from skelgen.plain import plain_lines
 
 _SUMMARY = 60
 """Letters of a command's one line in the help."""
@@ -67,6 +68,10 @@ class DefaultGroup(click.Group):
         except SkelgenError as error:
             show(error)
             sys.exit(BAD_INPUT)
+        except click.ClickException as error:
+            # it may quote an argument, which has any characters
+            vars(error)["message"] = indented(plain_lines(error.message))
+            raise
         except OSError as error:
             if error.errno == errno.EPIPE:  # which click knows
                 raise

@@ -11,6 +11,7 @@ No object file can put anything but an identifier into a module: :func:`fit` mak
 one.
 """
 
+import builtins
 import keyword
 import re
 
@@ -33,6 +34,10 @@ MODULE_NAMES = frozenset(
     }
 )
 """What a generated module imports: no class may have such a name."""
+
+HIDDEN_NAMES = frozenset(dir(builtins)) | {"annotations", "self"}
+"""What a module refers to without an import: no option may call a class so. The name of
+a C type in CamelCase hides none that is in use."""
 
 STRUCT_NAMES = frozenset(
     {

@@ -9,7 +9,7 @@ alone. Options come on top: they change the names that they name and no other.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from skelgen.codegen.names import fit, is_fit, is_keyword
+from skelgen.codegen.names import HIDDEN_NAMES, fit, is_fit, is_keyword
 from skelgen.errors import ConfigError, NamingError
 from skelgen.near_names import or_near
 
@@ -180,7 +180,8 @@ class Scope:
     def _final(self, name: str, path: str, owner: str) -> str:
         """Return what an option makes of a name, and refuse that others have it."""
         final = self._spelling.renames.get(path, name)
-        if final != name and self._is_reserved(final):
+        hides = not self.where and final in HIDDEN_NAMES
+        if final != name and (hides or self._is_reserved(final)):
             raise NamingError(
                 f"rename '{path}': '{final}' is a name that Python or the class needs"
             )

@@ -412,6 +412,7 @@ def test_every_key_of_a_skeleton_makes_it_stale() -> None:
         {"name": "y"},
         {"types": ("event",)},
         {"records": (("rb", "event"),)},
+        {"rename": (("Event", "Record"),)},
         {"includes": ("i",)},
         {"cflags": ("-DX",)},
         {"cpu": "v4"},

@@ -245,3 +245,48 @@ def test_open_object(compile_bpf: CompileBpf) -> None:
         assert obj.name == "other"
         assert list(obj.programs) == ["on_getppid"]
         assert "rb" in obj.maps
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_built_again(
+    obj: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job(Path(obj.name), tmp_path / "x.py", root=tmp_path, record=tmp_path / "r")
+    read = driver.read_source
+
+    def replaced(path: Path) -> bytes:
+        data = read(path)
+        new = path.with_name("new")
+        new.write_bytes(data + b"\0")
+        new.replace(path)
+        return data
+
+    monkeypatch.setattr(driver, "read_source", replaced)
+    assert driver.run(job).outcome is Outcome.WRITTEN
+    monkeypatch.undo()
+    assert driver.run(job).made is not None
+    assert driver.run(job).made is None
+
+
+def test_a_source_that_is_gone_after_the_build_is_no_crash(
+    obj: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job(Path(obj.name), tmp_path / "x.py", root=tmp_path, record=tmp_path / "r")
+    read = driver.read_source
+
+    def removed(path: Path) -> bytes:
+        data = read(path)
+        path.unlink()
+        return data
+
+    monkeypatch.setattr(driver, "read_source", removed)
+    assert driver.run(job).outcome is Outcome.WRITTEN
+    with pytest.raises(ObjectError, match="No such file or directory"):
+        driver.run(job)
+
+
+def test_a_file_where_records_go_is_one_clear_error(obj: Path, tmp_path: Path) -> None:
+    (tmp_path / "build").write_text("")
+    record = tmp_path / "build" / "skelgen" / "x.json"
+    job = Job(Path(obj.name), tmp_path / "x.py", root=tmp_path, record=record)
+    with pytest.raises(ConfigError, match="skelgen: cannot make the folder: Not a dir"):
+        driver.run(job)

@@ -386,6 +386,18 @@ def test_renames_of_every_kind() -> None:
         generated(spec, renames=(("Event", "Demo"),))
 
 
+@pytest.mark.parametrize("hidden", ["int", "bytes", "super", "staticmethod", "self"])
+def test_no_class_is_renamed_to_what_the_module_itself_uses(hidden: str) -> None:
+    btf = BtfBuilder()
+    event = btf.add_struct("event", 4, [("pid", btf.add_int("int", 4), 0)])
+    spec = blueprint(btf, data=(with_globals(btf, ("last", event, 4)),))
+    for path in ("Event", "DemoData"):
+        with pytest.raises(NamingError, match=f"'{hidden}' is a name that Python"):
+            generated(spec, renames=((path, hidden),))
+    module = loaded(generated(spec, renames=(("Event.pid", hidden),)))
+    assert getattr(module.Event(**{hidden: 4}), hidden) == 4
+
+
 def test_a_map_may_be_named_as_a_section_or_method() -> None:
     maps = tuple(MapSpec(name, MapType.ARRAY, 4, 4, 1) for name in ("bss", "open"))
     module = loaded(generated(blueprint(maps=maps)))
