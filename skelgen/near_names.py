@@ -29,12 +29,13 @@ def near_names(name: str, names: "Iterable[str]") -> list[str]:
     if not 0 < len(wanted) <= _LONGEST:
         return []
     pairs = {wanted[at : at + 2] for at in range(len(wanted) - 1)} or {wanted}
+    letters = sorted(wanted)  # 'xpd' shares no pair with 'xdp'
     shared: list[tuple[int, int, str]] = []
     for other in set(names):
         if other != name and len(wanted) // 3 <= len(other) <= 3 * len(wanted):
             lower = other.lower()
             both = sum(pair in lower for pair in pairs)
-            if both:
+            if both or (len(lower) == len(wanted) and sorted(lower) == letters):
                 shared.append((-both, abs(len(other) - len(name)), other))
     if not shared:
         return []

@@ -134,12 +134,12 @@ def checked(jobs: Sequence[Job]) -> tuple[Job, ...]:
     """Return jobs that write over no source, their own or another's."""
     sources = [job.path for job in jobs]
     for job in jobs:
-        for output in (job.output, *(path for _, path in _objects(job))):
+        for output in (job.output, *(path for _, path in objects(job))):
             check_output(output, sources)
     return tuple(jobs)
 
 
-def _objects(job: Job) -> list[tuple[Target, Path]]:
+def objects(job: Job) -> list[tuple[Target, Path]]:
     """Return where the objects of a C file are left, if they are wanted."""
     if not (job.keep_object and job.is_c):
         return []
@@ -238,7 +238,7 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
     inputs = tuple({path: None for one in compiled.values() for path in one.inputs})
     check_output(job.output, inputs)
     if write_object:
-        for target, place in _objects(job):
+        for target, place in objects(job):
             check_output(place, inputs)
             write(place, compiled[target].data)
     images = [Image(one.data, (target.name,)) for target, one in compiled.items()]

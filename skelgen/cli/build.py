@@ -299,6 +299,9 @@ class _Run:
     def _one(self, job: Job, result: Result) -> None:
         if result.made is not None:
             self._compiler(result.made)
+            if not (self._check or self._diff):
+                for _, path in driver.objects(job):
+                    self._say(f"wrote {path}")
         if result.outcome is Outcome.UNCHANGED:
             if self._verbose or (self._total == 1 and not (self._check or self._diff)):
                 self._say(f"{job.output} is up to date")

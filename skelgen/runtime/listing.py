@@ -63,12 +63,35 @@ class Namespace(Live):
 
     __slots__ = ()
 
+    if not TYPE_CHECKING:  # one that has it has every attribute, for a type checker
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name in part_names(self):
+                check_first(self, name)
+            object.__setattr__(self, name, value)
+
     def __dir__(self) -> list[str]:
         return sorted(part_names(self))
 
     def __repr__(self) -> str:
         parts = (f"{name}={getattr(self, name)!r}" for name in part_names(self))
         return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def check_first(whole: object, name: str) -> None:
+    """Raise AttributeError where an attribute of a generated class is set once more.
+
+    ``skel.maps.x = 5`` would put a number in the place of the map, and set no element.
+    """
+    try:
+        part = getattr(whole, name)
+    except AttributeError:
+        return
+    own = f"{type(whole).__name__}.{name}"
+    raise AttributeError(
+        f"{own} cannot be assigned: it is the {type(part).__name__} that open() made;"
+        " assign to what is in it"
+    )
 
 
 def part_names(space: Namespace) -> "tuple[str, ...]":

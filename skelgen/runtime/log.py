@@ -121,7 +121,7 @@ class _TimedStep(Step):
         end = perf_counter()
         outer = _inside.step = self._outer
         if error is not None:
-            self._done = "failed"
+            self._done = f"failed with {type(error).__name__}"
         elif self._silent:  # its time is the outer step's
             if outer is not None:
                 outer._inner += self._inner  # noqa: SLF001 - of this class

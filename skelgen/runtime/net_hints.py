@@ -24,6 +24,7 @@ _XDP_HAS_FRAGS: Final = 1 << 5
 _GENERIC_MODE: Final = 2  # XDP_ATTACHED_SKB
 _MODES: Final = ("native", "generic", "offload")
 _ETHERNET: Final = 1500
+_LISTED: Final = 8
 
 
 def no_interface(name: str) -> str:
@@ -33,9 +34,13 @@ def no_interface(name: str) -> str:
         # late, and the C module alone: for errors
         from _socket import if_nameindex  # noqa: PLC0415
 
-        hint = did_you_mean(name, [there for _, there in if_nameindex()])
+        names = [there for _, there in if_nameindex()]
     except (ImportError, OSError):  # rights were dropped
         return text
+    hint = did_you_mean(name, names)
+    if not hint and names:
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        hint = f"there are: {', '.join(names[:_LISTED])}{more}"
     return f"{text}; {hint}" if hint else text
 
 

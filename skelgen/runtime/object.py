@@ -23,6 +23,7 @@ from skelgen.runtime.parts import (
     arena_section,
     data_maps,
     map_handles,
+    not_there,
 )
 from skelgen.runtime.programs import program_class
 from skelgen.runtime.programs.base import Program
@@ -218,7 +219,12 @@ class Object(Live):
         if data is not None:
             return data.handle
         ops = self._parts.struct_ops.get(name)
-        return self._parts.maps[name] if ops is None else ops.handle
+        if ops is not None:
+            return ops.handle
+        found = self._parts.maps.get(name)
+        if found is None:
+            raise not_there("map", name, self.maps)
+        return found
 
     def _family(self, name: str) -> Map:
         """Return a map as what its type is, with bytes for keys and values."""
@@ -245,7 +251,9 @@ class Object(Live):
         with self._lock:
             program = self._programs.get(name)
             if program is None:
-                spec = self._specs[name]
+                spec = self._specs.get(name)
+                if spec is None:
+                    raise not_there("program", name, self._specs)
                 found = program_class(spec) if cls is Program else cls
                 program = self._programs[name] = found(self, spec)
                 if self._state is State.DESTROYED:
@@ -259,7 +267,10 @@ class Object(Live):
     @checks_arguments
     def shadow(self, name: str, cls: type[S]) -> S:
         """Return a struct_ops variable as a generated class, whose members it has."""
-        return self._parts.struct_ops[name].shadow(cls)
+        found = self._parts.struct_ops.get(name)
+        if found is None:
+            raise not_there("struct_ops variable", name, self._parts.struct_ops)
+        return found.shadow(cls)
 
     @checks_arguments
     def section(self, name: str) -> Section:
@@ -267,7 +278,10 @@ class Object(Live):
         arena = self._parts.arena
         if arena is not None and name == arena.name:
             return arena
-        return self._parts.data[name].section
+        found = self._parts.data.get(name)
+        if found is None:
+            raise not_there("section", name, self.sections)
+        return found.section
 
     # -- life ------------------------------------------------------------------
 
@@ -437,7 +451,8 @@ class Object(Live):
                 self._check_loaded("attach()")
                 report = attach_all(self._parts, {*self.links, *taken}, strict=strict)
                 self._links.update(report.attached)
-                this.done("attached, %d links", len(report.attached))
+                count = len(report.attached)
+                this.done("attached, %d link%s", count, "s"[: count != 1])
                 return report
 
             return self._alone("attach()", run)

@@ -20,7 +20,7 @@ from skelgen.runtime.section import Section
 from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from skelgen.btf.parse import Btf
     from skelgen.runtime.maps.struct_ops import StructOpsMap
@@ -28,6 +28,17 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+
+def not_there(kind: str, name: str, names: "Iterable[str]") -> KeyError:
+    """Return the error for a name that no part of an object has."""
+    from skelgen.near_names import or_near  # noqa: PLC0415 - for errors alone
+
+    names = tuple(map(plain, names))
+    listed = ", ".join(names) or "any, there are none"
+    return KeyError(
+        or_near(f"{kind} '{plain(name)}': not one of {listed}", name, names)
+    )
 
 
 class Named(Listed, Mapping[str, T], Generic[T]):
@@ -44,14 +55,8 @@ class Named(Listed, Mapping[str, T], Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         if name not in self._names:
-            from skelgen.near_names import or_near  # noqa: PLC0415 - for errors alone
-
-            text = f"{self._kind} '{plain(name)}': not one of {self._listed()}"
-            raise KeyError(or_near(text, name, map(plain, self._names)))
+            raise not_there(self._kind, name, self._names)
         return self._get(name)
-
-    def _listed(self) -> str:
-        return plain(", ".join(self._names)) or "any, there are none"
 
     def __iter__(self) -> "Iterator[str]":
         return iter(self._names)

@@ -6,6 +6,7 @@ import errno
 import os
 
 from skelgen.model.enums import MapType
+from skelgen.near_names import did_you_mean
 from skelgen.runtime import diagnose, syscalls
 from skelgen.runtime.errors import BpfError
 from skelgen.typed import TYPE_CHECKING
@@ -64,14 +65,28 @@ def is_cgroup2(fd: int) -> bool:
 def no_cgroup(cgroup: str | int) -> str:
     """Return what to say of a path or fd that is no cgroup."""
     name = f"fd {cgroup}" if isinstance(cgroup, int) else f"'{cgroup}'"
+    return f"{name} is no control group of version 2; {_where_cgroups_are()}"
+
+
+def missing_cgroup(path: str) -> str:
+    """Return what to say of a path where nothing is: names that are near."""
+    parent, name = os.path.split(path.rstrip("/"))
+    try:
+        with os.scandir(parent or ".") as entries:
+            near = did_you_mean(name, [each.name for each in entries if each.is_dir()])
+    except OSError:
+        near = ""
+    hint = near or "mkdir makes a control group"
+    return f"control groups of version 2: {_where_cgroups_are()}; {hint}"
+
+
+def _where_cgroups_are() -> str:
     mounts = diagnose.mounts("cgroup2")
     if not mounts:
-        where = "none is mounted here: mount -t cgroup2 none DIRECTORY"
-    elif len(mounts) == 1:
-        where = f"the mount point is {mounts[0]} here"
-    else:
-        where = f"the mount points are {', '.join(mounts)} here"
-    return f"{name} is no control group of version 2; {where}"
+        return "none is mounted here: mount -t cgroup2 none DIRECTORY"
+    if len(mounts) == 1:
+        return f"the mount point is {mounts[0]} here"
+    return f"the mount points are {', '.join(mounts)} here"
 
 
 def _alone(fd: int, hook: int) -> str | None:

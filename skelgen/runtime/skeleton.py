@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skelgen.runtime.errors import ClosedError
 from skelgen.runtime.links.base import Link
-from skelgen.runtime.listing import Live, Namespace, part_names
+from skelgen.runtime.listing import Live, Namespace, check_first, part_names
 from skelgen.runtime.object import Object, State
 from skelgen.runtime.undo import Undo, raise_first
 from skelgen.typed import TYPE_CHECKING
@@ -58,6 +58,13 @@ def _attached(links: Links | None) -> list[tuple[str, Link]]:
     return [(name, link) for name, link in found if link is not None]
 
 
+def _generated_names(cls: type[Skeleton]) -> tuple[str, ...]:
+    """Return the attributes of the generated class, without those of classes over it."""
+    above = cls.__mro__
+    names = above[above.index(Skeleton) - 1].__dict__.get("__slots__", ())
+    return (names,) if isinstance(names, str) else names
+
+
 class Skeleton(Live):
     """A BPF object with a life: open, prepare, load, attach, detach, destroy.
 
@@ -70,6 +77,13 @@ class Skeleton(Live):
     def __init__(self, obj: Object) -> None:
         self.object: Final = obj
         """The object: its maps, programs and sections by name."""
+
+    if not TYPE_CHECKING:  # one that has it has every attribute, for a type checker
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "object" or name in _generated_names(type(self)):
+                check_first(self, name)
+            object.__setattr__(self, name, value)
 
     @staticmethod
     def spec() -> ObjectSpec:

@@ -143,6 +143,13 @@ def _members(cls: type[Any]) -> dict[str, Codec[Any] | None]:
     return members
 
 
+def _no_member(cls: type[Any], name: str) -> str:
+    """Return what to say of a name that no member has."""
+    from skelgen.near_names import or_near  # noqa: PLC0415 - for errors alone
+
+    return or_near(f"{cls.__name__} has no member '{name}'", name, _members(cls))
+
+
 class _Checked:
     """What structs and unions share; stands before ctypes' class."""
 
@@ -152,7 +159,7 @@ class _Checked:
         super().__init__()
         for name, value in members.items():
             if name not in _members(type(self)):
-                raise TypeError(f"{type(self).__name__} has no member '{name}'")
+                raise TypeError(_no_member(type(self), name))
             if value is not None and value != ():
                 setattr(self, name, value)
 
@@ -163,7 +170,7 @@ class _Checked:
             try:
                 codec = _members(cls)[name]
             except KeyError:
-                raise AttributeError(f"{cls.__name__} has no member '{name}'") from None
+                raise AttributeError(_no_member(cls, name)) from None
             if codec is not None:  # else the descriptor checks
                 value = checked(codec, value, f"{cls.__name__}.{name}")
             owner = begin(self)

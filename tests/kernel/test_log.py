@@ -126,8 +126,13 @@ def test_what_fails_is_said(make_skeleton: Any, lines: Any) -> None:
         with pytest.raises(rt.VerifierError):
             skel.load()
         found = lines()
-        assert any(line.startswith("program 'outside': failed, ") for line in found)
-        assert found[-1].startswith("object 'prog_rejected': failed, ")
+        assert any(
+            line.startswith("program 'outside': failed with VerifierError, ")
+            for line in found
+        )
+        assert found[-1].startswith(
+            "object 'prog_rejected': failed with VerifierError, "
+        )
 
 
 def test_a_process_that_does_not_log(make_skeleton: Any, tmp_path: Path) -> None:

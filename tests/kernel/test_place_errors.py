@@ -96,14 +96,24 @@ def test_paths_that_are_not_there(load: LoadProgram, tmp_path: Path) -> None:
         assert isinstance(caught.value, BpfError)
         assert gone in str(caught.value)
         assert caught.value.errno == errno.ENOENT
+    mount = cgroup2_mount()
+    if mount:
+        with pytest.raises(BpfFileNotFoundError) as caught:
+            group.attach("gone-" + tmp_path.name)  # not below the mount point
+        (note,) = caught.value.__notes__
+        assert f"the mount point is {mount} here; " in note
+    (tmp_path / "service").mkdir()
+    with pytest.raises(BpfFileNotFoundError) as caught:
+        group.attach(tmp_path / "servcie/")
+    assert caught.value.__notes__[0].endswith("; did you mean 'service'?")
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(BpfOSError, match=r"file'.*ENOTDIR"):
         group.attach(file)
     for junk in (1.5, None, b"/x"):
-        with pytest.raises(TypeError, match="cgroup must be a path"):
+        with pytest.raises(TypeError, match="cgroup must be str or a path or int"):
             group.attach(junk)
-        with pytest.raises(TypeError, match="netns must be a path"):
+        with pytest.raises(TypeError, match="netns must be str or a path or int"):
             lookup.attach(junk)
     for name, call in (("cgroup", group.attach), ("netns", lookup.attach)):
         with pytest.raises(ValueError, match=f"{name} must have no NUL"):

@@ -290,3 +290,35 @@ def test_autoattach_where_nothing_asks_for_it(make_skeleton: Any) -> None:
         with pytest.raises(TypeError, match="must be a link or None, got int"):
             skel.links.on_egress = 3
         kept.destroy()
+
+
+def test_a_part_of_a_skeleton_stays_what_it_is(make_skeleton: Any) -> None:
+    """``skel.maps.x = 5`` sets no element: it is an error, and changes nothing."""
+    module = make_skeleton("life")
+
+    class Tool(module.Life):  # type: ignore[misc, name-defined]
+        def __init__(self, obj: rt.Object) -> None:
+            super().__init__(obj)
+            self.runs = 0
+
+    with Tool.open() as skel:
+        parts = [(skel, "maps"), (skel, "progs"), (skel, "links"), (skel, "object")]
+        parts += [(skel, "bss")] if hasattr(skel, "bss") else []
+        parts += [(skel.maps, name) for name in dir(skel.maps)]
+        parts += [(skel.progs, name) for name in dir(skel.progs)]
+        for whole, name in parts:
+            part = getattr(whole, name)
+            with pytest.raises(AttributeError) as caught:
+                setattr(whole, name, 5)
+            assert f".{name} cannot be assigned: it is the " in str(caught.value)
+            assert getattr(whole, name) is part
+        skel.runs = 1
+        skel.runs = 2  # one's own may change
+        with pytest.raises(
+            KeyError, match=r"program 'on_getpid': not one of .*did you"
+        ):
+            skel.object.program("on_getpid")
+        with pytest.raises(KeyError, match=r"map 'lief': not one of .*did you mean"):
+            skel.object.map("lief")
+        with pytest.raises(KeyError, match=r"section '\.bs': not one of"):
+            skel.object.section(".bs")

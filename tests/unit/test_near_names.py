@@ -48,6 +48,10 @@ def test_the_words() -> None:
     )
 
 
+def test_letters_of_a_short_name_in_another_order() -> None:
+    assert near_names("xpd", ["tc", "xdp", "tp"]) == ["xdp"]
+
+
 def test_a_kernel_of_names_takes_no_time() -> None:
     names = [f"function_{index}_of_{index % 97}_{index:x}" for index in range(100_000)]
     start = time.process_time()

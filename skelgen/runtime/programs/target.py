@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 from skelgen.runtime import syscalls
@@ -114,7 +115,7 @@ class Opened:
         name: str,
         *,
         what: str,
-        directory: bool = False,
+        directory: bool = False,  # of a control group
     ) -> None:
         self._target: Final = target
         self._name: Final = name
@@ -135,7 +136,14 @@ class Opened:
         except BpfError:
             raise
         except OSError as error:
-            raise os_error(error.errno or 0, command="open", what=self._what) from error
+            failed = os_error(error.errno or 0, command="open", what=self._what)
+            if self._directory and error.errno == errno.ENOENT:
+                from skelgen.runtime.place_hints import (  # noqa: PLC0415 - rare
+                    missing_cgroup,
+                )
+
+                failed.add_note(missing_cgroup(os.fsdecode(path)))
+            raise failed from error
         return self._mine.fileno()
 
     def __exit__(self, *exc: object) -> None:

@@ -26,7 +26,7 @@ from skelgen.runtime.programs.target import process, whole
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Final
 
 _F_RETURN: Final = 1  # BPF_F_UPROBE_MULTI_RETURN
@@ -35,6 +35,7 @@ _LIBRARIES: Final = (
     f":/usr/lib/{os.uname().machine}-linux-gnu:/lib/{os.uname().machine}-linux-gnu"
 )
 _PROGRAMS: Final = "/usr/bin:/usr/sbin"
+_PLACES: Final = (("PATH", _PROGRAMS), ("LD_LIBRARY_PATH", _LIBRARIES))
 
 
 def find_binary(name: str) -> str | None:
@@ -45,15 +46,45 @@ def find_binary(name: str) -> str | None:
     """
     if "/" in name:
         return name
-    if ".so" in name:
-        paths = (os.environ.get("LD_LIBRARY_PATH", ""), _LIBRARIES)
-    else:
-        paths = (os.environ.get("PATH", ""), _PROGRAMS)
-    for directory in ":".join(paths).split(":"):
+    for directory in _folders(library=".so" in name):
         path = os.path.join(directory, name)
-        if directory and os.path.isfile(path):
+        if os.path.isfile(path):
             return path
     return None
+
+
+def _folders(*, library: bool) -> list[str]:
+    """Return where libraries or programs are looked for."""
+    variable, usual = _PLACES[library]
+    paths = f"{os.environ.get(variable, '')}:{usual}"
+    return [directory for directory in paths.split(":") if directory]
+
+
+def _no_binary(name: str) -> str:
+    """Return what to say of a name that no program or library has."""
+    from skelgen.near_names import did_you_mean  # noqa: PLC0415 - for errors alone
+
+    library = ".so" in name
+    kind = "library" if library else "program"
+    text = f"no {kind} '{name}' in {_PLACES[library][0]} or the usual directories"
+    there = set(_names(_folders(library=True)))
+    # users of BCC say "c" for libc.so.6
+    meant = {f"{stem}.so" for stem in (name, f"lib{name}")} if not library else ()
+    libraries = [other for other in there if other.startswith(tuple(meant))]
+    if meant and libraries:
+        best = max(libraries, key=lambda other: (".so." in other, -len(other), other))
+        return f"{text}; the library is '{best}'"
+    hint = did_you_mean(name, there if library else _names(_folders(library=False)))
+    return f"{text}; {hint or 'give its path'}"
+
+
+def _names(directories: list[str]) -> Iterator[str]:
+    """Yield the files in directories; one that cannot be read has none."""
+    for directory in directories:
+        try:
+            yield from os.listdir(directory)
+        except OSError:
+            continue
 
 
 class _FileProgram(Program):
@@ -66,12 +97,8 @@ class _FileProgram(Program):
         name = os.fspath(path)
         found = find_binary(name)
         if found is None:
-            where = "LD_LIBRARY_PATH" if ".so" in name else "PATH"
             raise TargetNotFoundError(
-                f"{self.what}: no program or library '{name}' in {where} or where they"
-                " are by custom; give its path",
-                program=self.name,
-                filename=name,
+                f"{self.what}: {_no_binary(name)}", program=self.name, filename=name
             )
         try:
             return found, os.stat(found).st_size
@@ -172,8 +199,13 @@ class UprobeProgram(_FileProgram):
                 path, function = target.path, target.function
                 offset = target.offset if offset is None else offset
             retprobe = target.retprobe if retprobe is None else retprobe
-        if path is None or (function is None and offset is None):
+        if path is None:
             raise self.no_target()
+        if function is None and offset is None:
+            raise self.attach_error(
+                f"'{os.fspath(path)}' needs a function, or an offset in the file; call"
+                " attach(path, function)"
+            )
         pid = process(pid, self.what)
         binary, size = self._binary(path)
         at = 0 if offset is None else self._checked_offset(offset, binary, size)
@@ -194,7 +226,12 @@ class UprobeProgram(_FileProgram):
             ref_ctr_offset=semaphore,
         )
         what = f"{self.what} on {place}"
-        event = open_probe(place, what)
+        try:
+            event = open_probe(place, what)
+        except BpfOSError as error:
+            if error.errno == errno.ESRCH:
+                error.add_note(f"there is no process {pid}")
+            raise
         return attach_perf_event(
             self, event.fd, cookie=cookie, what=what, undo=event.undo
         )

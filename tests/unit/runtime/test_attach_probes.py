@@ -475,7 +475,7 @@ def test_what_uprobes_cannot_find(kernel: FakeKernel) -> None:
     program = loaded("uprobe//bin/true:no_such_function", UprobeProgram)
     with pytest.raises(AttachError, match="no function 'no_such_function'"):
         program.attach()
-    with pytest.raises(AttachError, match=r"no program or library 'nowhere\.so\.1'"):
+    with pytest.raises(AttachError, match=r"no library 'nowhere\.so\.1'"):
         program.attach("nowhere.so.1", "main")
     with pytest.raises(AttachError, match="not an ELF file"):
         program.attach("/etc/passwd", "main")
@@ -486,6 +486,8 @@ def test_what_uprobes_cannot_find(kernel: FakeKernel) -> None:
     bare = loaded("uprobe", UprobeProgram)
     with pytest.raises(AttachError, match=r"call attach\(path, function\)"):
         bare.attach()
+    with pytest.raises(AttachError, match="'/bin/true' needs a function"):
+        bare.attach("/bin/true")
     assert not kernel.named("perf_event_open")
 
 
@@ -493,8 +495,8 @@ def test_a_missing_file_is_told_as_python_tells_it(kernel: FakeKernel) -> None:
     program = loaded("uprobe", UprobeProgram)
     for path, text in (
         ("/nonexistent/file", "no file '/nonexistent/file'"),
-        ("nowhere.so.1", "no program or library 'nowhere.so.1' in LD_LIBRARY_PATH or"),
-        ("nowhere", "no program or library 'nowhere' in PATH or where they are by"),
+        ("nowhere.so.1", "no library 'nowhere.so.1' in LD_LIBRARY_PATH or the usual"),
+        ("nowhere", "no program 'nowhere' in PATH or the usual directories; "),
     ):
         with pytest.raises(AttachError) as caught:
             program.attach(path, offset=0)
@@ -504,6 +506,21 @@ def test_a_missing_file_is_told_as_python_tells_it(kernel: FakeKernel) -> None:
         again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - made here
         assert (str(again), again.filename) == (str(caught.value), path)
     assert not kernel.named("perf_event_open")
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_library_that_is_called_by_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = loaded("uprobe", UprobeProgram)
+    (tmp_path / "libzealous.so.6").touch()
+    (tmp_path / "libzealous.so").touch()  # a script of the linker's
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{tmp_path}:{tmp_path / 'none'}")
+    for name in ("zealous", "libzealous"):  # as BCC has it
+        with pytest.raises(AttachError, match=r"; the library is 'libzealous\.so\.6'$"):
+            program.attach(name, "main")
+    with pytest.raises(AttachError, match=r"did you mean 'libzealous\.so\.6'"):
+        program.attach("libzealuos.so.6", "main")
 
 
 @pytest.fixture

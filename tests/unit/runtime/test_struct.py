@@ -168,7 +168,7 @@ def refuse(what: str, error: type[Exception], text: str) -> Any:
         refuse("e.grid[1][1] = 256", OverflowError, r"\[1\] must be int in 0..255"),
         refuse("e.grid = [[1, 2], [3, 256]]", OverflowError, r"Event.grid\[1\]\[1\]"),
         refuse("e.addr.v4 = -1", OverflowError, "Addr.v4 must be int"),
-        refuse("e.pidd = 1", AttributeError, "Event has no member 'pidd'"),
+        refuse("e.pidd = 1", AttributeError, "no member 'pidd'; did you mean 'pid'"),
         refuse("Event(pidd=1)", TypeError, "Event has no member 'pidd'"),
         refuse("Event(pid='x')", TypeError, "Event.pid must be int"),
         refuse("o.big = 1 << 127", OverflowError, "Odd.big must be int in -2"),
