@@ -111,12 +111,12 @@ def test_paths_that_are_not_there(load: LoadProgram, tmp_path: Path) -> None:
     with pytest.raises(BpfOSError, match=r"file'.*ENOTDIR"):
         group.attach(file)
     for junk in (1.5, None, b"/x"):
-        with pytest.raises(TypeError, match="cgroup must be str or a path or int"):
+        with pytest.raises(TypeError, match="cgroup must be a path"):
             group.attach(junk)
-        with pytest.raises(TypeError, match="netns must be str or a path or int"):
+        with pytest.raises(TypeError, match="netns must be a path"):
             lookup.attach(junk)
     for name, call in (("cgroup", group.attach), ("netns", lookup.attach)):
-        with pytest.raises(ValueError, match=f"{name} has a NUL in it"):
+        with pytest.raises(ValueError, match=f"{name} must have no NUL"):
             call(f"{tmp_path}\0x")
         with pytest.raises(ValueError, match=f"{name} is empty"):
             call("")
@@ -226,7 +226,7 @@ def test_a_map_of_another_type(load: LoadProgram) -> None:
     number = program.fd()
     with pytest.raises(ValueError, match=f"map: fd {number} is a program, not a map"):
         program.attach(number)
-    with pytest.raises(TypeError, match="map must be .* or int, got str"):
+    with pytest.raises(TypeError, match="map must be an object with an fd"):
         program.attach("map")
 
 
@@ -302,7 +302,7 @@ def test_a_nul_pins_nothing(
     program = load("xdp", XdpProgram)
     with veth.call(program.attach, "veth1") as link:
         for pin in (program.pin, link.pin, program.unpin):
-            with pytest.raises(ValueError, match="path has a NUL in it"):
+            with pytest.raises(ValueError, match="path must have no NUL"):
                 pin(bpffs.path / "a\0b")
         with pytest.raises(ValueError, match="NUL"):
             syscalls.obj_pin(program.fd(), bpffs.path / "a\0b")
