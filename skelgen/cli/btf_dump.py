@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from skelgen.cli.errors import BAD_INPUT, show
+from skelgen.cli.errors import BAD_INPUT, check_stdout, show
 from skelgen.errors import BtfError, SkelgenError
 
 if TYPE_CHECKING:
@@ -23,8 +23,28 @@ Exit status: 0 all well; 2 bad input or usage.
 """
 
 
-_ID = click.IntRange(1, (1 << 32) - 1)
-"""Ids of the kernel."""
+class _Id(click.ParamType["int"]):
+    """An id of the kernel's."""
+
+    name = "id"
+
+    def convert(
+        self,
+        value: str | int,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        # no click.IntRange, whose limits the help would show
+        text = str(value)
+        number = int(text) if text.isdecimal() and len(text) <= 10 else 0
+        if not 0 < number < 1 << 32:
+            self.fail(
+                f"'{text[:40]}' is no id, a number from 1 to 4294967295", param, ctx
+            )
+        return number
+
+
+_ID = _Id()
 
 
 @click.command(
@@ -111,6 +131,7 @@ def dump(
         show(error)
         sys.exit(BAD_INPUT)
     if output == "-":
+        check_stdout()
         sys.stdout.buffer.write(data)
 
 

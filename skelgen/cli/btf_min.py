@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from skelgen.cli.errors import BAD_INPUT, show, warn
+from skelgen.cli.errors import BAD_INPUT, check_stdout, show, warn
 from skelgen.errors import SkelgenError
 from skelgen.plain import plain
 
@@ -78,6 +78,7 @@ def min_(objects: tuple[Path, ...], output: Path, source: Path, *, quiet: bool) 
         show(error)
         sys.exit(BAD_INPUT)
     if output == _STDOUT:
+        check_stdout()
         sys.stdout.buffer.write(made.data)
     if quiet:
         return

@@ -12,7 +12,14 @@ from skelgen.build.config import read_pyproject
 from skelgen.build.driver import Job, Outcome, Result
 from skelgen.build.generate import Options
 from skelgen.clang import CompileOptions
-from skelgen.cli.errors import BAD_INPUT, compiler_text, indented, show
+from skelgen.cli.errors import (
+    BAD_INPUT,
+    check_stdout,
+    compiler_text,
+    indented,
+    is_terminal,
+    show,
+)
 from skelgen.errors import ConfigError, SkelgenError
 from skelgen.plain import plain, plain_lines
 from skelgen.targets import find_target
@@ -20,6 +27,7 @@ from skelgen.targets import find_target
 _DIFFERS = 1
 _STDOUT = Path("-")
 _FOR_PROJECTS = {"folder", "force"}
+_FOR_C = {"includes", "defines", "cflags", "cpu", "targets", "vmlinux", "keep_object"}
 _FOR_BOTH = {"files", "check", "diff", "verbose", "quiet"}
 
 
@@ -188,6 +196,8 @@ def build(
         raise click.UsageError("--name is for one file")
     if output == _STDOUT and (len(files) > 1 or check or diff):
         raise click.UsageError("-o - is for one file, without --check and --diff")
+    if output == _STDOUT or diff:
+        check_stdout()
     try:
         if files:
             flags = (*(f"-D{macro}" for macro in defines), *cflags)
@@ -213,6 +223,7 @@ def build(
 
 def _refuse_strays(ctx: click.Context, files: tuple[Path, ...]) -> None:
     """Refuse options that would change nothing."""
+    compiles = any(path.suffix == ".c" for path in files)
     for param in ctx.command.params:
         source = ctx.get_parameter_source(param.name or "")
         if source is not click.core.ParameterSource.COMMANDLINE:
@@ -222,6 +233,10 @@ def _refuse_strays(ctx: click.Context, files: tuple[Path, ...]) -> None:
             continue
         if files and param.name in _FOR_PROJECTS:
             raise click.UsageError(f"{option} is for a project; files are named here")
+        if files and not compiles and param.name in _FOR_C:
+            raise click.UsageError(
+                f"{option} is for C files, which are compiled; {files[0]} is none"
+            )
         if not files and param.name not in _FOR_PROJECTS:
             raise click.UsageError(
                 f"{option} is for files, and none is named; a project says it in"
@@ -260,7 +275,7 @@ class _Run:
         self._verbose = verbose
         self._quiet = quiet
         # On a terminal many jobs share one line; elsewhere each gets its own.
-        terminal = sys.stderr.isatty()
+        terminal = is_terminal(sys.stderr)
         self._live = self._total > 1 and not quiet and terminal
         self._color = terminal and not os.environ.get("NO_COLOR")
         self._changed = 0
@@ -309,12 +324,11 @@ class _Run:
         self._changed += 1
         if self._diff and result.made is not None:
             text = driver.difference(result.old, result.made.text, job.output)
-            if sys.stdout.isatty():
+            if is_terminal(sys.stdout):
                 # the file there may be anything; a patch has to have its bytes
                 text = "".join(
                     plain(line) + "\n" for line in text.removesuffix("\n").split("\n")
                 )
-            sys.stdout.flush()
             click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
         if self._check:
             state = "is missing" if result.old is None else "is not up to date"

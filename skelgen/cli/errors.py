@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import sys
+from typing import TextIO
 
 import click
 
@@ -54,6 +56,17 @@ def os_error_text(error: OSError) -> str:
     """Return what a file could not do for us, with its name first."""
     what = f"{error.filename}: " if error.filename is not None else ""
     return what + (error.strerror or str(error))
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether output goes to a terminal; a stream may be closed, and None then."""
+    return stream is not None and stream.isatty()
+
+
+def check_stdout() -> None:
+    """Refuse to print what nobody can get. Raises SkelgenError."""
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] - `>&-`
+        raise SkelgenError("standard output is closed")
 
 
 def warn(text: str) -> None:

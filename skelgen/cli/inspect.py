@@ -8,7 +8,7 @@ import click
 
 from skelgen.build.files import read_source
 from skelgen.build.generate import read, warning_lines
-from skelgen.cli.errors import BAD_INPUT, show
+from skelgen.cli.errors import BAD_INPUT, check_stdout, show
 from skelgen.errors import SkelgenError
 
 
@@ -23,6 +23,7 @@ def inspect(object_: Path, *, as_json: bool) -> None:
     """
     from skelgen.build import report  # noqa: PLC0415 - not for every command
 
+    check_stdout()
     try:
         data = read_source(object_)
         spec, warnings = read(data, object_.name, str(object_))

@@ -94,3 +94,41 @@ def test_a_compiler_may_use_colours_alone() -> None:
     assert compiler_text(text) == (
         "\x1b[0;1;31merror: \x1b[0ma\\u202eb\\x1b]0;title\\x07\n"
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["{obj}", "-o", "-"],
+        ["{obj}", "--diff"],
+        ["inspect", "{obj}"],
+        ["btf", "dump", "{obj}"],
+        ["btf", "min", "{obj}", "-o", "-"],
+    ],
+)
+def test_what_goes_to_a_closed_output_is_refused(obj: Path, words: list[str]) -> None:
+    arguments = [word.format(obj=obj) for word in words]
+    done = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "skelgen", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == "skelgen: error: standard output is closed\n"
+    assert done.returncode == 2
+
+
+def test_a_closed_standard_error_changes_nothing(obj: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "skelgen", str(obj), "-o", str(tmp_path / "x.py")]
+    subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *words], check=True)
+    assert (tmp_path / "x.py").stat().st_size
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["-Ix", "-DX", "--cflag=-g", "--cpu=v2", "--target=bpfel", "--keep-object"],
+)
+def test_options_of_the_compiler_are_not_for_objects(obj: Path, option: str) -> None:
+    result = CliRunner().invoke(main, [str(obj), option])
+    assert result.exit_code == 2
+    assert "is for C files, which are compiled" in result.output
