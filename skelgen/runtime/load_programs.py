@@ -351,7 +351,7 @@ def check_type(program: Program) -> None:
         section = program.spec.section.removeprefix("?")
         error = StateError(
             f"program '{program.name}': SEC(\"{program.spec.section}\") does not tell its"
-            " type; set program.type before load()"
+            " type; name one in C, or set program.type before load()"
         )
         for known in _WHOLE_SECTIONS:
             more = section.removeprefix(known)

@@ -459,7 +459,7 @@ def test_usdt_uses_the_newer_link(kernel: FakeKernel) -> None:
 def test_a_type_that_nobody_knows(kernel: FakeKernel) -> None:
     with Object(one_program(kind=ProgType.UNSPEC)) as obj:
         with pytest.raises(
-            StateError, match=r"does not tell its type; set program.type"
+            StateError, match=r"does not tell its type; .* set program\.type"
         ):
             obj.load()
         obj.programs["prog"].type = ProgType.XDP
