@@ -173,3 +173,21 @@ def _python(
         return real(*args, **kwargs)
 
     return call
+
+
+class Interrupt(BaseException):
+    """As ``KeyboardInterrupt``, which pytest takes for its own."""
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
+    """Have a signal handler raise at the end of the first call of a command."""
+    real = syscalls.raw
+
+    def raw(nr: int, a: int = 0, *rest: int) -> tuple[int, int]:
+        result = real(nr, a, *rest)
+        if nr == numbers.NR_BPF and a == command:
+            monkeypatch.setattr(syscalls, "raw", real)
+            raise Interrupt
+        return result
+
+    monkeypatch.setattr(syscalls, "raw", raw)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from skelgen.model.enums import AttachType, LinkType, MapType
+from skelgen.model.enums import AttachType, Command, LinkType, MapType
 from skelgen.runtime import features, syscalls
 from skelgen.runtime.errors import AttachError, BpfOSError, NotSupportedError
 from skelgen.runtime.links.attached import AttachedLink
@@ -23,6 +23,7 @@ from skelgen.runtime.programs import (
     TcProgram,
     XdpProgram,
 )
+from tests.harness.faults import Interrupt, interrupt_after
 from tests.harness.places import Cgroup, NetworkNamespace
 from tests.harness.programs import RETURN_0, RETURN_1, Counter, insn, loaded
 
@@ -422,6 +423,22 @@ def test_a_sockmap_verdict(load: LoadProgram) -> None:
             assert info.map_id == syscalls.map_info(fd).id
         else:
             assert isinstance(link, AttachedLink)
+
+
+def test_an_interrupt_leaves_nothing_attached(
+    cgroup: Cgroup, load: LoadProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is raised when the kernel has attached what would stay for good."""
+    program = load("cgroup/connect4", CgroupProgram)
+    interrupt_after(monkeypatch, Command.PROG_ATTACH)
+    with pytest.raises(Interrupt):
+        program.attach(str(cgroup.path), link=False)
+    directory = os.open(cgroup.path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        hook = AttachType.CGROUP_INET4_CONNECT
+        assert syscalls.prog_query(directory, hook).prog_ids == ()
+    finally:
+        os.close(directory)
 
 
 # -- rights --------------------------------------------------------------------

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 import skelgen
+from skelgen.model.enums import Command
 from skelgen.runtime.errors import BpfOSError, StateError
 from tests.harness import privilege, sources
+from tests.harness.faults import Interrupt, interrupt_after
 from tests.harness.generating import loaded
 from tests.harness.places import NetworkNamespace
 
@@ -215,3 +217,17 @@ def test_without_a_link(loopback: NetworkNamespace) -> None:
         assert skel.bss.acknowledged > 0
         assert b"skelgen_limited" in AVAILABLE.read_bytes().split()
     assert b"skelgen_limited" not in AVAILABLE.read_bytes().split()
+
+
+def test_an_interrupt_leaves_nothing_registered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is raised when the kernel has registered what would stay for good."""
+    module = generated("tcp_congestion")
+    with module.TcpCongestion.open() as skel:
+        skel.struct_ops.limited.name = b"skelgen_stopped"
+        skel.load()
+        interrupt_after(monkeypatch, Command.MAP_UPDATE_ELEM)
+        with pytest.raises(Interrupt):
+            skel.attach()
+        assert b"skelgen_stopped" not in AVAILABLE.read_bytes().split()

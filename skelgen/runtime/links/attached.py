@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skelgen.runtime import log, syscalls
-from skelgen.runtime.errors import NotSupportedError
+from skelgen.runtime.errors import BpfError, NotSupportedError
 from skelgen.runtime.links.base import Link, detach_at_last
 from skelgen.typed import TYPE_CHECKING
 
@@ -28,17 +28,25 @@ class StayingLink(Link):
     def __init__(self, fd: int, program: Program, attach: Callable[[], object]) -> None:
         super().__init__(fd, program)
         self._prog = self._fd  # until there is another to close
+        began = False
         try:
             # its own, to detach with also when the object is destroyed first
             self._prog = syscalls.Fd(syscalls.dup(program.fd(), what=program.what))
+            began = True
             attach()  # last: who has attached it has to be able to take it off
-        except BaseException:
-            self._give_up()
+        except BaseException as error:
+            # an interrupt in the middle of a system call is raised when that is done
+            self._give_up(interrupted=began and not isinstance(error, Exception))
             self._close()
             raise
 
-    def _give_up(self) -> None:
+    def _give_up(self, *, interrupted: bool) -> None:
         """Take back what a failed attach may have done."""
+        if interrupted:
+            try:
+                self._take_off()
+            except BpfError as error:
+                log.debug("%s: cannot take it off: %s", self.what, error)
 
     def info(self) -> LinkInfo:
         """Raise: only BPF links have it."""

@@ -45,7 +45,8 @@ class _NetlinkLink(StayingLink):
             self._route.close()
             raise
 
-    def _give_up(self) -> None:
+    def _give_up(self, *, interrupted: bool) -> None:
+        del interrupted  # the socket knows better
         if self._route.unanswered:  # the program may be there, whatever was read
             try:
                 self._take_off()

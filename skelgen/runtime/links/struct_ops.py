@@ -6,7 +6,7 @@ import errno
 
 from skelgen.arguments import checks_arguments
 from skelgen.runtime import log, syscalls
-from skelgen.runtime.errors import BpfOSError, NotSupportedError
+from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError
 from skelgen.runtime.links.base import Link, detach_at_last
 from skelgen.typed import TYPE_CHECKING
 
@@ -106,7 +106,15 @@ def attach_struct_ops(
         return StructOpsLink(syscalls.link_create_struct_ops(map_fd, what=what), what)
     with syscalls.Fd(syscalls.dup(map_fd, what=what)) as fd:
         # last: who has registered it has to be able to unregister it
-        set_value(map_fd, value, link=False, what=what)
+        try:
+            set_value(map_fd, value, link=False, what=what)
+        except BaseException as error:
+            if not isinstance(error, Exception):  # an interrupt, which comes after it
+                try:
+                    StructOpsRegistration(fd.detach(), what).destroy()
+                except BpfError as late:
+                    log.debug("%s: cannot unregister: %s", what, late)
+            raise
         return StructOpsRegistration(fd.detach(), what)
 
 
