@@ -293,15 +293,11 @@ class _Test:
             if fits or fits is None:
                 return
         wanted = " or ".join(_words(atom) for atom in self._atoms)
-        if self._atoms[0].startswith("Literal["):
-            raise ValueError(f"{_of(whose)}{name} must be {wanted}, got {shown(value)}")
         raise wrong(name, wanted, value, whose)
 
 
 def _words(atom: str) -> str:
     atom = atom.strip("\"'")
-    if atom.startswith("Literal["):
-        return atom[len("Literal[") : -1].replace('"', "'")
     if atom.startswith(("os.PathLike", "PathLike")):
         return "a path"
     if atom in {"SupportsFd", "HasFd", "SupportsFileno"}:
@@ -311,6 +307,8 @@ def _words(atom: str) -> str:
 
 def _fits(atom: str, value: Any, name: str, whose: str) -> bool | None:
     """Tell whether a value is of a type; None for a type that says nothing here.
+
+    ``Literal`` is one: the function knows its words, and what others say for them.
 
     Raises where it is, but no such value can be meant.
     """
@@ -327,9 +325,6 @@ def _fits(atom: str, value: Any, name: str, whose: str) -> bool | None:
             for index, item in enumerate(value):
                 inside(item, f"{name}[{index}]", whose)
         return True
-    if plain == "Literal":
-        words = [word.strip("\"' ") for word in _parts(atom[8:-1], ",")]
-        return isinstance(value, str) and value in words
     if plain[:1].isupper() and len(plain) > 1 and plain in _CLASSES:
         return any(cls.__name__ == plain for cls in type(value).__mro__)
     return None

@@ -172,6 +172,11 @@ class ElfSymbols:
 
     def _choose(self, name: str, tables: list[list[_Found]]) -> Symbol:
         plain, _, version = name.partition("@")
+        if name.endswith("@"):
+            raise self._file.fault(
+                f"function '{name}': no version behind the @; '{plain}' alone is the"
+                " default one"
+            )
         version = version.lstrip("@")
         for table in tables:
             functions = [found for found in table if found.is_function]

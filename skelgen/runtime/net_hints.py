@@ -10,6 +10,7 @@ import errno
 from skelgen.near_names import did_you_mean
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.runtime.place_hints import STALE
 from skelgen.runtime.syscalls import rtnetlink
 from skelgen.runtime.syscalls.netlink import Route
 from skelgen.typed import TYPE_CHECKING
@@ -78,6 +79,12 @@ def _xdp_notes(
         return [
             "an offloaded program is loaded for its card: set ifindex before load()"
         ]
+    if mode == "offload" and number == errno.EOPNOTSUPP:
+        note = (
+            f"'{interface.name}' runs no programs on its card; mode='native' is in the"
+            " driver, mode='generic' works on every interface"
+        )
+        return [note]
     if mode in {"offload", "generic"}:
         return []
     if number == errno.EOPNOTSUPP:
@@ -99,7 +106,7 @@ def _taken(number: int, there: str) -> list[str]:
         return [f"native and generic XDP do not go together; attached: {there}"]
     note = (
         f"attached there already: {there}; detach it first, or replace it through its"
-        " link (Link.update)"
+        " link, where it has one (Link.update)"
     )
     return [note] if there else []
 
@@ -138,8 +145,17 @@ def program_name(number: int) -> str:
     return f"'{name}' (id {number})" if name else f"id {number}"
 
 
-def explain_netkit(error: BpfOSError, program: Program, ifindex: int) -> None:
-    """Add a note to the error of a netkit program that was not attached."""
+def explain_tcx(
+    error: BpfOSError, program: Program, ifindex: int, *, netkit: bool
+) -> None:
+    """Add a note to the error of a tcx or netkit program that was not attached."""
+    if error.errno == errno.ESTALE:
+        error.add_note(STALE)
+    elif netkit:
+        _explain_netkit(error, program, ifindex)
+
+
+def _explain_netkit(error: BpfOSError, program: Program, ifindex: int) -> None:
     if error.errno == errno.EACCES:
         error.add_note(
             "it is the peer of a netkit pair: programs of both sides are attached"

@@ -25,6 +25,15 @@ _F_ALLOW_OVERRIDE: Final = 1
 _F_ALLOW_MULTI: Final = 2
 _DEEPEST: Final = 64
 
+NAMESPACES: Final = (
+    "those of the network are at /run/netns/NAME (ip netns) and /proc/PID/ns/net"
+)
+"""Where a network namespace is found."""
+STALE: Final = (
+    "what is attached there has changed since expected_revision was read; ask again"
+    " (syscalls.prog_query)"
+)
+"""For the error ``ESTALE`` of a hook that counts its changes."""
 SOCKET_MAPS: Final = (MapType.SOCKMAP, MapType.SOCKHASH)
 """What programs of sockets are attached to."""
 WALKED: Final[dict[str, tuple[MapType, ...]]] = {
@@ -51,6 +60,8 @@ def explain_cgroup(
     """Raise :class:`AttachError` for what is no cgroup; add a note on what is there."""
     if error.errno == errno.EBADF and not is_cgroup2(fd):
         raise program.attach_error(no_cgroup(cgroup)) from error
+    if error.errno == errno.ESTALE:
+        error.add_note(STALE)
     if error.errno == errno.EPERM:
         alone = _alone(fd, hook)
         if alone is not None:
@@ -133,10 +144,7 @@ def explain_netns(error: BpfOSError, fd: int) -> None:
             " namespace"
         )
     elif error.errno in {errno.EINVAL, errno.EBADF} and not _is_netns(fd):
-        error.add_note(
-            "that is no network namespace: those are at /run/netns/NAME (ip netns) and"
-            " /proc/PID/ns/net"
-        )
+        error.add_note(f"that is no network namespace: {NAMESPACES}")
 
 
 def _is_netns(fd: int) -> bool:

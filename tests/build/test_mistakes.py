@@ -214,7 +214,7 @@ def test_a_file_in_the_place_of_a_folder(
     done = build_environment.run("-m", "skelgen", "build", "-q", cwd=folder)
     assert done.returncode == 2
     assert done.stdout == (
-        "skelgen: error: src/mytool/bpf/trace_skel.py: cannot read it: Not a directory\n"
+        "skelgen: error: src/mytool/bpf: cannot make the folder: File exists\n"
     )
 
 

@@ -214,8 +214,9 @@ def test_tcx_programs_stand_where_they_are_told(
     assert query.link_ids[2] == first.info().id
     first.destroy()
     stale = query.revision
-    with pytest.raises(BpfOSError, match="ESTALE"):
+    with pytest.raises(BpfOSError, match="ESTALE") as caught:
         attach("a", last=True, expected_revision=stale)
+    assert "has changed since expected_revision was read" in caught.value.__notes__[0]
     now = veth.call(syscalls.prog_query, index, AttachType.TCX_INGRESS)
     assert now.revision > stale
     attach("a", before=query.prog_ids[4], expected_revision=now.revision)

@@ -117,6 +117,23 @@ def test_a_value_of_a_map_is_read_only_in_depth(
     assert other[2] == new
 
 
+@pytest.mark.parametrize("kind", [MapType.QUEUE, MapType.STACK])
+def test_a_value_of_a_map_without_keys(kind: MapType) -> None:
+    with made(kind, 0, SIZE, 4) as handle:
+        values: GenericMap[Any, Any] = GenericMap(
+            handle, key=c.Bytes(0), value=struct(Value)
+        )
+        values.push(Value(count=1))
+        value = values.pop()
+        with pytest.raises(TypeError, match=r"then maps\.m\.push\(new\)$"):
+            value.count = 2
+        # as the error says
+        new = copy.deepcopy(value)
+        new.count = 2
+        values.push(new)
+        assert values.pop() == new
+
+
 def test_arrays_unions_and_lists_of_cpus_are_read_only_too() -> None:
     cpus = sizes.possible_cpus()
     with made(MapType.ARRAY, 4, 16, 2) as handle:
@@ -171,7 +188,7 @@ def test_arrays_unions_and_lists_of_cpus_are_read_only_too() -> None:
     with made(MapType.QUEUE, 0, 8, 2) as handle:
         queue = GenericMap(handle, key=c.Bytes(0), value=struct(Inner))
         queue.push(Inner())
-        with pytest.raises(TypeError, match=r"then maps.m.update\(key, new\)"):
+        with pytest.raises(TypeError, match=r"then maps\.m\.push\(new\)$"):
             queue.peek().x = 1  # type: ignore[union-attr] # there is one
 
 

@@ -111,18 +111,20 @@ def test_paths_that_are_not_there(load: LoadProgram, tmp_path: Path) -> None:
     with pytest.raises(BpfOSError, match=r"file'.*ENOTDIR"):
         group.attach(file)
     for junk in (1.5, None, b"/x"):
-        with pytest.raises(TypeError, match="cgroup must be a path"):
+        with pytest.raises(TypeError, match="cgroup must be str or a path"):
             group.attach(junk)
-        with pytest.raises(TypeError, match="netns must be a path"):
+        with pytest.raises(TypeError, match="netns must be str or a path"):
             lookup.attach(junk)
     for name, call in (("cgroup", group.attach), ("netns", lookup.attach)):
-        with pytest.raises(ValueError, match=f"{name} must have no NUL"):
+        with pytest.raises(ValueError, match=f"{name} has a NUL in it"):
             call(f"{tmp_path}\0x")
         with pytest.raises(ValueError, match=f"{name} is empty"):
             call("")
-        for number in (-1, 1 << 31, 1 << 64):
+        for number in (-1, 1 << 31):
             with pytest.raises(ValueError, match=f"{name} must be a file descriptor"):
                 call(number)
+        with pytest.raises(OverflowError, match=f"{name} must be int in"):
+            call(1 << 64)
     with pytest.raises(OverflowError, match="flags must be"):
         group.attach(tmp_path, flags=1 << 32)
 
@@ -168,6 +170,23 @@ def test_a_program_that_someone_else_took_off(
     assert link.destroyed
 
 
+@pytest.mark.parametrize("missing", ["nothing", "file", "file/below"])
+def test_a_path_that_is_no_folder(
+    load: LoadProgram, tmp_path: Path, missing: str
+) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / missing
+    program = load("cgroup/connect4", CgroupProgram, insns=RETURN_1)
+    with pytest.raises(BpfOSError, match="open: ") as caught:
+        program.attach(path)
+    assert "of version 2" in text_of(caught.value)
+    if missing != "file":
+        netns = load("sk_lookup", NetnsProgram, insns=RETURN_1)
+        with pytest.raises(BpfOSError, match="open: ") as caught:
+            netns.attach(path)
+        assert "at /run/netns/NAME" in text_of(caught.value)
+
+
 # -- revisions -----------------------------------------------------------------
 
 
@@ -183,8 +202,9 @@ def test_the_revision_of_a_cgroup(cgroup: Cgroup, load: LoadProgram) -> None:
         with second.attach(cgroup.path, expected_revision=revision):
             now = syscalls.prog_query(fd, hook).revision
             assert now > revision
-        with pytest.raises(BpfOSError, match="ESTALE"):
+        with pytest.raises(BpfOSError, match="ESTALE") as caught:
             second.attach(cgroup.path, expected_revision=revision)
+        assert "has changed since expected_revision was read" in text_of(caught.value)
 
 
 # -- network namespaces --------------------------------------------------------
@@ -226,7 +246,7 @@ def test_a_map_of_another_type(load: LoadProgram) -> None:
     number = program.fd()
     with pytest.raises(ValueError, match=f"map: fd {number} is a program, not a map"):
         program.attach(number)
-    with pytest.raises(TypeError, match="map must be an object with an fd"):
+    with pytest.raises(TypeError, match="map must be HasFd or int"):
         program.attach("map")
 
 
@@ -302,12 +322,12 @@ def test_a_nul_pins_nothing(
     program = load("xdp", XdpProgram)
     with veth.call(program.attach, "veth1") as link:
         for pin in (program.pin, link.pin, program.unpin):
-            with pytest.raises(ValueError, match="path must have no NUL"):
+            with pytest.raises(ValueError, match="path has a NUL in it"):
                 pin(bpffs.path / "a\0b")
         with pytest.raises(ValueError, match="NUL"):
             syscalls.obj_pin(program.fd(), bpffs.path / "a\0b")
         for pin in (program.pin, link.pin, program.unpin):
-            with pytest.raises(TypeError, match="path must be a path"):
+            with pytest.raises(TypeError, match="path must be str or a path"):
                 pin(5)
         with pytest.raises(ValueError, match="path is empty"):
             link.pin("")

@@ -98,7 +98,17 @@ class Link(Live):
         for cgroup, xdp, tcx, netkit, netns and iter links.
         """
         old_fd = 0 if old is None else old.fd()
-        syscalls.link_update(self.fd(), program.fd(), old_fd=old_fd, what=self.what)
+        try:
+            syscalls.link_update(self.fd(), program.fd(), old_fd=old_fd, what=self.what)
+        except BpfOSError as error:
+            if old is not None and error.errno == errno.EPERM:
+                tell_another(
+                    error,
+                    lambda: self.info().prog_id,
+                    lambda: old.info().id,
+                    old.what,
+                )
+            raise
         self.program = program
 
     @checks_arguments
@@ -163,3 +173,22 @@ def detach_at_last(detach: Callable[[], None]) -> None:
         detach()
         if not isinstance(error, BpfError):  # an interrupt
             raise
+
+
+def tell_another(
+    error: BpfOSError,
+    there: Callable[[], int | None],
+    named: Callable[[], int],
+    what: str,
+) -> None:
+    """Say of an update that another is in place than was named, if it is so.
+
+    ``there`` and ``named`` return kernel ids.
+    """
+    try:
+        found, wanted = there(), named()
+    except BpfError:
+        return
+    if found is not None and found != wanted:
+        note = f"what is in place has id {found}, and not {wanted} as {what}"
+        error.__notes__ = [note]  # and no word of rights

@@ -7,7 +7,7 @@ import errno
 from skelgen.arguments import checks_arguments
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError
-from skelgen.runtime.links.base import Link, detach_at_last
+from skelgen.runtime.links.base import Link, detach_at_last, tell_another
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,7 +41,17 @@ class StructOpsLink(Link):
         fd = ops.fd()
         set_value(fd, ops.loaded_value(), link=True, what=ops.what)
         old_fd = 0 if old is None else old.fd()
-        syscalls.link_update(self.fd(), fd, old_fd=old_fd, what=self.what)
+        try:
+            syscalls.link_update(self.fd(), fd, old_fd=old_fd, what=self.what)
+        except BpfOSError as error:
+            if old is not None and error.errno == errno.EPERM:
+                tell_another(
+                    error,
+                    lambda: self.info().map_id,
+                    lambda: syscalls.map_info(old_fd).id,
+                    old.what,
+                )
+            raise
 
 
 class StructOpsRegistration(StructOpsLink):

@@ -69,7 +69,6 @@ class Map(Defined):
             "what",
             "types",
             "untyped",
-            "writing",
         )
     )
 
@@ -201,9 +200,6 @@ class ElementMap(Map, Generic[K, V]):
 
     __slots__ = ("_access", "_key", "_value")
 
-    writing: ClassVar = "[key] = new"
-    """How an element is written, for messages."""
-
     def __init__(self, handle: MapHandle, key: Codec[K], value: Codec[V]) -> None:
         super().__init__(handle)
         name = plain(handle.name)
@@ -218,10 +214,14 @@ class ElementMap(Map, Generic[K, V]):
             Copied(
                 f"{what}: its value",
                 f"change one of your own and write that: {change}(value), then"
-                f" {place}{self.writing}",
+                f" {place}{self._writing()}",
             )
         )
         self._access: TypedAccess[K, V] | None = None
+
+    def _writing(self) -> str:
+        """Return how an element is written, for messages."""
+        return "[key] = new"
 
     def _what(self) -> str:
         return self._handle.what

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import sys
 
+from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.codec import BytesCodec
 from skelgen.runtime.errors import BpfOSError
@@ -19,13 +20,16 @@ from skelgen.typed import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, Final
 
     from skelgen.runtime.codec import Codec
     from skelgen.runtime.maps.handle import MapHandle
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+_KEYLESS: Final = (MapType.QUEUE, MapType.STACK, MapType.BLOOM_FILTER)
 
 
 class GenericMap(ElementMap[K, V]):
@@ -51,13 +55,15 @@ class GenericMap(ElementMap[K, V]):
     """
 
     __slots__ = ()
-    writing = ".update(key, new)"
 
     def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
         super().__init__(handle, key, value)
 
     def _serves(self, type_: object) -> bool:
         return type_ not in PER_CPU
+
+    def _writing(self) -> str:
+        return ".push(new)" if self.type in _KEYLESS else ".update(key, new)"
 
     def lookup(self, key: K, *, flags: int = 0) -> V | None:
         """Return a value, None when there is none: ``BPF_MAP_LOOKUP_ELEM``."""

@@ -12,7 +12,7 @@ from skelgen.runtime.links.attached import AttachedLink
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.pins import checked_path
 from skelgen.runtime.programs.base import Program
-from skelgen.runtime.programs.target import HasFd, Opened, ordering
+from skelgen.runtime.programs.target import HasFd, Opened, cgroup_hint, ordering
 from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ class CgroupProgram(Program):
         checked(U64, expected_revision, f"{what}: expected_revision")
         if not link:
             flags = flags or _F_ALLOW_MULTI
-        with Opened(cgroup, "cgroup", what=what, directory=True) as directory:
+        with Opened(
+            cgroup, "cgroup", what=what, directory=True, hint=cgroup_hint
+        ) as directory:
             function = syscalls.link_create_ordered if link else syscalls.prog_attach
             attach = partial(
                 function,

@@ -9,7 +9,7 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.codec import U32, checked
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.iter import IterLink
-from skelgen.runtime.programs.target import HasFd, Opened, fd_of
+from skelgen.runtime.programs.target import HasFd, Opened, cgroup_hint, fd_of
 from skelgen.runtime.programs.tracing import TracingProgram
 from skelgen.typed import TYPE_CHECKING
 
@@ -130,7 +130,9 @@ class IterProgram(TracingProgram):
             fd = syscalls.link_create_iter(prog_fd, info=info, what=what)
             return IterLink(fd, self)
         what = f"{what} from cgroup {cgroup!r}"
-        with Opened(cgroup, "cgroup", what=what, directory=True) as directory:
+        with Opened(
+            cgroup, "cgroup", what=what, directory=True, hint=cgroup_hint
+        ) as directory:
             info = struct.pack("=IIQ", order, directory, 0)
             try:
                 fd = syscalls.link_create_iter(prog_fd, info=info, what=what)

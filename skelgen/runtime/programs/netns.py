@@ -39,7 +39,7 @@ class NetnsProgram(Program):
         """Attach to a network namespace, by path or fd; the thread's by default."""
         prog_fd = self.fd()
         what = f"{self.what} on network namespace {netns!r}"
-        with Opened(netns, "netns", what=what) as namespace:
+        with Opened(netns, "netns", what=what, hint=_no_netns) as namespace:
             try:
                 fd = syscalls.link_create(
                     prog_fd, namespace, self.attach_type, what=what
@@ -52,6 +52,12 @@ class NetnsProgram(Program):
                 explain_netns(error, namespace)
                 raise
         return Link(fd, self)
+
+
+def _no_netns(_path: str) -> str:
+    from skelgen.runtime.place_hints import NAMESPACES  # noqa: PLC0415 - rare
+
+    return NAMESPACES
 
 
 class NetfilterProgram(Program):

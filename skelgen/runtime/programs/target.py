@@ -14,6 +14,7 @@ from skelgen.runtime.pins import checked_path
 from skelgen.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
     from skelgen.runtime.programs.base import Program
@@ -104,10 +105,11 @@ def interface_index(program: Program, interface: str | int) -> int:
 class Opened:
     """A path opened for a while, or an fd that stays its owner's.
 
-    ``what`` is attached there, as errors call it, and ``name`` the argument.
+    ``what`` is attached there, as errors call it, and ``name`` the argument; ``hint``
+    gives the note for a path that is not there, or no directory.
     """
 
-    __slots__ = ("_directory", "_mine", "_name", "_target", "_what")
+    __slots__ = ("_directory", "_hint", "_mine", "_name", "_target", "_what")
 
     def __init__(
         self,
@@ -115,8 +117,10 @@ class Opened:
         name: str,
         *,
         what: str,
-        directory: bool = False,  # of a control group
+        directory: bool = False,
+        hint: Callable[[str], str] | None = None,
     ) -> None:
+        self._hint: Final = hint
         self._target: Final = target
         self._name: Final = name
         self._what: Final = what
@@ -136,19 +140,23 @@ class Opened:
         except BpfError:
             raise
         except OSError as error:
-            failed = os_error(error.errno or 0, command="open", what=self._what)
-            if self._directory and error.errno == errno.ENOENT:
-                from skelgen.runtime.place_hints import (  # noqa: PLC0415 - rare
-                    missing_cgroup,
-                )
-
-                failed.add_note(missing_cgroup(os.fsdecode(path)))
-            raise failed from error
+            fault = os_error(error.errno or 0, command="open", what=self._what)
+            if self._hint and error.errno in {errno.ENOENT, errno.ENOTDIR}:
+                fault.add_note(self._hint(os.fsdecode(path)))
+            raise fault from error
         return self._mine.fileno()
 
     def __exit__(self, *exc: object) -> None:
         if self._mine is not None:
             self._mine.close()
+
+
+def cgroup_hint(path: str) -> str:
+    """Return the note for a path that is no control group."""
+    from skelgen.runtime import place_hints  # noqa: PLC0415 - rare
+
+    gone = not os.path.lexists(path)
+    return (place_hints.missing_cgroup if gone else place_hints.no_cgroup)(path)
 
 
 def ordering(

@@ -119,11 +119,9 @@ class TcProgram(Program):
                 what=what,
             )
         except BpfOSError as error:
-            if attach_type in _PARENTS:
-                raise
-            from skelgen.runtime.net_hints import explain_netkit  # noqa: PLC0415 - rare
+            from skelgen.runtime.net_hints import explain_tcx  # noqa: PLC0415 - rare
 
-            explain_netkit(error, self, index)
+            explain_tcx(error, self, index, netkit=attach_type not in _PARENTS)
             raise
         return Link(fd, self)
 

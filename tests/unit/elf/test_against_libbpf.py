@@ -30,6 +30,7 @@ CAPTURE = Path(__file__).with_name("libbpf_capture.c")
 
 # Debian's libbpf is 1.1, of 2022.
 REFUSED = {
+    "maps_inner_struct.clang14": "BTF has no size for a struct of its, which DWARF has",
     "externs_missing": "the kernel function is made up",
     "load_partly": "its kernel function is made up",
     "jump_table": "no jump tables before libbpf 1.7",
@@ -132,7 +133,8 @@ OBJECTS = sorted(
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name)
 def test_same_as_libbpf_of_committed_objects(capture: Path, path: Path) -> None:
-    compare(capture, path, path.name.partition(".")[0])
+    name = path.name.removesuffix(".bpf.o")
+    compare(capture, path, name if name in REFUSED else name.partition(".")[0])
 
 
 def compare(capture: Path, path: Path, name: str) -> None:

@@ -119,6 +119,8 @@ def test_a_version_is_beside_the_name(
     [
         ("f@V9", "no version 'V9' of function 'f'; there is 'f@@V2' and 'f@V1'"),
         ("f@@V9", "no version 'V9' of function 'f'; there is 'f@@V2' and 'f@V1'"),
+        ("f@", "function 'f@': no version behind the @; 'f' alone is the default one"),
+        ("f@@", "function 'f@@': no version behind the @; 'f' alone is"),
         ("old@V2", "no version 'V2' of function 'old'; there is 'old@V1'"),
         (
             "plain@V1",
