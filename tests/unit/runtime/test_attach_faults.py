@@ -193,7 +193,9 @@ def test_attaching(kernel: FakeKernel, family: Family) -> None:
                 if fault.failed is None:
                     break
             assert (set(kernel.open), own_fds()) == before
-            assert attached(kernel, family) == 0
+            # an interrupt may come after the call: it is taken off, perhaps in vain
+            in_vain = failure is KeyboardInterrupt
+            assert attached(kernel, family) in ({0, -1} if in_vain else {0})
         assert failed or failure == errno.EINVAL  # has another way, an older one
     program.close()
     assert not kernel.open
