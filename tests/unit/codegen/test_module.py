@@ -184,7 +184,8 @@ def test_sections(text: str) -> None:
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,12}", fullmatch=True) | st.builds(
     "a".__mul__, st.integers(1, 120)
 )
-TEXT = st.text(max_size=100)
+# a name in an object ends at its first NUL
+TEXT = st.text(st.characters(exclude_characters="\0"), max_size=100)
 
 
 @st.composite

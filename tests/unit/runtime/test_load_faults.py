@@ -189,7 +189,8 @@ def with_a_pinned_map(folder: Path, kernel: FakeKernel) -> Object:
 
 
 def with_a_map_to_reuse(folder: Path, kernel: FakeKernel) -> Object:
-    kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.ARRAY, 4, 4, 1, 0))
+    told = info_of(MapType.ARRAY, 4, 4, 1, 0)
+    kernel.then("OBJ_GET_INFO_BY_FD", told, told)  # of reuse(), and of load()
     obj = open_rich(folder)
     obj.map("kept").reuse(7)
     return obj
@@ -546,7 +547,8 @@ def test_a_reused_map_survives_a_failed_load(
 
 def test_a_reused_map_has_its_slots_already(kernel: FakeKernel, tmp_path: Path) -> None:
     with_pins(kernel)
-    kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.HASH_OF_MAPS, 4, 4, 8, 0))
+    told = info_of(MapType.HASH_OF_MAPS, 4, 4, 8, 0)
+    kernel.then("OBJ_GET_INFO_BY_FD", told, told)
     with open_rich(tmp_path) as obj:
         obj.maps["outer"].reuse(77)
         obj.load()
@@ -571,7 +573,8 @@ def test_a_data_section_of_another_object(kernel: FakeKernel, tmp_path: Path) ->
     """Its contents count, and are not written; also where it is read-only."""
     with_pins(kernel)
     kernel.always("MAP_LOOKUP_ELEM", fill(b"\x09" * 8))
-    kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.ARRAY, 4, 8, 1, 0x80))
+    told = info_of(MapType.ARRAY, 4, 8, 1, 0x80)
+    kernel.then("OBJ_GET_INFO_BY_FD", told, told)
     with open_rich(tmp_path) as obj:
         obj.maps[".rodata"].reuse(77)
         obj.load()
