@@ -34,7 +34,6 @@ REFUSED = {
     "externs_missing": "the kernel function is made up",
     "load_partly": "its kernel function is made up",
     "jump_table": "no jump tables before libbpf 1.7",
-    "maps_inner_struct": "clang 14 left a struct out of BTF, and libbpf reads no DWARF",
     "maps_arena": "no arenas and no __ulong before libbpf 1.4",
     "prog_freplace": "needs a program to replace",
     "prog_on_programs": "needs a program to replace",
