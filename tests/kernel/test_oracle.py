@@ -76,6 +76,8 @@ MUST_LOAD = {
     "types_structs",
     "xdp_count",
 }
+# clang 14 leaves a struct out of BTF; its size is in DWARF, which libbpf does not read.
+IN_DWARF_ALONE = {"maps_inner_struct.clang14.bpf.o"}
 # What libbpf 1.1 cannot read, and these kernels load whole.
 MUST_LOAD_SINCE = {
     "maps_arena": (6, 9),
@@ -115,7 +117,12 @@ def test_kernel_holds_the_same(oracle: Oracle, bpf_source: sources.Source) -> No
 def test_objects_of_another_compiler(oracle: Oracle, path: Path) -> None:
     """clang 14, whose BTF and code are of 2022, and what ``bpftool gen object`` links."""
     wanted = Case(path, path.name.split(".", 1)[0])
-    compare(oracle, wanted, oracle.ask(wanted))
+    verdict = oracle.ask(wanted)
+    if path.name in IN_DWARF_ALONE:
+        assert verdict.errno, "libbpf reads it: compare"
+        as_the_blueprint_says(wanted)
+        return
+    compare(oracle, wanted, verdict)
 
 
 def compare(oracle: Oracle, wanted: Case, verdict: Verdict) -> None:
