@@ -55,6 +55,7 @@ def text_of(error: BaseException) -> str:
 # -- control groups ------------------------------------------------------------
 
 
+@pytest.mark.any_kernel  # it is about paths and mounts
 @pytest.mark.parametrize("link", [True, False])
 def test_what_is_no_cgroup(
     load: LoadProgram,
@@ -86,6 +87,7 @@ def test_a_cgroup_of_version_1(load: LoadProgram) -> None:
         program.attach(mounts[0])
 
 
+@pytest.mark.any_kernel  # likewise
 def test_paths_that_are_not_there(load: LoadProgram, tmp_path: Path) -> None:
     group = load("cgroup/connect4", CgroupProgram, insns=RETURN_1)
     lookup = load("sk_lookup", NetnsProgram, insns=RETURN_1)
