@@ -55,7 +55,6 @@ def text_of(error: BaseException) -> str:
 # -- control groups ------------------------------------------------------------
 
 
-@pytest.mark.any_kernel  # it is about paths and mounts
 @pytest.mark.parametrize("link", [True, False])
 def test_what_is_no_cgroup(
     load: LoadProgram,
@@ -64,14 +63,13 @@ def test_what_is_no_cgroup(
 ) -> None:
     program = load("cgroup/connect4", CgroupProgram, insns=RETURN_1)
     mount = cgroup2_mount()
-    said = (
-        f"'{tmp_path}' is no control group of version 2; the mount point is {mount}"
-        if mount
-        else f"'{tmp_path}' is no control group of version 2; none is mounted here"
-    )
+    # "the mount points are" where there are several, as in a virtual machine
+    where = "the mount point" if mount else "none is mounted here"
+    said = f"'{tmp_path}' is no control group of version 2; {where}"
     with pytest.raises(AttachError) as caught:
         program.attach(tmp_path, link=link)
     assert said in str(caught.value)
+    assert str(mount or "mount -t cgroup2") in str(caught.value)
     fd = os.open(tmp_path, os.O_RDONLY)
     with syscalls.Fd(fd), pytest.raises(AttachError, match=f"fd {fd} is no control"):
         program.attach(fd, link=link)
@@ -87,7 +85,6 @@ def test_a_cgroup_of_version_1(load: LoadProgram) -> None:
         program.attach(mounts[0])
 
 
-@pytest.mark.any_kernel  # likewise
 def test_paths_that_are_not_there(load: LoadProgram, tmp_path: Path) -> None:
     group = load("cgroup/connect4", CgroupProgram, insns=RETURN_1)
     lookup = load("sk_lookup", NetnsProgram, insns=RETURN_1)
@@ -103,7 +100,8 @@ def test_paths_that_are_not_there(load: LoadProgram, tmp_path: Path) -> None:
         with pytest.raises(BpfFileNotFoundError) as caught:
             group.attach("gone-" + tmp_path.name)  # not below the mount point
         (note,) = caught.value.__notes__
-        assert f"the mount point is {mount} here; " in note
+        assert "the mount point" in note
+        assert f"{mount}" in note
     (tmp_path / "service").mkdir()
     with pytest.raises(BpfFileNotFoundError) as caught:
         group.attach(tmp_path / "servcie/")
