@@ -37,7 +37,7 @@ def generate(
 
     Raises :class:`skelgen.errors.SkelgenError`.
     """
-    from skelgen.build.generate import (  # noqa: PLC0415 - see the module's docstring  # noqa: PLC0415 - likewise
+    from skelgen.build.generate import (  # noqa: PLC0415 - see the module's docstring
         Image,
         Options,
         generate_images,
