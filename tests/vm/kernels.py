@@ -73,23 +73,24 @@ def _fetch(name: str) -> None:
         unpacked = Path(scratch) / "unpacked"
         for package in Path(scratch).glob("*.deb"):
             subprocess.run(["dpkg", "-x", package, unpacked], check=True)
-        _arrange(unpacked, release)
+        arrange(unpacked, release)
         unpacked.rename(CACHE / name)
 
 
-def _arrange(unpacked: Path, release: str) -> None:
-    """Put modules, image and configuration where packages before 7.0 have them."""
+def arrange(unpacked: Path, release: str) -> None:
+    """Put modules into ``lib``, and the image and the configuration into ``boot``.
+
+    Trixie's 6.12 has its modules in ``usr/lib``; 7.x has the image among them as well.
+    """
     modules = unpacked / "usr/lib/modules"
-    if not modules.exists():
-        return
-    (unpacked / "lib").mkdir()
-    modules.rename(unpacked / "lib/modules")
-    (unpacked / "boot").mkdir()
+    if modules.exists():
+        (unpacked / "lib").mkdir(exist_ok=True)
+        modules.rename(unpacked / "lib/modules")
+    (unpacked / "boot").mkdir(exist_ok=True)
     for part in ("vmlinuz", "config"):
-        shutil.copy(
-            unpacked / "lib/modules" / release / part,
-            unpacked / "boot" / f"{part}-{release}",
-        )
+        wanted = unpacked / "boot" / f"{part}-{release}"
+        if not wanted.exists():
+            shutil.copy(unpacked / "lib/modules" / release / part, wanted)
 
 
 def _newest(packages: list[str], kernel: Kernel) -> str | None:
