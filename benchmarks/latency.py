@@ -16,7 +16,7 @@ from pathlib import Path
 
 from table import title
 
-from skelgen import clang
+from skelgen.compiler import clang
 
 HERE = Path(__file__).parent
 INTERVALS = {"1 ms": (1_000_000, 500), "160 us": (160_000, 2500)}

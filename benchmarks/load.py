@@ -12,7 +12,7 @@ from pathlib import Path
 from table import row, summary, title
 
 import skelgen
-from skelgen import clang
+from skelgen.compiler import clang
 
 ROUNDS = 10
 TURNS = 6

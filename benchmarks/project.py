@@ -8,7 +8,7 @@ from pathlib import Path
 
 from table import command, row, time_pair, title
 
-from skelgen import clang
+from skelgen.compiler import clang
 
 SKELETONS = 100
 SOURCE = """\

@@ -20,7 +20,7 @@ import load
 import project
 import start
 
-from skelgen import clang
+from skelgen.compiler import clang
 
 ROOT = Path(__file__).resolve().parents[1]
 

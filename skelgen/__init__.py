@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skelgen.model.spec import ObjectSpec
-    from skelgen.runtime.object import Object
+    from skelgen.runtime.object.object import Object
 
 __version__ = "0.1.0"
 
@@ -37,11 +37,7 @@ def generate(
 
     Raises :class:`skelgen.errors.SkelgenError`.
     """
-    from skelgen.build.generate import (  # noqa: PLC0415 - see the module's docstring
-        Image,
-        Options,
-        generate_images,
-    )
+    from skelgen.build.generate import Image, Options, generate_images
 
     data, base, path = _read(source, source_name)
     options = Options.of(name, types, records, renames)
@@ -60,10 +56,7 @@ def read_object(
 
     Arguments as of :func:`generate`. Raises :class:`skelgen.errors.ObjectError`.
     """
-    from skelgen.build.generate import (  # noqa: PLC0415 - see the module's docstring
-        Options,
-        read,
-    )
+    from skelgen.build.generate import Options, read
 
     data, base, path = _read(source, source_name)
     spec, warnings = read(data, base, path, Options.of(name).name)
@@ -89,7 +82,7 @@ def open_object(
     :func:`generate`, the other options those of :class:`skelgen.runtime.Object`.
     Raises :class:`skelgen.errors.ObjectError`.
     """
-    from skelgen.runtime.object import Object  # noqa: PLC0415 - see the docstring
+    from skelgen.runtime.object.object import Object
 
     return Object(
         read_object(source, name=name, source_name=source_name),
@@ -105,10 +98,10 @@ def _warn(lines: "Sequence[str]") -> None:
     """Say what is odd about an object, to whoever called a function of this module."""
     if not lines:
         return
-    import sys  # noqa: PLC0415 - see the module's docstring
-    import warnings  # noqa: PLC0415 - likewise
+    import sys
+    import warnings
 
-    from skelgen.errors import ObjectWarning  # noqa: PLC0415 - likewise
+    from skelgen.errors import ObjectWarning
 
     level = 1
     while sys._getframe(level).f_globals is globals():  # noqa: SLF001 - as warnings do
@@ -124,10 +117,10 @@ def _read(
     if isinstance(source, bytes):
         base = source_name or "object.bpf.o"
         return source, base, base
-    from pathlib import Path  # noqa: PLC0415 - see the module's docstring
+    from pathlib import Path
 
-    from skelgen.arguments import encoded  # noqa: PLC0415 - likewise
-    from skelgen.build.files import read_source  # noqa: PLC0415 - likewise
+    from skelgen.arguments import encoded
+    from skelgen.build.files import read_source
 
     encoded(source, "source")
     path = Path(source)

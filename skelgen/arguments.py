@@ -16,7 +16,7 @@ import os
 import struct
 from functools import wraps
 
-from skelgen.typed import TYPE_CHECKING, TypeVar
+from skelgen._typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable

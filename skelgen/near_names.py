@@ -5,7 +5,7 @@ called where something failed, so it may be slow, but not in proportion to the s
 of what is looked through: a kernel has 100,000 functions.
 """
 
-from skelgen.typed import TYPE_CHECKING
+from skelgen._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ def near_names(name: str, names: "Iterable[str]") -> list[str]:
     if not shared:
         return []
     try:
-        from difflib import SequenceMatcher  # noqa: PLC0415 - slow, for errors alone
+        from difflib import SequenceMatcher
     except (ImportError, OSError):  # rights were dropped, or no fd is left
         return []
     matcher = SequenceMatcher(None, "", wanted, autojunk=False)

@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 from skelgen.btf import Kind
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.btf.types import Enum, Func, FuncProto
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -25,13 +25,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from skelgen import clang
 from skelgen.btf import Kind
 from skelgen.btf.dump_header import header
 from skelgen.btf.elf import elf_section
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import DeclTag, Enum, Enum64
-from skelgen.targets import TARGETS
+from skelgen.compiler import clang
+from skelgen.compiler.targets import TARGETS
 
 KERNEL_BTF = Path("/sys/kernel/btf/vmlinux")
 HEADER = clang.INCLUDE / "vmlinux" / "vmlinux.h"

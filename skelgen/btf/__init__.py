@@ -3,7 +3,7 @@
 Names are loaded on first use, so that the runtime pays for what it needs alone.
 """
 
-from skelgen.typed import TYPE_CHECKING
+from skelgen._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.build import BtfBuilder as BtfBuilder
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from skelgen.btf.edit import BtfEditor as BtfEditor
     from skelgen.btf.errors import BtfParseError as BtfParseError
     from skelgen.btf.ext import BtfExt as BtfExt
-    from skelgen.btf.kernel import KernelBtf as KernelBtf
+    from skelgen.btf.index import KernelBtf as KernelBtf
     from skelgen.btf.kinds import Kind as Kind
     from skelgen.btf.layout import SectionVar as SectionVar
     from skelgen.btf.layout import section_vars as section_vars
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from skelgen.btf.parse import Btf as Btf
     from skelgen.btf.resolve import align_of as align_of
     from skelgen.btf.resolve import size_of as size_of
-    from skelgen.btf.resolve import (
-        skip_mods_and_typedefs as skip_mods_and_typedefs,
-    )
+    from skelgen.btf.resolve import skip_mods_and_typedefs as skip_mods_and_typedefs
     from skelgen.btf.verify import check as check
 
 _HOME = {
@@ -51,7 +49,7 @@ def __getattr__(name: str) -> object:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - loaded on first use
+    from importlib import import_module
 
     value: object = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value

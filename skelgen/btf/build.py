@@ -4,9 +4,9 @@ from builtins import bytes as _bytes  # a method is called bytes
 from struct import error as struct_error
 from struct import pack
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.header import SIZE, SIZE_WITH_LAYOUT
 from skelgen.btf.kinds import MAGIC, MAX_VLEN, VERSION, Kind
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

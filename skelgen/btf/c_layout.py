@@ -4,6 +4,8 @@ What BTF says and C does not (``packed``, ``aligned``, holes) has to be written 
 or sizes and offsets would come out otherwise.
 """
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.flat import (
     ARRAY,
@@ -17,8 +19,6 @@ from skelgen.btf.flat import (
     FlatTypes,
 )
 from skelgen.btf.resolve import MAX_NESTING, POINTER_SIZE
-from skelgen.record import Record
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

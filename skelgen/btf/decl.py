@@ -4,6 +4,7 @@ BTF has a type inside out: what a C declaration says first comes last. So the te
 grows from the name outwards, until a type with a name of its own ends it.
 """
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.resolve import MAX_NESTING
 from skelgen.btf.types import (
@@ -28,7 +29,6 @@ from skelgen.btf.types import (
     Void,
     Volatile,
 )
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.parse import Btf

@@ -1,5 +1,6 @@
 """From the words of a record to a type, with every reference checked."""
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import MAX_VLEN, Kind
 from skelgen.btf.types import (
@@ -30,7 +31,6 @@ from skelgen.btf.types import (
     Void,
     Volatile,
 )
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

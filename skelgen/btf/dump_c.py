@@ -7,13 +7,8 @@ and everything else puts names between them.
 
 import re
 
-from skelgen.btf.c_layout import (
-    Layouts,
-    members,
-    natural_offset,
-    padding,
-    round_up,
-)
+from skelgen._typing import TYPE_CHECKING
+from skelgen.btf.c_layout import Layouts, members, natural_offset, padding, round_up
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.flat import (
     ARRAY,
@@ -38,7 +33,6 @@ from skelgen.btf.flat import (
     VOLATILE,
     FlatTypes,
 )
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.parse import Btf

@@ -10,6 +10,7 @@ may be declared first and defined later, which is what ends every circle that C 
 
 from __future__ import annotations
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.dump_c import TAGS, CWriter, numbered
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.flat import (
@@ -27,7 +28,6 @@ from skelgen.btf.flat import (
     VAR,
     FlatTypes,
 )
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf import flat
 from skelgen.btf.c_layout import members
 from skelgen.btf.dump_c import enumerator_words
 from skelgen.btf.flat import FlatTypes
 from skelgen.btf.kinds import Kind
 from skelgen.plain import plain
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +32,7 @@ def json_dump(btf: Btf, roots: Iterable[int] | None = None) -> str:
     where bpftool sign-extends them. ``roots`` limits it to some types and all that
     they refer to. Raises :class:`BtfParseError` for broken BTF.
     """
-    import json  # noqa: PLC0415 - for this format alone
+    import json
 
     encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
     return f'{{"types":[{",".join(map(encode, _described(btf, roots)))}]}}\n'

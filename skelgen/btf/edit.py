@@ -3,11 +3,11 @@
 from builtins import bytes as _bytes  # a method is called bytes
 from struct import pack_into, unpack_from
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, Kind
 from skelgen.btf.parse import Btf
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,10 +2,10 @@
 
 from struct import iter_unpack, unpack_from
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING, Generic, TypeVar
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import MAGIC, VERSION
-from skelgen.record import Record
-from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

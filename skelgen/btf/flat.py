@@ -5,10 +5,10 @@ Such a pass looks at a million words: no object a type, no look-up in two places
 
 import re
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import MAX_VLEN
 from skelgen.btf.verify import check
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.parse import Btf

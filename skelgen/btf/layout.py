@@ -1,9 +1,9 @@
 """The variables of a data section, with their places."""
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.types import Datasec, Func, Var
-from skelgen.record import Record
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.parse import Btf

@@ -12,11 +12,11 @@ import sys
 from array import array
 from mmap import mmap
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.header import Header
 from skelgen.btf.kinds import EXTRA_WORDS, Kind
 from skelgen.btf.walk import Places, Words, walk
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -171,7 +171,7 @@ class Btf:
             return self.base.type(type_id)
         if self._decode is None:
             # 22 named tuples take 3 ms to define: not before they are needed
-            from skelgen.btf.decode import decode  # noqa: PLC0415
+            from skelgen.btf.decode import decode
 
             self._decode = decode
         found = self._cache[type_id] = self._decode(self, type_id)

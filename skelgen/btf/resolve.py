@@ -4,6 +4,7 @@ BTF may be circular or nested without end: every walk here ends, with a
 :class:`BtfParseError` where C has no answer.
 """
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.types import (
@@ -24,7 +25,6 @@ from skelgen.btf.types import (
     Var,
     Volatile,
 )
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.parse import Btf

@@ -6,6 +6,7 @@ its constants that were asked for; a pointer points to ``void`` unless it is to 
 followed; typedefs and qualifiers between two types are left out.
 """
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.resolve import skip_mods_and_typedefs
@@ -22,7 +23,6 @@ from skelgen.btf.types import (
     Typedef,
     Union,
 )
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.parse import Btf

@@ -7,9 +7,9 @@ offsets in bits. ``name`` is ``""`` for an anonymous type.
 
 from __future__ import annotations
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.kinds import Kind as Kind  # noqa: PLC0414 - part of this vocabulary
-from skelgen.record import Record
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import TypeAlias

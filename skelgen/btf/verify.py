@@ -1,5 +1,6 @@
 """All of a BTF checked at once, for input that nobody vouches for."""
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.layout import section_vars
 from skelgen.btf.types import (
@@ -15,7 +16,6 @@ from skelgen.btf.types import (
     Var,
     Volatile,
 )
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from array import array
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, Kind
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import TypeAlias

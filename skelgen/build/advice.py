@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from skelgen import clang
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Enum, Enum64, Struct, Union
 from skelgen.build import btf_dump
 from skelgen.codegen.text import doc
+from skelgen.compiler import clang
+from skelgen.compiler.targets import defined_archs, this_machine
 from skelgen.errors import BtfError, CompileError
 from skelgen.near_names import or_near
-from skelgen.targets import defined_archs, this_machine
 
 _SMALL = (
     "skelgen's own vmlinux.h has the most common types alone; all of them: "

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import skelgen
-from skelgen import cache
+from skelgen import _cache
 from skelgen.errors import BtfError
 
 if TYPE_CHECKING:
@@ -57,15 +57,15 @@ def kernel_name() -> str:
 
 def read_file(path: str) -> Source:
     """Return the BTF of a file, raw or an ELF file. Raises BtfError."""
-    from skelgen.btf.elf import MAGIC, elf_section  # noqa: PLC0415 - see above
-    from skelgen.btf.errors import BtfParseError  # noqa: PLC0415
+    from skelgen.btf.elf import MAGIC, elf_section
+    from skelgen.btf.errors import BtfParseError
 
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - likewise
             start = file.read(len(MAGIC))
             if start != MAGIC:
                 return Source(start + file.read(), path)
-            import mmap  # noqa: PLC0415 - a kernel with debug information has gigabytes
+            import mmap  # a kernel with debug information has gigabytes
 
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return Source(elf_section(data, ".BTF"), path)
@@ -93,7 +93,7 @@ def dump(
         key.update(b"%d\0" % len(data))
         key.update(data)
     name = f"btf-{key.hexdigest()[:32]}.{form}"
-    return cache.kept(name, lambda: _make(source, form, roots))
+    return _cache.kept(name, lambda: _make(source, form, roots))
 
 
 def _made_by() -> bytes:
@@ -109,8 +109,8 @@ def _made_by() -> bytes:
 
 
 def _make(source: Source, form: str, roots: tuple[str, ...]) -> bytes:
-    from skelgen.btf.errors import BtfParseError  # noqa: PLC0415 - see above
-    from skelgen.btf.parse import Btf  # noqa: PLC0415
+    from skelgen.btf.errors import BtfParseError
+    from skelgen.btf.parse import Btf
 
     try:
         base = None if source.base is None else Btf(source.base)
@@ -125,19 +125,19 @@ def _make(source: Source, form: str, roots: tuple[str, ...]) -> bytes:
 
 
 def _c(btf: "Btf", roots: list[int] | None) -> str:
-    from skelgen.btf.dump_header import header  # noqa: PLC0415
+    from skelgen.btf.dump_header import header
 
     return header(btf, roots)
 
 
 def _json(btf: "Btf", roots: list[int] | None) -> str:
-    from skelgen.btf.dump_raw import json_dump  # noqa: PLC0415
+    from skelgen.btf.dump_raw import json_dump
 
     return json_dump(btf, roots)
 
 
 def _raw(btf: "Btf", roots: list[int] | None) -> str:
-    from skelgen.btf.dump_raw import raw_dump  # noqa: PLC0415
+    from skelgen.btf.dump_raw import raw_dump
 
     return raw_dump(btf, roots)
 
@@ -151,7 +151,7 @@ _WRITERS: "dict[str, Callable[[Btf, list[int] | None], str]]" = {
 
 def _find(btf: "Btf", root: str) -> list[int]:
     """Return the types of a name, which may have ``struct`` or the like before it."""
-    from skelgen.btf.kinds import Kind  # noqa: PLC0415
+    from skelgen.btf.kinds import Kind
 
     kinds = {
         "struct": (Kind.STRUCT, Kind.FWD),
@@ -165,7 +165,7 @@ def _find(btf: "Btf", root: str) -> list[int]:
     wanted = kinds.get(word) or [kind for some in kinds.values() for kind in some]
     found = btf.find_all(name, *wanted) if word in {"", *kinds} else []
     if not found:
-        from skelgen.near_names import or_near  # noqa: PLC0415 - for errors
+        from skelgen.near_names import or_near
 
         known = {each for kind in wanted for each in btf.names(kind)}
         raise BtfError(or_near(f"no type '{root}'", name, known))

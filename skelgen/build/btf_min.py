@@ -7,7 +7,7 @@ from typing import NamedTuple
 from skelgen.btf.core.minimize import BadRelocationError, CoreMinimizer, Unmet
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.ext import BtfExt
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.btf.parse import Btf
 from skelgen.build import files
 from skelgen.build.btf_dump import RUNNING_KERNEL, read_file

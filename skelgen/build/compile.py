@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from skelgen import clang
 from skelgen.build import btf_dump
 from skelgen.build.advice import Failure, advise
+from skelgen.compiler import clang
 from skelgen.errors import CompileError, ObjectError
 
 

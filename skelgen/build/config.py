@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from skelgen.compiler.targets import find_target
 from skelgen.errors import ConfigError
 from skelgen.near_names import or_near
 from skelgen.regular import read_regular
-from skelgen.targets import find_target
 
 _TABLE = "tool.skelgen"
 
@@ -48,7 +48,7 @@ class SkeletonConfig:
     cflags: tuple[str, ...] = ()
     cpu: str = "v3"
     targets: tuple[str, ...] = ()
-    """Machines to compile for, see :mod:`skelgen.targets`; none for this one."""
+    """Machines to compile for, see :mod:`skelgen.compiler.targets`; none for this one."""
     vmlinux: str = "small"
     """Which ``vmlinux.h`` there is where the project has none: ``small`` or ``kernel``."""
 

@@ -128,7 +128,7 @@ class Image(NamedTuple):
 
     data: bytes
     targets: tuple[str, ...] = ()
-    """Names of targets, see :mod:`skelgen.targets`; none for the only one."""
+    """Names of targets, see :mod:`skelgen.compiler.targets`; none for the only one."""
     alone: bool = False
     """Whether it is for these machines alone, though there is no other image."""
 
@@ -208,11 +208,8 @@ def _distinct(images: Sequence[Image]) -> list[Image]:
 def _generate(
     images: Sequence[Image], specs: Sequence[ObjectSpec], options: Options
 ) -> "Rendered":
-    from skelgen.codegen.module import Compiled  # noqa: PLC0415 - likewise
-    from skelgen.codegen.render import (  # noqa: PLC0415 - jinja2 is slow to import
-        Header,
-        render,
-    )
+    from skelgen.codegen.module import Compiled
+    from skelgen.codegen.render import Header, render
 
     requests = Requests(options.types, options.records, options.renames)
     objects: list[Compiled] = []
@@ -247,7 +244,7 @@ def _digest(image: Image) -> str:
 
 def _with_dwarf(data: bytes, missing: tuple[str, ...], btf: Btf | None) -> Btf:
     """Return BTF with types of the object's DWARF appended."""
-    from skelgen.elf import dwarf  # noqa: PLC0415 - DWARF is slow and seldom needed
+    from skelgen.elf import dwarf
 
     if btf is None:
         raise ConfigError(f"type '{missing[0]}': the object has no BTF to begin with")

@@ -12,16 +12,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from struct import iter_unpack
 
-from skelgen import clang, elf
+from skelgen import elf
 from skelgen.btf.core.spec import ReloKind, parse
 from skelgen.btf.core.types import SpecError
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.ext import CoreRelo
 from skelgen.btf.parse import Btf
 from skelgen.build.compile import Compiled, compile_c
+from skelgen.compiler import clang
+from skelgen.compiler.targets import TARGETS, Target, defined_archs, without_arch
 from skelgen.errors import SkelgenError
 from skelgen.model.spec import ObjectSpec, ProgramSpec, SubprogramSpec
-from skelgen.targets import TARGETS, Target, defined_archs, without_arch
 
 # What C says that may depend on the machine: who says none of it need not be compiled
 # twice. Headers of skelgen and of the system are left out, as they do nothing unasked.

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from skelgen.build import driver
+from skelgen.build import jobs as driver
 from skelgen.build.config import ProjectConfig, SkeletonConfig, read_pyproject
-from skelgen.build.driver import Job, Result, checked
 from skelgen.build.generate import Options
-from skelgen.clang import CompileOptions
+from skelgen.build.jobs import Job, Result, checked
+from skelgen.compiler.clang import CompileOptions
+from skelgen.compiler.targets import find_target
 from skelgen.errors import ConfigError, SkelgenError
-from skelgen.targets import find_target
 
 
 class Place(NamedTuple):

@@ -108,7 +108,7 @@ def dump(
     Dumps of a whole kernel are kept in ~/.cache/skelgen, root's in
     /var/cache/skelgen, so that the next one takes a moment.
     """
-    from skelgen.build import btf_dump  # noqa: PLC0415 - not for every command
+    from skelgen.build import btf_dump
 
     chosen = [file, kernel or None, module, map_id, prog_id]
     if sum(one is not None for one in chosen) != 1:
@@ -137,35 +137,35 @@ def dump(
 
 def _check_output(output: str, file: str | None) -> None:
     """Refuse to write over what is read. Raises SkelgenError."""
-    from pathlib import Path  # noqa: PLC0415 - only to write files
+    from pathlib import Path
 
-    from skelgen.build import files  # noqa: PLC0415
+    from skelgen.build import files
 
     files.check_output(Path(output), [Path(file)] if file else [])
 
 
 def _write(output: str, data: "bytes | memoryview") -> None:
-    from pathlib import Path  # noqa: PLC0415 - only to write files
+    from pathlib import Path
 
-    from skelgen.build import files  # noqa: PLC0415
+    from skelgen.build import files
 
     files.write(Path(output), bytes(data))
 
 
 def _loaded(module: str | None, map_id: int | None, prog_id: int | None) -> "Source":
     """Return BTF out of the kernel. Raises BtfError."""
-    from skelgen.build.btf_dump import Source, read_kernel  # noqa: PLC0415
-    from skelgen.runtime import btf_loaded  # noqa: PLC0415 - asks the kernel
-    from skelgen.runtime.errors import BpfError  # noqa: PLC0415
+    from skelgen.build.btf_dump import Source, read_kernel
+    from skelgen.runtime.errors import BpfError
+    from skelgen.runtime.kernel import loaded_btf
 
     try:
         if module is not None:
-            data = btf_loaded.module_btf(module)
+            data = loaded_btf.module_btf(module)
             return Source(data, f"module '{module}'", read_kernel().data)
         if map_id is not None:
-            data, type_ids = btf_loaded.map_btf(map_id)
+            data, type_ids = loaded_btf.map_btf(map_id)
             return Source(data, f"map {map_id}", type_ids=type_ids)
-        data, _ = btf_loaded.program_btf(prog_id or 0)
+        data, _ = loaded_btf.program_btf(prog_id or 0)
         return Source(data, f"program {prog_id}")
     except BpfError as error:
         failed = BtfError(str(error))

@@ -66,7 +66,7 @@ def min_(objects: tuple[Path, ...], output: Path, source: Path, *, quiet: bool) 
     A relocation that nothing in SOURCE answers is a warning: a program may ask first,
     with bpf_core_field_exists(), and do without.
     """
-    from skelgen.build import btf_min, files  # noqa: PLC0415 - not for every command
+    from skelgen.build import btf_min, files
 
     try:
         if output != _STDOUT:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from skelgen.build import driver, project
+from skelgen.build import jobs as driver
+from skelgen.build import project
 from skelgen.build.config import read_pyproject
-from skelgen.build.driver import Job, Outcome, Result
 from skelgen.build.generate import Options
-from skelgen.clang import CompileOptions
+from skelgen.build.jobs import Job, Outcome, Result
 from skelgen.cli.errors import (
     BAD_INPUT,
     check_stdout,
@@ -20,9 +20,10 @@ from skelgen.cli.errors import (
     is_terminal,
     show,
 )
+from skelgen.compiler.clang import CompileOptions
+from skelgen.compiler.targets import find_target
 from skelgen.errors import ConfigError, SkelgenError
 from skelgen.plain import plain, plain_lines
-from skelgen.targets import find_target
 
 _DIFFERS = 1
 _STDOUT = Path("-")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from skelgen.plain import plain, plain_lines
 
 if TYPE_CHECKING:
-    from skelgen.runtime.features import Answer
+    from skelgen.runtime.kernel.features import Answer
+    from skelgen.runtime.kernel.machine import System
     from skelgen.runtime.needs import Need
-    from skelgen.runtime.system import System
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
 

@@ -102,7 +102,7 @@ def _show(tables: dict[str, list[Row]], *, as_json: bool) -> None:
     """Print what was asked for, and the machine and named features by default."""
     machine = None
     if not tables:
-        from skelgen.runtime import system  # noqa: PLC0415 - not for every command
+        from skelgen.runtime.kernel import machine as system
 
         machine = system.read()
         tables = {"features": list(_named())}
@@ -122,28 +122,28 @@ def _show(tables: dict[str, list[Row]], *, as_json: bool) -> None:
 
 
 def _named() -> Iterator[Row]:
-    from skelgen.runtime import features as found  # noqa: PLC0415 - as above
+    from skelgen.runtime.kernel import features as found
 
     for feature in found.named().values():
         yield Row(feature.name, feature.answer())
 
 
 def _map_types() -> Iterator[Row]:
-    from skelgen.runtime import features as found  # noqa: PLC0415 - as above
+    from skelgen.runtime.kernel import features as found
 
     for number in list(MapType)[1:]:
         yield Row(number.name.lower(), found.map_type(number))
 
 
 def _program_types() -> Iterator[Row]:
-    from skelgen.runtime import features as found  # noqa: PLC0415 - as above
+    from skelgen.runtime.kernel import features as found
 
     for number in list(ProgType)[1:]:
         yield Row(number.name.lower(), found.program_type(number))
 
 
 def _attach_types() -> Iterator[Row]:
-    from skelgen.runtime import features as found  # noqa: PLC0415 - as above
+    from skelgen.runtime.kernel import features as found
 
     for number in AttachType:
         yield Row(number.name.lower(), found.attach_type(number))
@@ -153,7 +153,7 @@ def _types(name: str) -> list[str]:
     """Return the names of the program types that an option asks about."""
     every = [number.name.lower() for number in list(ProgType)[1:]]
     if name == _ALL:
-        from skelgen.runtime import features as found  # noqa: PLC0415 - as above
+        from skelgen.runtime.kernel import features as found
 
         return [each for each in every if found.program_type(each)]
     if name.lower() not in every:
@@ -164,7 +164,7 @@ def _types(name: str) -> list[str]:
 
 
 def _helpers(program: str) -> Iterator[Row]:
-    from skelgen.runtime import features as found  # noqa: PLC0415 - as above
+    from skelgen.runtime.kernel import features as found
 
     for number, name in enumerate(HELPERS):
         if number:
@@ -172,9 +172,9 @@ def _helpers(program: str) -> Iterator[Row]:
 
 
 def _kfuncs(program: str) -> Iterator[Row]:
-    from skelgen.runtime import features as found  # noqa: PLC0415 - as above
-    from skelgen.runtime.call_probes import marked_kfuncs  # noqa: PLC0415 - as above
-    from skelgen.runtime.errors import KernelBtfError  # noqa: PLC0415 - as above
+    from skelgen.runtime.errors import KernelBtfError
+    from skelgen.runtime.kernel import features as found
+    from skelgen.runtime.kernel.features.calls import marked_kfuncs
 
     kind = None if program == _ALL else _types(program)[0]
     try:
@@ -195,8 +195,8 @@ def _kfuncs(program: str) -> Iterator[Row]:
 
 
 def _check(path: Path, *, as_json: bool, load: bool) -> None:
-    from skelgen.runtime.needs import needs  # noqa: PLC0415 - not for every command
-    from skelgen.runtime.object import Object  # noqa: PLC0415 - likewise
+    from skelgen.runtime.needs import needs
+    from skelgen.runtime.object.object import Object
 
     try:
         spec = read(read_source(path), path.name, str(path)).spec
@@ -224,8 +224,8 @@ def _check(path: Path, *, as_json: bool, load: bool) -> None:
 
 
 def _load(obj: object) -> str | None:
-    from skelgen.runtime.errors import BpfError  # noqa: PLC0415 - as above
-    from skelgen.runtime.object import Object  # noqa: PLC0415 - as above
+    from skelgen.runtime.errors import BpfError
+    from skelgen.runtime.object.object import Object
 
     assert isinstance(obj, Object)  # noqa: S101 - for the type checker
     try:

@@ -21,7 +21,7 @@ def inspect(object_: Path, *, as_json: bool) -> None:
     Maps with key, value and size; programs with section, type and where they attach;
     globals with C declaration, offset and size; externs; struct_ops.
     """
-    from skelgen.build import report  # noqa: PLC0415 - not for every command
+    from skelgen.build import inspect as report
 
     check_stdout()
     try:

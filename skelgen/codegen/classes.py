@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from skelgen.codegen.layout import Expr, Group, flat, strings
+from skelgen.codegen.pretty import Expr, Group, flat, strings
 from skelgen.codegen.structs import Layout, Member, Place
 from skelgen.codegen.text import code, count, words
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from skelgen.btf.decl import type_name
 from skelgen.btf.parse import Btf
 from skelgen.codegen import shapes
-from skelgen.codegen.layout import Expr, Group
 from skelgen.codegen.names import camel
+from skelgen.codegen.pretty import Expr, Group
 from skelgen.codegen.shapes import Shape
 from skelgen.codegen.text import code, count, literal
 from skelgen.codegen.types import Context, TypeTable

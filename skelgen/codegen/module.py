@@ -6,7 +6,6 @@ from typing import NamedTuple
 from skelgen.btf.decl import type_name
 from skelgen.btf.parse import Btf
 from skelgen.codegen.classes import EnumClass, StructClass
-from skelgen.codegen.layout import strings
 from skelgen.codegen.maps import (
     RECORD_MAPS,
     MapView,
@@ -21,6 +20,7 @@ from skelgen.codegen.names import (
     is_fit,
     section_identifier,
 )
+from skelgen.codegen.pretty import strings
 from skelgen.codegen.programs import ProgramView, program_view, struct_ops_view
 from skelgen.codegen.requests import Requests, bare, find_type
 from skelgen.codegen.sections import (
@@ -37,10 +37,7 @@ from skelgen.codegen.types import Context, TypeTable
 from skelgen.codegen.usage import usage
 from skelgen.codegen.view import ImageView, ModuleView
 from skelgen.errors import BtfError, ConfigError, NamingError
-from skelgen.model.spec import (
-    DataSpec,
-    ObjectSpec,
-)
+from skelgen.model.spec import DataSpec, ObjectSpec
 from skelgen.near_names import or_near
 
 

@@ -1,11 +1,11 @@
 """Which class of the runtime a program gets, and how it is described.
 
-``skelgen.runtime.programs`` has the same table; a test compares them.
+``skelgen.runtime.programs.families`` has the same table; a test compares them.
 """
 
 from typing import NamedTuple
 
-from skelgen.codegen.layout import Group
+from skelgen.codegen.pretty import Group
 from skelgen.codegen.text import code, literal
 from skelgen.model import attach
 from skelgen.model.enums import AttachType, ProgType

@@ -1,7 +1,7 @@
 """From the view to the text of a module: Jinja templates, then black.
 
 The templates lay a module out as black would, by the one rule of
-:mod:`skelgen.codegen.layout`, and tests hold every module against black. So black
+:mod:`skelgen.codegen.pretty`, and tests hold every module against black. So black
 itself, which takes longer to import and run than all the rest together, is called
 where that rule ends: for statements with a line that is longer than the limit,
 because of a long name or number. What it makes of them is then what counts.
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import jinja2
 import jinja2.bccache
 
-from skelgen.codegen.layout import lay_out
 from skelgen.codegen.module import module_views
+from skelgen.codegen.pretty import lay_out
 from skelgen.codegen.text import WIDTH, docstring
 from skelgen.codegen.view import ModuleView
 from skelgen.errors import BtfError
@@ -134,8 +134,8 @@ def _fits(text: str) -> bool:
 
 def blackened(text: str) -> str:
     """Return what black makes of a text."""
-    import black  # noqa: PLC0415 - takes over 100 ms, and is seldom needed
-    from black.mode import TargetVersion  # noqa: PLC0415 - likewise
+    import black  # takes over 100 ms, and is seldom needed
+    from black.mode import TargetVersion
 
     mode = black.Mode(target_versions={TargetVersion.PY311}, line_length=WIDTH)
     return black.format_str(text, mode=mode)

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from skelgen.btf.decl import declaration
 from skelgen.btf.layout import section_vars
 from skelgen.btf.parse import Btf
-from skelgen.codegen.layout import Group, flat
 from skelgen.codegen.names import camel
+from skelgen.codegen.pretty import Group, flat
 from skelgen.codegen.shapes import Shape
 from skelgen.codegen.spelling import Scope, Spelling, attribute
 from skelgen.codegen.text import code, literal, words

@@ -1,12 +1,12 @@
 """What a BTF type looks like in Python: as a member, as a value, as an annotation.
 
-The table in ``skelgen.runtime.struct`` is what this follows.
+The table in ``skelgen.runtime.values.struct`` is what this follows.
 """
 
 from typing import NamedTuple
 
 from skelgen.btf.types import Float, Int
-from skelgen.codegen.layout import Expr, Group
+from skelgen.codegen.pretty import Expr, Group
 
 _BITS = {1: "8", 2: "16", 4: "32", 8: "64"}
 

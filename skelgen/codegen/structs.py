@@ -9,7 +9,7 @@ descriptor over it.
 from enum import Enum, auto
 from typing import NamedTuple
 
-from skelgen.codegen.layout import Expr, Group
+from skelgen.codegen.pretty import Expr, Group
 from skelgen.codegen.shapes import CHAR, POINTER, Shape
 from skelgen.codegen.text import code, literal
 from skelgen.errors import BtfError

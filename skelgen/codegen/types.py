@@ -15,12 +15,7 @@ from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import MAX_CHAIN, MAX_NESTING, skip_mods_and_typedefs
 from skelgen.codegen import shapes
 from skelgen.codegen.class_names import ClassName, ClassNames, Classy, kind
-from skelgen.codegen.classes import (
-    EnumClass,
-    StructClass,
-    names_used,
-    struct_class,
-)
+from skelgen.codegen.classes import EnumClass, StructClass, names_used, struct_class
 from skelgen.codegen.names import ENUM_NAMES, STRUCT_NAMES, camel
 from skelgen.codegen.shapes import Shape
 from skelgen.codegen.spelling import Scope, Spelling, Wanted, attribute

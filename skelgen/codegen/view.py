@@ -5,20 +5,14 @@ Templates hold layout only; nothing is looked up or chosen there.
 
 from typing import NamedTuple
 
-from skelgen.codegen.blueprint import blueprint
 from skelgen.codegen.classes import EnumClass, StructClass
-from skelgen.codegen.layout import Expr, Group, strings
-from skelgen.codegen.maps import (
-    MapView,
-)
+from skelgen.codegen.maps import MapView
+from skelgen.codegen.pretty import Expr, Group, strings
 from skelgen.codegen.programs import ProgramView
-from skelgen.codegen.sections import (
-    SectionView,
-)
+from skelgen.codegen.sections import SectionView
+from skelgen.codegen.spec_expr import blueprint
 from skelgen.codegen.text import literal
-from skelgen.model.spec import (
-    ObjectSpec,
-)
+from skelgen.model.spec import ObjectSpec
 
 _CLASSES = (
     ("maps", "Maps"),

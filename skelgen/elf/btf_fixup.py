@@ -10,8 +10,8 @@ from skelgen.btf.parse import Btf
 from skelgen.btf.types import Datasec, DeclTag, Func, FuncProto, Int, Var
 from skelgen.elf.externs import Externs
 from skelgen.elf.functions import Function, Functions
-from skelgen.elf.layout import KCONFIG, KSYMS
 from skelgen.elf.reader import STB_GLOBAL, STB_WEAK, STT_OBJECT, ElfFile, Symbol
+from skelgen.elf.roles import KCONFIG, KSYMS
 from skelgen.errors import ObjectError
 
 _STATIC, _GLOBAL, _EXTERN = 0, 1, 2  # BTF_VAR_* and BTF_FUNC_* alike

@@ -3,8 +3,8 @@
 from skelgen.btf.kinds import Kind
 from skelgen.btf.layout import section_vars
 from skelgen.btf.parse import Btf
-from skelgen.elf.layout import ARENA, KCONFIG, Layout
 from skelgen.elf.reader import ElfFile
+from skelgen.elf.roles import ARENA, KCONFIG, Layout
 from skelgen.errors import ObjectError
 from skelgen.model.enums import MapType
 from skelgen.model.image import ImageBuilder

@@ -97,7 +97,7 @@ def size_from_dwarf(data: bytes, name: str) -> int:
 
 
 def _extend(elf: ElfFile, names: Sequence[str], btf: Btf) -> bytes:
-    from skelgen.elf.dwarf_types import TypeWriter  # noqa: PLC0415 - needs pyelftools
+    from skelgen.elf.dwarf_types import TypeWriter
 
     index = Index(elf)
     writer = TypeWriter(index, btf)
@@ -168,9 +168,9 @@ class Index:
 
 
 def _open(elf: ElfFile) -> "DWARFInfo":
-    from inspect import signature  # noqa: PLC0415 - likewise
+    from inspect import signature
 
-    from elftools.dwarf.dwarfinfo import (  # noqa: PLC0415 - needs 31 ms
+    from elftools.dwarf.dwarfinfo import (  # needs 31 ms
         DebugSectionDescriptor,
         DwarfConfig,
         DWARFInfo,

@@ -10,8 +10,8 @@ from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import align_of, size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array, Datasec, Enum, Enum64, Func, Int, Var
-from skelgen.elf.layout import KCONFIG, KSYMS
 from skelgen.elf.reader import STB_WEAK, ElfFile, Symbol
+from skelgen.elf.roles import KCONFIG, KSYMS
 from skelgen.errors import ObjectError
 from skelgen.model.helpers import HELPERS
 from skelgen.model.spec import ExternKind, ExternSpec, KconfigType

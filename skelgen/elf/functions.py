@@ -4,8 +4,8 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from skelgen.elf.insns import INSN_SIZE, MAX_INSNS, Insns
-from skelgen.elf.layout import Layout
 from skelgen.elf.reader import STB_LOCAL, STT_FUNC, ElfFile, Section, Symbol
+from skelgen.elf.roles import Layout
 from skelgen.errors import ObjectError
 from skelgen.model.spec import ExternLoad, KfuncCall, MapFd, MapValue
 

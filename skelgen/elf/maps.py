@@ -27,8 +27,8 @@ from skelgen.btf.types import (
     VarSecinfo,
 )
 from skelgen.elf.functions import Functions
-from skelgen.elf.layout import MAPS, Layout
 from skelgen.elf.reader import ElfFile, Section
+from skelgen.elf.roles import MAPS, Layout
 from skelgen.errors import ObjectError
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec, Pinning

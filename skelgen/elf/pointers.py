@@ -8,8 +8,8 @@ the pointer is what the compiler left: an offset, mostly 0. libbpf passes over i
 from bisect import bisect_right
 from typing import NamedTuple
 
-from skelgen.elf.layout import Layout
 from skelgen.elf.reader import STT_OBJECT, ElfFile, Section, Symbol
+from skelgen.elf.roles import Layout
 
 _MOST_OFFSETS = 4
 _TEXT, _FUNCTION, _DATA = range(3)

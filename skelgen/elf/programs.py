@@ -4,10 +4,10 @@ import struct
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from skelgen.elf.ext_records import RecordTables, pack
 from skelgen.elf.functions import CodeRef, Function, TableRef
 from skelgen.elf.insns import INSN_SIZE, MAX_INSNS
-from skelgen.elf.records import RecordTables, pack
-from skelgen.elf.sections import match_section
+from skelgen.elf.section_names import match_section
 from skelgen.elf.subprograms import Subprograms
 from skelgen.model.image import ImageBuilder
 from skelgen.model.spec import (

@@ -27,7 +27,7 @@ from skelgen.model.spec import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from skelgen.elf.layout import Layout
+    from skelgen.elf.roles import Layout
 
 
 class Targets:

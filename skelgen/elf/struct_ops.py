@@ -8,9 +8,9 @@ from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.types import Datasec, FuncProto, Ptr, Struct, Var, VarSecinfo
 from skelgen.elf.functions import Function, Functions
-from skelgen.elf.layout import Layout
 from skelgen.elf.reader import ElfFile, Relocation, Section
-from skelgen.elf.sections import match_section
+from skelgen.elf.roles import Layout
+from skelgen.elf.section_names import match_section
 from skelgen.errors import ObjectError
 from skelgen.model.enums import ProgType
 from skelgen.model.image import ImageBuilder

@@ -6,9 +6,9 @@ program that reaches it.
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from skelgen.elf.ext_records import RecordTables
 from skelgen.elf.functions import CodeRef, Function, Functions
 from skelgen.elf.insns import INSN_SIZE, MAX_INSNS
-from skelgen.elf.records import RecordTables
 
 _MAX_STEPS = 1_000_000
 """Functions that may be looked at to count the instructions of all programs."""

@@ -4,8 +4,8 @@ A compiler puts a variable wherever it is told to. What is in a section of no kn
 name goes into no map and has no attribute; libbpf skips it with a line.
 """
 
-from skelgen.elf.layout import Layout
 from skelgen.elf.reader import STT_OBJECT, ElfFile
+from skelgen.elf.roles import Layout
 from skelgen.near_names import did_you_mean
 
 _MOST_NAMES = 4

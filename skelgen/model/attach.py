@@ -6,8 +6,8 @@ One class a family. Text that the section name leaves out is ``None`` (a bare
 
 from __future__ import annotations
 
-from skelgen.record import Record
-from skelgen.typed import TYPE_CHECKING
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import TypeAlias

@@ -6,9 +6,9 @@ later are kfuncs.
 
 from __future__ import annotations
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import shown
 from skelgen.near_names import or_near
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final

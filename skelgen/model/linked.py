@@ -11,21 +11,15 @@ from __future__ import annotations
 import sys
 from struct import Struct
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.spec import JumpTable, SubprogramRef
-from skelgen.record import Record
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TypeAlias
 
-    from skelgen.model.spec import (
-        ObjectSpec,
-        ProgramSpec,
-        Reloc,
-        Span,
-        SubprogramSpec,
-    )
+    from skelgen.model.spec import ObjectSpec, ProgramSpec, Reloc, Span, SubprogramSpec
 
     Function: TypeAlias = ProgramSpec | SubprogramSpec
     Bytes: TypeAlias = bytes | bytearray | memoryview
@@ -128,7 +122,7 @@ class Linked:
 
     def _shifted(self, records: memoryview, words: int, distance: int) -> bytes:
         """Return records, whose first word is an instruction, for one further behind."""
-        from array import array  # noqa: PLC0415 - an extension module, not for all
+        from array import array
 
         swap = self._spec.byteorder != sys.byteorder
         moved = array("I", bytes(records))

@@ -7,7 +7,7 @@ messages and documentation, never for deciding what a kernel can do.
 
 from __future__ import annotations
 
-from skelgen.typed import TYPE_CHECKING
+from skelgen._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final

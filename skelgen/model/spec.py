@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.constants import Constants
-from skelgen.record import Record
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import TypeAlias

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import must_be
 from skelgen.arguments import number as number_in
 from skelgen.runtime.errors import AbiError, BpfError
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ def decode(text: str, *, size: int) -> bytes:
     Raises ``ImportError`` when the module was changed since it was generated.
     """
     must_be((str, bytes), text, "text", "str")
-    from binascii import Error, a2b_base64  # noqa: PLC0415 - when it is opened
+    from binascii import Error, a2b_base64
 
     try:
         data = a2b_base64(text)

@@ -4,11 +4,11 @@
 import errno
 from functools import wraps
 
+from skelgen._typing import TYPE_CHECKING, TypeVar
 from skelgen.arguments import checks_arguments
 from skelgen.plain import plain
 from skelgen.runtime.errors import BpfOSError, os_error
 from skelgen.runtime.log import step
-from skelgen.typed import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable

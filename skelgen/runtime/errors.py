@@ -3,8 +3,8 @@
 import errno as _errno
 import os
 
+from skelgen._record import Record
 from skelgen.plain import plain, plain_lines
-from skelgen.record import Record
 
 
 class BpfError(Exception):

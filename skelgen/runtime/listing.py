@@ -3,8 +3,8 @@
 And that they are no values, to be copied.
 """
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime.errors import BpfError, ClosedError
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import ClassVar, NoReturn, SupportsIndex

@@ -13,8 +13,8 @@ from _thread import _local  # threading's, without importing it
 from _warnings import warn  # of warnings, likewise
 from time import perf_counter
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.plain import plain, plain_lines
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from logging import Logger

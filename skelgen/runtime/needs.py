@@ -10,29 +10,30 @@ from __future__ import annotations
 # what an object is made of is the loader's, and this module's, to see
 from functools import partial
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model import attach
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import helper_name
 from skelgen.model.linked import Linker
 from skelgen.model.spec import ExternKind, ExternLoad, KfuncCall
-from skelgen.record import Record
-from skelgen.runtime import features, kconfig
-from skelgen.runtime.attach_btf import find_target
-from skelgen.runtime.bytecode import CALL, Bytecode
-from skelgen.runtime.core_program import relocate_core
 from skelgen.runtime.errors import BpfError, BpfOSError
-from skelgen.runtime.externs import resolve
-from skelgen.runtime.features import Answer
-from skelgen.runtime.load_types import LoadTypes
-from skelgen.runtime.tracefs import Tracefs
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.insns.bytecode import CALL, Bytecode
+from skelgen.runtime.insns.core import relocate_core
+from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.features import Answer
+from skelgen.runtime.kernel.tracefs import Tracefs
+from skelgen.runtime.load.externs import resolve
+from skelgen.runtime.load.targets import find_target
+from skelgen.runtime.load.types import LoadTypes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Final
 
     from skelgen.model.spec import ExternSpec, MapSpec
-    from skelgen.runtime.object import Object
+    from skelgen.runtime.object.object import Object
     from skelgen.runtime.programs.base import Program
 
 

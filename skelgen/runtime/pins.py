@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import describe, os_error
 from skelgen.runtime.log import debug
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime.errors import ClosedError
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.listing import Live, Namespace, check_first, part_names
-from skelgen.runtime.object import Object, State
+from skelgen.runtime.object.object import Object, State
 from skelgen.runtime.undo import Undo, raise_first
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from typing import Final, Self
 
     from skelgen.model.spec import ObjectSpec
-    from skelgen.runtime.attach_report import AttachReport
-    from skelgen.runtime.load_report import LoadReport
+    from skelgen.runtime.load.report import LoadReport
+    from skelgen.runtime.object.attach_report import AttachReport
 
 
 class Links(Namespace):
@@ -239,7 +239,7 @@ class Skeleton(Live):
         if program is not None:
             name: str = program.name
             return name
-        from skelgen.runtime.shadow import variable  # noqa: PLC0415 - lazy
+        from skelgen.runtime.memory.shadow import variable
 
         shadows = getattr(self, "struct_ops", None)
         return variable(getattr(shadows, attribute)).name

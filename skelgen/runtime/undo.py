@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime.log import debug
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from skelgen import clang
 from skelgen.btf.dump_header import header
 from skelgen.btf.dump_raw import json_dump
 from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
+from skelgen.compiler import clang
 from skelgen.errors import CompileError
 from tests.harness import vmlinux
 from tests.harness.btf import (

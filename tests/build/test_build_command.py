@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from skelgen import clang
-from skelgen.build import driver, project
+from skelgen.build import jobs, project
 from skelgen.build.config import SkeletonConfig, read_pyproject
-from skelgen.build.record import Record
+from skelgen.build.fingerprint import Record
+from skelgen.compiler import clang
 from tests.harness import projects
 from tests.harness.projects import TABLE, Environment
 from tests.harness.sources import ROOT
@@ -394,9 +394,9 @@ def test_nothing_is_kept_of_a_failure(
 
 
 def test_jobs_of_lone_files_look_for_headers_where_they_are_called() -> None:
-    like = driver.Job(Path(), Path())
+    like = jobs.Job(Path(), Path())
     options = clang.CompileOptions(includes=("inc", "/abs"))
-    (job,) = driver.jobs([Path("a/b/x.bpf.c")], None, like._replace(compile=options))
+    (job,) = jobs.jobs([Path("a/b/x.bpf.c")], None, like._replace(compile=options))
     assert job.compile.includes == ("../../inc", "/abs")
 
 
@@ -405,7 +405,7 @@ def test_every_key_of_a_skeleton_makes_it_stale() -> None:
         values = {"source": "x.bpf.c", "module": "p.x", **changes}
         config = project.ProjectConfig(Path(), (SkeletonConfig(**values),))  # type: ignore[arg-type] # one of each
         (job,) = project.jobs(config, project.in_folder(Path("a"), Path("r")))
-        record = driver._record(job)
+        record = jobs._record(job)
         assert record is not None
         return record.made_by
 

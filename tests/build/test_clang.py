@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from skelgen import clang
+from skelgen.compiler import clang
+from skelgen.compiler.targets import TARGETS
 from skelgen.errors import CompileError
-from skelgen.targets import TARGETS
 from tests.harness.headers import every_compiler
 from tests.harness.sources import compiler
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from skelgen import clang
+from skelgen.compiler import clang
+from skelgen.compiler.targets import this_machine
 from skelgen.errors import CompileError
-from skelgen.targets import this_machine
 from tests.harness import sources
 from tests.harness.headers import HEADERS, LIBBPF, every_compiler, needs_libbpf
 

@@ -210,7 +210,7 @@ def test_a_project_without_the_table_builds_as_ever(
 FINALIZE = """\
 import sys
 import setuptools
-from skelgen.build.setuptools import finalize
+from skelgen.build.backends.setuptools import finalize
 before = set(sys.modules)
 dist = setuptools.Distribution({"src_root": sys.argv[1]})
 finalize(dist)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from skelgen import clang
-from skelgen.build import driver
+from skelgen.build import jobs
+from skelgen.compiler import clang
+from skelgen.compiler.targets import find_target
 from skelgen.errors import CompileError
 from skelgen.runtime import BpfError
-from skelgen.targets import find_target
 from tests.harness.generating import loaded
 from tests.harness.headers import every_compiler
 
@@ -106,13 +106,13 @@ SEC("raw_tp/x") int p(void *ctx)
 
 def make(
     folder: Path, text: str, *targets: str, cflags: tuple[str, ...] = ()
-) -> driver.Made:
+) -> jobs.Made:
     source = folder / "it.bpf.c"
     source.write_text(text + "\n", "utf-8")
     chosen = tuple(map(find_target, targets))
     options = clang.CompileOptions(cflags=cflags)
-    job = driver.Job(source, folder / "it_skel.py", compile=options, targets=chosen)
-    return driver.make(job)
+    job = jobs.Job(source, folder / "it_skel.py", compile=options, targets=chosen)
+    return jobs.make(job)
 
 
 def machines(text: str) -> list[str]:

@@ -80,7 +80,7 @@ MISTAKES = {
     ),
     "an unknown target": Mistake(
         nothing,
-        "tool.skelgen.targets: target 'vax': unknown; known are bpfel, bpfeb, x86_64,",
+        "tool.skelgen.compiler.targets: target 'vax': unknown; known are bpfel, bpfeb, x86_64,",
         table=TABLE.replace("includes", "targets = ['vax']\nincludes"),
     ),
 }

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from skelgen import clang
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.types import Enumerator, Member
 from skelgen.build import btf_dump, project
 from skelgen.build.compile import compile_c
 from skelgen.build.config import parse
-from skelgen.build.driver import Outcome
+from skelgen.build.jobs import Outcome
+from skelgen.compiler import clang
+from skelgen.compiler.targets import TARGETS, find_target
 from skelgen.errors import CompileError, ConfigError
-from skelgen.targets import TARGETS, find_target
 from tests.harness.btf import needs_kernel_btf
 from tests.harness.headers import every_compiler
 from tests.harness.sources import DATA

@@ -27,7 +27,7 @@ from skelgen.btf.dump_header import header
 from skelgen.btf.dump_raw import json_dump
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.parse import Btf
-from skelgen.build import report
+from skelgen.build import inspect as report
 from skelgen.elf.reader import ElfFile
 from skelgen.errors import SkelgenError
 from skelgen.runtime.skeleton import Skeleton

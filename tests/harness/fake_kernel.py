@@ -1,4 +1,4 @@
-"""A kernel that answers as a test tells it to, in place of ``syscalls.raw``."""
+"""A kernel that answers as a test tells it to, in place of ``syscalls.call.raw``."""
 
 import ctypes
 import errno

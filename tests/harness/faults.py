@@ -1,6 +1,6 @@
 """System calls that fail when a test says so, in place of the real or a fake kernel.
 
-Wraps ``syscalls.raw``, and the few calls of the runtime that take another way: the
+Wraps ``syscalls.call.raw``, and the few calls of the runtime that take another way: the
 mappings of C and of Python, and what ``os`` and ``open`` do. Calls are numbered from 0
 in the order they are made. What only gives something back is left alone.
 """
@@ -19,7 +19,8 @@ import pytest
 
 from skelgen.model.enums import Command
 from skelgen.runtime import syscalls
-from skelgen.runtime.syscalls import mem, numbers
+from skelgen.runtime.syscalls import call, numbers
+from skelgen.runtime.syscalls import mapping as mem
 from tests.harness.fake_kernel import NAMES
 
 ERRORS = (errno.EPERM, errno.EINVAL, errno.ENOMEM, errno.EAGAIN, errno.E2BIG)
@@ -110,7 +111,7 @@ def faults(
     exception to raise in place of the call, as if a signal handler had.
     """
     found = Faults(at, failure, lasting=lasting, names=frozenset(names))
-    real = syscalls.raw
+    real = call.raw
 
     def raw(nr: int, *args: int) -> tuple[int, int]:
         if found.fails(_name(nr, args)):
@@ -118,7 +119,7 @@ def faults(
         return real(nr, *args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(syscalls, "raw", raw)
+        patch.setattr(call, "raw", raw)
         patch.setattr(mem, "_mmap", _c_function(found, "mmap", mem._mmap, mem._FAILED))
         patch.setattr(mem, "_madvise", _c_function(found, "madvise", mem._madvise, -1))
         patch.setattr(mmap, "mmap", _mmap_class(found))
@@ -181,13 +182,13 @@ class Interrupt(BaseException):
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
     """Have a signal handler raise at the end of the first call of a command."""
-    real = syscalls.raw
+    real = call.raw
 
     def raw(nr: int, a: int = 0, *rest: int) -> tuple[int, int]:
         result = real(nr, a, *rest)
         if nr == numbers.NR_BPF and a == command:
-            monkeypatch.setattr(syscalls, "raw", real)
+            monkeypatch.setattr(call, "raw", real)
             raise Interrupt
         return result
 
-    monkeypatch.setattr(syscalls, "raw", raw)
+    monkeypatch.setattr(call, "raw", raw)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from skelgen import clang
-from skelgen.targets import Target, this_machine
+from skelgen.compiler import clang
+from skelgen.compiler.targets import Target, this_machine
 from tests.harness import relocations, sources
 
 LIBBPF = Path("/usr/include/bpf")

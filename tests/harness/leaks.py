@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from skelgen.model.enums import Command
 from skelgen.runtime import syscalls
-from skelgen.runtime.syscalls import numbers, seam
+from skelgen.runtime.syscalls import call, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ class Seen:
 
     Other processes load and unload all the time: systemd, a monitoring agent, another
     run of these tests. So every new fd is asked for its id when it comes out of the
-    kernel, below ``syscalls.raw``, which tests replace.
+    kernel, below ``syscalls.call.raw``, which tests replace.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Seen:
 
     def watch(self) -> None:
         """See every object that the runtime makes in this process from now on."""
-        real: Any = seam._making
+        real: Any = call._making
 
         def making(nr: int, command: int, *rest: int) -> Any:
             made = real(nr, command, *rest)
@@ -66,7 +66,7 @@ class Seen:
                 self._add(_MAKES[Command(command)], made.value)
             return made
 
-        seam._making = making  # type: ignore[misc, assignment] # below what tests replace
+        call._making = making  # type: ignore[misc, assignment] # below what tests replace
 
     def _add(self, kind: str, fd: int) -> None:
         if self._count == _MOST:

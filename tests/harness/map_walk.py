@@ -20,9 +20,10 @@ from pathlib import Path
 from skelgen.btf.types import Kind
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.spec import MapSpec
-from skelgen.runtime import kernel_btf, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
-from skelgen.runtime.maps import family
+from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.maps.families import family
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.syscalls import sizes
 from tests.harness.programs import insn

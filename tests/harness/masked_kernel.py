@@ -1,6 +1,6 @@
 """The running kernel, answering as an older one: it refuses what that did not know.
 
-Takes the place of ``syscalls.raw`` and passes calls on to the kernel, unless they use
+Takes the place of ``syscalls.call.raw`` and passes calls on to the kernel, unless they use
 something newer. Then it refuses as the older kernel did: ``EINVAL`` for commands,
 types, flags and fields, ``E2BIG`` for fields beyond the end of its ``union bpf_attr``,
 with the verifier's words where the verifier said them. Nothing is taken out of a call
@@ -29,9 +29,11 @@ from skelgen.model.since import (
     map_type_since,
     prog_type_since,
 )
-from skelgen.runtime import features, kernel_btf, kernel_features, syscalls
-from skelgen.runtime.once import Once
-from skelgen.runtime.syscalls import numbers
+from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.features import listing as kernel_features
+from skelgen.runtime.process.once import Once
+from skelgen.runtime.syscalls import call, numbers
 
 LOG_SIZE = 1 << 12
 _identifier = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}").fullmatch
@@ -378,13 +380,13 @@ def _of_enums() -> Iterator[tuple[str, str, Rule]]:
 
 
 class MaskedKernel:
-    """What stands in for ``syscalls.raw``."""
+    """What stands in for ``syscalls.call.raw``."""
 
     def __init__(self, rules: dict[str, Rule]) -> None:
         self.rules = rules
         self.refused: dict[str, int] = {}
         """How often a call was refused for the lack of what."""
-        self._real = syscalls.raw
+        self._real = call.raw
 
     def __call__(
         self, nr: int, a: int = 0, b: int = 0, c: int = 0, *rest: int
@@ -459,7 +461,7 @@ def masked(*without: str, kernel: str | None = None) -> Iterator[MaskedKernel]:
     """
     fake = MaskedKernel(_rules(kernel, without))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(syscalls, "raw", fake)
+        patch.setattr(call, "raw", fake)
         patch.setattr(features, "_memlock", Once(features._lift_memlock))
         if "kernel_btf" in without or (kernel and number(kernel) < (5, 4)):
             patch.setattr(kernel_btf, "VMLINUX", "/sys/kernel/btf/no_vmlinux")

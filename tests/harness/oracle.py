@@ -21,8 +21,9 @@ import pytest
 
 import skelgen
 from skelgen.model.enums import MapType
-from skelgen.runtime import kconfig, syscalls
-from skelgen.runtime.object import Object
+from skelgen.runtime import syscalls
+from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.object.object import Object
 from skelgen.runtime.programs.base import Program
 from tests.harness import sources
 

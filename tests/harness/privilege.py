@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from skelgen.runtime import features, kconfig, syscalls
-from skelgen.runtime.features import Answer
+from skelgen.runtime import syscalls
+from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.features import Answer
 
 CAPABILITIES = {
     "CAP_NET_ADMIN": 12,

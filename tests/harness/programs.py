@@ -5,12 +5,12 @@ import struct
 from types import SimpleNamespace
 from typing import Any, Self, TypeVar, cast
 
-from skelgen.elf.sections import match_section
+from skelgen.elf.section_names import match_section
 from skelgen.model.enums import AttachType, MapType
 from skelgen.model.spec import ProgramSpec, Span
 from skelgen.runtime import syscalls
-from skelgen.runtime.programs import program_class
 from skelgen.runtime.programs.base import Program
+from skelgen.runtime.programs.families import program_class
 
 P = TypeVar("P", bound=Program)
 

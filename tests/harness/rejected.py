@@ -12,7 +12,7 @@ from pathlib import Path
 
 import skelgen
 from skelgen.runtime.errors import BpfError, VerifierError
-from skelgen.runtime.object import Object
+from skelgen.runtime.object.object import Object
 from tests.harness import sources
 
 REJECTED = sources.DATA / "rejected"

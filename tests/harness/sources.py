@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from skelgen import clang
-from skelgen.targets import this_machine
+from skelgen.compiler import clang
+from skelgen.compiler.targets import this_machine
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"

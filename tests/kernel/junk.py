@@ -27,7 +27,8 @@ import skelgen
 from skelgen import runtime as rt
 from skelgen.errors import SkelgenError
 from skelgen.model.spec import MapSpec
-from skelgen.runtime import features, syscalls
+from skelgen.runtime import syscalls
+from skelgen.runtime.kernel import features
 from skelgen.runtime.listing import Listed
 
 HUGE = "h" * 300_000

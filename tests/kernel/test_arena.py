@@ -13,8 +13,8 @@ import pytest
 import skelgen
 from skelgen import runtime as rt
 from skelgen.model.enums import MapType
-from skelgen.runtime import kconfig
 from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
+from skelgen.runtime.kernel import config as kconfig
 from tests.harness import leaks, sources
 from tests.harness.generating import loaded
 from tests.harness.sources import ROOT

@@ -9,10 +9,10 @@ import pytest
 import skelgen
 from skelgen.btf.parse import Btf
 from skelgen.build import btf_min
-from skelgen.runtime import kernel_btf
-from skelgen.runtime.bytecode import LDIMM64
 from skelgen.runtime.errors import KernelBtfError
-from skelgen.runtime.once import Once
+from skelgen.runtime.insns.bytecode import LDIMM64
+from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.process.once import Once
 from skelgen.runtime.syscalls import prog_insns
 from tests.harness.btf import VMLINUX, needs_bpftool, needs_kernel_btf
 

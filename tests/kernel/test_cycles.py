@@ -19,12 +19,7 @@ import pytest
 
 from skelgen.model.enums import AttachType
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import (
-    BpfOSError,
-    ClosedError,
-    StateError,
-    VerifierError,
-)
+from skelgen.runtime.errors import BpfOSError, ClosedError, StateError, VerifierError
 from tests.harness import leaks, privilege
 from tests.harness.faults import faults
 from tests.harness.places import Cgroup, NetworkNamespace

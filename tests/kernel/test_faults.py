@@ -18,11 +18,7 @@ import pytest
 
 import skelgen
 from skelgen.model.enums import Command, ProgType
-from skelgen.runtime import prog_load, syscalls
-from skelgen.runtime.errors import BpfError, BpfOSError, ExternError, VerifierError
-from skelgen.runtime.links.base import Link
-from skelgen.runtime.object import Object, State
-from skelgen.runtime.programs import (
+from skelgen.runtime import (
     CgroupProgram,
     NetfilterProgram,
     NetnsProgram,
@@ -31,8 +27,12 @@ from skelgen.runtime.programs import (
     TcProgram,
     XdpProgram,
 )
-from skelgen.runtime.ringbuf import RingBuf
-from skelgen.runtime.syscalls import numbers
+from skelgen.runtime.errors import BpfError, BpfOSError, ExternError, VerifierError
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.load import program as prog_load
+from skelgen.runtime.maps.ringbuf import RingBuf
+from skelgen.runtime.object.object import Object, State
+from skelgen.runtime.syscalls import call, numbers
 from tests.harness import leaks
 from tests.harness.faults import ERRORS, GIVES_BACK, Failure, Faults, faults
 from tests.harness.masked_kernel import masked
@@ -526,7 +526,7 @@ def test_a_load_is_tried_five_times(fixture: Opener) -> None:
 @contextlib.contextmanager
 def eagain(times: int) -> Iterator[list[None]]:
     """Let the first loads of the program ``count`` fail with ``EAGAIN``."""
-    real = syscalls.raw
+    real = call.raw
     tried: list[None] = []
 
     def raw(nr: int, a: int = 0, b: int = 0, *rest: int) -> tuple[int, int]:
@@ -539,7 +539,7 @@ def eagain(times: int) -> Iterator[list[None]]:
         return real(nr, a, b, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(syscalls, "raw", raw)
+        patch.setattr(call, "raw", raw)
         yield tried
 
 

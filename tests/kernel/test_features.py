@@ -15,8 +15,11 @@ import skelgen
 from skelgen.cli import main
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import HELPERS
-from skelgen.runtime import features, kernel_features, syscalls, system
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel import machine as system
+from skelgen.runtime.kernel.features import listing as kernel_features
 from skelgen.runtime.needs import needs
 from tests.harness import privilege
 

@@ -19,8 +19,9 @@ import pytest
 
 import skelgen
 from skelgen.model.enums import MapType
-from skelgen.runtime import kconfig, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
+from skelgen.runtime.kernel import config as kconfig
 from skelgen.runtime.syscalls import sizes
 from tests.harness import leaks, sources
 from tests.harness.generating import loaded
@@ -249,7 +250,7 @@ def test_an_arena_that_cannot_be_in_a_child(
             raise BpfOSError(12, "no memory", command="mmap", what=what)
         return real(address, size, prot, flags, what=what)
 
-    monkeypatch.setattr("skelgen.runtime.arena.syscalls.mmap", refuse)
+    monkeypatch.setattr("skelgen.runtime.memory.arena.syscalls.mmap", refuse)
 
     def use() -> None:
         assert item.value == 0

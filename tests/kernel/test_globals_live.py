@@ -12,11 +12,11 @@ import pytest
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import DataKind, DataSpec
-from skelgen.runtime import codec as c
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
-from skelgen.runtime.globals import DataSection, Global
-from skelgen.runtime.section import Section
+from skelgen.runtime.memory.section import Section
+from skelgen.runtime.memory.variables import DataSection, Global
+from skelgen.runtime.values import codec as c
 from tests.harness.maps import made
 
 pytestmark = pytest.mark.any_kernel

@@ -10,9 +10,10 @@ import sys
 import pytest
 
 import skelgen
-from skelgen import clang
 from skelgen.btf import Kind
-from skelgen.runtime import kernel_btf, syscalls
+from skelgen.compiler import clang
+from skelgen.runtime import syscalls
+from skelgen.runtime.kernel import btf as kernel_btf
 from tests.harness import sources
 from tests.harness.headers import COMPILERS, HEADERS
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from skelgen.runtime import kconfig
+from skelgen.runtime.kernel import config as kconfig
 
 Compile = Callable[[str], Path]
 

@@ -9,11 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from skelgen.model.enums import AttachType, Command, LinkType, MapType
-from skelgen.runtime import features, syscalls
-from skelgen.runtime.errors import AttachError, BpfOSError, NotSupportedError
-from skelgen.runtime.links.attached import AttachedLink
-from skelgen.runtime.links.base import Link
-from skelgen.runtime.programs import (
+from skelgen.runtime import (
     CgroupProgram,
     NetfilterProgram,
     NetnsProgram,
@@ -22,7 +18,12 @@ from skelgen.runtime.programs import (
     SockmapProgram,
     TcProgram,
     XdpProgram,
+    syscalls,
 )
+from skelgen.runtime.errors import AttachError, BpfOSError, NotSupportedError
+from skelgen.runtime.kernel import features
+from skelgen.runtime.links.attached import AttachedLink
+from skelgen.runtime.links.base import Link
 from tests.harness.faults import Interrupt, interrupt_after
 from tests.harness.places import Cgroup, NetworkNamespace
 from tests.harness.programs import RETURN_0, RETURN_1, Counter, insn, loaded

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from skelgen.runtime import features, kernel_features, syscalls
+from skelgen.runtime import Program, TcProgram, XdpProgram
 from skelgen.runtime.errors import BpfOSError, NotSupportedError
-from skelgen.runtime.features import Answer
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.features import Answer
+from skelgen.runtime.kernel.features import listing as kernel_features
 from skelgen.runtime.links.netlink import TcFilterLink, XdpNetlinkLink
-from skelgen.runtime.programs import Program, TcProgram, XdpProgram
-from skelgen.runtime.syscalls import netlink, numbers, rtnetlink
+from skelgen.runtime.syscalls import call, netlink, numbers, rtnetlink
 from tests.harness import privilege
 from tests.harness.places import NetworkNamespace
 from tests.harness.programs import Counter, insn, loaded
@@ -47,7 +48,7 @@ def load() -> Iterator[LoadProgram]:
 @pytest.fixture
 def old(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Be a kernel that has no links for interfaces."""
-    real = syscalls.raw
+    real = call.raw
 
     def raw(nr: int, a: int = 0, *rest: int) -> tuple[int, int]:
         if nr == numbers.NR_BPF and a == 28:  # LINK_CREATE
@@ -57,7 +58,7 @@ def old(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     kernel_features.forget()
     features.TCX.forget()
     with monkeypatch.context() as patch:
-        patch.setattr(syscalls, "raw", raw)
+        patch.setattr(call, "raw", raw)
         yield
     kernel_features.forget()
     features.TCX.forget()

@@ -11,15 +11,7 @@ import pytest
 import skelgen
 from skelgen.btf.types import Kind
 from skelgen.model.enums import LinkType, MapType
-from skelgen.runtime import cpus, features, kernel_btf, syscalls, tracefs
-from skelgen.runtime.errors import (
-    ENOTSUPP,
-    AttachError,
-    BpfOSError,
-    NotSupportedError,
-)
-from skelgen.runtime.links.per_cpu import PerCpuLink
-from skelgen.runtime.programs import (
+from skelgen.runtime import (
     IterProgram,
     KprobeMultiProgram,
     KprobeProgram,
@@ -32,7 +24,12 @@ from skelgen.runtime.programs import (
     TracingProgram,
     UprobeMultiProgram,
     UprobeProgram,
+    syscalls,
 )
+from skelgen.runtime.errors import ENOTSUPP, AttachError, BpfOSError, NotSupportedError
+from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.kernel import cpus, features, tracefs
+from skelgen.runtime.links.per_cpu import PerCpuLink
 from tests.harness import sources
 from tests.harness.programs import Counter, insn, loaded
 

@@ -13,14 +13,14 @@ import pytest
 import skelgen
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.types import Kind, Struct
-from skelgen.runtime import kernel_btf
 from skelgen.runtime.errors import (
     BpfError,
     CoreRelocationError,
     KernelBtfError,
     VerifierError,
 )
-from skelgen.runtime.once import Once
+from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.process.once import Once
 
 VMLINUX = "/sys/kernel/btf/vmlinux"
 Make = Callable[[str], ModuleType]

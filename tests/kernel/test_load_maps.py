@@ -13,8 +13,7 @@ import pytest
 
 import skelgen
 from skelgen.model.enums import MapType
-from skelgen.runtime import codec as c
-from skelgen.runtime import kconfig, map_create, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import (
     BpfError,
     BpfOSError,
@@ -22,11 +21,14 @@ from skelgen.runtime.errors import (
     StateError,
     VerifierError,
 )
-from skelgen.runtime.map_create import MapRequest
-from skelgen.runtime.map_limits import SHAPES
+from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.maps import create
 from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap
+from skelgen.runtime.maps.create import MapRequest
 from skelgen.runtime.maps.generic import GenericMap
+from skelgen.runtime.maps.limits import SHAPES
 from skelgen.runtime.syscalls.sizes import possible_cpus
+from skelgen.runtime.values import codec as c
 from tests.harness import sources
 from tests.harness.places import BpfFileSystem
 
@@ -105,7 +107,7 @@ def test_limits_are_explained(numbers: tuple[int, ...], error: int, text: str) -
     kind, key, value, entries, *flags = numbers
     request = MapRequest(kind, key, value, entries, sum(flags), "m", "m")
     with pytest.raises(BpfOSError) as caught:
-        map_create.create(request, "map 'm'")
+        create.create(request, "map 'm'")
     assert caught.value.errno == error
     assert str(caught.value).startswith("map 'm': BPF_MAP_CREATE: ")
     assert text in str(caught.value)
@@ -128,7 +130,7 @@ def test_what_the_rules_refuse_the_kernel_refuses_too() -> None:
             if wrong.key_size in shape.key and wrong.key_size != key:
                 continue
             with pytest.raises(BpfOSError):
-                map_create.create(wrong, f"map '{T(kind).name}'")
+                create.create(wrong, f"map '{T(kind).name}'")
 
 
 # -- left out --------------------------------------------------------------------
@@ -270,7 +272,7 @@ def test_an_inner_map_of_ones_own(compile_bpf: Compile) -> None:
         outer.inner = outer.inner._replace(max_entries=3)
         obj.load()
         wanted = MapRequest(T.HASH, 4, 4, 3, 1, "inner")
-        fd = map_create.create(wanted, "map 'inner'")
+        fd = create.create(wanted, "map 'inner'")
         try:
             syscalls.map_update(outer.fd(), bytes(8), fd.to_bytes(4, sys.byteorder))
         finally:

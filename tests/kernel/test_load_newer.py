@@ -18,7 +18,7 @@ from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
-from skelgen.runtime.object import Object
+from skelgen.runtime.object.object import Object
 from tests.harness import privilege
 from tests.harness.places import NetworkNamespace
 

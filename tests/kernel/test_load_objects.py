@@ -16,7 +16,7 @@ from skelgen.btf.layout import section_vars
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
 from skelgen.model.enums import MapType
-from skelgen.runtime import features, kconfig, syscalls
+from skelgen.runtime import ExtensionProgram, syscalls
 from skelgen.runtime.errors import (
     BpfError,
     ClosedError,
@@ -25,8 +25,9 @@ from skelgen.runtime.errors import (
     StateError,
     VerifierError,
 )
-from skelgen.runtime.object import Object
-from skelgen.runtime.programs import ExtensionProgram
+from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.kernel import features
+from skelgen.runtime.object.object import Object
 from tests.harness import privilege
 from tests.harness.leaks import LeakCheck
 from tests.harness.places import BpfFileSystem
@@ -113,7 +114,7 @@ def test_a_log_of_any_length(
     compile_bpf: Compile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The buffer grows until the whole log is in it."""
-    from skelgen.runtime import prog_load
+    from skelgen.runtime.load import program as prog_load
 
     with skelgen.open_object(compile_bpf("long_program"), log_level=2) as obj:
         obj.load()

@@ -11,7 +11,8 @@ import pytest
 
 import skelgen
 from skelgen import runtime as rt
-from skelgen.runtime import features, kconfig
+from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.kernel import features
 from tests.harness.generating import loaded
 
 Compile = Callable[[str], Path]

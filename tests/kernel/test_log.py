@@ -90,8 +90,8 @@ def test_the_steps_of_load_and_attach(make_skeleton: Any, lines: Any) -> None:
 def test_kernel_btf_and_externs_have_a_line(
     make_skeleton: Any, lines: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from skelgen.runtime import kernel_btf
-    from skelgen.runtime.once import Once
+    from skelgen.runtime.kernel import btf as kernel_btf
+    from skelgen.runtime.process.once import Once
 
     again = Once(kernel_btf._read_vmlinux)  # as in a new process
     monkeypatch.setattr(kernel_btf, "_vmlinux", again)

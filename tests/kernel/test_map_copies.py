@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from skelgen.model.enums import MapType
-from skelgen.runtime import codec as c
-from skelgen.runtime.array import array, array_type
 from skelgen.runtime.maps.array import ArrayMap
 from skelgen.runtime.maps.generic import GenericMap
 from skelgen.runtime.maps.hash import HashMap, PerCpuHashMap
-from skelgen.runtime.member import BitField, Member
-from skelgen.runtime.section import SectionMemory
-from skelgen.runtime.struct import Struct, Union, struct
+from skelgen.runtime.memory.section import SectionMemory
 from skelgen.runtime.syscalls import sizes
+from skelgen.runtime.values import codec as c
+from skelgen.runtime.values.array import array, array_type
+from skelgen.runtime.values.member import BitField, Member
+from skelgen.runtime.values.struct import Struct, Union, struct
 from tests.harness.maps import made
 
 pytestmark = pytest.mark.any_kernel

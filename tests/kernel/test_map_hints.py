@@ -12,9 +12,9 @@ import pytest
 import skelgen
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec
-from skelgen.runtime import codec as c
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, MapFullError, StateError
+from skelgen.runtime.values import codec as c
 from tests.harness.places import BpfFileSystem
 
 Make = Callable[[str], ModuleType]

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from skelgen.model.enums import MapType
-from skelgen.runtime import codec as c
-from skelgen.runtime import features, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError
-from skelgen.runtime.maps import family
+from skelgen.runtime.kernel import features
 from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap
+from skelgen.runtime.maps.families import family
 from skelgen.runtime.maps.generic import GenericMap, PerCpuGenericMap
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.maps.hash import HashMap
-from skelgen.runtime.ringbuf import RingBuf
+from skelgen.runtime.maps.ringbuf import RingBuf
 from skelgen.runtime.syscalls import sizes
+from skelgen.runtime.values import codec as c
 from tests.harness import map_walk, places
 from tests.harness.maps import made
 

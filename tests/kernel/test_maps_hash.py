@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 
 from skelgen.model.enums import MapType
-from skelgen.runtime import codec as c
 from skelgen.runtime import syscalls
-from skelgen.runtime.array import array
 from skelgen.runtime.errors import (
     BpfError,
     BpfOSError,
@@ -23,9 +21,11 @@ from skelgen.runtime.errors import (
 )
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.maps.hash import HashMap, PerCpuHashMap
-from skelgen.runtime.struct import Struct, struct
 from skelgen.runtime.syscalls import BPF_EXIST, BPF_NOEXIST
 from skelgen.runtime.syscalls.sizes import possible_cpus
+from skelgen.runtime.values import codec as c
+from skelgen.runtime.values.array import array
+from skelgen.runtime.values.struct import Struct, struct
 from tests.harness.maps import made
 
 pytestmark = pytest.mark.any_kernel

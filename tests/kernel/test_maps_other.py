@@ -8,16 +8,16 @@ from collections.abc import Sequence
 import pytest
 
 from skelgen.model.enums import MapType, ProgType
-from skelgen.runtime import codec as c
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, MapFullError, StateError
-from skelgen.runtime.maps import family
 from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap, ProgArray
+from skelgen.runtime.maps.families import family
 from skelgen.runtime.maps.generic import GenericMap
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.maps.hash import HashMap, PerCpuHashMap
-from skelgen.runtime.ringbuf import RingBuf
+from skelgen.runtime.maps.ringbuf import RingBuf
 from skelgen.runtime.syscalls import BPF_EXIST, sizes
+from skelgen.runtime.values import codec as c
 from tests.harness.maps import made
 from tests.harness.programs import RETURN_0
 

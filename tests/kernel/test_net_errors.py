@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from skelgen.runtime import Program, TcProgram, XdpProgram
 from skelgen.runtime.errors import AttachError, BpfOSError
 from skelgen.runtime.links.netlink import TcFilterLink
-from skelgen.runtime.programs import Program, TcProgram, XdpProgram
 from tests.harness.places import NetworkNamespace
 from tests.harness.programs import Counter, loaded
 from tests.kernel.test_links_net import send, tc_counter

@@ -16,7 +16,7 @@ import pytest
 
 import skelgen
 from skelgen.model.enums import AttachType, MapType
-from skelgen.runtime import features, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import (
     BpfError,
     BpfOSError,
@@ -24,10 +24,11 @@ from skelgen.runtime.errors import (
     NotSupportedError,
     StateError,
 )
+from skelgen.runtime.kernel import features
 from skelgen.runtime.links.attached import AttachedLink
 from skelgen.runtime.links.perf_event import PerfEventLink
-from skelgen.runtime.object import Object
-from skelgen.runtime.ringbuf import RingBuf
+from skelgen.runtime.maps.ringbuf import RingBuf
+from skelgen.runtime.object.object import Object
 from tests.harness import privilege
 from tests.harness.masked_kernel import FEATURES, masked
 from tests.harness.places import Cgroup

@@ -14,9 +14,9 @@ import skelgen
 from skelgen.model.enums import MapType
 from skelgen.model.linked import Linker
 from skelgen.model.spec import MapFd, MapSpec, MapValue, ObjectSpec, ProgramSpec
-from skelgen.runtime import map_create
 from skelgen.runtime.errors import BpfError
-from skelgen.runtime.object import Object
+from skelgen.runtime.maps import create
+from skelgen.runtime.object.object import Object
 from tests.harness import oracle as oracles
 from tests.harness import privilege, sources
 from tests.harness.oracle import TALLY, Case, Facts, Oracle, Verdict
@@ -223,6 +223,6 @@ def check_map(obj: Object, spec: MapSpec) -> None:
     if spec.type not in {MapType.RINGBUF, MapType.USER_RINGBUF}:
         assert info.max_entries == spec.max_entries
     assert info.map_extra in {0, spec.map_extra}
-    typed = spec.type not in map_create._WITHOUT_BTF
+    typed = spec.type not in create._WITHOUT_BTF
     assert info.btf_key_type_id == (spec.key_type_id if typed else 0)
     assert info.btf_value_type_id == (spec.value_type_id if typed else 0)

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from skelgen.model.enums import AttachType, MapType
-from skelgen.runtime import syscalls
+from skelgen.runtime import (
+    CgroupProgram,
+    NetnsProgram,
+    Program,
+    SocketProgram,
+    SockmapProgram,
+    XdpProgram,
+    syscalls,
+)
 from skelgen.runtime.errors import (
     AttachError,
     BpfError,
@@ -19,14 +27,6 @@ from skelgen.runtime.errors import (
     BpfPermissionError,
 )
 from skelgen.runtime.links.base import Link
-from skelgen.runtime.programs import (
-    CgroupProgram,
-    NetnsProgram,
-    Program,
-    SocketProgram,
-    SockmapProgram,
-    XdpProgram,
-)
 from tests.harness.places import BpfFileSystem, Cgroup, NetworkNamespace, cgroup2_mount
 from tests.harness.programs import RETURN_0, RETURN_1, loaded
 

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from skelgen.runtime import codec as c
 from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
 from skelgen.runtime.maps.handle import MapHandle
-from skelgen.runtime.member import FlexibleBytes
-from skelgen.runtime.ringbuf import RingBuf, poll
-from skelgen.runtime.struct import Struct, struct
+from skelgen.runtime.maps.ringbuf import RingBuf, poll
+from skelgen.runtime.values import codec as c
+from skelgen.runtime.values.member import FlexibleBytes
+from skelgen.runtime.values.struct import Struct, struct
 from tests.harness.ringbuf import NO_WAKEUP, Ring
 
 pytestmark = pytest.mark.any_kernel
@@ -369,8 +369,8 @@ def test_a_reader_waits_in_the_kernel_alone(
         made.append(1)
         return real()
 
-    monkeypatch.setattr("skelgen.runtime.ringwait.select.epoll", epoll)
-    monkeypatch.delattr("skelgen.runtime.ringwait.time.sleep")
+    monkeypatch.setattr("skelgen.runtime.streams.wait.select.epoll", epoll)
+    monkeypatch.delattr("skelgen.runtime.streams.wait.time.sleep")
     rb = numbers(ring)
     stream = rb.poll(30)
     for number in range(20):
@@ -414,7 +414,7 @@ def test_no_fd_for_waiting_is_one_clear_error(
     def full() -> None:
         raise OSError(errno.EMFILE, "too many")
 
-    monkeypatch.setattr("skelgen.runtime.ringwait.select.epoll", full)
+    monkeypatch.setattr("skelgen.runtime.streams.wait.select.epoll", full)
     with pytest.raises(BpfOSError, match=r"waiting for ring buffers: epoll: .*EMFILE"):
         list(numbers(ring).poll(1))
 
@@ -581,7 +581,7 @@ def test_a_crowd_of_readers_while_it_is_destroyed() -> None:
 def test_dropping_it_without_destroy_crashes_nothing() -> None:
     code = (
         "from tests.harness.ringbuf import Ring\n"
-        "from skelgen.runtime.ringbuf import RingBuf\n"
+        "from skelgen.runtime.maps.ringbuf import RingBuf\n"
         "from skelgen.runtime import codec as c\n"
         "ring = Ring(); rb = RingBuf(ring.handle, record=c.U64)\n"
         "ring.write(10); stream = rb.consume(); next(stream)\n"

@@ -19,7 +19,7 @@ import pytest
 
 from skelgen import runtime as rt
 from skelgen.runtime.maps import handle
-from skelgen.runtime.programs import setting as programs
+from skelgen.runtime.programs import settings as programs
 
 pytestmark = pytest.mark.any_kernel
 

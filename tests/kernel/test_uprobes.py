@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from skelgen.runtime import features
+from skelgen.runtime import UprobeMultiProgram, UprobeProgram
 from skelgen.runtime.errors import AttachError
+from skelgen.runtime.kernel import features
 from skelgen.runtime.links.base import Link
-from skelgen.runtime.programs import UprobeMultiProgram, UprobeProgram
 from tests.harness.programs import Counter, loaded
 
 Attach = Callable[[Path, str], Link]

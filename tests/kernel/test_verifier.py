@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 import skelgen
-from skelgen import clang
-from skelgen.runtime import kconfig, prog_load
+from skelgen.compiler import clang
 from skelgen.runtime.errors import BpfError, BpfPermissionError, VerifierError
+from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.load import program as prog_load
 from tests.harness import rejected, sources
 
 KERNEL = rejected.kernel()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import skelgen
-from skelgen import clang
+from skelgen.compiler import clang
 from tests.harness import privilege
 from tests.harness.btf import needs_kernel_btf
 from tests.harness.sources import DATA

@@ -8,7 +8,7 @@ import pytest
 from skelgen.btf.layout import section_vars
 from skelgen.btf.parse import Btf
 from skelgen.codegen.names import section_identifier
-from skelgen.elf.lower import read_object
+from skelgen.elf.object import read_object
 from skelgen.model.spec import DataKind, ObjectSpec
 from tests.harness import bpftool, sources
 

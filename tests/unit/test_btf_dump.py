@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 import skelgen
-from skelgen import cache as store
+from skelgen import _cache as store
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.parse import Btf
 from skelgen.build import btf_dump
 from skelgen.build.btf_dump import Source, dump
 from skelgen.cli import main
 from skelgen.errors import BtfError
-from skelgen.runtime import btf_loaded
+from skelgen.runtime.kernel import loaded_btf
 from tests.harness.sources import compiled, find
 
 STRUCT = "struct event {\n\tint pid;\n};\n"
@@ -85,7 +85,7 @@ def test_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
     module = BtfBuilder(base=Btf(base))
     module.add_struct("of_module", 8, [("event", 2, 0), ("next", 1, 32)])
     data = {"nf_module": module.bytes()}
-    monkeypatch.setattr(btf_loaded, "module_btf", data.__getitem__)
+    monkeypatch.setattr(loaded_btf, "module_btf", data.__getitem__)
     monkeypatch.setattr(btf_dump, "read_kernel", lambda: Source(base, "kernel"))
     text = run("--module", "nf_module").output
     assert STRUCT in text
@@ -288,6 +288,11 @@ def test_a_dump_from_the_cache_reads_no_types(kept: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [
-        *("skelgen.build", "skelgen.build.btf_dump", "skelgen.cache", "skelgen.errors"),
+        *(
+            "skelgen.build",
+            "skelgen.build.btf_dump",
+            "skelgen._cache",
+            "skelgen.errors",
+        ),
         *("skelgen.plain", "skelgen.regular"),
     ]

@@ -14,14 +14,14 @@ from skelgen.btf.core.reloc import CoreRelo, CoreRelocator, Value
 from skelgen.btf.core.spec import ReloKind
 from skelgen.btf.core.types import SpecError
 from skelgen.btf.ext import BtfExt
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Struct
 from skelgen.build import btf_min
 from skelgen.cli import main
 from skelgen.cli.errors import warn
-from skelgen.runtime.btf_file import read_btf
+from skelgen.runtime.kernel.btf_file import read_btf
 from tests.harness import sources
 from tests.harness.btf import (
     VMLINUX,

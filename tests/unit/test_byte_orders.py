@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from skelgen.btf.parse import Btf
-from skelgen.elf.lower import read_object
+from skelgen.elf.object import read_object
 from skelgen.model.spec import ObjectSpec
 from tests.harness import sources
 

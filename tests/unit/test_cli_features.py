@@ -11,9 +11,13 @@ from click.testing import CliRunner, Result
 
 from skelgen.cli import main
 from skelgen.model.enums import MapType, ProgType
-from skelgen.runtime import features, kernel_features, needs, syscalls, system
-from skelgen.runtime.features import Answer
+from skelgen.runtime import needs
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel import machine as system
+from skelgen.runtime.kernel.features import Answer
+from skelgen.runtime.kernel.features import listing as kernel_features
 from skelgen.runtime.needs import Need
+from skelgen.runtime.syscalls import call
 from tests.harness.fake_kernel import FakeKernel
 
 CompileBpf = Callable[..., Path]
@@ -35,7 +39,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKernel]:
 
     forget()
     with monkeypatch.context() as patch:
-        patch.setattr(syscalls, "raw", fake)
+        patch.setattr(call, "raw", fake)
         yield fake
     forget()
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import skelgen
-from skelgen.build import driver, files
-from skelgen.build.driver import Job, Outcome, output_path
+from skelgen.build import files
+from skelgen.build import jobs as driver
+from skelgen.build.jobs import Job, Outcome, output_path
 from skelgen.errors import ConfigError, NamingError, ObjectError
 from tests.harness import sources
 

@@ -23,7 +23,7 @@ from skelgen.btf.dump_header import header
 from skelgen.btf.dump_raw import json_dump, raw_dump
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.parse import Btf
-from skelgen.build.report import as_text
+from skelgen.build.inspect import as_text
 from skelgen.elf.reader import ElfFile
 from skelgen.errors import SkelgenError
 from tests.unit.elf import elf_builder as eb

@@ -10,10 +10,10 @@ from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
 from skelgen.build.btf_dump import _find
 from skelgen.build.config import _Table
+from skelgen.compiler.targets import find_target
 from skelgen.errors import ConfigError, SkelgenError
-from skelgen.runtime import features
 from skelgen.runtime.errors import BpfError
-from skelgen.targets import find_target
+from skelgen.runtime.kernel import features
 
 CompileBpf = Callable[[str], Path]
 

@@ -15,13 +15,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 import skelgen
-from skelgen import cache
-from skelgen.build import record, scaffold
+from skelgen import _cache
+from skelgen.build import fingerprint, scaffold
 from skelgen.build.config import read_pyproject
 from skelgen.cli import main
 from skelgen.errors import ConfigError
 from skelgen.regular import open_regular, read_regular
-from skelgen.runtime.btf_file import read_btf
+from skelgen.runtime.kernel.btf_file import read_btf
 from tests.harness.sources import ROOT
 
 CompileBpf = Callable[..., Path]
@@ -277,9 +277,9 @@ def test_a_loop_of_links(folder: Path, command: tuple[str, ...]) -> None:
 
 def test_a_fifo_in_the_cache(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "btf-x", 0o644)
-    assert cache.read(str(tmp_path), "btf-x") is None
-    assert cache.write(str(tmp_path), "btf-x", lambda: b"data")
-    found = cache.read(str(tmp_path), "btf-x")
+    assert _cache.read(str(tmp_path), "btf-x") is None
+    assert _cache.write(str(tmp_path), "btf-x", lambda: b"data")
+    found = _cache.read(str(tmp_path), "btf-x")
     assert found is not None
     assert bytes(found) == b"data"
 
@@ -294,7 +294,7 @@ def test_what_is_no_file_is_not_in_the_cache(tmp_path: Path, what: str) -> None:
     else:
         (tmp_path / "fifo").touch()
         place.symlink_to("/dev/zero" if what == "device" else tmp_path / "fifo")
-    assert cache.read(str(tmp_path), "btf-x") is None
+    assert _cache.read(str(tmp_path), "btf-x") is None
 
 
 def test_a_fifo_in_the_place_of_a_file(tmp_path: Path, fifo: Path) -> None:
@@ -312,7 +312,7 @@ def test_a_fifo_in_the_place_of_a_file(tmp_path: Path, fifo: Path) -> None:
 def test_a_fifo_in_the_record_of_a_build(tmp_path: Path, fifo: Path) -> None:
     module = tmp_path / "x_skel.py"
     module.write_text("text", "ascii")
-    made = record.Record(tmp_path / "records" / "x.json", tmp_path, "digest")
+    made = fingerprint.Record(tmp_path / "records" / "x.json", tmp_path, "digest")
     made.write([module], "text", started=1 << 62)
     assert made.holds(module)
     assert not made.holds(fifo)

@@ -29,7 +29,7 @@ from skelgen.model.spec import (
 from skelgen.plain import plain, plain_lines
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.log import debug, step, warn_caller
-from skelgen.runtime.object import Object
+from skelgen.runtime.object.object import Object
 
 ROOT = Path(skelgen.__file__).parent
 EVIL = "a\x1b[2J\u202eb\x00\r\x9b\u2028\udc80c"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from skelgen.record import Record
+from skelgen._record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

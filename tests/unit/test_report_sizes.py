@@ -3,7 +3,7 @@
 import pytest
 
 from skelgen import elf
-from skelgen.build import report
+from skelgen.build import inspect as report
 from skelgen.model.linked import Linker
 from skelgen.model.spec import ObjectSpec
 from tests.unit.elf import elf_builder as eb

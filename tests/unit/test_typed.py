@@ -1,4 +1,4 @@
-"""skelgen.typed does when it runs what is used of typing."""
+"""skelgen._typing does when it runs what is used of typing."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from skelgen.typed import Generic, Protocol, TypeVar, cast, overload
+from skelgen._typing import Generic, Protocol, TypeVar, cast, overload
 
 K = TypeVar("K")
 V = TypeVar("V", bound=int)
@@ -62,7 +62,9 @@ def test_cast_and_overload_do_nothing():
     assert overload(Pair) is Pair
 
 
-@pytest.mark.parametrize("module", ["skelgen.runtime.load", "skelgen.runtime.needs"])
+@pytest.mark.parametrize(
+    "module", ["skelgen.runtime.load.pipeline", "skelgen.runtime.needs"]
+)
 def test_the_runtime_does_without_typing(module: str):
     script = f"import sys, {module}; print('typing' in sys.modules)"
     words = [sys.executable, "-I", "-S", "-c"]

@@ -10,6 +10,8 @@ one on a whole type, all is kept that a comparison looks at, whether the types t
 out the same or not.
 """
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.core.reloc import CoreRelo, CoreRelocator
 from skelgen.btf.core.spec import ReloKind, Spec, match, parse
 from skelgen.btf.core.types import SpecError
@@ -18,14 +20,12 @@ from skelgen.btf.names import essential_name
 from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.subset import BtfSubset
 from skelgen.btf.types import Array, Enum, Enum64, FuncProto, Fwd, Ptr, Struct, Union
-from skelgen.record import Record
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from skelgen.btf.ext import BtfExt
-    from skelgen.btf.kernel import KernelBtf
+    from skelgen.btf.index import KernelBtf
     from skelgen.btf.kinds import Kind
     from skelgen.btf.parse import Btf
 

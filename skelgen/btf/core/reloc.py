@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.core.spec import ReloKind, Spec, match, parse
 from skelgen.btf.core.types import SpecError
 from skelgen.btf.errors import BtfParseError
@@ -17,8 +19,6 @@ from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import MAX_CHAIN, size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array, Enum, Enum64, Int, Kind, Ptr, Struct, Union
-from skelgen.record import Record
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import TypeAlias

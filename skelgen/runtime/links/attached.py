@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, NotSupportedError
 from skelgen.runtime.links.base import Link, detach_at_last
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import checks_arguments
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
@@ -12,7 +13,6 @@ from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
 from skelgen.runtime.listing import Live
 from skelgen.runtime.log import debug
 from skelgen.runtime.pins import checked_path, remove
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import errno
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.attached import StayingLink
 from skelgen.runtime.syscalls import rtnetlink
 from skelgen.runtime.syscalls.netlink import Route
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from skelgen.runtime.cpus import text
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime.errors import StateError
+from skelgen.runtime.kernel.cpus import text
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.undo import Undo, raise_first
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os

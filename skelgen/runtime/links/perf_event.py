@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, NotSupportedError
 from skelgen.runtime.links.base import Link
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def _attach(
     what: str,
     undo: Callable[[], None] | None,
 ) -> Link:
-    from skelgen.runtime import features  # noqa: PLC0415 - loading needs no probes
+    from skelgen.runtime.kernel import features
 
     enable = syscalls.PERF_EVENT_IOC_ENABLE
     if features.PERF_LINK.supported() is not False:
@@ -133,7 +133,7 @@ class PerfEventLink(ProbeLink):
         raise self._no_link("pins")
 
     def _no_link(self, thing: str) -> NotSupportedError:
-        from skelgen.runtime import features  # noqa: PLC0415 - as above
+        from skelgen.runtime.kernel import features
 
         return NotSupportedError(
             f"this kernel attaches it without a BPF link, so there are no {thing}",

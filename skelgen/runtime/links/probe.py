@@ -6,13 +6,13 @@ import errno
 import itertools
 import os
 
-from skelgen.record import Record
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError, os_error
-from skelgen.runtime.feature_probes import pmu_number
+from skelgen.runtime.kernel.features.programs import pmu_number
+from skelgen.runtime.kernel.tracefs import Tracefs
 from skelgen.runtime.log import debug
-from skelgen.runtime.tracefs import Tracefs
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,10 @@ import errno
 from itertools import count
 from weakref import WeakKeyDictionary
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import NotSupportedError, os_error
 from skelgen.runtime.links.base import Link
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from socket import socket

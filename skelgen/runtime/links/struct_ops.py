@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import checks_arguments
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError
 from skelgen.runtime.links.base import Link, detach_at_last, tell_another
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final

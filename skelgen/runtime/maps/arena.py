@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from skelgen._typing import TYPE_CHECKING, TypeVar
 from skelgen.arguments import checks_arguments
 from skelgen.model.enums import MapType
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.maps.base import Map
-from skelgen.typed import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from typing import Any
 
     from _typeshed import ReadableBuffer
 
-    from skelgen.runtime.arena import Arena
-    from skelgen.runtime.codec import Codec
+    from skelgen.runtime.memory.arena import Arena
+    from skelgen.runtime.values.codec import Codec
 
 T = TypeVar("T")
 

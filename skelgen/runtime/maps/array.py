@@ -6,15 +6,15 @@ import errno
 import operator
 from collections.abc import Iterator, Sequence
 
+from skelgen._typing import TYPE_CHECKING, TypeVar, overload
 from skelgen.arguments import FD, number
 from skelgen.model.enums import MapType
-from skelgen.runtime.array import index_of
-from skelgen.runtime.codec import U32, Codec
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
 from skelgen.runtime.maps.percpu import PerCpuCodec
 from skelgen.runtime.maps.target import SupportsFd, SupportsFileno, fd_of
-from skelgen.typed import TYPE_CHECKING, TypeVar, overload
+from skelgen.runtime.values.array import index_of
+from skelgen.runtime.values.codec import U32, Codec
 
 if TYPE_CHECKING:
     from typing import Final, SupportsIndex

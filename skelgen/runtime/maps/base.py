@@ -7,9 +7,9 @@ from __future__ import annotations
 import errno
 import operator
 
+from skelgen._typing import TYPE_CHECKING, Generic, TypeVar
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import Codec, Copied, packed
 from skelgen.runtime.errors import (
     ENOTSUPP,
     BpfError,
@@ -17,9 +17,8 @@ from skelgen.runtime.errors import (
     MapFullError,
     StateError,
 )
-from skelgen.runtime.maps.access import TypedAccess
 from skelgen.runtime.maps.handle import MapHandle
-from skelgen.runtime.maps.setting import (
+from skelgen.runtime.maps.settings import (
     Defined,
     InnerSetting,
     OrNone,
@@ -28,8 +27,9 @@ from skelgen.runtime.maps.setting import (
     Setting,
     type_name,
 )
+from skelgen.runtime.maps.typed_access import TypedAccess
 from skelgen.runtime.syscalls.sizes import CopySizes, copy_sizes
-from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
+from skelgen.runtime.values.codec import Codec, Copied, packed
 
 if TYPE_CHECKING:
     import os

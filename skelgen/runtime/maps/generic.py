@@ -7,23 +7,23 @@ from __future__ import annotations
 import errno
 import sys
 
+from skelgen._typing import TYPE_CHECKING, TypeVar
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import BytesCodec
 from skelgen.runtime.errors import BpfOSError
-from skelgen.runtime.maps import family
 from skelgen.runtime.maps.base import ElementMap
+from skelgen.runtime.maps.families import family
 from skelgen.runtime.maps.percpu import PerCpuCodec
 from skelgen.runtime.maps.target import SupportsFd, SupportsFileno, fd_of
 from skelgen.runtime.syscalls.sizes import PER_CPU
-from skelgen.typed import TYPE_CHECKING, TypeVar
+from skelgen.runtime.values.codec import BytesCodec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Final
 
-    from skelgen.runtime.codec import Codec
     from skelgen.runtime.maps.handle import MapHandle
+    from skelgen.runtime.values.codec import Codec
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -141,7 +141,7 @@ class GenericMap(ElementMap[K, V]):
         map that is none of maps, StateError for one without template, BpfOSError where
         the kernel refuses.
         """
-        from skelgen.runtime.maps.inner import create_inner  # noqa: PLC0415 - rare
+        from skelgen.runtime.maps.inner import create_inner
 
         made = create_inner(self.handle, max_entries)
         try:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 
+from skelgen._typing import TYPE_CHECKING, Protocol
 from skelgen.arguments import checks_arguments
 from skelgen.model.enums import MapType
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import BOOL, U32, U64
 from skelgen.runtime.errors import BpfError, ClosedError, StateError
-from skelgen.runtime.forks import Lock
-from skelgen.runtime.maps.setting import (
+from skelgen.runtime.maps.settings import (
     Defined,
     InnerMap,
     InnerSetting,
@@ -21,16 +20,17 @@ from skelgen.runtime.maps.setting import (
     Setting,
 )
 from skelgen.runtime.maps.target import fd_of
-from skelgen.runtime.used_fd import UsedFd
-from skelgen.typed import TYPE_CHECKING, Protocol
+from skelgen.runtime.process.forks import Lock
+from skelgen.runtime.syscalls.used_fd import UsedFd
+from skelgen.runtime.values.codec import BOOL, U32, U64
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any, Final
 
     from skelgen.model.spec import MapSpec
-    from skelgen.runtime.arena import Arena
     from skelgen.runtime.maps.target import SupportsFd, SupportsFileno
+    from skelgen.runtime.memory.arena import Arena
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls import MapInfo
 
@@ -180,7 +180,8 @@ class MapHandle(Defined):
         BpfError says what differs: set that before. The contents stay, also those of
         a data section. ``None`` takes it back. Raises StateError after load.
         """
-        from skelgen.runtime import map_create, map_reuse  # noqa: PLC0415 - rare
+        from skelgen.runtime.maps import create
+        from skelgen.runtime.maps import reuse as map_reuse
 
         what = self.what
         if self.state is not None:
@@ -194,7 +195,7 @@ class MapHandle(Defined):
         elif other is not None:
             fd = syscalls.Fd(syscalls.dup(fd_of(other), what=what))
         if fd is not None:
-            wanted = map_create.request(self, self.name)
+            wanted = create.request(self, self.name)
             try:
                 self._reused_id = map_reuse.check_same(fd.fileno(), wanted, what)
             except BaseException:
@@ -248,7 +249,7 @@ class MapHandle(Defined):
         Makes the last directory when it is missing. Raises FileExistsError when
         something is there.
         """
-        from skelgen.runtime import pins  # noqa: PLC0415 - rare
+        from skelgen.runtime import pins
 
         fd = self.fd()
         where = self._path(path)
@@ -262,7 +263,7 @@ class MapHandle(Defined):
         Those are the paths it was pinned under here, and ``pin_path`` if load found
         or made it there.
         """
-        from skelgen.runtime import pins  # noqa: PLC0415 - rare
+        from skelgen.runtime import pins
 
         paths = list(self._pinned)
         if path is not None:
@@ -284,7 +285,7 @@ class MapHandle(Defined):
             path = self.pin_path
         if path is None:
             raise StateError(f"{self.what}: no path to pin it to, and no pin_path")
-        from skelgen.runtime import pins  # noqa: PLC0415 - rare
+        from skelgen.runtime import pins
 
         return pins.checked_path(path, f"{self.what}: path")
 

@@ -13,19 +13,19 @@ from collections.abc import (
     ValuesView,
 )
 
+from skelgen._typing import TYPE_CHECKING, TypeVar, cast, overload
 from skelgen.arguments import sequence, wrong
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import ENOTSUPP, BpfOSError
 from skelgen.runtime.maps.base import ElementMap
 from skelgen.runtime.maps.percpu import PerCpuCodec
-from skelgen.typed import TYPE_CHECKING, TypeVar, cast, overload
 
 if TYPE_CHECKING:
     from typing import Any, Final
 
-    from skelgen.runtime.codec import Codec
     from skelgen.runtime.maps.handle import MapHandle
+    from skelgen.runtime.values.codec import Codec
 
 K = TypeVar("K")
 V = TypeVar("V")

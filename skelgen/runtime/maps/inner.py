@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from skelgen._typing import TYPE_CHECKING
+
 # pyright: reportPrivateUsage=false
 # who makes a map hands it over
 from skelgen.plain import plain
-from skelgen.runtime import map_create
-from skelgen.runtime.codec import U32, checked
 from skelgen.runtime.errors import StateError
+from skelgen.runtime.maps import create
 from skelgen.runtime.maps.handle import MapHandle
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.values.codec import U32, checked
 
 if TYPE_CHECKING:
-    from skelgen.runtime.maps.setting import InnerMap
+    from skelgen.runtime.maps.settings import InnerMap
 
 
 def create_inner(outer: MapHandle, max_entries: int | None) -> MapHandle:
     """Return the handle of a new map after the template of a map of maps."""
     what = outer.what
-    if outer.type not in map_create.MAPS_OF_MAPS:
+    if outer.type not in create.MAPS_OF_MAPS:
         raise TypeError(f"{what}: is no map of maps, so it has no inner maps")
     inner: InnerMap | None = outer.inner
     if inner is None:
@@ -28,8 +29,8 @@ def create_inner(outer: MapHandle, max_entries: int | None) -> MapHandle:
         )
     if max_entries is not None:
         checked(U32, max_entries, f"{what}: create_inner(): max_entries")
-    wanted = map_create.inner_request(inner, outer.name, max_entries=max_entries)
-    fd = map_create.create(wanted, inner.what)
+    wanted = create.inner_request(inner, outer.name, max_entries=max_entries)
+    fd = create.create(wanted, inner.what)
     spec = inner.now()._replace(
         name=wanted.declared, max_entries=wanted.max_entries, flags=wanted.flags
     )

@@ -1,8 +1,8 @@
 """Values of per-CPU maps: one for each possible CPU."""
 
-from skelgen.runtime.codec import Codec, Copied, IntCodec, packed
+from skelgen._typing import TYPE_CHECKING, Generic, TypeVar
 from skelgen.runtime.syscalls.sizes import possible_cpus
-from skelgen.typed import TYPE_CHECKING, Generic, TypeVar
+from skelgen.runtime.values.codec import Codec, Copied, IntCodec, packed
 
 if TYPE_CHECKING:
     from typing import Any

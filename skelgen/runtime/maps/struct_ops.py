@@ -5,16 +5,16 @@ from __future__ import annotations
 import ctypes
 from types import MappingProxyType
 
+from skelgen._typing import TYPE_CHECKING, TypeVar
 from skelgen.arguments import checks_arguments, must_derive, shown
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec
 from skelgen.plain import plain
-from skelgen.runtime.codec import BOOL, checked
 from skelgen.runtime.entry import attaching
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.maps.base import Map
 from skelgen.runtime.maps.handle import MapHandle
-from skelgen.typed import TYPE_CHECKING, TypeVar
+from skelgen.runtime.values.codec import BOOL, checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from skelgen.model.spec import StructOpsSpec
     from skelgen.runtime.errors import BpfError
     from skelgen.runtime.links.struct_ops import StructOpsLink
+    from skelgen.runtime.memory.shadow import Shadow
     from skelgen.runtime.programs.base import Program
-    from skelgen.runtime.shadow import Shadow
 
 S = TypeVar("S", bound="Shadow")
 
@@ -177,9 +177,7 @@ class StructOpsMap(Map):
 
     def _own(self, member: str, program: Program) -> str:
         """Return the name of a program of this object, or raise."""
-        from skelgen.runtime.programs.struct_ops import (  # noqa: PLC0415 - rare
-            StructOpsProgram,
-        )
+        from skelgen.runtime.programs.struct_ops import StructOpsProgram
 
         text = f"{self.what}: member '{plain(str(member))}' must be"
         if not isinstance(program, StructOpsProgram):
@@ -232,9 +230,7 @@ class StructOpsMap(Map):
         They stay registered as long as the link. Raises :class:`StateError` before
         load, :class:`BpfOSError` where the kernel refuses, e.g. a name twice.
         """
-        from skelgen.runtime.links.struct_ops import (  # noqa: PLC0415 - rare
-            attach_struct_ops,
-        )
+        from skelgen.runtime.links.struct_ops import attach_struct_ops
 
         fd = self.fd()
         return attach_struct_ops(

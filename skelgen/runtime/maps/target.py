@@ -1,7 +1,7 @@
 """What has a file descriptor: maps, programs, links, files, sockets."""
 
+from skelgen._typing import TYPE_CHECKING, Protocol
 from skelgen.runtime import syscalls
-from skelgen.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,12 +6,12 @@ from __future__ import annotations
 # objects have methods for their programs alone
 import errno
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import checks_arguments
 from skelgen.model.attach import Tracing, TracingMulti
 from skelgen.model.enums import ProgType
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import BOOL, U32
 from skelgen.runtime.entry import attaching
 from skelgen.runtime.errors import (
     AttachError,
@@ -21,9 +21,9 @@ from skelgen.runtime.errors import (
     StateError,
 )
 from skelgen.runtime.listing import Live
-from skelgen.runtime.programs.setting import AutoAttach, LogSize, Name, Setting
-from skelgen.runtime.used_fd import UsedFd
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.programs.settings import AutoAttach, LogSize, Name, Setting
+from skelgen.runtime.syscalls.used_fd import UsedFd
+from skelgen.runtime.values.codec import BOOL, U32
 
 if TYPE_CHECKING:
     import os
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from skelgen.model.attach import Attach
     from skelgen.model.spec import ProgramSpec
     from skelgen.runtime.links.base import Link
-    from skelgen.runtime.object import Object
+    from skelgen.runtime.object.object import Object
     from skelgen.runtime.syscalls import ProgInfo, TestRun
 
     class Settings(TypedDict, total=False):
@@ -402,7 +402,7 @@ class Program(Live):
 
         The last directory of the path is made if it is missing.
         """
-        from skelgen.runtime import pins  # noqa: PLC0415 - rare
+        from skelgen.runtime import pins
 
         fd = self.fd()
         place = pins.checked_path(path, f"{self.what}: path")
@@ -412,7 +412,7 @@ class Program(Live):
     @checks_arguments
     def unpin(self, path: str | os.PathLike[str] | None = None) -> None:
         """Remove the pin at a path, or all that :meth:`pin` made."""
-        from skelgen.runtime import pins  # noqa: PLC0415 - rare
+        from skelgen.runtime import pins
 
         if path is None:
             while self._pins:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType, ProgType
-from skelgen.runtime import features, syscalls
-from skelgen.runtime.codec import U32, U64, checked
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.kernel import features
 from skelgen.runtime.links.attached import AttachedLink
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.pins import checked_path
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import HasFd, Opened, cgroup_hint, ordering
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.values.codec import U32, U64, checked
 
 if TYPE_CHECKING:
     import os
@@ -89,9 +90,7 @@ class CgroupProgram(Program):
                 alone = not flags & _F_ALLOW_MULTI
                 return AttachedLink(directory, self, hook, attach, alone=alone)
             except BpfOSError as error:
-                from skelgen.runtime.place_hints import (  # noqa: PLC0415 - rare
-                    explain_cgroup,
-                )
+                from skelgen.runtime.links.place_hints import explain_cgroup
 
                 explain_cgroup(error, self, cgroup, directory, hook)
                 raise

@@ -3,9 +3,9 @@
 import errno
 
 from skelgen.runtime import syscalls
-from skelgen.runtime.attach_btf import function_of_program
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.base import Link
+from skelgen.runtime.load.targets import function_of_program
 from skelgen.runtime.programs.target import HasFd, fd_of
 from skelgen.runtime.programs.tracing import TracingProgram
 

@@ -10,7 +10,7 @@ def has_wildcard(pattern: str) -> bool:
 
 def compile_glob(pattern: str) -> Callable[[bytes], object]:
     """Return a function that is true of the names that match."""
-    import re  # noqa: PLC0415 (slow to import, and rarely needed)
+    import re
 
     parts = {"*": ".*", "?": "."}
     text = "".join(parts.get(char) or re.escape(char) for char in pattern)

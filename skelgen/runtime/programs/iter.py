@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import struct
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import U32, checked
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.iter import IterLink
 from skelgen.runtime.programs.target import HasFd, Opened, cgroup_hint, fd_of
 from skelgen.runtime.programs.tracing import TracingProgram
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.values.codec import U32, checked
 
 if TYPE_CHECKING:
     import os
@@ -109,10 +109,7 @@ class IterProgram(TracingProgram):
         try:
             fd = syscalls.link_create_iter(prog_fd, info=info, what=what)
         except BpfOSError as error:
-            from skelgen.runtime.place_hints import (  # noqa: PLC0415 - rare
-                WALKED,
-                explain_map,
-            )
+            from skelgen.runtime.links.place_hints import WALKED, explain_map
 
             explain_map(error, map_fd, WALKED[self.attach_target or ""])
             raise

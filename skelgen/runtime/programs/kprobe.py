@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.attach import Kprobe, Ksyscall
-from skelgen.runtime import features, kernel_functions
 from skelgen.runtime.errors import BpfOSError
-from skelgen.runtime.feature_probes import SYSCALL_PREFIX
+from skelgen.runtime.kernel import features, symbols
+from skelgen.runtime.kernel.features.programs import SYSCALL_PREFIX
 from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.links.probe import Place, open_probe
 from skelgen.runtime.programs.base import Program
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final
@@ -42,7 +42,7 @@ class _KernelProbe(Program):
     def _no_function(self, place: Place, error: BpfOSError) -> Exception:
         if error.errno == errno.ENOENT:
             result = self.attach_error(f"no kernel function '{place.name}' to probe")
-            hint = kernel_functions.near(place.name or "")
+            hint = symbols.near(place.name or "")
             if hint:
                 result.add_note(hint)
             return result

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.attach import KprobeMulti
 from skelgen.model.enums import AttachType
-from skelgen.runtime import kernel_functions, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import AttachError, BpfError, BpfOSError
+from skelgen.runtime.kernel import symbols
+from skelgen.runtime.kernel.tracefs import Tracefs
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.glob import compile_glob, has_wildcard
-from skelgen.runtime.tracefs import Tracefs
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,9 +75,7 @@ class KprobeMultiProgram(Program):
                 what=f"{self.what} on {_number(count)}",
             )
         except BpfOSError as error:
-            from skelgen.runtime.hooks import (  # noqa: PLC0415 - for errors alone
-                raise_if_unknown,
-            )
+            from skelgen.runtime.kernel.features.hooks import raise_if_unknown
 
             raise_if_unknown(hook, error)
             if error.errno in {errno.ESRCH, errno.ENOENT} and functions:
@@ -86,7 +85,7 @@ class KprobeMultiProgram(Program):
 
     def _no_function(self, functions: Sequence[str]) -> AttachError:
         """Return the error about functions of which one is not there."""
-        absent = kernel_functions.missing(functions)
+        absent = symbols.missing(functions)
         if not absent:  # they are there, and one may not be probed
             names = [f"'{name}'" for name in functions[:_MOST]]
             more = " ..." if len(functions) > _MOST else ""
@@ -97,7 +96,7 @@ class KprobeMultiProgram(Program):
         some = ", ".join(f"'{name}'" for name in absent[:_MOST])
         more = f" and {len(absent) - _MOST} others" if len(absent) > _MOST else ""
         error = self.attach_error(f"no kernel function {some}{more} to probe")
-        hint = kernel_functions.near(absent[0])
+        hint = symbols.near(absent[0])
         if hint:
             error.add_note(hint)
         return error
@@ -150,6 +149,6 @@ def _unique_symbols() -> set[bytes]:
     """Return the functions of which the kernel has one: others it would refuse."""
     once: set[bytes] = set()
     again: set[bytes] = set()
-    for name in kernel_functions.functions():
+    for name in symbols.functions():
         (again if name in once else once).add(name)
     return once - again

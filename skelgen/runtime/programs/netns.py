@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import shown
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import I32, U32, checked
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import Opened
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.values.codec import I32, U32, checked
 
 if TYPE_CHECKING:
     import os
@@ -45,9 +45,7 @@ class NetnsProgram(Program):
                     prog_fd, namespace, self.attach_type, what=what
                 )
             except BpfOSError as error:
-                from skelgen.runtime.place_hints import (  # noqa: PLC0415 - rare
-                    explain_netns,
-                )
+                from skelgen.runtime.links.place_hints import explain_netns
 
                 explain_netns(error, namespace)
                 raise
@@ -55,7 +53,7 @@ class NetnsProgram(Program):
 
 
 def _no_netns(_path: str) -> str:
-    from skelgen.runtime.place_hints import NAMESPACES  # noqa: PLC0415 - rare
+    from skelgen.runtime.links.place_hints import NAMESPACES
 
     return NAMESPACES
 

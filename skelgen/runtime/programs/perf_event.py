@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 
-from skelgen.record import Record
-from skelgen.runtime import cpus, syscalls
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, NotSupportedError
+from skelgen.runtime.kernel import cpus
 from skelgen.runtime.links.per_cpu import PerCpuLink
 from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import process, whole
 from skelgen.runtime.undo import Attempt
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

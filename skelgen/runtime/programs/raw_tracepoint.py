@@ -2,12 +2,13 @@
 
 import errno
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.attach import RawTracepoint
-from skelgen.runtime import syscalls, tracefs
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.kernel import tracefs
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.model.attach import Attach

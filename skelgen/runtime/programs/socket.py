@@ -2,16 +2,16 @@
 
 import errno
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import U32, checked
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.attached import AttachedLink
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.links.socket import SocketLink
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import HasFd, fd_of
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.values.codec import U32, checked
 
 if TYPE_CHECKING:
     from socket import socket
@@ -74,10 +74,7 @@ class SockmapProgram(Program):
         try:
             return self._attach(prog_fd, map_fd, hook, what)
         except BpfOSError as error:
-            from skelgen.runtime.place_hints import (  # noqa: PLC0415 - rare
-                SOCKET_MAPS,
-                explain_map,
-            )
+            from skelgen.runtime.links.place_hints import SOCKET_MAPS, explain_map
 
             explain_map(error, map_fd, SOCKET_MAPS)
             raise

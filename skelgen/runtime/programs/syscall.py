@@ -1,11 +1,11 @@
 """Programs that user space calls."""
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import wrong
 from skelgen.runtime.programs.base import Program
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from skelgen.runtime.struct import Struct, Union
+    from skelgen.runtime.values.struct import Struct, Union
 
 
 class SyscallProgram(Program):

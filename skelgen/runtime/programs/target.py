@@ -6,12 +6,12 @@ import ctypes
 import errno
 import os
 
+from skelgen._typing import TYPE_CHECKING, Protocol
 from skelgen.runtime import syscalls
-from skelgen.runtime.codec import U32, checked
 from skelgen.runtime.errors import BpfError, os_error
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.pins import checked_path
-from skelgen.typed import TYPE_CHECKING, Protocol
+from skelgen.runtime.values.codec import U32, checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,7 @@ def interface_index(program: Program, interface: str | int) -> int:
         )
     index: int = 0 if "\0" in interface else _if_nametoindex(os.fsencode(interface))
     if index == 0:
-        from skelgen.runtime.net_hints import no_interface  # noqa: PLC0415 - rare
+        from skelgen.runtime.links.network_hints import no_interface
 
         raise program.attach_error(no_interface(interface))
     return index
@@ -153,7 +153,7 @@ class Opened:
 
 def cgroup_hint(path: str) -> str:
     """Return the note for a path that is no control group."""
-    from skelgen.runtime import place_hints  # noqa: PLC0415 - rare
+    from skelgen.runtime.links import place_hints
 
     gone = not os.path.lexists(path)
     return (place_hints.missing_cgroup if gone else place_hints.no_cgroup)(path)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType, ProgType
-from skelgen.runtime import features, syscalls
-from skelgen.runtime.codec import U16, U32, U64, checked
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, NotSupportedError
+from skelgen.runtime.kernel import features
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import HasFd, interface_index, ordering
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.values.codec import U16, U32, U64, checked
 
 if TYPE_CHECKING:
     from typing import Final, Literal
@@ -119,7 +120,7 @@ class TcProgram(Program):
                 what=what,
             )
         except BpfOSError as error:
-            from skelgen.runtime.net_hints import explain_tcx  # noqa: PLC0415 - rare
+            from skelgen.runtime.links.network_hints import explain_tcx
 
             explain_tcx(error, self, index, netkit=attach_type not in _PARENTS)
             raise
@@ -128,9 +129,7 @@ class TcProgram(Program):
     def _filter(
         self, index: int, attach_type: int, handle: int, priority: int, what: str
     ) -> Link:
-        from skelgen.runtime.links.netlink import (  # noqa: PLC0415 - old kernels alone
-            TcFilterLink,
-        )
+        from skelgen.runtime.links.netlink import TcFilterLink
 
         parent = _PARENTS[attach_type]
         return TcFilterLink(

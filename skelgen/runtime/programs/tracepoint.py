@@ -1,11 +1,12 @@
 """Programs on tracepoints, through perf events."""
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.attach import Tracepoint
-from skelgen.runtime import syscalls, tracefs
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError
+from skelgen.runtime.kernel import tracefs
 from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.programs.base import Program
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.runtime.links.base import Link

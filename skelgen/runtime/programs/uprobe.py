@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.attach import Uprobe, UprobeMulti, Usdt
 from skelgen.model.enums import AttachType
 from skelgen.runtime import syscalls
-from skelgen.runtime.elf_file import ElfError, OpenedElf
-from skelgen.runtime.elf_symbols import ElfSymbols, Symbol
+from skelgen.runtime.binaries.elf import ElfError, OpenedElf
+from skelgen.runtime.binaries.symbols import ElfSymbols, Symbol
 from skelgen.runtime.errors import (
     AttachError,
     BpfOSError,
@@ -23,7 +24,6 @@ from skelgen.runtime.log import warn_caller
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.glob import compile_glob, has_wildcard
 from skelgen.runtime.programs.target import process, whole
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,7 +62,7 @@ def _folders(*, library: bool) -> list[str]:
 
 def _no_binary(name: str) -> str:
     """Return what to say of a name that no program or library has."""
-    from skelgen.near_names import did_you_mean  # noqa: PLC0415 - for errors alone
+    from skelgen.near_names import did_you_mean
 
     library = ".so" in name
     kind = "library" if library else "program"
@@ -307,9 +307,7 @@ class UprobeMultiProgram(_FileProgram):
                 what=what,
             )
         except BpfOSError as error:
-            from skelgen.runtime.hooks import (  # noqa: PLC0415 - for errors alone
-                raise_if_unknown,
-            )
+            from skelgen.runtime.kernel.features.hooks import raise_if_unknown
 
             raise_if_unknown(hook, error)
             raise

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType
-from skelgen.runtime import features, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.kernel import features
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.target import interface_index
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final, Literal
@@ -71,7 +72,7 @@ class XdpProgram(Program):
         try:
             return self._attach(prog_fd, index, flags, what, link=link)
         except BpfOSError as error:
-            from skelgen.runtime.net_hints import explain_xdp  # noqa: PLC0415 - rare
+            from skelgen.runtime.links.network_hints import explain_xdp
 
             explain_xdp(error, self, index, mode)
             raise
@@ -88,9 +89,7 @@ class XdpProgram(Program):
             except BpfOSError as error:
                 if link or error.errno != errno.EINVAL or _has_links():
                     raise
-        from skelgen.runtime.links.netlink import (  # noqa: PLC0415 - old kernels alone
-            XdpNetlinkLink,
-        )
+        from skelgen.runtime.links.netlink import XdpNetlinkLink
 
         return XdpNetlinkLink(self, index, flags, what)
 

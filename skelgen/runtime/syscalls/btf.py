@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import Layout, readable
 from skelgen.model.enums import Command
-from skelgen.runtime.syscalls.seam import Buffer, Memory, bpf, check_fd
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.syscalls.buffers import Buffer, Memory
+from skelgen.runtime.syscalls.call import bpf
+from skelgen.runtime.syscalls.fd import check_fd
 
 if TYPE_CHECKING:
     from typing import Final

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import struct
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import ROOM, Layout, number, readable
 from skelgen.model.enums import Command, MapType, ProgType
-from skelgen.record import Record
-from skelgen.runtime.syscalls.seam import Memory, bpf, check
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.syscalls.buffers import Memory
+from skelgen.runtime.syscalls.call import bpf, check
 
 if TYPE_CHECKING:
     from typing import Final

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType, LinkType
-from skelgen.record import Record
+from skelgen.runtime.syscalls.buffers import Memory
 from skelgen.runtime.syscalls.info import obj_get_info
-from skelgen.runtime.syscalls.seam import Memory
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

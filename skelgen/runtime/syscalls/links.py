@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import Layout, number, numbers, readable, sequence
 from skelgen.model.enums import AttachType, Command
-from skelgen.runtime.syscalls.seam import Buffer, Memory, bpf, check, check_fd
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.syscalls.buffers import Buffer, Memory
+from skelgen.runtime.syscalls.call import bpf, check
+from skelgen.runtime.syscalls.fd import check_fd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

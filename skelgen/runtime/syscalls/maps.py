@@ -5,19 +5,14 @@ from __future__ import annotations
 import errno
 import struct
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import FD, Layout, must_be, name_bytes, number, readable
 from skelgen.model.enums import Command
 from skelgen.plain import plain
-from skelgen.runtime.syscalls.seam import (
-    Buffer,
-    Memory,
-    bpf,
-    check,
-    check_fd,
-    failure,
-)
+from skelgen.runtime.syscalls.buffers import Buffer, Memory
+from skelgen.runtime.syscalls.call import bpf, check, failure
+from skelgen.runtime.syscalls.fd import check_fd
 from skelgen.runtime.syscalls.sizes import CopySizes, check_room, copy_sizes
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import FD, number
+from skelgen.runtime.syscalls.buffers import Memory
+from skelgen.runtime.syscalls.call import fail, syscall
+from skelgen.runtime.syscalls.fd import good_fd
 from skelgen.runtime.syscalls.numbers import NR_FSCONFIG, NR_FSMOUNT, NR_FSOPEN
-from skelgen.runtime.syscalls.seam import Memory, call, fail, good_fd
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final
@@ -18,7 +20,7 @@ _CLOEXEC: Final = 1  # FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC
 def fsopen(filesystem: str) -> int:
     """Open a context for a file system such as ``tracefs``; return its fd."""
     memory = Memory()
-    result, error = call(NR_FSOPEN, memory.text(filesystem, "filesystem"), _CLOEXEC)
+    result, error = syscall(NR_FSOPEN, memory.text(filesystem, "filesystem"), _CLOEXEC)
     if result < 0:
         fail("fsopen", error, f"file system '{filesystem}'")
     return good_fd(result)
@@ -29,7 +31,7 @@ def fsconfig(fd: int, command: int, key: str | None = None, value: str = "") -> 
     memory = Memory()
     key_address = 0 if key is None else memory.text(key, "key")
     value_address = 0 if key is None else memory.text(value, "value")
-    result, error = call(
+    result, error = syscall(
         NR_FSCONFIG,
         number(fd, "fd", FD),
         number(command, "command", FD),
@@ -46,7 +48,7 @@ def fsmount(fd: int, attributes: int = 0) -> int:
 
     The mount is in no namespace and no path leads to it; it goes with its last fd.
     """
-    result, error = call(
+    result, error = syscall(
         NR_FSMOUNT,
         number(fd, "fd", FD),
         _CLOEXEC,

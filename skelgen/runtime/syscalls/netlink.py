@@ -10,8 +10,9 @@ import os
 import socket
 import struct
 
-from skelgen.runtime.syscalls.seam import Fd, failure, good_fd
-from skelgen.typed import TYPE_CHECKING
+from skelgen._typing import TYPE_CHECKING
+from skelgen.runtime.syscalls.call import failure
+from skelgen.runtime.syscalls.fd import Fd, good_fd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from skelgen.typed import TYPE_CHECKING
+from skelgen._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final

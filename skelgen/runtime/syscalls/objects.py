@@ -8,20 +8,15 @@ from __future__ import annotations
 import errno
 import os
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import Layout, must_be, number, shown
 from skelgen.model.enums import Command
-from skelgen.record import Record
-from skelgen.runtime import diagnose
 from skelgen.runtime.errors import os_error
-from skelgen.runtime.syscalls.seam import (
-    Memory,
-    bpf,
-    check,
-    check_fd,
-    checked_fd,
-    fail,
-)
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.syscalls import rights
+from skelgen.runtime.syscalls.buffers import Memory
+from skelgen.runtime.syscalls.call import bpf, check, fail
+from skelgen.runtime.syscalls.fd import check_fd, checked_fd
 
 if TYPE_CHECKING:
     from typing import Final
@@ -65,7 +60,7 @@ def obj_pin(
     if result[0] < 0:
         text = f"{what or f'fd {fd}'} at '{os.fspath(path)}'"
         error = os_error(result[1], command="BPF_OBJ_PIN", what=text)
-        for note in diagnose.explain_pin(os.fspath(path), result[1]):
+        for note in rights.explain_pin(os.fspath(path), result[1]):
             error.add_note(note)
         raise error
 
@@ -91,8 +86,8 @@ def obj_get(
     try:
         return check_fd(command, result, what or f"'{os.fspath(path)}'")
     except PermissionError as error:
-        if diagnose.is_bpffs(os.fspath(path)) is False:
-            error.__notes__ = [diagnose.no_bpffs(os.fspath(path))]
+        if rights.is_bpffs(os.fspath(path)) is False:
+            error.__notes__ = [rights.no_bpffs(os.fspath(path))]
         raise
 
 

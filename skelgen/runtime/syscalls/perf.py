@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import FD, Layout, number
+from skelgen.runtime.syscalls.call import fail, syscall
+from skelgen.runtime.syscalls.fd import checked_fd, good_fd
 from skelgen.runtime.syscalls.numbers import MACHINE, NR_IOCTL, NR_PERF_EVENT_OPEN
-from skelgen.runtime.syscalls.seam import call, checked_fd, fail, good_fd
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final
@@ -85,7 +86,7 @@ def perf_event_open(
         ),
         _ATTR.size,
     )
-    result, error = call(
+    result, error = syscall(
         NR_PERF_EVENT_OPEN,
         ctypes.addressof(attr),
         number(pid, "pid", FD, what),
@@ -100,7 +101,7 @@ def perf_event_open(
 
 def ioctl(fd: int, request: int, argument: int = 0, *, what: str = "") -> int:
     """Do an ``ioctl(2)`` with an integer argument."""
-    result, error = call(
+    result, error = syscall(
         NR_IOCTL,
         checked_fd(fd),
         number(request, "request", _U64, what),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import struct
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import (
     ROOM,
     Layout,
@@ -16,9 +18,9 @@ from skelgen.arguments import (
 )
 from skelgen.model.enums import Command
 from skelgen.plain import plain
-from skelgen.record import Record
-from skelgen.runtime.syscalls.seam import Buffer, Memory, bpf, check, check_fd
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.syscalls.buffers import Buffer, Memory
+from skelgen.runtime.syscalls.call import bpf, check
+from skelgen.runtime.syscalls.fd import check_fd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,8 @@ from __future__ import annotations
 import socket
 import struct
 
-from skelgen.record import Record
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime.syscalls import netlink
 from skelgen.runtime.syscalls.netlink import (
     Route,
@@ -20,7 +21,6 @@ from skelgen.runtime.syscalls.netlink import (
     text_of,
     u32,
 )
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final

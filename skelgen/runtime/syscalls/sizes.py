@@ -7,16 +7,16 @@ be another map's. Nothing gives a map a buffer that did not go through here.
 
 from __future__ import annotations
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import MapType
-from skelgen.record import Record
 from skelgen.runtime.errors import BpfError
-from skelgen.runtime.once import Once
-from skelgen.typed import TYPE_CHECKING
+from skelgen.runtime.process.once import Once
 
 if TYPE_CHECKING:
     from typing import Final
 
-    from skelgen.runtime.map_create import MapRequest
+    from skelgen.runtime.maps.create import MapRequest
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.syscalls.info import MapInfo
 
@@ -107,7 +107,7 @@ class CopySizes(Record):
 
 def copy_sizes(fd: int, *, what: str = "") -> CopySizes:
     """Return what the kernel copies for an element of the map of an fd, Linux 4.13."""
-    from skelgen.runtime.syscalls.info import map_info  # noqa: PLC0415 - not to load
+    from skelgen.runtime.syscalls.info import map_info
 
     return sizes_of(map_info(fd, what=what or f"map fd {fd}"))
 

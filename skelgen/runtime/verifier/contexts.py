@@ -1,10 +1,10 @@
 """The context of each program type: which struct it is, and what is where in it."""
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array, Struct, Union
 from skelgen.model.enums import ProgType
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.btf.parse import Btf

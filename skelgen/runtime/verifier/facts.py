@@ -3,12 +3,12 @@
 import re
 from types import MappingProxyType
 
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import ProgType
-from skelgen.record import Record
-from skelgen.runtime.kernel_name import kernel_name as cut
+from skelgen.runtime.kernel.names import kernel_name as cut
 from skelgen.runtime.verifier.contexts import STRUCTS, member_at
 from skelgen.runtime.verifier.registers import fields
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -3,10 +3,10 @@
 from bisect import bisect_right
 from struct import iter_unpack
 
+from skelgen._record import Record
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Func, FuncProto
-from skelgen.record import Record
 from skelgen.runtime.errors import SourceLine
 
 _AROUND = 2

@@ -6,7 +6,7 @@ is left out, never an error. Since Linux 7.3 the kernel adds a diagnosis of its 
 
 import re
 
-from skelgen.record import Record
+from skelgen._record import Record
 
 _TAIL = 1 << 20
 """Bytes at the end that are read: the way to the fault, of a log of any length."""

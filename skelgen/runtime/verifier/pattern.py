@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from skelgen.record import Record
+from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime.verifier.facts import Facts
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import TypeAlias

@@ -3,10 +3,10 @@
 import re
 import textwrap
 
+from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime.errors import Register, VerifierError, describe
 from skelgen.runtime.verifier import registers
 from skelgen.runtime.verifier.reasons import reason
-from skelgen.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skelgen.runtime.errors import SourceLine

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from skelgen import clang
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.decl import BODY_LIMIT, declaration, type_name
 from skelgen.btf.dump_c import definition
@@ -28,13 +27,8 @@ from skelgen.btf.types import (
     Union,
     Volatile,
 )
-from tests.harness.btf import (
-    bpftool_c,
-    btf_of,
-    elf_section,
-    every_kind,
-    needs_bpftool,
-)
+from skelgen.compiler import clang
+from tests.harness.btf import bpftool_c, btf_of, elf_section, every_kind, needs_bpftool
 from tests.harness.sources import Source, compiler, find
 
 DECLARATIONS = (

@@ -8,12 +8,12 @@ from random import Random
 
 import pytest
 
-from skelgen import clang
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.dump_header import header
 from skelgen.btf.dump_raw import raw_dump
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.parse import Btf
+from skelgen.compiler import clang
 from tests.harness import vmlinux
 from tests.harness.btf import bpftool_c, btf_of, every_kind, needs_bpftool
 from tests.harness.sources import Source, compiler

@@ -12,7 +12,7 @@ from skelgen.btf.decl import LONGEST, declaration, type_name
 from skelgen.btf.dump_c import definition
 from skelgen.btf.edit import BtfEditor
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.btf.kinds import Kind
 from skelgen.btf.layout import section_vars
 from skelgen.btf.parse import Btf

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.btf.kinds import Kind
 from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
@@ -330,7 +330,7 @@ def test_split_btf_without_its_base_is_refused() -> None:
 def test_import_stays_light() -> None:
     """The runtime imports this in every process."""
     code = (
-        "import sys; sys.path[:0] = ['.']; import skelgen.btf.kernel;"
+        "import sys; sys.path[:0] = ['.']; import skelgen.btf.index;"
         "print(*(m for m in sys.argv[1:] if m in sys.modules))"
     )
     heavy = ("typing", "re", "dataclasses", "inspect", "logging", "contextlib", "json")

@@ -18,7 +18,7 @@ from skelgen.btf.core.types import SpecError
 from skelgen.btf.edit import BtfEditor
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.ext import BtfExt
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.subset import BtfSubset

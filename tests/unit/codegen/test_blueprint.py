@@ -4,8 +4,8 @@ import pytest
 
 from skelgen import read_object
 from skelgen.btf.build import BtfBuilder
-from skelgen.codegen.blueprint import blueprint as expression
-from skelgen.codegen.layout import flat
+from skelgen.codegen.pretty import flat
+from skelgen.codegen.spec_expr import blueprint as expression
 from skelgen.model import attach
 from skelgen.model.attach import Attach
 from skelgen.model.enums import AttachType, MapType, ProgType

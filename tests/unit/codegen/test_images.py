@@ -7,10 +7,10 @@ import pytest
 
 from skelgen.build.generate import Image, Options, generate_images
 from skelgen.codegen.render import blackened
+from skelgen.compiler.targets import TARGETS, find_target, this_machine
 from skelgen.errors import BtfError
 from skelgen.runtime import BpfError
 from skelgen.runtime.abi import image_for_machine
-from skelgen.targets import TARGETS, find_target, this_machine
 from tests.harness import sources
 from tests.harness.generating import loaded
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skelgen.codegen.layout import Expr, Group, flat, lay_out, strings
+from skelgen.codegen.pretty import Expr, Group, flat, lay_out, strings
 from skelgen.codegen.render import blackened, settled
 from skelgen.codegen.text import WIDTH
 

@@ -30,7 +30,7 @@ from skelgen.model.spec import (
     Span,
     StructOpsSpec,
 )
-from skelgen.runtime import programs as runtime_programs
+from skelgen.runtime.programs import families as runtime_programs
 from tests.harness.generating import (
     HEADER,
     blueprint,

@@ -17,13 +17,7 @@ from skelgen.btf.parse import Btf
 from skelgen.elf import read_object
 from skelgen.model.enums import MapType, ProgType
 from skelgen.model.linked import Linked, Linker
-from skelgen.model.spec import (
-    DataSpec,
-    MapFd,
-    MapSpec,
-    MapValue,
-    ObjectSpec,
-)
+from skelgen.model.spec import DataSpec, MapFd, MapSpec, MapValue, ObjectSpec
 from tests.harness import sources
 
 CAPTURE = Path(__file__).with_name("libbpf_capture.c")

@@ -379,7 +379,7 @@ def test_nothing_of_pyelftools_to_read_an_object() -> None:
     """It takes 31 ms to import, which only ``--type`` pays for."""
     code = """
         import sys
-        from skelgen.elf.lower import read_object
+        from skelgen.elf.object import read_object
         import skelgen.elf.dwarf
         assert "elftools" not in sys.modules
     """

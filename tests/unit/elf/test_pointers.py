@@ -9,7 +9,7 @@ from click.testing import CliRunner
 import skelgen
 from skelgen.build.generate import read
 from skelgen.cli import main
-from skelgen.elf import lower
+from skelgen.elf import object as lower
 from skelgen.errors import ObjectError, ObjectWarning
 from tests.unit.elf import elf_builder as eb
 

@@ -6,7 +6,7 @@ import ctypes.util
 import pytest
 
 from skelgen.elf import section_fault
-from skelgen.elf.sections import (
+from skelgen.elf.section_names import (
     SECTIONS,
     Row,
     SectionMatch,

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from skelgen.btf.build import BtfBuilder
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.model import enums
 from tests.harness.btf import VMLINUX, needs_kernel_btf
 

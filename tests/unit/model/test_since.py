@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.btf.types import Enum, Kind
 from skelgen.model import helpers, since
 from skelgen.model.enums import AttachType, MapType, ProgType

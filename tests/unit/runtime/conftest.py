@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from skelgen.runtime import features, kernel_features, syscalls
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.features import listing as kernel_features
+from skelgen.runtime.syscalls import call
 from tests.harness.fake_kernel import FakeKernel
 
 
@@ -16,7 +18,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKernel]:
     fake = FakeKernel()
     found = [f for f in vars(features).values() if isinstance(f, features.Feature)]
     with monkeypatch.context() as patch:
-        patch.setattr(syscalls, "raw", fake)
+        patch.setattr(call, "raw", fake)
         for feature in found:
             feature.forget()
         kernel_features.forget()

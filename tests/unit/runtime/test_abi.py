@@ -47,13 +47,15 @@ def test_every_name_is_there() -> None:
         rt.nothing  # noqa: B018 - the attribute is what is tested
 
 
-@pytest.mark.parametrize("first", ["skelgen.runtime.member", "skelgen.runtime.array"])
+@pytest.mark.parametrize(
+    "first", ["skelgen.runtime.values.member", "skelgen.runtime.values.array"]
+)
 def test_names_win_over_modules_of_the_same_name(first: str) -> None:
     """``rt.struct`` and ``rt.array`` are functions, whatever is imported first."""
     code = (
         f"import {first}\n"
         "from skelgen import runtime as rt\n"
-        "import skelgen.runtime.struct, skelgen.runtime.globals, skelgen.runtime.object\n"
+        "import skelgen.runtime.values.struct, skelgen.runtime.memory.variables, skelgen.runtime.object.object\n"
         "assert callable(rt.struct) and callable(rt.array)\n"
         "assert isinstance(rt.Global, type) and isinstance(rt.Object, type)\n"
         "assert rt.Struct.__name__ == 'Struct'\n"
@@ -72,7 +74,7 @@ def test_the_runtime_needs_the_standard_library_alone() -> None:
         "from skelgen import runtime as rt\n"
         "for name in rt.__all__:\n"
         "    getattr(rt, name)\n"
-        "import skelgen.runtime.load, skelgen.runtime.explain, skelgen.runtime.externs\n"
+        "import skelgen.runtime.load.pipeline, skelgen.runtime.load.explain, skelgen.runtime.load.externs\n"
         "heavy = {'dataclasses', 'inspect', 'logging', 'pathlib'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

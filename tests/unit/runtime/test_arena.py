@@ -12,10 +12,10 @@ import pytest
 import skelgen
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
-from skelgen.runtime.arena import Arena, map_arena
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
 from skelgen.runtime.errors import os_error as made_error
-from skelgen.runtime.map_create import MapRequest
+from skelgen.runtime.maps.create import MapRequest
+from skelgen.runtime.memory.arena import Arena, map_arena
 from tests.harness import sources
 from tests.harness.fake_kernel import FakeKernel
 from tests.harness.faults import faults
@@ -48,7 +48,7 @@ class Pages:
 @pytest.fixture
 def pages(monkeypatch: pytest.MonkeyPatch) -> Pages:
     fake = Pages(syscalls.mmap)
-    monkeypatch.setattr("skelgen.runtime.arena.syscalls.mmap", fake)
+    monkeypatch.setattr("skelgen.runtime.memory.arena.syscalls.mmap", fake)
     return fake
 
 

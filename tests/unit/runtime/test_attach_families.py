@@ -12,22 +12,10 @@ from pathlib import Path
 import pytest
 
 from skelgen.codegen import programs as codegen_programs
-from skelgen.elf.sections import match_section
+from skelgen.elf.section_names import match_section
 from skelgen.model.enums import AttachType
 from skelgen.model.spec import ProgramSpec, Span
-from skelgen.runtime import features, kernel_functions, syscalls, tracefs
-from skelgen.runtime.errors import (
-    AttachError,
-    BpfOSError,
-    ClosedError,
-    NotSupportedError,
-    StateError,
-)
-from skelgen.runtime.links.attached import AttachedLink
-from skelgen.runtime.links.base import Link
-from skelgen.runtime.links.iter import IterLink
-from skelgen.runtime.links.struct_ops import StructOpsLink, attach_struct_ops
-from skelgen.runtime.programs import (
+from skelgen.runtime import (
     CgroupProgram,
     ExtensionProgram,
     IterProgram,
@@ -45,8 +33,21 @@ from skelgen.runtime.programs import (
     UprobeMultiProgram,
     UsdtProgram,
     XdpProgram,
-    program_class,
+    syscalls,
 )
+from skelgen.runtime.errors import (
+    AttachError,
+    BpfOSError,
+    ClosedError,
+    NotSupportedError,
+    StateError,
+)
+from skelgen.runtime.kernel import features, symbols, tracefs
+from skelgen.runtime.links.attached import AttachedLink
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.links.iter import IterLink
+from skelgen.runtime.links.struct_ops import StructOpsLink, attach_struct_ops
+from skelgen.runtime.programs.families import program_class
 from tests.harness.fake_kernel import FIRST_FD, Call, FakeKernel
 from tests.harness.programs import loaded, opened
 
@@ -555,7 +556,7 @@ def kallsyms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.write_text(
         "0 T vfs_read\n0 t vfs_write\n0 D vfs_data\n0 t ext4_read\t[ext4]\n", "ascii"
     )
-    monkeypatch.setattr(kernel_functions, "KALLSYMS", str(path))
+    monkeypatch.setattr(symbols, "KALLSYMS", str(path))
     return path
 
 
@@ -603,19 +604,19 @@ def test_kprobes_of_many_functions_that_the_kernel_has_not(
 
 @pytest.mark.usefixtures("kallsyms")
 def test_functions_of_the_kernel_by_name() -> None:
-    assert list(kernel_functions.functions()) == [
+    assert list(symbols.functions()) == [
         *(b"vfs_read", b"vfs_write", b"ext4_read"),
     ]
-    assert kernel_functions.has("ext4_read")
-    assert not kernel_functions.has("vfs_data")
-    assert kernel_functions.near("red", "vfs_") == "did you mean 'read'?"
+    assert symbols.has("ext4_read")
+    assert not symbols.has("vfs_data")
+    assert symbols.near("red", "vfs_") == "did you mean 'read'?"
 
 
 def test_without_kallsyms_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_functions, "KALLSYMS", "/nonexistent")
-    assert kernel_functions.missing(["x"]) == []
-    assert not kernel_functions.has("x")
-    assert not kernel_functions.near("x")
+    monkeypatch.setattr(symbols, "KALLSYMS", "/nonexistent")
+    assert symbols.missing(["x"]) == []
+    assert not symbols.has("x")
+    assert not symbols.near("x")
 
 
 def test_a_kprobe_session_has_its_own_attach_type(kernel: FakeKernel) -> None:

@@ -14,12 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from skelgen.runtime import features, tracefs
-from skelgen.runtime.errors import AttachError, BpfError, BpfOSError
-from skelgen.runtime.links import probe
-from skelgen.runtime.links.base import Link
-from skelgen.runtime.links.struct_ops import attach_struct_ops
-from skelgen.runtime.programs import (
+from skelgen.runtime import (
     CgroupProgram,
     ExtensionProgram,
     IterProgram,
@@ -37,8 +32,13 @@ from skelgen.runtime.programs import (
     UprobeMultiProgram,
     UprobeProgram,
     XdpProgram,
-    xdp,
 )
+from skelgen.runtime.errors import AttachError, BpfError, BpfOSError
+from skelgen.runtime.kernel import features, tracefs
+from skelgen.runtime.links import probe
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.links.struct_ops import attach_struct_ops
+from skelgen.runtime.programs import xdp
 from skelgen.runtime.programs.base import Program
 from tests.harness.fake_kernel import FakeKernel
 from tests.harness.faults import ERRORS, Failure, faults
@@ -234,7 +234,7 @@ def test_detaching(kernel: FakeKernel, family: Family) -> None:
 
 
 def test_a_socket_without_an_fd_for_the_link(kernel: FakeKernel) -> None:
-    from skelgen.runtime.programs import SocketProgram
+    from skelgen.runtime import SocketProgram
 
     class Socket:
         def setsockopt(self, *_args: object) -> None:

@@ -10,20 +10,7 @@ from typing import Any
 import pytest
 
 from skelgen.model.enums import AttachType
-from skelgen.runtime import cpus, features, syscalls, tracefs
-from skelgen.runtime.errors import (
-    AttachError,
-    BpfOSError,
-    ClosedError,
-    NotSupportedError,
-    StateError,
-    TargetNotFoundError,
-)
-from skelgen.runtime.links import probe
-from skelgen.runtime.links.base import Link
-from skelgen.runtime.links.per_cpu import PerCpuLink
-from skelgen.runtime.links.perf_event import PerfEventLink
-from skelgen.runtime.programs import (
+from skelgen.runtime import (
     KprobeMultiProgram,
     KprobeProgram,
     KsyscallProgram,
@@ -37,8 +24,22 @@ from skelgen.runtime.programs import (
     UprobeProgram,
     UsdtProgram,
     XdpProgram,
-    perf_event,
+    syscalls,
 )
+from skelgen.runtime.errors import (
+    AttachError,
+    BpfOSError,
+    ClosedError,
+    NotSupportedError,
+    StateError,
+    TargetNotFoundError,
+)
+from skelgen.runtime.kernel import cpus, features, tracefs
+from skelgen.runtime.links import probe
+from skelgen.runtime.links.base import Link
+from skelgen.runtime.links.per_cpu import PerCpuLink
+from skelgen.runtime.links.perf_event import PerfEventLink
+from skelgen.runtime.programs import perf_event
 from tests.harness.elf_files import CODE, CODE_OFFSET, IFUNC, Builder, Sym
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.programs import loaded, opened

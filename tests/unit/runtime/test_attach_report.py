@@ -2,12 +2,12 @@
 
 import pytest
 
-from skelgen.elf.sections import SECTIONS, match_section
+from skelgen.elf.section_names import SECTIONS, match_section
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.model.spec import ProgramSpec, Span
-from skelgen.runtime import AttachReport
+from skelgen.runtime import AttachReport, Program
 from skelgen.runtime.errors import AttachError
-from skelgen.runtime.programs import Program, program_class
+from skelgen.runtime.programs.families import program_class
 from tests.harness.programs import opened
 
 PROMISED = {

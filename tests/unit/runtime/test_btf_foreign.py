@@ -19,8 +19,8 @@ from skelgen.btf.types import (
     Union,
 )
 from skelgen.btf.verify import check
-from skelgen.runtime.btf_foreign import adapt
-from skelgen.runtime.kernel_name import kernel_name
+from skelgen.runtime.kernel.names import kernel_name
+from skelgen.runtime.load.btf_foreign import adapt
 from tests.harness import sources
 
 FOREIGN = sorted((sources.DATA / "objects" / "foreign").glob("*.o"))

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from skelgen.runtime import btf_loaded
 from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.runtime.kernel import loaded_btf
 from tests.harness.fake_kernel import Call, FakeKernel
 
 MODULES = {1: "vmlinux", 2: "gone", 3: "veth", 4: "nf_tables"}
@@ -54,7 +54,7 @@ def tell_modules(kernel: FakeKernel, data: bytes) -> None:
 
 def test_a_module(kernel: FakeKernel) -> None:
     tell_modules(kernel, b"types of nf_tables")
-    assert btf_loaded.module_btf("nf_tables") == b"types of nf_tables"
+    assert loaded_btf.module_btf("nf_tables") == b"types of nf_tables"
     assert not kernel.open
 
 
@@ -62,25 +62,25 @@ def test_a_module(kernel: FakeKernel) -> None:
 def test_no_such_module(kernel: FakeKernel, name: str) -> None:
     tell_modules(kernel, b"")
     with pytest.raises(BpfError, match=f"module '{name}': not loaded, or built with"):
-        btf_loaded.module_btf(name)
+        loaded_btf.module_btf(name)
     assert not kernel.open
 
 
 def test_modules_that_are_not_told(kernel: FakeKernel) -> None:
     kernel.always("BTF_GET_NEXT_ID", -errno.EPERM)
     with pytest.raises(BpfOSError, match="EPERM"):
-        btf_loaded.module_btf("veth")
+        loaded_btf.module_btf("veth")
 
 
 def test_loaded_without_btf(kernel: FakeKernel) -> None:
     with pytest.raises(BpfError, match="map 3 '': was loaded without BTF"):
-        btf_loaded.map_btf(3)
+        loaded_btf.map_btf(3)
     with pytest.raises(BpfError, match="program 4 '': was loaded without BTF"):
-        btf_loaded.program_btf(4)
+        loaded_btf.program_btf(4)
     assert not kernel.open
 
 
 def test_no_such_map(kernel: FakeKernel) -> None:
     kernel.always("MAP_GET_FD_BY_ID", -errno.ENOENT)
     with pytest.raises(BpfOSError, match="map id 3: BPF_MAP_GET_FD_BY_ID"):
-        btf_loaded.map_btf(3)
+        loaded_btf.map_btf(3)

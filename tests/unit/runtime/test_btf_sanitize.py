@@ -7,20 +7,11 @@ import pytest
 
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.parse import Btf
-from skelgen.btf.types import (
-    Const,
-    Enum,
-    Fwd,
-    Int,
-    Kind,
-    Struct,
-    Typedef,
-    Union,
-)
+from skelgen.btf.types import Const, Enum, Fwd, Int, Kind, Struct, Typedef, Union
 from skelgen.btf.verify import check
-from skelgen.runtime import features
-from skelgen.runtime.btf_sanitize import sanitize
-from skelgen.runtime.features import Feature
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.features import Feature
+from skelgen.runtime.load.btf_sanitize import sanitize
 from tests.harness import masked_kernel
 
 BTF_FEATURES = (

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skelgen.runtime import codec as c
-from skelgen.runtime.array import array
+from skelgen.runtime.values import codec as c
+from skelgen.runtime.values.array import array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

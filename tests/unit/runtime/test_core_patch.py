@@ -4,8 +4,8 @@ import pytest
 
 from skelgen.btf.core.reloc import Value
 from skelgen.btf.core.types import SpecError
-from skelgen.runtime.bytecode import Bytecode, Insn
-from skelgen.runtime.core_patch import POISON, patch
+from skelgen.runtime.insns.bytecode import Bytecode, Insn
+from skelgen.runtime.insns.core_patch import POISON, patch
 
 MOV_IMM = 0xB7  # ALU64
 MOV32_IMM = 0xB4  # ALU

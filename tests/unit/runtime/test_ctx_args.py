@@ -12,8 +12,8 @@ from skelgen.btf.build import BtfBuilder
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import DeclTag, Func, FuncProto, Ptr, Struct
 from skelgen.model.enums import ProgType
-from skelgen.runtime import features
-from skelgen.runtime.ctx_args import CtxArgs
+from skelgen.runtime.kernel import features
+from skelgen.runtime.load.context_args import CtxArgs
 from tests.harness import sources
 from tests.harness.fake_kernel import Call, FakeKernel
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from skelgen.model.enums import MapType, ProgType
-from skelgen.runtime import diagnose, features
+from skelgen.runtime.kernel import features
+from skelgen.runtime.syscalls import rights
 
 ALL = (1 << 41) - 1
 NET_ADMIN, SYS_ADMIN, PERFMON, BPF = (1 << bit for bit in (12, 21, 38, 39))
@@ -39,7 +40,7 @@ class Files:
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> Files:
     files = Files()
-    monkeypatch.setattr(diagnose, "read_text", files.read)
+    monkeypatch.setattr(rights, "read_text", files.read)
     features.MEMCG_ACCOUNT.assume(True)
     return files
 
@@ -65,83 +66,83 @@ def test_the_missing_capability_is_named(
     files: Files, mask: int, command: str, kind: int | None, missing: str
 ) -> None:
     files.capabilities(mask)
-    hints = diagnose.explain(command, kind)
+    hints = rights.explain(command, kind)
     assert hints[0] == f"this process lacks {missing}: run as root or grant it"
 
 
 def test_sysctls_are_named_where_they_matter(files: Files) -> None:
     files.capabilities(0)
     disabled = "sysctl kernel.unprivileged_bpf_disabled is 2"
-    assert disabled in diagnose.explain("BPF_MAP_CREATE")
-    assert disabled not in diagnose.explain("BPF_PROG_QUERY")
+    assert disabled in rights.explain("BPF_MAP_CREATE")
+    assert disabled not in rights.explain("BPF_PROG_QUERY")
     assert "sysctl kernel.perf_event_paranoid is 2" in (
-        diagnose.explain("perf_event_open")
+        rights.explain("perf_event_open")
     )
     files.texts["/proc/sys/kernel/unprivileged_bpf_disabled"] = "0\n"
-    assert disabled not in diagnose.explain("BPF_MAP_CREATE")
+    assert disabled not in rights.explain("BPF_MAP_CREATE")
 
 
 def test_lockdown_user_namespaces_and_seccomp(files: Files) -> None:
     files.texts["/sys/kernel/security/lockdown"] = "none integrity [confidentiality]\n"
-    (hint,) = diagnose.explain("BPF_PROG_LOAD", ProgType.KPROBE)
+    (hint,) = rights.explain("BPF_PROG_LOAD", ProgType.KPROBE)
     assert hint.startswith("the kernel is locked down (confidentiality, see ")
     files.texts["/sys/kernel/security/lockdown"] = "[none] integrity\n"
     files.texts["/proc/self/uid_map"] = "0 1000 1\n"
-    (hint,) = diagnose.explain("BPF_PROG_LOAD", ProgType.KPROBE)
+    (hint,) = rights.explain("BPF_PROG_LOAD", ProgType.KPROBE)
     assert hint.startswith("this process is in a user namespace of its own")
     files.texts["/proc/self/uid_map"] = "0 0 4294967295\n"
     files.capabilities(ALL, seccomp=2)
-    (hint,) = diagnose.explain("BPF_PROG_LOAD", ProgType.KPROBE)
+    (hint,) = rights.explain("BPF_PROG_LOAD", ProgType.KPROBE)
     assert "seccomp filter" in hint
     assert "may refuse bpf(2)" in hint
-    (hint,) = diagnose.explain("perf_event_open")
+    (hint,) = rights.explain("perf_event_open")
     assert "may refuse perf_event_open" in hint
     files.capabilities(ALL)
-    (hint,) = diagnose.explain("BPF_PROG_LOAD", ProgType.KPROBE)
+    (hint,) = rights.explain("BPF_PROG_LOAD", ProgType.KPROBE)
     assert hint.startswith("this process has the capabilities for it")
 
 
 def test_memlock_is_blamed_where_it_counts_alone(files: Files) -> None:
     features.MEMCG_ACCOUNT.assume(False)
     try:
-        (hint,) = diagnose.explain("BPF_MAP_CREATE")
+        (hint,) = rights.explain("BPF_MAP_CREATE")
         assert "RLIMIT_MEMLOCK, which is 65536 bytes" in hint
         assert "seccomp" not in hint
-        assert "RLIMIT" not in diagnose.explain("BPF_LINK_CREATE")[0]
+        assert "RLIMIT" not in rights.explain("BPF_LINK_CREATE")[0]
         files.texts["/proc/self/limits"] = "Max locked memory unlimited unlimited\n"
-        assert "RLIMIT" not in diagnose.explain("BPF_MAP_CREATE")[0]
+        assert "RLIMIT" not in rights.explain("BPF_MAP_CREATE")[0]
     finally:
         features.MEMCG_ACCOUNT.forget()
 
 
 def test_nothing_readable_blames_nothing(files: Files) -> None:
     files.texts.clear()
-    process = diagnose.read_process()
+    process = rights.read_process()
     assert process == (None, False, False, None, None, None)
-    assert len(diagnose.explain("BPF_MAP_CREATE")) == 1
+    assert len(rights.explain("BPF_MAP_CREATE")) == 1
 
 
 def test_this_process_can_be_read() -> None:
-    process = diagnose.read_process()
+    process = rights.read_process()
     assert process.capabilities is not None
     assert process.lockdown in {None, "none", "integrity", "confidentiality"}
 
 
 def test_what_each_call_needs() -> None:
-    assert diagnose.needed("BPF_PROG_LOAD", ProgType.TRACING) == (
+    assert rights.needed("BPF_PROG_LOAD", ProgType.TRACING) == (
         "CAP_BPF",
         "CAP_PERFMON",
     )
-    assert diagnose.needed("BPF_MAP_FREEZE") == ()
+    assert rights.needed("BPF_MAP_FREEZE") == ()
 
 
 def test_why_a_pin_failed(tmp_path: Path, files: Files) -> None:
-    assert diagnose.is_bpffs(str(tmp_path)) is False
-    assert diagnose.is_bpffs("/nonexistent") is None
-    missing = diagnose.explain_pin(str(tmp_path / "a/b"), errno.ENOENT)
+    assert rights.is_bpffs(str(tmp_path)) is False
+    assert rights.is_bpffs("/nonexistent") is None
+    missing = rights.explain_pin(str(tmp_path / "a/b"), errno.ENOENT)
     assert missing == [f"there is no directory '{tmp_path}/a'"]
-    wrong = diagnose.explain_pin(str(tmp_path / "b"), errno.EPERM)
+    wrong = rights.explain_pin(str(tmp_path / "b"), errno.EPERM)
     assert wrong == [
         f"'{tmp_path}' is not on a bpffs; mount one: mount -t bpf bpf /sys/fs/bpf"
     ]
-    assert diagnose.explain_pin(str(tmp_path / "b"), errno.EEXIST) == []
+    assert rights.explain_pin(str(tmp_path / "b"), errno.EEXIST) == []

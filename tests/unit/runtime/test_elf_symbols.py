@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from skelgen.runtime.elf_file import ElfError, ElfFile, OpenedElf
-from skelgen.runtime.elf_symbols import ElfSymbols, Symbol
+from skelgen.runtime.binaries.elf import ElfError, ElfFile, OpenedElf
+from skelgen.runtime.binaries.symbols import ElfSymbols, Symbol
 from tests.harness.elf_files import (
     ABS,
     CODE,

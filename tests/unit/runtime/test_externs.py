@@ -6,17 +6,19 @@ import sys
 import pytest
 
 from skelgen.btf.build import BtfBuilder
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
 from skelgen.model.spec import ExternKind, ExternSpec, ObjectSpec
-from skelgen.runtime import externs, kernel_btf, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import ExternError
-from skelgen.runtime.externs import Symbol, Symbols
-from skelgen.runtime.externs import resolve as resolve_with
-from skelgen.runtime.kernel_btf import KernelTypes, ModuleBtf
-from skelgen.runtime.load_types import LoadTypes
-from skelgen.runtime.object import Object
+from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.kernel.btf import KernelTypes, ModuleBtf
+from skelgen.runtime.load import externs
+from skelgen.runtime.load.externs import Symbol, Symbols
+from skelgen.runtime.load.externs import resolve as resolve_with
+from skelgen.runtime.load.types import LoadTypes
+from skelgen.runtime.object.object import Object
 from tests.harness.fake_kernel import FakeKernel
 
 KALLSYMS = b"""\

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from skelgen.model.enums import ProgType
-from skelgen.runtime import feature_probes, features
 from skelgen.runtime.errors import NotSupportedError
-from skelgen.runtime.features import Feature
-from skelgen.runtime.once import Once
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.features import Feature
+from skelgen.runtime.kernel.features import programs as feature_probes
+from skelgen.runtime.process.once import Once
 from tests.harness.fake_kernel import Call, FakeKernel
 
 ALL = [f for f in vars(features).values() if isinstance(f, Feature)]

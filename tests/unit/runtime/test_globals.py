@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from skelgen.model.spec import DataKind, DataSpec
-from skelgen.runtime import codec as c
-from skelgen.runtime.array import array, array_type
 from skelgen.runtime.errors import ClosedError, StateError
-from skelgen.runtime.globals import DataSection, Global
-from skelgen.runtime.section import Section
-from skelgen.runtime.struct import Struct, struct
+from skelgen.runtime.memory.section import Section
+from skelgen.runtime.memory.variables import DataSection, Global
+from skelgen.runtime.values import codec as c
+from skelgen.runtime.values.array import array, array_type
+from skelgen.runtime.values.struct import Struct, struct
 from tests.harness.fake_kernel import Call, FakeKernel
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from skelgen.model.spec import ExternKind, ExternSpec, KconfigType
-from skelgen.runtime import features, kconfig
 from skelgen.runtime.errors import ExternError
-from skelgen.runtime.object import Object
+from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.kernel import features
+from skelgen.runtime.object.object import Object
 from tests.harness.specs import rich_object
 
 

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from skelgen import cache as store
+from skelgen import _cache as store
 from skelgen.btf.build import BtfBuilder
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.btf.types import Kind
-from skelgen.runtime import btf_cache, btf_file, kernel_btf
-from skelgen.runtime.btf_file import BtfSourceError, FileTypes, read_btf
 from skelgen.runtime.errors import BpfOSError, KernelBtfError
-from skelgen.runtime.kernel_btf import KernelTypes
-from skelgen.runtime.once import Once
+from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.kernel import btf_cache, btf_file
+from skelgen.runtime.kernel.btf import KernelTypes
+from skelgen.runtime.kernel.btf_file import BtfSourceError, FileTypes, read_btf
+from skelgen.runtime.process.once import Once
 from tests.harness.fake_kernel import Call, FakeKernel
 
 

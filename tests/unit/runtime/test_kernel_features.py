@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from skelgen.model.enums import AttachType, MapType, ProgType
-from skelgen.runtime import features, kernel_features
-from skelgen.runtime.features import Answer, Feature
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.features import Answer, Feature
+from skelgen.runtime.kernel.features import listing as kernel_features
 from tests.harness.fake_kernel import Call, FakeKernel
 
 LOG_SIZE, LOG_BUF = 28, 32  # offsets of log_size and log_buf
@@ -218,7 +219,7 @@ def test_common_attributes_are_looked_for(kernel: FakeKernel) -> None:
 def test_a_uprobe_system_call(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from skelgen.runtime import feature_probes
+    from skelgen.runtime.kernel.features import programs as feature_probes
 
     feature = features.UPROBE_SYSCALL
     monkeypatch.setattr(feature_probes, "MACHINE", "x86_64")

@@ -6,7 +6,7 @@ import pytest
 
 from skelgen.model.enums import AttachType
 from skelgen.model.since import attach_type_since
-from skelgen.runtime import features
+from skelgen.runtime.kernel import features
 from tests.harness.sources import ROOT
 
 DOC = (ROOT / "docs" / "kernels.md").read_text("utf-8")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from skelgen.model.enums import MapType
-from skelgen.runtime import features
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
-from skelgen.runtime.object import Object, State
+from skelgen.runtime.kernel import features
+from skelgen.runtime.object.object import Object, State
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.faults import ERRORS, Failure, Faults, faults
 from tests.harness.specs import rich_object
@@ -39,16 +39,16 @@ def with_pins(kernel: FakeKernel) -> None:
 
 def calls_of_a_load(folder: Path) -> list[str]:
     """Return the names of the calls of a load that works."""
-    from skelgen.runtime import syscalls
+    from skelgen.runtime.syscalls import call
 
     kernel = FakeKernel()
     with_pins(kernel)
-    real, syscalls.raw = syscalls.raw, kernel  # type: ignore[assignment]  # a test's
+    real, call.raw = call.raw, kernel  # type: ignore[assignment]  # a test's
     try:
         with open_rich(folder) as obj:
             obj.load()
     finally:
-        syscalls.raw = real
+        call.raw = real
     return kernel.names()
 
 
@@ -282,7 +282,7 @@ def test_a_section_that_cannot_be_mapped_back(
     kernel: FakeKernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last step fails: sections are private again, with their contents."""
-    from skelgen.runtime.section import Section
+    from skelgen.runtime.memory.section import Section
 
     with_pins(kernel)
     adopt = Section._adopt

@@ -10,7 +10,7 @@ import pytest
 import skelgen
 from skelgen.errors import SkelgenError
 from skelgen.runtime.errors import BpfError
-from skelgen.runtime.object import Object
+from skelgen.runtime.object.object import Object
 from tests.harness.fake_kernel import FakeKernel
 
 ROUNDS = 40

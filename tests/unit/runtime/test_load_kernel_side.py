@@ -11,7 +11,7 @@ import pytest
 
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.core.spec import ReloKind
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.btf.types import Kind
 from skelgen.model.attach import Attach, Manual, Tracing, TracingMulti, Usdt
 from skelgen.model.enums import AttachType, MapType, ProgType
@@ -28,14 +28,6 @@ from skelgen.model.spec import (
     ProgramSpec,
     Reloc,
 )
-from skelgen.runtime import (
-    explain,
-    features,
-    kernel_btf,
-    kernel_functions,
-    prog_load,
-)
-from skelgen.runtime.core_patch import POISON
 from skelgen.runtime.errors import (
     AttachError,
     BpfError,
@@ -46,9 +38,14 @@ from skelgen.runtime.errors import (
     StateError,
     VerifierError,
 )
-from skelgen.runtime.object import Object
-from skelgen.runtime.once import Once
-from skelgen.runtime.relocate import POISON_KFUNC, POISON_MAP
+from skelgen.runtime.insns.core_patch import POISON
+from skelgen.runtime.insns.relocate import POISON_KFUNC, POISON_MAP
+from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.kernel import features, symbols
+from skelgen.runtime.load import explain
+from skelgen.runtime.load import program as prog_load
+from skelgen.runtime.object.object import Object
+from skelgen.runtime.process.once import Once
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.specs import RETURN_0, insn, ldimm64
 
@@ -196,7 +193,7 @@ def test_a_missing_weak_kernel_function(kernel: FakeKernel, vmlinux: KernelBtf) 
 
 
 def test_an_address(kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch) -> None:
-    from skelgen.runtime import externs
+    from skelgen.runtime.load import externs
 
     monkeypatch.setattr(
         externs, "_addresses", lambda _: {"jiffies": 0xFFFFFFFF82000000}
@@ -336,7 +333,7 @@ def test_a_missing_target_may_be_another(
     note: str,
 ) -> None:
     assert vmlinux
-    monkeypatch.setattr(kernel_functions, "functions", lambda: iter([b"in_kallsyms"]))
+    monkeypatch.setattr(symbols, "functions", lambda: iter([b"in_kallsyms"]))
     kernel.always("BTF_GET_NEXT_ID", -errno.ENOENT)
     with Object(tracing(target, attach_type)) as obj:
         with pytest.raises(AttachError) as caught:
@@ -967,7 +964,7 @@ def test_token_of_a_user_namespace(
     kernel: FakeKernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is looked for where bpffs is, and it is no error that there is none."""
-    module = "skelgen.runtime.bpf_token."
+    module = "skelgen.runtime.load.token."
     monkeypatch.delenv("LIBBPF_BPF_TOKEN_PATH", raising=False)
 
     def loads_with_token(token: str | None = None) -> bool:

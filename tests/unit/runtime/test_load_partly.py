@@ -10,11 +10,12 @@ import pytest
 
 from skelgen.model.enums import MapType, ProgType
 from skelgen.model.spec import ExternKind, ExternSpec, KfuncCall, ObjectSpec
-from skelgen.runtime import features, kernel_btf
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError, VerifierError
-from skelgen.runtime.load_report import LoadFailure, LoadReport
-from skelgen.runtime.object import Object, State
-from skelgen.runtime.once import Once
+from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.kernel import features
+from skelgen.runtime.load.report import LoadFailure, LoadReport
+from skelgen.runtime.object.object import Object, State
+from skelgen.runtime.process.once import Once
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.specs import rich_object
 

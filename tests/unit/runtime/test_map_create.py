@@ -6,8 +6,8 @@ import pytest
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import DataKind, DataSpec, MapSpec
-from skelgen.runtime import map_create
-from skelgen.runtime.map_create import MapRequest, request, section_map_name
+from skelgen.runtime.maps import create
+from skelgen.runtime.maps.create import MapRequest, request, section_map_name
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.syscalls.sizes import possible_cpus
 from tests.harness.fake_kernel import FakeKernel
@@ -95,7 +95,7 @@ def test_inner_maps() -> None:
 def test_the_inner_map_is_made_first(kernel: FakeKernel) -> None:
     inner = MapSpec("", MapType.ARRAY, 4, 4, 2)
     outer = MapSpec("o", MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner)
-    fd = map_create.create(asked(outer), "map 'o'")
+    fd = create.create(asked(outer), "map 'o'")
     first, second = kernel.named("MAP_CREATE")
     assert (first.u32(0), second.u32(0)) == (MapType.ARRAY, MapType.ARRAY_OF_MAPS)
     assert first.attr[28:44].rstrip(b"\0") == b"o.inner"
@@ -108,7 +108,7 @@ def test_an_inner_map_that_cannot_be_made(kernel: FakeKernel) -> None:
     outer = MapSpec("o", MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner)
     kernel.always("MAP_CREATE", -22)
     with pytest.raises(OSError, match="map 'o': inner map: BPF_MAP_CREATE") as caught:
-        map_create.create(asked(outer), "map 'o'")
+        create.create(asked(outer), "map 'o'")
     assert "max_entries is 0; set maps.o.inner.max_entries" in str(caught.value)
     assert any(
         "asked for: type ARRAY, key_size 4, value_size 4, max_entries 0" in note
@@ -128,7 +128,7 @@ def test_an_inner_map_that_cannot_be_made(kernel: FakeKernel) -> None:
 )
 def test_data_sections(kind: DataKind, flags: int, *, mmapable: bool) -> None:
     spec = DataSpec(".x", kind, 12, mmapable=mmapable, type_id=9)
-    made = map_create.data_map_spec(spec)
+    made = create.data_map_spec(spec)
     assert made == MapSpec(".x", MapType.ARRAY, 4, 12, 1, flags=flags, value_type_id=9)
-    assert map_create.has_map(spec)
-    assert not map_create.has_map(spec._replace(kind=DataKind.ARENA))
+    assert create.has_map(spec)
+    assert not create.has_map(spec._replace(kind=DataKind.ARENA))

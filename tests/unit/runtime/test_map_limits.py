@@ -6,9 +6,9 @@ import mmap
 import pytest
 
 from skelgen.model.enums import MapType
-from skelgen.runtime import map_create
-from skelgen.runtime.map_create import MapRequest
-from skelgen.runtime.map_limits import SHAPES, definition, reason
+from skelgen.runtime.maps import create
+from skelgen.runtime.maps.create import MapRequest
+from skelgen.runtime.maps.limits import SHAPES, definition, reason
 from tests.harness.fake_kernel import FakeKernel
 
 T = MapType
@@ -165,7 +165,7 @@ def test_the_error(kernel: FakeKernel) -> None:
     kernel.always("MAP_CREATE", -errno.EINVAL)
     request = wanted(T.HASH, 4, 8, 0)
     with pytest.raises(OSError, match="max_entries") as caught:
-        map_create.create(request, "map 'm'")
+        create.create(request, "map 'm'")
     assert str(caught.value) == (
         "map 'm': BPF_MAP_CREATE: invalid argument (EINVAL): max_entries is 0; set"
         " maps.m.max_entries before load() (entries)"

@@ -15,13 +15,15 @@ from skelgen.model.attach import Manual
 from skelgen.model.enums import MapType, ProgType
 from skelgen.model.image import ImageBuilder
 from skelgen.model.spec import MapSpec, ObjectSpec, ProgramSpec
-from skelgen.runtime import codec as c
-from skelgen.runtime import features, kernel_btf, kernel_features
-from skelgen.runtime.array import array, array_type
-from skelgen.runtime.object import Object
-from skelgen.runtime.once import Once, one_each
-from skelgen.runtime.struct import Struct, struct
+from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.features import listing as kernel_features
+from skelgen.runtime.object.object import Object
+from skelgen.runtime.process.once import Once, one_each
 from skelgen.runtime.syscalls import sizes
+from skelgen.runtime.values import codec as c
+from skelgen.runtime.values.array import array, array_type
+from skelgen.runtime.values.struct import Struct, struct
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.specs import RETURN_0
 
@@ -129,7 +131,7 @@ def test_who_holds_it_up_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A thread in the middle may itself wait for the one that asks."""
-    monkeypatch.setattr("skelgen.runtime.once._PATIENCE", 0.05)
+    monkeypatch.setattr("skelgen.runtime.process.once._PATIENCE", 0.05)
     stuck, asked = threading.Event(), []
 
     def ask() -> int:
@@ -331,7 +333,7 @@ def test_this_list_is_whole() -> None:
             if hasattr(value, "cache_info"):
                 pytest.fail(f"{info.name}.{name}: threads may get two objects")
     assert found == {
-        "skelgen.runtime.features._memlock",
-        "skelgen.runtime.kernel_btf._vmlinux",
+        "skelgen.runtime.kernel.features._memlock",
+        "skelgen.runtime.kernel.btf._vmlinux",
         "skelgen.runtime.syscalls.sizes._possible_cpus",
     }

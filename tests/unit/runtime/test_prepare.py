@@ -14,14 +14,10 @@ from skelgen.model.attach import Tracing
 from skelgen.model.enums import MapType, ProgType
 from skelgen.model.image import ImageBuilder
 from skelgen.model.spec import MapSpec, ObjectSpec, ProgramSpec
-from skelgen.runtime import features, syscalls
-from skelgen.runtime.errors import (
-    BpfError,
-    BpfOSError,
-    ClosedError,
-    StateError,
-)
-from skelgen.runtime.object import Object, State
+from skelgen.runtime import syscalls
+from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
+from skelgen.runtime.kernel import features
+from skelgen.runtime.object.object import Object, State
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.extension import ExtensionProgram
 from tests.harness.fake_kernel import Call, FakeKernel
@@ -443,14 +439,14 @@ def freplace() -> ObjectSpec:
 def test_one_program_for_many_targets(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from skelgen.runtime import attach_btf
+    from skelgen.runtime.load import targets
 
     def function(program: Program, fd: int, name: str) -> int:
         asked.append((program.name, fd, name))
         return 1000 + fd
 
     asked: list[tuple[str, int, str]] = []
-    monkeypatch.setattr(attach_btf, "function_of_program", function)
+    monkeypatch.setattr(targets, "function_of_program", function)
     with Object(freplace()) as obj:
         program = obj.program("extend", ExtensionProgram)
         obj.prepare()
@@ -474,7 +470,7 @@ def test_modules_are_listed_again_after_a_failure(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What failed half-way is not what the kernel has: a prepared object may ask again."""
-    from skelgen.runtime import kernel_btf
+    from skelgen.runtime.kernel import btf as kernel_btf
 
     types = kernel_btf.KernelTypes()
     monkeypatch.setattr(kernel_btf, "_vmlinux", object)

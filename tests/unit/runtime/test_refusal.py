@@ -8,9 +8,12 @@ import pytest
 
 from skelgen.btf.kinds import Kind
 from skelgen.model.enums import AttachType, ProgType
-from skelgen.runtime import diagnose, features, refusal, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import os_error
-from skelgen.runtime.load_types import LoadTypes
+from skelgen.runtime.kernel import features
+from skelgen.runtime.load import refusal
+from skelgen.runtime.load.types import LoadTypes
+from skelgen.runtime.syscalls import rights
 
 USUAL = 77
 NOTHING = refusal._NOTHING
@@ -143,7 +146,7 @@ def answering(
 
 
 def process(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    whole = diagnose.Process(
+    whole = rights.Process(
         capabilities=(1 << 41) - 1,
         seccomp=False,
         user_namespace=False,
@@ -151,7 +154,7 @@ def process(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
         unprivileged_bpf_disabled=2,
         perf_event_paranoid=2,
     )._replace(**changes)
-    monkeypatch.setattr(diagnose, "read_process", lambda: whole)
+    monkeypatch.setattr(rights, "read_process", lambda: whole)
 
 
 def test_types_that_may_call_a_helper(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skelgen.runtime import ringscan
+from skelgen.runtime.streams import ring as ringscan
 
 BUSY, DISCARD = 1 << 31, 1 << 30
 

@@ -12,12 +12,13 @@ import pytest
 import skelgen
 from skelgen import runtime as rt
 from skelgen.btf.build import BtfBuilder
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.btf.kinds import Kind
 from skelgen.model.enums import MapType
-from skelgen.runtime import kernel_btf, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import StateError
-from skelgen.runtime.kernel_btf import KernelTypes, ModuleBtf
+from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.kernel.btf import KernelTypes, ModuleBtf
 from tests.harness import sources
 from tests.harness.fake_kernel import FIRST_FD, FakeKernel
 from tests.harness.generating import loaded

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from skelgen.runtime import codec as c
-from skelgen.runtime.array import array, array_type
-from skelgen.runtime.member import BitField, Flexible, FlexibleBytes, Member
-from skelgen.runtime.struct import Struct, Union, check_layout, struct
+from skelgen.runtime.values import codec as c
+from skelgen.runtime.values.array import array, array_type
+from skelgen.runtime.values.member import BitField, Flexible, FlexibleBytes, Member
+from skelgen.runtime.values.struct import Struct, Union, check_layout, struct
 
 
 class Point(Struct):

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from skelgen.btf.build import BtfBuilder
-from skelgen.btf.kernel import KernelBtf
+from skelgen.btf.index import KernelBtf
 from skelgen.model.attach import StructOps
 from skelgen.model.enums import MapType, ProgType
 from skelgen.model.image import ImageBuilder
 from skelgen.model.spec import ObjectSpec, ProgramSpec, StructOpsSpec
-from skelgen.runtime import kernel_btf
 from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError, StateError
-from skelgen.runtime.object import Object
+from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.object.object import Object
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.specs import RETURN_0
 

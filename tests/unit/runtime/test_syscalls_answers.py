@@ -12,8 +12,9 @@ from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import size_of
 from skelgen.btf.types import Struct, Union
 from skelgen.model.enums import AttachType, Command, MapType, ProgType
-from skelgen.runtime import kernel_btf, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import KernelBtfError
+from skelgen.runtime.kernel import btf as kernel_btf
 from tests.harness.fake_kernel import FakeKernel
 
 ANSWERED = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from skelgen.model.enums import Command, MapType, ProgType
-from skelgen.runtime import diagnose, syscalls
+from skelgen.runtime import syscalls
 from skelgen.runtime.errors import (
     BpfError,
     BpfFileExistsError,
@@ -26,6 +26,7 @@ from skelgen.runtime.errors import (
     VerifierError,
     os_error,
 )
+from skelgen.runtime.syscalls import rights
 from tests.harness.fake_kernel import FIRST_FD, Call, FakeKernel, map_info
 
 RETURN_0 = bytes.fromhex("b7000000000000009500000000000000")
@@ -122,7 +123,7 @@ def test_eperm_asks_why_and_others_do_not(
         asked.append((command, prog_type))
         return ["because"]
 
-    monkeypatch.setattr(diagnose, "explain", explain)
+    monkeypatch.setattr(rights, "explain", explain)
     kernel.then("PROG_LOAD", -errno.EPERM, -errno.EACCES)
     with pytest.raises(PermissionError) as caught:
         load()

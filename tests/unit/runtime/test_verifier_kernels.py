@@ -10,9 +10,9 @@ import pytest
 
 from skelgen.model.linked import Linker
 from skelgen.runtime.errors import BpfError, VerifierError, os_error
-from skelgen.runtime.explain import explain
-from skelgen.runtime.load_types import LoadTypes
-from skelgen.runtime.prog_load import Refused
+from skelgen.runtime.load.explain import explain
+from skelgen.runtime.load.program import Refused
+from skelgen.runtime.load.types import LoadTypes
 from tests.harness import rejected
 
 LOGS = sorted(rejected.LOGS.glob("*/*.log"))

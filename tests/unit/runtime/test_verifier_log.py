@@ -402,8 +402,8 @@ def test_a_log_without_end() -> None:
 def test_it_is_imported_when_a_load_has_failed() -> None:
     code = (
         "import sys\n"
-        "import skelgen.runtime.load, skelgen.runtime.load_programs\n"
-        "import skelgen.runtime.object, skelgen.runtime.skeleton\n"
+        "import skelgen.runtime.load.pipeline, skelgen.runtime.load.programs\n"
+        "import skelgen.runtime.object.object, skelgen.runtime.skeleton\n"
         "late = [x for x in sys.modules if 'runtime.verifier' in x or 'explain' in x]\n"
         "assert not late, late\n"
     )

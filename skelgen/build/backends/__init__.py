@@ -1,0 +1,1 @@
+"""Build back ends: one file each."""

@@ -1,0 +1,1 @@
+"""Programs and libraries on this machine: their ELF symbols."""

@@ -1,0 +1,164 @@
+"""The trials of BTF behind :mod:`skelgen.runtime.kernel.features`.
+
+Each gives the kernel a few types, of which one is of the kind in question.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from skelgen._typing import TYPE_CHECKING
+from skelgen.model.enums import ProgType
+from skelgen.runtime import syscalls
+from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.kernel.features.programs import EXIT, call_insn, no, program, regs
+
+if TYPE_CHECKING:
+    from typing import Final
+
+_STRINGS: Final = b"\0int\0x\0.data\0?.data\0arg:ctx\0"
+_NAME_INT: Final = 1
+_NAME_X: Final = 5
+_NAME_DATA: Final = 7
+_NAME_QMARK: Final = 13
+_NAME_ARG_CTX: Final = 20
+_INT: Final = (_NAME_INT, 1 << 24, 4, 1 << 24 | 32)  # [1] int, signed
+
+
+_HEAD: Final = struct.Struct("=HBBIIIII")
+
+
+def _info(kind: int, vlen: int = 0) -> int:
+    return kind << 24 | vlen
+
+
+def _btf(token_fd: int, *types: int) -> bool | None:
+    try:
+        fd = _load_btf(token_fd, *types)
+    except BpfOSError as error:
+        return no(error)
+    syscalls.close(fd)
+    return True
+
+
+def _load_btf(token_fd: int, *types: int) -> int:
+    body = _words(*types)
+    head = _HEAD.pack(0xEB9F, 1, 0, 24, 0, len(body), len(body), len(_STRINGS))
+    return syscalls.btf_load(head + body + _STRINGS, token_fd=token_fd)
+
+
+def _words(*numbers: int) -> bytes:
+    return struct.pack(f"={len(numbers)}I", *(n & 0xFFFFFFFF for n in numbers))
+
+
+def btf(token_fd: int) -> bool | None:
+    """4.18, commit 69b693f0aefa ("bpf: btf: Introduce BPF Type Format (BTF)")."""
+    return _btf(token_fd, *_INT)
+
+
+def _func(token_fd: int, linkage: int) -> bool | None:
+    proto = (0, _info(13, 1), 0, _NAME_X, 1)  # [2] void (*)(int x)
+    return _btf(token_fd, *_INT, *proto, _NAME_X, _info(12, linkage), 2)
+
+
+def btf_func(token_fd: int) -> bool | None:
+    """5.0, commit 2667a2626f4d ("bpf: btf: Add BTF_KIND_FUNC ...")."""
+    return _func(token_fd, 0)
+
+
+def btf_global_func(token_fd: int) -> bool | None:
+    """5.6, commit 51c39bb1d5d1 ("bpf: Introduce function-by-function verification")."""
+    return _func(token_fd, 1)
+
+
+def _datasec(token_fd: int, name: int) -> bool | None:
+    variable = (_NAME_X, _info(14), 1, 0)  # [2] static int x
+    return _btf(token_fd, *_INT, *variable, name, _info(15, 1), 4, 2, 0, 4)
+
+
+def btf_datasec(token_fd: int) -> bool | None:
+    """5.2, commit f063c889c9e4 ("bpf: kernel side support for BTF Var and DataSec")."""
+    return _datasec(token_fd, _NAME_DATA)
+
+
+def btf_qmark_datasec(token_fd: int) -> bool | None:
+    """6.9, commit bd70a8fb7ca4 ("bpf: Allow all printable characters in ... name")."""
+    return _datasec(token_fd, _NAME_QMARK)
+
+
+def btf_float(token_fd: int) -> bool | None:
+    """5.13, commit b1828f0b0482 ("bpf: Add BTF_KIND_FLOAT support")."""
+    return _btf(token_fd, _NAME_X, _info(16), 4)
+
+
+def btf_decl_tag(token_fd: int) -> bool | None:
+    """5.16, commit b5ea834dde6b ("bpf: Support for new btf kind BTF_KIND_TAG")."""
+    variable = (_NAME_X, _info(14), 1, 0)
+    return _btf(token_fd, *_INT, *variable, _NAME_X, _info(17), 2, -1)
+
+
+def btf_type_tag(token_fd: int) -> bool | None:
+    """5.17, commit 8c42d2fa4eeb ("bpf: Support BTF_KIND_TYPE_TAG ...")."""
+    return _btf(token_fd, *_INT, _NAME_X, _info(18), 1, 0, _info(2), 2)
+
+
+def btf_enum64(token_fd: int) -> bool | None:
+    """6.0, commit 6089fb325cf7 ("bpf: Add btf enum64 support")."""
+    return _btf(token_fd, _NAME_X, _info(19), 8)
+
+
+def btf_layout(token_fd: int) -> bool | None:
+    """7.1: a header of 32 bytes, and a section that describes kinds."""
+    body = _words(*_INT)
+    layout = struct.pack("=BBHBBH", 0, 0, 0, 4, 0, 0)  # of kind 0, and of kind INT
+    strings = len(body) + len(layout)
+    head = _HEAD.pack(0xEB9F, 1, 0, 32, 0, len(body), strings, len(_STRINGS))
+    place = _words(len(body), len(layout))
+    try:
+        fd = syscalls.btf_load(
+            head + place + body + layout + _STRINGS, token_fd=token_fd
+        )
+    except BpfOSError as error:
+        return no(error)
+    syscalls.close(fd)
+    return True
+
+
+def arg_ctx_tag(token_fd: int) -> bool | None:
+    """6.8, commit 94e1c70a3452 ("bpf: support 'arg:xxx' btf_decl_tag-based hints ...").
+
+    A global function whose ``void *`` is a context by its tag alone, and is given to
+    a helper that takes nothing else.
+    """
+    types = (
+        *_INT,
+        *(0, _info(2), 0),  # [2] void *
+        *(0, _info(13, 1), 1, _NAME_X, 2),  # [3] int (*)(void *x)
+        *(_NAME_INT, _info(12, 1), 3),  # [4] the program
+        *(_NAME_X, _info(12, 1), 3),  # [5] the function
+        *(_NAME_ARG_CTX, _info(17), 5, 0),  # [6] arg:ctx of its argument
+    )
+    try:
+        fd = _load_btf(token_fd, *types)
+    except BpfOSError as error:
+        return no(error)
+    call_next = struct.pack("=BBhi", 0x85, regs(0, 1), 0, 1)
+    insns = call_next + EXIT + call_insn(173) + EXIT  # bpf_get_func_ip(ctx)
+    with syscalls.Fd(fd):
+        return program(
+            insns,
+            token_fd,
+            ProgType.KPROBE,
+            prog_btf_fd=fd,
+            func_info=_words(0, 4, 2, 5),
+        )
+
+
+def module_btf(token_fd: int) -> bool | None:
+    """5.11, commit 5329722057d4 ("bpf: Assign ID to vmlinux BTF and return extra")."""
+    try:
+        with syscalls.Fd(_load_btf(token_fd, *_INT)) as fd:
+            syscalls.btf_info(fd.fileno())
+    except BpfOSError as error:
+        return no(error)
+    return True

@@ -1,0 +1,1 @@
+"""An object into the kernel, in libbpf's order."""

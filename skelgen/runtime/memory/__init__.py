@@ -1,0 +1,1 @@
+"""Memory that programs and Python share."""

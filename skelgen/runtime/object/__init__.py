@@ -1,0 +1,1 @@
+"""A BPF object: opened, changed, loaded, attached, destroyed."""

@@ -1,0 +1,1 @@
+"""This process: its forks, and what is worked out once in it."""

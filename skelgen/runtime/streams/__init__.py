@@ -1,0 +1,1 @@
+"""Records that come out of the kernel."""
