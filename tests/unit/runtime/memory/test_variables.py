@@ -299,7 +299,7 @@ def test_a_kernel_without_mmap_is_read_and_written_by_calls(
 def test_no_order_of_destruction_crashes(code: str) -> None:
     setup = (
         "import gc\n"
-        "from tests.unit.runtime.test_globals import Data, section\n"
+        "from tests.unit.runtime.memory.test_variables import Data, section\n"
         "part = section(); data = Data(part)\n"
     )
     done = subprocess.run(

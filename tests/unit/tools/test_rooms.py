@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-TOOL = Path(__file__).parents[2] / "tools" / "rooms.py"
+TOOL = Path(__file__).parents[3] / "tools" / "rooms.py"
 
 
 def rooms(folder: Path, *options: str) -> tuple[int, str]:
