@@ -21,7 +21,7 @@ from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.insns.bytecode import CALL, Bytecode
 from skelgen.runtime.insns.core import relocate_core
 from skelgen.runtime.kernel import config as kconfig
-from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel import features, symbols
 from skelgen.runtime.kernel.features import Answer
 from skelgen.runtime.kernel.tracefs import Tracefs
 from skelgen.runtime.load.externs import resolve
@@ -167,11 +167,10 @@ class _Needs:
         if not features.KPROBE_PMU.supported() and not _has_kprobe_events():
             return Answer(False, "this kernel has no kprobes (CONFIG_KPROBE_EVENTS)")
         if self._symbols is None:
-            self._symbols = _kallsyms()
+            self._symbols = _symbols()
         if not self._symbols:
             return Answer(None, "cannot read '/proc/kallsyms'")
-        name = f" {target.function}".encode()
-        if name + b"\n" in self._symbols or name + b"\t[" in self._symbols:
+        if target.function and symbols.lists(self._symbols, target.function):
             return Answer(True)
         return Answer(False, "no such kernel function")
 
@@ -296,10 +295,9 @@ def _has_kprobe_events() -> bool:
     return True
 
 
-def _kallsyms() -> bytes:
+def _symbols() -> bytes:
     try:
-        with open("/proc/kallsyms", "rb") as file:
-            return file.read()
+        return symbols.table()
     except OSError:
         return b""
 

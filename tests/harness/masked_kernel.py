@@ -30,8 +30,8 @@ from skelgen.model.since import (
     prog_type_since,
 )
 from skelgen.runtime.kernel import btf as kernel_btf
-from skelgen.runtime.kernel import features
-from skelgen.runtime.kernel.features import listing as kernel_features
+from skelgen.runtime.kernel import features, memlock
+from skelgen.runtime.kernel.features import answers
 from skelgen.runtime.process.once import Once
 from skelgen.runtime.syscalls import call, numbers
 
@@ -462,7 +462,7 @@ def masked(*without: str, kernel: str | None = None) -> Iterator[MaskedKernel]:
     fake = MaskedKernel(_rules(kernel, without))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(call, "raw", fake)
-        patch.setattr(features, "_memlock", Once(features._lift_memlock))
+        patch.setattr(memlock, "_lifted", Once(memlock._lift))
         if "kernel_btf" in without or (kernel and number(kernel) < (5, 4)):
             patch.setattr(kernel_btf, "VMLINUX", "/sys/kernel/btf/no_vmlinux")
             patch.setattr(kernel_btf, "_ELF_PATHS", ())
@@ -475,6 +475,6 @@ def masked(*without: str, kernel: str | None = None) -> Iterator[MaskedKernel]:
 
 
 def _forget() -> None:
-    kernel_features.forget()
+    answers.forget()
     for feature in features.named().values():
         feature.forget()

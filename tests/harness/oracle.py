@@ -22,7 +22,7 @@ import pytest
 import skelgen
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
-from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.kernel.version import kernel_version, version_code
 from skelgen.runtime.object.object import Object
 from skelgen.runtime.programs.base import Program
 from tests.harness import sources
@@ -280,8 +280,8 @@ def assert_same_maps(obj: Object, theirs: list[Facts]) -> None:
         raw = bytearray.fromhex(facts["contents"])
         place = struct.Struct("=I")
         found = place.unpack_from(raw, versions[0].offset)
-        assert found == (kconfig.version_code(os.uname().release),)
-        place.pack_into(raw, versions[0].offset, kconfig.kernel_version())
+        assert found == (version_code(os.uname().release),)
+        place.pack_into(raw, versions[0].offset, kernel_version())
         facts["contents"] = raw.hex()
     ours = map_facts(obj)
     for facts in (*ours, *theirs):

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from skelgen.runtime import syscalls
-from skelgen.runtime.kernel import config as kconfig
 from skelgen.runtime.kernel import features
 from skelgen.runtime.kernel.features import Answer
+from skelgen.runtime.kernel.version import kernel_version
 
 CAPABILITIES = {
     "CAP_NET_ADMIN": 12,
@@ -87,7 +87,7 @@ def _config() -> dict[str, str]:
 
 def kernel_at_least(major: int, minor: int) -> bool:
     """Whether the running kernel is of this version or a later one."""
-    return kconfig.kernel_version() >= major << 16 | minor << 8
+    return kernel_version() >= major << 16 | minor << 8
 
 
 needs_struct_ops_links = pytest.mark.skipif(

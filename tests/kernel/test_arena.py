@@ -14,7 +14,7 @@ import skelgen
 from skelgen import runtime as rt
 from skelgen.model.enums import MapType
 from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
-from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.kernel.version import kernel_version
 from tests.harness import leaks, sources
 from tests.harness.generating import loaded
 from tests.harness.sources import ROOT
@@ -23,7 +23,7 @@ ADDRESS = 1 << 44
 SIZE = 4 * mmap.PAGESIZE
 
 pytestmark = pytest.mark.skipif(
-    kconfig.kernel_version() < 6 << 16 | 9 << 8, reason="needs arenas, Linux 6.9"
+    kernel_version() < 6 << 16 | 9 << 8, reason="needs arenas, Linux 6.9"
 )
 
 

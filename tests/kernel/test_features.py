@@ -19,7 +19,7 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.kernel import features
 from skelgen.runtime.kernel import machine as system
-from skelgen.runtime.kernel.features import listing as kernel_features
+from skelgen.runtime.kernel.features import answers
 from skelgen.runtime.needs import needs
 from tests.harness import privilege
 
@@ -145,7 +145,7 @@ def test_kfuncs_by_what_may_call_them() -> None:
 
 def test_trials_leave_nothing_attached() -> None:
     """The fixture looks for leaks; here: a trial of XDP attaches nothing to lo."""
-    kernel_features.forget()
+    answers.forget()
     assert features.attach_type("xdp")
     with pytest.raises(BpfOSError) as caught:
         syscalls.prog_query(1, AttachType.XDP)

@@ -21,7 +21,7 @@ import skelgen
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
-from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.kernel.version import kernel_version
 from skelgen.runtime.syscalls import sizes
 from tests.harness import leaks, sources
 from tests.harness.generating import loaded
@@ -30,7 +30,7 @@ from tests.harness.sources import ROOT
 SECONDS = 6
 SLOWER = 10 if os.environ.get("SKELGEN_VM") else 1
 ARENAS = pytest.mark.skipif(
-    kconfig.kernel_version() < 6 << 16 | 9 << 8, reason="needs arenas, Linux 6.9"
+    kernel_version() < 6 << 16 | 9 << 8, reason="needs arenas, Linux 6.9"
 )
 ADDRESS = 1 << 44
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.kernel.version import kernel_version
 
 Compile = Callable[[str], Path]
 
@@ -40,7 +40,7 @@ def loads(compile_bpf: Compile, *capabilities: str) -> dict[str, list[object]]:
     """Return of each fixture: programs that failed, that were wanted, errors, notes."""
     if shutil.which("setpriv") is None:
         pytest.skip("needs setpriv (Debian package util-linux)")
-    if kconfig.kernel_version() < 5 << 16 | 8 << 8:
+    if kernel_version() < 5 << 16 | 8 << 8:
         pytest.skip("CAP_BPF came with Linux 5.8")
     kept = ",".join(["-all", *(f"+{name}" for name in capabilities)])
     names = (*NOTHING_ELSE, *PERFMON, *NET_ADMIN)

@@ -11,8 +11,7 @@ import pytest
 from skelgen.runtime import Program, TcProgram, XdpProgram
 from skelgen.runtime.errors import BpfOSError, NotSupportedError
 from skelgen.runtime.kernel import features
-from skelgen.runtime.kernel.features import Answer
-from skelgen.runtime.kernel.features import listing as kernel_features
+from skelgen.runtime.kernel.features import Answer, answers
 from skelgen.runtime.links.netlink import TcFilterLink, XdpNetlinkLink
 from skelgen.runtime.syscalls import call, netlink, numbers, rtnetlink
 from tests.harness import privilege
@@ -55,12 +54,12 @@ def old(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             return -1, errno.EINVAL
         return real(nr, a, *rest)
 
-    kernel_features.forget()
+    answers.forget()
     features.TCX.forget()
     with monkeypatch.context() as patch:
         patch.setattr(call, "raw", raw)
         yield
-    kernel_features.forget()
+    answers.forget()
     features.TCX.forget()
 
 

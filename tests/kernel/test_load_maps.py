@@ -21,7 +21,7 @@ from skelgen.runtime.errors import (
     StateError,
     VerifierError,
 )
-from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.kernel.version import kernel_version
 from skelgen.runtime.maps import create
 from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap
 from skelgen.runtime.maps.create import MapRequest
@@ -46,7 +46,7 @@ NO_FIXTURE = {
 
 def kernel_at_least(version: str) -> bool:
     major, minor = (int(part) for part in version.split("."))
-    return kconfig.kernel_version() >= major << 16 | minor << 8
+    return kernel_version() >= major << 16 | minor << 8
 
 
 # -- every type ------------------------------------------------------------------

@@ -25,8 +25,8 @@ from skelgen.runtime.errors import (
     StateError,
     VerifierError,
 )
-from skelgen.runtime.kernel import config as kconfig
 from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.version import kernel_version
 from skelgen.runtime.object.object import Object
 from tests.harness import privilege
 from tests.harness.leaks import LeakCheck
@@ -358,7 +358,7 @@ def test_kconfig(compile_bpf: Compile) -> None:
         obj.load()
         obj.programs["read"].test_run(PACKET)
         assert variable(obj, "hz") == 123
-        assert variable(obj, "version") == kconfig.kernel_version()
+        assert variable(obj, "version") == kernel_version()
         assert variable(obj, "missing") == 0
         with pytest.raises(StateError, match="read-only"):
             obj.sections[".kconfig"].write(b"\0")
@@ -413,7 +413,7 @@ def test_a_program_that_replaces_a_function(compile_bpf: Compile) -> None:
 def test_jump_tables(compile_bpf: Compile) -> None:
     """Since Linux 6.19; before, the error says so."""
     obj = skelgen.open_object(compile_bpf("jump_table"))
-    if kconfig.kernel_version() >= 6 << 16 | 19 << 8:
+    if kernel_version() >= 6 << 16 | 19 << 8:
         obj.load()
     else:
         with pytest.raises(NotSupportedError, match="jump table") as caught:

@@ -11,8 +11,8 @@ import pytest
 
 import skelgen
 from skelgen import runtime as rt
-from skelgen.runtime.kernel import config as kconfig
 from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.version import kernel_version
 from tests.harness.generating import loaded
 
 Compile = Callable[[str], Path]
@@ -100,7 +100,7 @@ def test_global_functions_are_verified_one_by_one(compile_bpf: Compile) -> None:
 
 
 def needs_exceptions() -> None:
-    if kconfig.kernel_version() < 6 << 16 | 7 << 8:
+    if kernel_version() < 6 << 16 | 7 << 8:
         pytest.skip("exceptions came with Linux 6.7")
 
 

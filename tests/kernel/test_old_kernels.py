@@ -344,7 +344,7 @@ def test_no_uprobe_multi_link_for_usdt() -> None:
 
 MEMLOCK = """
 import resource, sys, skelgen
-from skelgen.runtime import features
+from skelgen.runtime.kernel import features
 from tests.harness.masked_kernel import masked
 _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
 resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, hard))

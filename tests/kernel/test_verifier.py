@@ -14,7 +14,7 @@ import pytest
 import skelgen
 from skelgen.compiler import clang
 from skelgen.runtime.errors import BpfError, BpfPermissionError, VerifierError
-from skelgen.runtime.kernel import config as kconfig
+from skelgen.runtime.kernel.version import kernel_version
 from skelgen.runtime.load import program as prog_load
 from tests.harness import rejected, sources
 
@@ -51,7 +51,7 @@ def refused(name: str) -> BpfError:
 @pytest.mark.parametrize("name", [x for x in rejected.names(KERNEL) if x not in SLOW])
 def test_the_text(name: str, tmp_path: Path) -> None:
     major, minor = SINCE.get(name, (0, 0))
-    if kconfig.kernel_version() < major << 16 | minor << 8:
+    if kernel_version() < major << 16 | minor << 8:
         pytest.skip(f"needs Linux {major}.{minor}")
     error = refused(name)
     if isinstance(error, BpfPermissionError) and not isinstance(error, VerifierError):
@@ -94,7 +94,7 @@ def test_too_many_instructions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     verdict = rejected.verdict(error)
     assert verdict.log.startswith(("0: ", "func#0"))
     assert len(verdict.log) > prog_load._FIRST_LOG
-    if kconfig.kernel_version() >= 6 << 16 | 4 << 8:  # the kernel says how much it is
+    if kernel_version() >= 6 << 16 | 4 << 8:  # the kernel says how much it is
         assert len(sizes) == 2
         assert len(verdict.log.encode()) + 1 == sizes[1]
     check("loop_too_long", error, tmp_path)

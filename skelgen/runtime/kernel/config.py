@@ -12,6 +12,8 @@ import sys
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.spec import ExternSpec, KconfigType
 from skelgen.runtime.errors import ExternError
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.version import kernel_version
 from skelgen.runtime.log import debug, warn_caller
 
 if TYPE_CHECKING:
@@ -23,36 +25,6 @@ if TYPE_CHECKING:
 # in a file that belongs to a kernel, which sets more than any object asks for
 _WHOLE: Final = (" is not set\n", "# Automatically generated file")
 _TRISTATE: Final = {"n": 0, "y": 1, "m": 2}  # enum libbpf_tristate
-
-
-def kernel_version() -> int:
-    """Return ``LINUX_VERSION_CODE`` of the running kernel.
-
-    Ubuntu and Debian run a later patch level than ``uname -r`` says, and tell it
-    elsewhere.
-    """
-    try:
-        with open("/proc/version_signature", encoding="utf-8") as file:
-            words = file.read().split()
-        if len(words) > 2 and (version := version_code(words[2])):
-            return version
-    except OSError:
-        pass
-    uname = os.uname()
-    _, debian, after = uname.version.partition("Debian ")
-    return (debian and version_code(after)) or version_code(uname.release)
-
-
-def version_code(text: str) -> int:
-    """Return ``KERNEL_VERSION(a, b, c)`` of a text that begins ``a.b.c``, else 0."""
-    numbers: list[int] = []
-    for part in text.split(".", 2):
-        digits = len(part) - len(part.lstrip("0123456789"))
-        numbers.append(int(part[:digits] or 0))
-        if digits < len(part):  # what follows is no number
-            break
-    major, minor, patch = (*numbers, 0, 0)[:3]
-    return (major << 16) + (minor << 8) + min(patch, 255)
 
 
 def fill(externs: Iterable[ExternSpec], text: str | None, image: Buffer) -> bytearray:
@@ -188,8 +160,6 @@ def _virtual(extern: ExternSpec) -> bytes:
             )
         return _number(extern, version)
     if name in {"LINUX_HAS_BPF_COOKIE", "LINUX_HAS_SYSCALL_WRAPPER"}:
-        from skelgen.runtime.kernel import features
-
         feature = (
             features.BPF_COOKIE
             if name == "LINUX_HAS_BPF_COOKIE"
@@ -277,7 +247,6 @@ def _number(extern: ExternSpec, number: int) -> bytes:
 
 
 def _to_bytes(number: int, size: int) -> bytes:
-
     return (number & (1 << 8 * size) - 1).to_bytes(size, sys.byteorder)
 
 

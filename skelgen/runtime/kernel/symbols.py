@@ -1,9 +1,10 @@
-"""Names of the kernel's functions, from ``/proc/kallsyms``, which tells them to all."""
+"""The kernel's symbols, from ``/proc/kallsyms``, which lists them for everybody."""
 
 from __future__ import annotations
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.near_names import did_you_mean
+from skelgen.runtime.syscalls.numbers import MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -11,9 +12,35 @@ if TYPE_CHECKING:
 
 KALLSYMS: Final = "/proc/kallsyms"
 
+SYSCALL_PREFIX: Final = {
+    "x86_64": "x64",
+    "aarch64": "arm64",
+    "riscv64": "riscv",
+    "s390x": "s390x",
+}.get(MACHINE)
+"""The word before ``_sys_`` in the name of a system call's wrapper."""
+
+
+def table() -> bytes:
+    """Return the file: address, type, name and module of each symbol, a line each.
+
+    Raises :class:`OSError`.
+    """
+    with open(KALLSYMS, "rb") as file:
+        return file.read()
+
+
+def lists(symbols: bytes, name: str) -> bool:
+    """Return whether a table has a symbol of that name, of the kernel or a module."""
+    key = b" " + name.encode()
+    return key + b"\n" in symbols or key + b"\t[" in symbols
+
 
 def functions() -> Iterator[bytes]:
-    """Iterate over the names, those of modules too. Raises :class:`OSError`."""
+    """Iterate over the names of functions, those of modules too.
+
+    Raises :class:`OSError`.
+    """
     with open(KALLSYMS, "rb") as file:
         for line in file:
             fields = line.split(None, 3)
@@ -22,7 +49,7 @@ def functions() -> Iterator[bytes]:
 
 
 def has(name: str) -> bool:
-    """Whether there is a function of that name; False also if it cannot be told."""
+    """Return whether there is such a function; False also if it cannot be told."""
     try:
         return name.encode(errors="surrogateescape") in functions()
     except OSError:
@@ -41,9 +68,9 @@ def missing(names: Iterable[str]) -> list[str]:
 
 
 def near(name: str, prefix: str = "") -> str:
-    """Return what a name may stand for, as a question; empty for no idea.
+    """Return "did you mean ...?" for a name, empty if no function is like it.
 
-    ``prefix`` is what the names have in front that is not given: ``__x64_sys_``.
+    ``prefix`` begins the functions' names and is left out of ``name``: ``__x64_sys_``.
     """
     start = prefix.encode()
     try:

@@ -10,7 +10,7 @@ from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError, os_error
-from skelgen.runtime.kernel.features.programs import pmu_number
+from skelgen.runtime.kernel.pmu import pmu_number
 from skelgen.runtime.kernel.tracefs import Tracefs
 from skelgen.runtime.log import debug
 

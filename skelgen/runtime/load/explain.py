@@ -9,7 +9,7 @@ from skelgen.btf.layout import section_vars
 from skelgen.model.spec import MapFd, MapValue
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.insns.core import missing
-from skelgen.runtime.kernel.features import hooks
+from skelgen.runtime.kernel.features import unknown_types
 from skelgen.runtime.load import program as prog_load
 from skelgen.runtime.load.refusal import causes, helper
 from skelgen.runtime.log import debug
@@ -98,9 +98,9 @@ def _silent(
 
 def _unknown(program: "Program", error: "BpfOSError") -> "NotSupportedError | None":
     """Return the error of a type that the kernel has not, where that is it."""
-    unknown = hooks.unknown_type(program.type, error)
+    unknown = unknown_types.unknown_type(program.type, error)
     if unknown is None and program.attach_type:
-        return hooks.unknown_hook(program.attach_type, error)
+        return unknown_types.unknown_hook(program.attach_type, error)
     return unknown
 
 

@@ -109,17 +109,17 @@ def _tried(parts: "Parts", attempt: "Callable[[], T]", *, strict: bool) -> T:
     """Make an attempt; on kernels before 5.11 another with RLIMIT_MEMLOCK lifted."""
     try:
         if not strict:  # which does not tell whether that was missing
-            from skelgen.runtime.kernel import features
+            from skelgen.runtime.kernel.memlock import lift_memlock
 
-            features.bump_memlock()
+            lift_memlock()
             return attempt()
         try:
             return attempt()
         except BpfOSError as error:
-            from skelgen.runtime.kernel import features
+            from skelgen.runtime.kernel.memlock import lift_memlock
 
             # lifted by another thread meanwhile is as good
-            if not isinstance(error, PermissionError) or not features.bump_memlock():
+            if not isinstance(error, PermissionError) or not lift_memlock():
                 raise
         return attempt()
     except BtfParseError as error:

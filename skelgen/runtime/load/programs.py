@@ -261,7 +261,7 @@ class ProgramLoader:
         written = self._parts.spec.kern_version
         if written or program.type != ProgType.KPROBE:
             return written or 0
-        from skelgen.runtime.kernel.config import kernel_version
+        from skelgen.runtime.kernel.version import kernel_version
 
         return kernel_version()
 

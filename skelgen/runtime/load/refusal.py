@@ -13,7 +13,7 @@ from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.kernel import features
-from skelgen.runtime.kernel.features.programs import EXIT
+from skelgen.runtime.kernel.features.trial import EXIT
 from skelgen.runtime.syscalls import rights
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from skelgen._typing import TYPE_CHECKING
 from skelgen.model.attach import Kprobe, Ksyscall
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.kernel import features, symbols
-from skelgen.runtime.kernel.features.programs import SYSCALL_PREFIX
 from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.links.probe import Place, open_probe
 from skelgen.runtime.programs.base import Program
@@ -134,8 +133,8 @@ class KsyscallProgram(_KernelProbe):
         if name is None:
             raise self.no_target()
         prefix = "se"
-        if SYSCALL_PREFIX is not None and features.SYSCALL_WRAPPER.supported():
-            prefix = SYSCALL_PREFIX
+        if symbols.SYSCALL_PREFIX is not None and features.SYSCALL_WRAPPER.supported():
+            prefix = symbols.SYSCALL_PREFIX
         function = f"__{prefix}_sys_{name}"
         return self._attach_probe(
             Place("kprobe", function, 0, retprobe=bool(retprobe)), cookie

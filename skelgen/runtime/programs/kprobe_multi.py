@@ -75,7 +75,7 @@ class KprobeMultiProgram(Program):
                 what=f"{self.what} on {_number(count)}",
             )
         except BpfOSError as error:
-            from skelgen.runtime.kernel.features.hooks import raise_if_unknown
+            from skelgen.runtime.kernel.features.unknown_types import raise_if_unknown
 
             raise_if_unknown(hook, error)
             if error.errno in {errno.ESRCH, errno.ENOENT} and functions:

@@ -307,7 +307,7 @@ class UprobeMultiProgram(_FileProgram):
                 what=what,
             )
         except BpfOSError as error:
-            from skelgen.runtime.kernel.features.hooks import raise_if_unknown
+            from skelgen.runtime.kernel.features.unknown_types import raise_if_unknown
 
             raise_if_unknown(hook, error)
             raise

@@ -14,8 +14,7 @@ from skelgen.model.enums import MapType, ProgType
 from skelgen.runtime import needs
 from skelgen.runtime.kernel import features
 from skelgen.runtime.kernel import machine as system
-from skelgen.runtime.kernel.features import Answer
-from skelgen.runtime.kernel.features import listing as kernel_features
+from skelgen.runtime.kernel.features import Answer, answers
 from skelgen.runtime.needs import Need
 from skelgen.runtime.syscalls import call
 from tests.harness.fake_kernel import FakeKernel
@@ -33,7 +32,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKernel]:
     fake = FakeKernel()
 
     def forget() -> None:
-        kernel_features.forget()
+        answers.forget()
         for feature in features.named().values():
             feature.forget()
 
@@ -102,7 +101,7 @@ def test_an_object_and_what_the_kernel_lacks(
     result = run(path)
     assert result.exit_code == 0, result.stdout
     assert "nothing is missing on this kernel" in result.stdout
-    kernel_features.forget()
+    answers.forget()
     kernel.always("MAP_CREATE", -22)  # EINVAL
     result = run(path, "--json")
     assert result.exit_code == 1

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from skelgen.runtime.kernel import features
-from skelgen.runtime.kernel.features import listing as kernel_features
+from skelgen.runtime.kernel.features import answers
 from skelgen.runtime.syscalls import call
 from tests.harness.fake_kernel import FakeKernel
 
@@ -21,9 +21,9 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKernel]:
         patch.setattr(call, "raw", fake)
         for feature in found:
             feature.forget()
-        kernel_features.forget()
+        answers.forget()
         yield fake
         gc.collect()  # what still owns a fake fd closes it here
     for feature in found:
         feature.forget()
-    kernel_features.forget()
+    answers.forget()

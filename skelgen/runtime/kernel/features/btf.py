@@ -1,7 +1,4 @@
-"""The trials of BTF behind :mod:`skelgen.runtime.kernel.features`.
-
-Each gives the kernel a few types, of which one is of the kind in question.
-"""
+"""Features of BTF, tried with a few types of which one is of the kind in question."""
 
 from __future__ import annotations
 
@@ -11,7 +8,8 @@ from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import ProgType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
-from skelgen.runtime.kernel.features.programs import EXIT, call_insn, no, program, regs
+from skelgen.runtime.kernel.features.feature import Feature, refusal
+from skelgen.runtime.kernel.features.trial import EXIT, call_insn, loads, regs
 
 if TYPE_CHECKING:
     from typing import Final
@@ -32,11 +30,11 @@ def _info(kind: int, vlen: int = 0) -> int:
     return kind << 24 | vlen
 
 
-def _btf(token_fd: int, *types: int) -> bool | None:
+def _is_taken(token_fd: int, *types: int) -> bool:
     try:
         fd = _load_btf(token_fd, *types)
     except BpfOSError as error:
-        return no(error)
+        return refusal(error)
     syscalls.close(fd)
     return True
 
@@ -51,64 +49,93 @@ def _words(*numbers: int) -> bytes:
     return struct.pack(f"={len(numbers)}I", *(n & 0xFFFFFFFF for n in numbers))
 
 
-def btf(token_fd: int) -> bool | None:
-    """4.18, commit 69b693f0aefa ("bpf: btf: Introduce BPF Type Format (BTF)")."""
-    return _btf(token_fd, *_INT)
+def _btf(token_fd: int) -> bool:
+    """Commit 69b693f0aefa ("bpf: btf: Introduce BPF Type Format (BTF)")."""
+    return _is_taken(token_fd, *_INT)
 
 
-def _func(token_fd: int, linkage: int) -> bool | None:
+BTF: Final = Feature("BTF", "4.18", _btf)
+
+
+def _func(token_fd: int, linkage: int) -> bool:
     proto = (0, _info(13, 1), 0, _NAME_X, 1)  # [2] void (*)(int x)
-    return _btf(token_fd, *_INT, *proto, _NAME_X, _info(12, linkage), 2)
+    return _is_taken(token_fd, *_INT, *proto, _NAME_X, _info(12, linkage), 2)
 
 
-def btf_func(token_fd: int) -> bool | None:
-    """5.0, commit 2667a2626f4d ("bpf: btf: Add BTF_KIND_FUNC ...")."""
+def _btf_func(token_fd: int) -> bool:
+    """Commit 2667a2626f4d ("bpf: btf: Add BTF_KIND_FUNC ...")."""
     return _func(token_fd, 0)
 
 
-def btf_global_func(token_fd: int) -> bool | None:
-    """5.6, commit 51c39bb1d5d1 ("bpf: Introduce function-by-function verification")."""
+BTF_FUNC: Final = Feature("BTF of functions", "5.0", _btf_func)
+
+
+def _btf_global_func(token_fd: int) -> bool:
+    """Commit 51c39bb1d5d1 ("bpf: Introduce function-by-function verification")."""
     return _func(token_fd, 1)
 
 
-def _datasec(token_fd: int, name: int) -> bool | None:
+BTF_GLOBAL_FUNC: Final = Feature("BTF of global functions", "5.6", _btf_global_func)
+
+
+def _datasec(token_fd: int, name: int) -> bool:
     variable = (_NAME_X, _info(14), 1, 0)  # [2] static int x
-    return _btf(token_fd, *_INT, *variable, name, _info(15, 1), 4, 2, 0, 4)
+    return _is_taken(token_fd, *_INT, *variable, name, _info(15, 1), 4, 2, 0, 4)
 
 
-def btf_datasec(token_fd: int) -> bool | None:
-    """5.2, commit f063c889c9e4 ("bpf: kernel side support for BTF Var and DataSec")."""
+def _btf_datasec(token_fd: int) -> bool:
+    """Commit f063c889c9e4 ("bpf: kernel side support for BTF Var and DataSec")."""
     return _datasec(token_fd, _NAME_DATA)
 
 
-def btf_qmark_datasec(token_fd: int) -> bool | None:
-    """6.9, commit bd70a8fb7ca4 ("bpf: Allow all printable characters in ... name")."""
+BTF_DATASEC: Final = Feature("BTF of data sections", "5.2", _btf_datasec)
+
+
+def _btf_qmark_datasec(token_fd: int) -> bool:
+    """Commit bd70a8fb7ca4 ("bpf: Allow all printable characters in ... name")."""
     return _datasec(token_fd, _NAME_QMARK)
 
 
-def btf_float(token_fd: int) -> bool | None:
-    """5.13, commit b1828f0b0482 ("bpf: Add BTF_KIND_FLOAT support")."""
-    return _btf(token_fd, _NAME_X, _info(16), 4)
+BTF_QMARK_DATASEC: Final = Feature(
+    "BTF data sections named with '?'", "6.9", _btf_qmark_datasec
+)
 
 
-def btf_decl_tag(token_fd: int) -> bool | None:
-    """5.16, commit b5ea834dde6b ("bpf: Support for new btf kind BTF_KIND_TAG")."""
+def _btf_float(token_fd: int) -> bool:
+    """Commit b1828f0b0482 ("bpf: Add BTF_KIND_FLOAT support")."""
+    return _is_taken(token_fd, _NAME_X, _info(16), 4)
+
+
+BTF_FLOAT: Final = Feature("BTF floats", "5.13", _btf_float)
+
+
+def _btf_decl_tag(token_fd: int) -> bool:
+    """Commit b5ea834dde6b ("bpf: Support for new btf kind BTF_KIND_TAG")."""
     variable = (_NAME_X, _info(14), 1, 0)
-    return _btf(token_fd, *_INT, *variable, _NAME_X, _info(17), 2, -1)
+    return _is_taken(token_fd, *_INT, *variable, _NAME_X, _info(17), 2, -1)
 
 
-def btf_type_tag(token_fd: int) -> bool | None:
-    """5.17, commit 8c42d2fa4eeb ("bpf: Support BTF_KIND_TYPE_TAG ...")."""
-    return _btf(token_fd, *_INT, _NAME_X, _info(18), 1, 0, _info(2), 2)
+BTF_DECL_TAG: Final = Feature("BTF declaration tags", "5.16", _btf_decl_tag)
 
 
-def btf_enum64(token_fd: int) -> bool | None:
-    """6.0, commit 6089fb325cf7 ("bpf: Add btf enum64 support")."""
-    return _btf(token_fd, _NAME_X, _info(19), 8)
+def _btf_type_tag(token_fd: int) -> bool:
+    """Commit 8c42d2fa4eeb ("bpf: Support BTF_KIND_TYPE_TAG ...")."""
+    return _is_taken(token_fd, *_INT, _NAME_X, _info(18), 1, 0, _info(2), 2)
 
 
-def btf_layout(token_fd: int) -> bool | None:
-    """7.1: a header of 32 bytes, and a section that describes kinds."""
+BTF_TYPE_TAG: Final = Feature("BTF type tags", "5.17", _btf_type_tag)
+
+
+def _btf_enum64(token_fd: int) -> bool:
+    """Commit 6089fb325cf7 ("bpf: Add btf enum64 support")."""
+    return _is_taken(token_fd, _NAME_X, _info(19), 8)
+
+
+BTF_ENUM64: Final = Feature("BTF 64-bit enumerations", "6.0", _btf_enum64)
+
+
+def _btf_layout(token_fd: int) -> bool:
+    """Give it a header of 32 bytes, and a section that describes kinds."""
     body = _words(*_INT)
     layout = struct.pack("=BBHBBH", 0, 0, 0, 4, 0, 0)  # of kind 0, and of kind INT
     strings = len(body) + len(layout)
@@ -119,13 +146,17 @@ def btf_layout(token_fd: int) -> bool | None:
             head + place + body + layout + _STRINGS, token_fd=token_fd
         )
     except BpfOSError as error:
-        return no(error)
+        return refusal(error)
     syscalls.close(fd)
     return True
 
 
-def arg_ctx_tag(token_fd: int) -> bool | None:
-    """6.8, commit 94e1c70a3452 ("bpf: support 'arg:xxx' btf_decl_tag-based hints ...").
+BTF_LAYOUT: Final = Feature("BTF that describes its kinds", "7.1", _btf_layout)
+"""The loader gives no kernel that section unless the object has it already."""
+
+
+def _arg_ctx_tag(token_fd: int) -> bool:
+    """Commit 94e1c70a3452 ("bpf: support 'arg:xxx' btf_decl_tag-based hints ...").
 
     A global function whose ``void *`` is a context by its tag alone, and is given to
     a helper that takes nothing else.
@@ -141,11 +172,11 @@ def arg_ctx_tag(token_fd: int) -> bool | None:
     try:
         fd = _load_btf(token_fd, *types)
     except BpfOSError as error:
-        return no(error)
+        return refusal(error)
     call_next = struct.pack("=BBhi", 0x85, regs(0, 1), 0, 1)
     insns = call_next + EXIT + call_insn(173) + EXIT  # bpf_get_func_ip(ctx)
     with syscalls.Fd(fd):
-        return program(
+        return loads(
             insns,
             token_fd,
             ProgType.KPROBE,
@@ -154,11 +185,18 @@ def arg_ctx_tag(token_fd: int) -> bool | None:
         )
 
 
-def module_btf(token_fd: int) -> bool | None:
-    """5.11, commit 5329722057d4 ("bpf: Assign ID to vmlinux BTF and return extra")."""
+ARG_CTX_TAG: Final = Feature("tag arg:ctx of arguments", "6.8", _arg_ctx_tag)
+"""Where it is missing, the argument's type in BTF has to say that it is a context."""
+
+
+def _module_btf(token_fd: int) -> bool:
+    """Commit 5329722057d4 ("bpf: Assign ID to vmlinux BTF and return extra")."""
     try:
         with syscalls.Fd(_load_btf(token_fd, *_INT)) as fd:
             syscalls.btf_info(fd.fileno())
     except BpfOSError as error:
-        return no(error)
+        return refusal(error)
     return True
+
+
+MODULE_BTF: Final = Feature("BTF of kernel modules", "5.11", _module_btf)

@@ -1,4 +1,4 @@
-"""Trials of calls: helpers and kfuncs, from programs of a type."""
+"""Which helpers and kfuncs programs of a type may call: each probe calls one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from skelgen.btf.types import Kind
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime.errors import KernelBtfError
 from skelgen.runtime.kernel.btf import KernelTypes
-from skelgen.runtime.kernel.features.programs import EXIT, call_insn, regs
-from skelgen.runtime.kernel.features.types import Trial, Verdict, verdict
+from skelgen.runtime.kernel.features.trial import (
+    EXIT,
+    Trial,
+    Verdict,
+    call_insn,
+    regs,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from typing import Final
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
 _BY_TARGET: Final = frozenset((ProgType.LSM, ProgType.EXT, ProgType.STRUCT_OPS))
 _DEPENDS: Final = "it depends on what the program attaches to"
 
-# what the verifier says of a call that programs of the type cannot make
+# the verifier's words for a call that programs of the type cannot make
 _NO_HELPER: Final = (
     "invalid func ",
     "unknown func ",

@@ -13,6 +13,7 @@ from skelgen.model.spec import ExternKind, ExternSpec, KconfigType
 from skelgen.runtime.errors import ExternError
 from skelgen.runtime.kernel import config as kconfig
 from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel import version as version_module
 from skelgen.runtime.object.object import Object
 from tests.harness.specs import rich_object
 
@@ -126,7 +127,8 @@ def system(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         return io.BytesIO(data) if "b" in mode else io.StringIO(data.decode())
 
     uname = SimpleNamespace(release="6.1.2-x", version="#1 SMP", machine="x86_64")
-    monkeypatch.setattr(kconfig, "open", opened, raising=False)
+    for module in (kconfig, version_module):
+        monkeypatch.setattr(module, "open", opened, raising=False)
     monkeypatch.setattr(os, "uname", lambda: uname)
     return files
 
@@ -293,7 +295,7 @@ def test_kernel_version(
     system.update(files)
     uname: Any = os.uname()
     uname.version, uname.release = version, release
-    assert kconfig.kernel_version() == code
+    assert version_module.kernel_version() == code
     assert virtual("LINUX_KERNEL_VERSION") == number(code, 4)
 
 

@@ -41,7 +41,7 @@ from skelgen.runtime.errors import (
 from skelgen.runtime.insns.core_patch import POISON
 from skelgen.runtime.insns.relocate import POISON_KFUNC, POISON_MAP
 from skelgen.runtime.kernel import btf as kernel_btf
-from skelgen.runtime.kernel import features, symbols
+from skelgen.runtime.kernel import features, memlock, symbols
 from skelgen.runtime.load import explain
 from skelgen.runtime.load import program as prog_load
 from skelgen.runtime.object.object import Object
@@ -935,7 +935,7 @@ def test_memlock_is_lifted_once(
     import resource
 
     limits = [(65536, 65536)]
-    monkeypatch.setattr(features, "_memlock", Once(features._lift_memlock))
+    monkeypatch.setattr(memlock, "_lifted", Once(memlock._lift))
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.append(new))
     features.MEMCG_ACCOUNT.assume(False)

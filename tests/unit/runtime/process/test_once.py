@@ -16,8 +16,8 @@ from skelgen.model.enums import MapType, ProgType
 from skelgen.model.image import ImageBuilder
 from skelgen.model.spec import MapSpec, ObjectSpec, ProgramSpec
 from skelgen.runtime.kernel import btf as kernel_btf
-from skelgen.runtime.kernel import features
-from skelgen.runtime.kernel.features import listing as kernel_features
+from skelgen.runtime.kernel import features, memlock
+from skelgen.runtime.kernel.features import answers
 from skelgen.runtime.object.object import Object
 from skelgen.runtime.process.once import Once, one_each
 from skelgen.runtime.syscalls import sizes
@@ -235,7 +235,7 @@ def test_a_feature_is_tried_once(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_type_is_tried_once(kernel: FakeKernel) -> None:
-    kernel_features.forget()
+    answers.forget()
     tried: list[Call] = []
 
     def slow(call: Call) -> int:
@@ -245,13 +245,13 @@ def test_a_type_is_tried_once(kernel: FakeKernel) -> None:
 
     kernel.always("PROG_LOAD", slow)
     try:
-        answers = at_once(lambda: kernel_features.program_type(ProgType.XDP).supported)
+        found = at_once(lambda: answers.program_type(ProgType.XDP).supported)
         count = len(tried)
-        kernel_features.forget()
-        kernel_features.program_type(ProgType.XDP)
+        answers.forget()
+        answers.program_type(ProgType.XDP)
     finally:
-        kernel_features.forget()
-    assert len(set(answers)) == 1
+        answers.forget()
+    assert len(set(found)) == 1
     assert len(tried) == 2 * count
 
 
@@ -287,7 +287,7 @@ def test_eight_threads_load_on_a_kernel_that_counts_memory(
         time.sleep(0.02)
         limits.append(new)
 
-    monkeypatch.setattr(features, "_memlock", Once(features._lift_memlock))
+    monkeypatch.setattr(memlock, "_lifted", Once(memlock._lift))
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
     monkeypatch.setattr(resource, "setrlimit", setrlimit)
     features.MEMCG_ACCOUNT.assume(False)
@@ -333,7 +333,7 @@ def test_this_list_is_whole() -> None:
             if hasattr(value, "cache_info"):
                 pytest.fail(f"{info.name}.{name}: threads may get two objects")
     assert found == {
-        "skelgen.runtime.kernel.features._memlock",
+        "skelgen.runtime.kernel.memlock._lifted",
         "skelgen.runtime.kernel.btf._vmlinux",
         "skelgen.runtime.syscalls.sizes._possible_cpus",
     }

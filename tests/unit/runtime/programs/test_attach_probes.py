@@ -34,7 +34,7 @@ from skelgen.runtime.errors import (
     StateError,
     TargetNotFoundError,
 )
-from skelgen.runtime.kernel import cpus, features, tracefs
+from skelgen.runtime.kernel import cpus, features, symbols, tracefs
 from skelgen.runtime.links import probe
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.links.per_cpu import PerCpuLink
@@ -427,9 +427,8 @@ def test_ksyscall_knows_how_the_kernel_calls_it(
     wrapper: bool,  # noqa: FBT001 (a parameter of the test)
     function: str,
 ) -> None:
-    from skelgen.runtime.programs import kprobe
 
-    monkeypatch.setattr(kprobe, "SYSCALL_PREFIX", "x64")
+    monkeypatch.setattr(symbols, "SYSCALL_PREFIX", "x64")
     features.SYSCALL_WRAPPER.assume(wrapper)
     seen: list[str] = []
     kernel.then("perf_event_open", lambda call: seen.append(call.text(56)))

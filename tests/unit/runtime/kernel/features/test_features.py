@@ -7,9 +7,9 @@ import pytest
 
 from skelgen.model.enums import ProgType
 from skelgen.runtime.errors import NotSupportedError
-from skelgen.runtime.kernel import features
-from skelgen.runtime.kernel.features import Feature
-from skelgen.runtime.kernel.features import programs as feature_probes
+from skelgen.runtime.kernel import features, memlock, symbols
+from skelgen.runtime.kernel.features import Feature, tracing
+from skelgen.runtime.kernel.pmu import pmu_number
 from skelgen.runtime.process.once import Once
 from tests.harness.fake_kernel import Call, FakeKernel
 
@@ -107,25 +107,26 @@ def test_uprobe_multi_with_the_right_filter(
 def test_the_syscall_wrapper_is_a_symbol(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    files: dict[str, bytes] = {}
-    monkeypatch.setattr(feature_probes, "_read", lambda path: files.get(path, b""))
-    monkeypatch.setattr(feature_probes, "SYSCALL_PREFIX", "x64")
-    answer = feature_probes.syscall_wrapper
+    files = {"kallsyms": b"", "vmlinux": b""}
+    monkeypatch.setattr(symbols, "table", lambda: files["kallsyms"])
+    monkeypatch.setattr(tracing, "_vmlinux_btf", lambda: files["vmlinux"])
+    monkeypatch.setattr(symbols, "SYSCALL_PREFIX", "x64")
+    answer = tracing._syscall_wrapper
     assert answer(0) is None
-    files["/proc/kallsyms"] = b"0 T __se_sys_bpf\n0 T __x64_sys_bpf_x\n"
+    files["kallsyms"] = b"0 T __se_sys_bpf\n0 T __x64_sys_bpf_x\n"
     assert answer(0) is False
-    files["/proc/kallsyms"] += b"0 T __x64_sys_bpf\n"
+    files["kallsyms"] += b"0 T __x64_sys_bpf\n"
     assert answer(0) is True
-    files.clear()
-    files["/sys/kernel/btf/vmlinux"] = b"\0a\0__x64_sys_bpf\0"
+    files["kallsyms"] = b""
+    files["vmlinux"] = b"\0a\0__x64_sys_bpf\0"
     assert answer(0) is True
-    monkeypatch.setattr(feature_probes, "SYSCALL_PREFIX", None)
+    monkeypatch.setattr(symbols, "SYSCALL_PREFIX", None)
     assert answer(0) is False
 
 
 def test_numbers_of_a_pmu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert feature_probes.pmu_number("no_such_pmu", "type") is None
-    number = feature_probes.pmu_number("software", "type")
+    assert pmu_number("no_such_pmu", "type") is None
+    number = pmu_number("software", "type")
     assert number in {None, 1}  # None where sysfs is not mounted
 
 
@@ -157,11 +158,11 @@ def test_memlock_is_lifted_on_old_kernels_once(
         raise ValueError("not allowed")
 
     monkeypatch.setattr(resource, "setrlimit", setrlimit)
-    monkeypatch.setattr(features, "_memlock", Once(features._lift_memlock))
+    monkeypatch.setattr(memlock, "_lifted", Once(memlock._lift))
     features.MEMCG_ACCOUNT.assume(False)
     try:
-        features.bump_memlock()
-        features.bump_memlock()
+        memlock.lift_memlock()
+        memlock.lift_memlock()
     finally:
         features.MEMCG_ACCOUNT.forget()
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
@@ -169,9 +170,9 @@ def test_memlock_is_lifted_on_old_kernels_once(
     wanted = [(resource.RLIMIT_MEMLOCK, unlimited)]
     wanted += [(resource.RLIMIT_MEMLOCK, (hard, hard))]  # as the first is refused
     assert set_to == wanted
-    monkeypatch.setattr(features, "_memlock", Once(features._lift_memlock))
+    monkeypatch.setattr(memlock, "_lifted", Once(memlock._lift))
     features.MEMCG_ACCOUNT.assume(True)
-    features.bump_memlock()
+    memlock.lift_memlock()
     features.MEMCG_ACCOUNT.forget()
     assert len(set_to) == 2
 

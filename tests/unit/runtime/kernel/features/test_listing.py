@@ -8,8 +8,7 @@ import pytest
 
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.runtime.kernel import features
-from skelgen.runtime.kernel.features import Answer, Feature
-from skelgen.runtime.kernel.features import listing as kernel_features
+from skelgen.runtime.kernel.features import Answer, Feature, answers, tracing
 from tests.harness.fake_kernel import Call, FakeKernel
 
 LOG_SIZE, LOG_BUF = 28, 32  # offsets of log_size and log_buf
@@ -17,9 +16,9 @@ LOG_SIZE, LOG_BUF = 28, 32  # offsets of log_size and log_buf
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
-    kernel_features.forget()
+    answers.forget()
     yield
-    kernel_features.forget()
+    answers.forget()
 
 
 def refuse(error: int, log: str) -> object:
@@ -70,7 +69,7 @@ def test_every_map_type_is_asked_for_as_itself(kernel: FakeKernel) -> None:
         assert features.map_type(number), number
         assert kernel.named("MAP_CREATE")[-1].u32(0) == number
     assert not kernel.open
-    kernel_features.forget()
+    answers.forget()
     kernel.always("MAP_CREATE", -errno.EINVAL)
     assert not any(map(features.map_type, MapType))
 
@@ -109,7 +108,7 @@ def test_program_types_with_a_target(kernel: FakeKernel) -> None:
         "PROG_LOAD", refuse(errno.EINVAL, "Cannot replace kernel functions\n")
     )
     assert features.program_type("ext").supported is True
-    kernel_features.forget()
+    answers.forget()
     kernel.always("PROG_LOAD", -errno.EINVAL)
     assert features.program_type("tracing").supported is False
     kernel.always("PROG_LOAD", -524)
@@ -154,7 +153,7 @@ def test_attach_types_by_what_the_kernel_looks_for(kernel: FakeKernel) -> None:
         assert features.attach_type(name).supported is False
     kernel.always("MAP_CREATE", -errno.EINVAL)
     assert features.attach_type("struct_ops").supported is False
-    kernel_features.forget()
+    answers.forget()
     kernel.always("MAP_CREATE", -524)
     assert features.attach_type("struct_ops").supported is True
     kernel.always("PROG_ATTACH", -errno.EBADF)
@@ -219,14 +218,12 @@ def test_common_attributes_are_looked_for(kernel: FakeKernel) -> None:
 def test_a_uprobe_system_call(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from skelgen.runtime.kernel.features import programs as feature_probes
-
     feature = features.UPROBE_SYSCALL
-    monkeypatch.setattr(feature_probes, "MACHINE", "x86_64")
+    monkeypatch.setattr(tracing, "MACHINE", "x86_64")
     for error, answer in ((errno.ENXIO, True), (errno.ENOSYS, False)):
         feature.forget()
         kernel.then("syscall 336", -error)
         assert feature.supported() is answer
-    monkeypatch.setattr(feature_probes, "MACHINE", "aarch64")
+    monkeypatch.setattr(tracing, "MACHINE", "aarch64")
     feature.forget()
     assert feature.supported() is False

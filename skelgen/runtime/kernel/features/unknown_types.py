@@ -1,8 +1,7 @@
-"""Types of programs and of attaching that this kernel has not.
+"""Errors about program types and attach types that this kernel does not have.
 
-What it says of them is ``EINVAL``, which is also what it says of nearly everything else.
-So it is asked about the type alone; where it knows it, or cannot tell, there is nothing
-to say.
+It refuses them with ``EINVAL``, as it refuses nearly everything else. So it is asked
+about the type alone; there is no error where it knows the type or cannot tell.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.model.since import attach_type_since, prog_type_since
 from skelgen.runtime.errors import BpfOSError, NotSupportedError
-from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.features import answers
 
 if TYPE_CHECKING:
     from typing import Final
@@ -48,7 +47,7 @@ _OPTIONS_OF_TYPES: Final = {
     ProgType.STRUCT_OPS: "CONFIG_BPF_JIT",
     ProgType.EXT: "CONFIG_BPF_JIT",
 }
-"""What a kernel that is new enough has to be built with."""
+"""Options that even a kernel that is new enough has to be built with."""
 _OPTIONS: Final = {
     AttachType.TRACE_KPROBE_MULTI: "CONFIG_FPROBE",
     AttachType.TRACE_KPROBE_SESSION: "CONFIG_FPROBE",
@@ -66,14 +65,14 @@ def raise_if_unknown(number: int, error: BpfOSError) -> None:
 
 
 def unknown_hook(number: int, error: BpfOSError) -> NotSupportedError | None:
-    """Return the error of an attach type that the kernel has not, where that is it."""
+    """Return the error of an attach type that the kernel lacks, ``None`` if it has it."""
     if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:
         return None
     try:
         kind = AttachType(number)
     except ValueError:
         return None
-    if features.attach_type(kind).supported is not False:
+    if answers.attach_type(kind).supported is not False:
         return None
     name = _OF_SECTIONS.get(kind, f"attach type {kind.name}")
     option = _OPTIONS.get(kind) if error.errno == errno.EOPNOTSUPP else None
@@ -89,14 +88,14 @@ def unknown_hook(number: int, error: BpfOSError) -> NotSupportedError | None:
 
 
 def unknown_type(number: int, error: BpfOSError) -> NotSupportedError | None:
-    """Return the error of a program type that the kernel has not, where that is it."""
+    """Return the error of a program type that the kernel lacks, ``None`` if it has it."""
     if error.errno != errno.EINVAL:
         return None
     try:
         kind = ProgType(number)
     except ValueError:
         return None
-    if features.program_type(kind).supported is not False:
+    if answers.program_type(kind).supported is not False:
         return None
     option = _OPTIONS_OF_TYPES.get(kind)
     built = f", if it was built with {option}" if option else ""
