@@ -121,7 +121,7 @@ def make(type_: MapType, undo: ExitStack) -> MapHandle:
         **options,
     )
     handle = MapHandle(MapSpec("walk", type_, key, value, entries, flags))
-    handle._adopt(fd)
+    handle.adopt(fd)
     return handle
 
 
@@ -152,12 +152,12 @@ def things(handle: MapHandle, cgroup: str | None) -> Iterator[list[int]]:
             fds.append(os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY))
             undo.callback(os.close, fds[-1])
         inner = MapHandle(MapSpec("in", MapType.ARRAY, 4, 12, 4))
-        inner._adopt(
+        inner.adopt(
             syscalls.map_create(
                 type=MapType.ARRAY, key_size=4, value_size=12, max_entries=4
             )
         )
-        undo.callback(inner._close)
+        undo.callback(inner.close)
         fds.append(inner.fd())
         yield fds
 
@@ -312,7 +312,7 @@ def walk_type(type_: MapType, cgroup: str | None) -> dict[str, object]:
             handle = make(type_, undo)
         except BpfOSError as error:
             return {"refused": str(error)}
-        undo.callback(handle._close)
+        undo.callback(handle.close)
         if type_ in _CGROUP_STORAGE and cgroup is not None:
             attach(undo, handle, cgroup)
         keys = list(interesting_keys(handle, cgroup))

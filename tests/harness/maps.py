@@ -30,7 +30,7 @@ def loaded(
         name="m",
         **options,
     )
-    handle._adopt(fd)
+    handle.adopt(fd)
     return handle
 
 
@@ -41,4 +41,4 @@ def made(type_: MapType, *args: int, **options: Any) -> Iterator[MapHandle]:
     try:
         yield handle
     finally:
-        handle._close()
+        handle.close()

@@ -28,7 +28,7 @@ class Ring:
         fd = syscalls.map_create(
             type=MapType.RINGBUF, key_size=0, value_size=0, max_entries=size, name="rb"
         )
-        self.handle._adopt(fd)
+        self.handle.adopt(fd)
         self._counter = syscalls.Fd(
             syscalls.map_create(
                 type=MapType.ARRAY, key_size=4, value_size=8, max_entries=1
@@ -74,7 +74,7 @@ class Ring:
         return syscalls.Fd(fd)
 
     def close(self) -> None:
-        self.handle._close()
+        self.handle.close()
         self._counter.close()
         for program in self._programs.values():
             program.close()

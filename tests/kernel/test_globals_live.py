@@ -232,7 +232,7 @@ def test_a_store_is_never_seen_half_done() -> None:
     with made(MapType.ARRAY, 4, 8, 1, MMAPABLE) as handle:
         section = Section(spec)
         words = Words(section)
-        section._adopt(handle.fd())
+        section.adopt(handle.fd())
         seen: set[int] = set()
         stop = threading.Event()
         ones = 2**64 - 1
@@ -252,7 +252,7 @@ def test_a_store_is_never_seen_half_done() -> None:
         stop.set()
         reader.join()
         assert seen <= {ones, ones - 1}
-        section._close()
+        section.close()
 
 
 def test_a_map_that_cannot_be_mapped_is_used_through_calls() -> None:
@@ -260,7 +260,7 @@ def test_a_map_that_cannot_be_mapped_is_used_through_calls() -> None:
     with made(MapType.ARRAY, 4, 8, 1) as handle:  # without BPF_F_MMAPABLE
         section = Section(spec)
         words = Words(section)
-        section._adopt(handle.fd())
+        section.adopt(handle.fd())
         words.word = 5
         value = bytearray(8)
         syscalls.map_lookup(handle.fd(), bytes(4), value)
@@ -268,16 +268,16 @@ def test_a_map_that_cannot_be_mapped_is_used_through_calls() -> None:
         syscalls.map_update(handle.fd(), bytes(4), c.U64.pack(6))
         assert words.word == 6
         assert section.read() == c.U64.pack(6)
-        section._close()
+        section.close()
 
 
 def test_two_pages_and_more_are_mapped() -> None:
     spec = DataSpec(".bss", DataKind.BSS, size=10_000, mmapable=True)
     with made(MapType.ARRAY, 4, 10_000, 1, MMAPABLE) as handle:
         section = Section(spec)
-        section._adopt(handle.fd())
+        section.adopt(handle.fd())
         section.write(b"end", 9_997)
         value = bytearray(10_000)
         syscalls.map_lookup(handle.fd(), bytes(4), value)
         assert value[-3:] == b"end"
-        section._close()
+        section.close()

@@ -14,7 +14,7 @@ from skelgen.model.enums import MapType
 from skelgen.runtime.maps.array import ArrayMap
 from skelgen.runtime.maps.generic import GenericMap
 from skelgen.runtime.maps.hash import HashMap, PerCpuHashMap
-from skelgen.runtime.memory.section import SectionMemory
+from skelgen.runtime.memory.section import PrivatePages
 from skelgen.runtime.syscalls import sizes
 from skelgen.runtime.values import codec as c
 from skelgen.runtime.values.array import array, array_type
@@ -201,7 +201,7 @@ def test_a_record_is_its_readers_own(write: Callable[[Any], object]) -> None:
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_a_global_is_memory_that_is_written(write: Callable[[Any], object]) -> None:
-    memory = SectionMemory(-1, 4096)
+    memory = PrivatePages(-1, 4096)
     write(struct(Value).live(memory)[0])
     assert any(memory[:SIZE])
 

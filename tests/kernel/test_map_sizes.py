@@ -100,7 +100,7 @@ def test_the_live_map_counts_and_not_its_definition(
     cls, text = taken_for
     with made(MapType(there[0]), *there[1:]) as live:
         handle = MapHandle(live.spec._replace(type=MapType.HASH, key_size=4))
-        handle._adopt(syscalls.dup(live.fd()))
+        handle.adopt(syscalls.dup(live.fd()))
         try:
             if cls is RingBuf:
                 rings: RingBuf[bytes] = RingBuf(handle, record=None)
@@ -118,7 +118,7 @@ def test_the_live_map_counts_and_not_its_definition(
                 with pytest.raises(BpfError, match=f"map 'm': {text}"):
                     use()
         finally:
-            handle._close()
+            handle.close()
 
 
 # -- types that change before load ---------------------------------------------

@@ -389,7 +389,7 @@ def test_before_load_and_after_destroy(handle: MapHandle) -> None:
         late = HashMap(handle, key=c.U32, value=c.U64)
         if not fresh:
             late[1] = 1
-        handle._close()
+        handle.close()
         for use in uses(late):
             with pytest.raises(ClosedError, match=r"map 'm': .*destroyed"):
                 use()
@@ -400,7 +400,7 @@ def test_an_fd_that_was_closed_is_never_used_again() -> None:
         old = HashMap(first, key=c.U32, value=c.U64)
         old[1] = 1
         number = first.fd()
-        first._close()
+        first.close()
         with made(MapType.HASH, 4, 8, 10) as second:
             assert second.fd() == number
             with pytest.raises(ClosedError):

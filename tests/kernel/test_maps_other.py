@@ -332,7 +332,7 @@ def test_the_definition_is_settable_until_load() -> None:
                 early.max_entries = value
         with pytest.raises(TypeError, match="map 'm': max_entries must be int"):
             early.max_entries = "many"  # type: ignore[assignment] # on purpose
-        early.handle._skip()
+        early.handle.skip()
         with pytest.raises(StateError, match="map 'm': not made, its autocreate is of"):
             early.fd()
         late = HashMap(handle, key=c.U32, value=c.U64)
@@ -374,7 +374,7 @@ def test_closing_while_others_work() -> None:
             threads = [threading.Thread(target=work) for _ in range(3)]
             for thread in threads:
                 thread.start()
-            handle._close()
+            handle.close()
             for thread in threads:
                 thread.join()
             assert errors == []

@@ -497,7 +497,7 @@ def test_destroy_ends_a_task_that_waits(ring: Ring) -> None:
     async def main() -> None:
         task = asyncio.create_task(take(numbers(ring), 1))
         await asyncio.sleep(0.05)
-        ring.handle._close()
+        ring.handle.close()
         with pytest.raises(ClosedError, match="map 'rb': the object was destroyed"):
             await asyncio.wait_for(task, 5)
 
@@ -529,7 +529,7 @@ def test_before_load_and_after_destroy(ring: Ring) -> None:
     ring.write(2)
     stream = rb.consume()
     assert next(stream) == 0
-    ring.handle._close()
+    ring.handle.close()
     for call in calls(rb):
         with pytest.raises(ClosedError, match="map 'rb': the object was destroyed"):
             call()
@@ -550,7 +550,7 @@ def test_destroy_ends_a_thread_that_waits(ring: Ring) -> None:
     waiter = threading.Thread(target=wait)
     waiter.start()
     time.sleep(0.05)
-    ring.handle._close()
+    ring.handle.close()
     waiter.join(5)
     assert not waiter.is_alive()
     assert len(caught) == 1
@@ -572,7 +572,7 @@ def test_a_crowd_of_readers_while_it_is_destroyed() -> None:
             for reader in readers:
                 reader.start()
             ring.write(200)
-            ring.handle._close()
+            ring.handle.close()
             for reader in readers:
                 reader.join(10)
                 assert not reader.is_alive()

@@ -1,8 +1,5 @@
 """The maps of one load: made or found, filled, frozen, pinned."""
 
-# pyright: reportPrivateUsage=false
-# sections have methods for the loader alone
-
 import errno
 import os
 import sys
@@ -223,7 +220,7 @@ class MapMaker:
         if fd is None:
             return
         made = self._add(section.name, fd[0], fd[1])
-        image: bytes | bytearray = section._image()  # noqa: SLF001 - for the loader
+        image: bytes | bytearray = section.image()
         if self._kconfig is not None and data.is_kconfig:
             image = self._kconfig
         if any(image):
@@ -317,15 +314,15 @@ class MapMaker:
             made = self.made.get(name)
             if made is None:
                 reason = self._failures.error("map", name)
-                handle._skip(reason)  # noqa: SLF001 - the loader's part of it
+                handle.skip(reason)
                 continue
-            handle._define(  # noqa: SLF001 - likewise
+            handle.adopt(
+                made.fd.detach(),
+                pinned=made.pinned,
                 max_entries=made.request.max_entries,
                 value_size=made.request.value_size,
                 flags=made.request.flags,
             )
-            fd = made.fd.detach()
-            handle._adopt(fd, pinned=made.pinned)  # noqa: SLF001 - likewise
 
     def _hand_over_section(self, data: "DataMap", made: MadeMap) -> None:
         section, fd = data.section, made.fd.fileno()
@@ -335,16 +332,16 @@ class MapMaker:
             what = f"map '{section.name}'"
             syscalls.map_lookup(fd, _KEY, contents, what=what, sizes=made.sizes)
         if contents is not None:
-            section._fill(contents)  # noqa: SLF001 - the loader's part of it
-        self._undo.add(section._disown)  # noqa: SLF001 - likewise
-        section._adopt(fd, mmapable=made.mmapable)  # noqa: SLF001 - likewise
+            section.fill(contents)
+        self._undo.add(section.disown)
+        section.adopt(fd, mmapable=made.mmapable)
 
     def _hand_over_arenas(self) -> None:
         section = self._parts.arena
         for name, arena in self._arenas.items():
             if section is not None:
                 memory = arena.memory(0, section.size, f"section '{section.name}'")
-                self._undo.add(section._move(memory))  # noqa: SLF001 - as above
+                self._undo.add(section.move(memory))
             self._parts.maps[name].arena = arena
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-# pyright: reportPrivateUsage=false
-# a map that is alone closes its handle
 import errno
 import operator
 
@@ -168,7 +166,7 @@ class Map(Defined):
             raise StateError(
                 f"{self._handle.what}: is the object's, whose destroy() closes it"
             )
-        self._handle._close()  # noqa: SLF001 - its owner
+        self._handle.close()
 
     def __enter__(self) -> Self:
         if not self._handle.alone:

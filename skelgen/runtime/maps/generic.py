@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-# pyright: reportPrivateUsage=false
-# a map that is alone closes its handle
 import errno
 import sys
 
@@ -147,7 +145,7 @@ class GenericMap(ElementMap[K, V]):
         try:
             return family(made, key, value, record)
         except BaseException:
-            made._close()  # noqa: SLF001 - its owner until then
+            made.close()
             raise
 
     # -- queues, stacks, bloom filters: no keys --------------------------------

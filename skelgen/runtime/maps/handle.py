@@ -62,8 +62,16 @@ class MapHandle(Defined):
     )
     _internal = frozenset(
         (
-            *("arena", "definition", "lock", "reused_fd", "set", "setting", "track"),
-            *("use", "value_type_id", "what"),
+            *(
+                "adopt",
+                "arena",
+                "close",
+                "definition",
+                "lock",
+                "reused_fd",
+                "reused_id",
+            ),
+            *("set", "setting", "skip", "track", "use", "value_type_id", "what"),
         )
     )
 
@@ -289,7 +297,7 @@ class MapHandle(Defined):
 
         return pins.checked_path(path, f"{self.what}: path")
 
-    # -- for the loader --------------------------------------------------------
+    # -- for load/ -------------------------------------------------------------
 
     def reused_fd(self) -> int | None:
         """Return the fd of the map to use in place of a new one."""
@@ -304,17 +312,38 @@ class MapHandle(Defined):
         if reused is not None:
             reused.close()
 
-    def _define(self, **settings: object) -> None:
-        """Change the definition at load, e.g. the size of a ring buffer."""
-        self.definition.update(settings)
+    def adopt(self, fd: int, *, pinned: str | None = None, **settings: object) -> None:
+        """Own the map's fd from now on.
 
-    def _adopt(self, fd: int, *, pinned: str | None = None) -> None:
-        """Own the map's fd from now on; ``pinned``: path it was found under."""
+        ``pinned`` is the path it was found or pinned under; ``settings`` are what the
+        kernel was asked for in place of the definition, e.g. the size of a ring buffer.
+        """
+        self.definition.update(settings)
         self._fd = UsedFd(fd, self.what)
         self.state = "loaded"
         self._drop_reused()
         if pinned is not None:
             self._pinned.append(pinned)
+
+    def skip(self, reason: BpfError | None = None) -> None:
+        """Note that load did not make the map, and why if it failed."""
+        self.load_error = reason
+        self.state = "loaded"
+        self._drop_reused()
+
+    def close(self) -> None:
+        """Close the fd. Idempotent."""
+        self.state = "destroyed"
+        self.arena = None  # views keep it mapped
+        self._drop_reused()
+        fd, self._fd = self._fd, None
+        accesses, self._accesses = self._accesses, []
+        for access in accesses:
+            access.close()
+        if fd is not None:
+            fd.close()
+
+    # -- for families ----------------------------------------------------------
 
     def use(self) -> AbstractContextManager[int]:
         """Return a context manager that gives the fd and keeps it open meanwhile."""
@@ -324,28 +353,9 @@ class MapHandle(Defined):
             raise ClosedError(f"{self.what}: the object was destroyed")
         return fd.use()
 
-    def _skip(self, reason: BpfError | None = None) -> None:
-        """Note that load did not make the map, and why if it failed."""
-        self.load_error = reason
-        self.state = "loaded"
-        self._drop_reused()
-
     def track(self, access: _Closes) -> None:
         """Close what works with the fd before it is closed itself."""
         self._accesses.append(access)
         if self.state == "destroyed":  # it came too late to be closed with the others
             access.close()
             self.fd()  # raises
-
-    def _close(self) -> None:
-        """Close the fd. Idempotent."""
-        self.state = "destroyed"
-        self.arena = None  # views keep it mapped
-        self._drop_reused()
-        fd, self._fd = self._fd, None
-        accesses, self._accesses = self._accesses, []
-        for access in accesses:
-            access.close()
-        if fd is None:
-            return
-        fd.close()

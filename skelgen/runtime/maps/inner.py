@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from skelgen._typing import TYPE_CHECKING
-
-# pyright: reportPrivateUsage=false
-# who makes a map hands it over
 from skelgen.plain import plain
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.maps import create
@@ -36,5 +33,5 @@ def create_inner(outer: MapHandle, max_entries: int | None) -> MapHandle:
     )
     made = MapHandle(spec)
     made.alone = True
-    made._adopt(fd)  # noqa: SLF001 - its maker
+    made.adopt(fd)
     return made

@@ -36,7 +36,7 @@ class ArenaMemory:
     """
 
     frozen = False
-    fd = -1
+    live = True
     what: str
     """How errors call it."""
     arena: Arena

@@ -39,37 +39,101 @@ class SectionMemory(mmap.mmap):
     """Pages of a section; views of globals keep them.
 
     Python unmaps them when the last view is gone, whatever is mapped there by then.
+    Views know their pages by identity, and load changes how these are shared: so pages
+    stay the object that they are, and become of another class.
     """
 
+    what = ""
+    """How errors call it."""
     frozen = False
-    name = ""
-    fd = -1
-    """Where the map cannot be mapped: its fd, to be read and written with calls."""
-    mapped = False
-    """Whether the map is mapped here."""
-    used = 0
-    """Bytes of the section; the pages have more."""
-    moved = False
-    """Whether the section is elsewhere since, and this what it was before load."""
-
-    @property
-    def what(self) -> str:
-        """How errors call it."""
-        when = " as it was before load()" if self.moved else ""
-        return f"section '{plain(self.name)}'{when}"
+    """Whether writing is over."""
+    live = True
+    """Whether bytes that are read are up to date without :meth:`pull`."""
 
     def pull(self) -> None:
-        """Read the map, where it is not mapped anyway."""
-        if self.fd >= 0:
-            value = bytearray(self.used)
-            syscalls.map_lookup(self.fd, _KEY, value, what=self.what)
-            self[: self.used] = bytes(value)
+        """Bring the pages up to date before they are read or changed in part."""
 
     def push(self) -> None:
-        """Write the map, where it is not mapped anyway."""
-        if self.fd >= 0:
-            value = self[: self.used]
-            syscalls.map_update(self.fd, _KEY, value, what=self.what)
+        """Hand the changed pages on to the kernel."""
+
+    def disown(self) -> None:
+        """Be pages of this process alone again, with the contents that they have."""
+
+
+class PrivatePages(SectionMemory):
+    """Pages of this process alone, which load freezes where programs cannot write."""
+
+    def disown(self) -> None:
+        """Let them be written again."""
+        self.frozen = False
+
+    def map_over(self, fd: int, used: int) -> None:
+        """Map a BPF map over them (Linux 5.5), or have it read and written by calls.
+
+        A mapping that fails may leave a hole where the old one was (kernels before 6.12
+        unmap first), and views point there: so try elsewhere first.
+        """
+        what = self.what
+        size = len(self)
+        shared = syscalls.MAP_SHARED
+        try:
+            trial = syscalls.mmap(0, size, _READ_WRITE, shared, fd, what=what)
+        except BpfOSError as error:
+            debug("%s: cannot be mapped, read and written with calls: %s", what, error)
+            self.call(fd, used)
+            return
+        syscalls.munmap(trial, size, what=what)
+        image = bytes(self)
+        fixed = shared | syscalls.MAP_FIXED
+        try:
+            syscalls.mmap(_address(self), size, _READ_WRITE, fixed, fd, what=what)
+        except BpfOSError:
+            _map_private(self, image)
+            raise
+        _become(self, MappedPages)
+
+    def call(self, fd: int, used: int) -> None:
+        """Read and write a BPF map by calls; its value has ``used`` bytes."""
+        called: Any = self
+        called.fd, called.used = fd, used
+        _become(self, CalledPages)
+
+
+class MappedPages(SectionMemory):
+    """Pages of a map, which programs and this process share."""
+
+    def disown(self) -> None:
+        """Map private pages here again."""
+        _map_private(self, bytes(self))
+        _become(self, PrivatePages)
+
+
+class CalledPages(SectionMemory):
+    """Pages that are read from a map and written to it by calls: it cannot be mapped."""
+
+    live = False
+    fd: int
+    """Of the map, which stays the map's."""
+    used: int
+    """Bytes of the map's value; the pages have more."""
+
+    def pull(self) -> None:
+        """Read the map."""
+        value = bytearray(self.used)
+        syscalls.map_lookup(self.fd, _KEY, value, what=self.what)
+        self[: self.used] = bytes(value)
+
+    def push(self) -> None:
+        """Write the map."""
+        syscalls.map_update(self.fd, _KEY, self[: self.used], what=self.what)
+
+    def disown(self) -> None:
+        """Leave the map alone."""
+        _become(self, PrivatePages)
+
+
+def _become(pages: SectionMemory, cls: type[SectionMemory]) -> None:
+    pages.__class__ = cls
 
 
 class Section(Live):
@@ -77,7 +141,10 @@ class Section(Live):
 
     __slots__ = ("_btf", "_loaded", "_memory", "_size", "_tail", "slots", "spec")
     _internal = frozenset(
-        ("memory", "readable", "resized", "slots", "tail", "what", "writable")
+        (
+            *("memory", "readable", "resized", "slots", "tail", "what", "writable"),
+            *("adopt", "close", "disown", "fill", "image", "move"),
+        )
     )
 
     def __init__(
@@ -244,124 +311,94 @@ class Section(Live):
             )
         return memory
 
-    # -- for the loader --------------------------------------------------------
+    # -- for load/ -------------------------------------------------------------
 
-    def _image(self) -> bytes:
+    def image(self) -> bytes:
         """Return the contents, to create the map with."""
         return self.memory()[: self.size]
 
-    def _fill(self, data: ReadableBuffer, offset: int = 0) -> None:
+    def fill(self, data: ReadableBuffer, offset: int = 0) -> None:
         """Write before load, also what users may not: values of ``.kconfig``."""
         data = bytes(data)
         self.memory()[offset : offset + len(data)] = data
 
-    def _adopt(self, fd: int, *, mmapable: bool | None = None) -> None:
+    def adopt(self, fd: int, *, mmapable: bool | None = None) -> None:
         """Become the contents of the map ``fd``, which has the same by now.
 
         ``mmapable``: whether it was made with ``BPF_F_MMAPABLE`` (default: as the
         blueprint says). The fd stays the map's.
         """
-        memory = self.memory()
+        pages = self.memory()
+        assert isinstance(pages, PrivatePages)  # noqa: S101 - before load
         self._loaded = True
         if self.spec.readonly:
-            memory.frozen = True
+            pages.frozen = True
         elif not (self.spec.mmapable if mmapable is None else mmapable):
-            memory.fd = fd
+            pages.call(fd, self._size)
         else:
-            _map_over(memory, fd)
+            pages.map_over(fd, self._size)
         self.slots.clear()
 
-    def _disown(self) -> None:
-        """Undo :meth:`_adopt`, of a load that failed after it."""
-        memory = self.memory()
+    def disown(self) -> None:
+        """Undo :meth:`adopt`, of a load that failed after it."""
         self._loaded = False
-        memory.frozen = False
-        memory.fd = -1
-        if memory.mapped:
-            _map_private(memory)
+        self.memory().disown()
         self.slots.clear()
 
-    def _move(self, memory: Any) -> Callable[[], None]:  # noqa: ANN401 (ctypes)
-        """Be an ``ArenaMemory`` from now on, and return what undoes that.
+    def move(self, memory: Any) -> Callable[[], None]:  # noqa: ANN401 (ctypes)
+        """Switch to an ``ArenaMemory``; return a function that switches back.
 
         Views from before stay what they were, and can no more be written.
         """
-        old = self.memory()
-        old.frozen = old.moved = self._loaded = True
+        old, what = self.memory(), self.what
+        old.frozen = self._loaded = True
+        old.what = f"{what} as it was before load()"
         self._memory = memory
         self.slots.clear()
 
         def stay() -> None:
-            old.frozen = old.moved = self._loaded = False
+            old.frozen = self._loaded = False
+            old.what = what
             self._memory = old
             self.slots.clear()
 
         return stay
 
-    def _close(self) -> None:
+    def close(self) -> None:
         """Give the pages up; views of globals keep theirs. Idempotent."""
         self.slots.clear()
         memory, self._memory = self._memory, None
         if memory is not None:
-            memory.fd = -1
+            if isinstance(memory, CalledPages):
+                memory.disown()
             try:
                 memory.close()
             except BufferError:
                 debug("section '%s': views keep its memory", self.name)
 
 
-def _private(name: str, size: int) -> SectionMemory:
+def _private(name: str, size: int) -> PrivatePages:
     """Return pages of zeros, of this process alone."""
+    what = f"section '{plain(name)}'"
     try:
-        memory = SectionMemory(
+        pages = PrivatePages(
             -1,
             max(size, 1),
             flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
             prot=mmap.PROT_READ | mmap.PROT_WRITE,
         )
     except OSError as error:
-        what = f"section '{plain(name)}'"
         raise os_error(error.errno or 0, command="mmap", what=what) from error
-    memory.name = name
-    memory.used = size
-    return memory
+    pages.what = what
+    return pages
 
 
-def _map_over(memory: SectionMemory, fd: int) -> None:
-    """Map a BPF map over the pages of a section (Linux 5.5), or read it by calls.
-
-    A mapping that fails may leave a hole where the old one was (kernels before 6.12
-    unmap first), and views point there: so try elsewhere first.
-    """
-    what = memory.what
-    size = len(memory)
-    try:
-        trial = syscalls.mmap(0, size, _READ_WRITE, syscalls.MAP_SHARED, fd, what=what)
-    except BpfOSError as error:
-        debug("%s: cannot be mapped, read and written with calls: %s", what, error)
-        memory.fd = fd
-        return
-    syscalls.munmap(trial, size, what=what)
-    fixed = syscalls.MAP_SHARED | syscalls.MAP_FIXED
-    image = bytes(memory)
-    try:
-        syscalls.mmap(_address(memory), size, _READ_WRITE, fixed, fd, what=what)
-    except BpfOSError:
-        _map_private(memory, image)
-        raise
-    memory.mapped = True
-
-
-def _map_private(memory: SectionMemory, image: bytes | None = None) -> None:
-    """Map private pages over a section again, by default with what it has now."""
-    if image is None:
-        image = bytes(memory)
+def _map_private(pages: SectionMemory, image: bytes) -> None:
+    """Map private pages over a section again, with the contents of ``image``."""
     fixed = syscalls.MAP_PRIVATE | syscalls.MAP_FIXED | syscalls.MAP_ANONYMOUS
-    what = memory.what
-    syscalls.mmap(_address(memory), len(memory), _READ_WRITE, fixed, what=what)
-    memory[:] = image
-    memory.mapped = False
+    syscalls.mmap(_address(pages), len(pages), _READ_WRITE, fixed, what=pages.what)
+    pages[:] = image
 
 
-def _address(memory: SectionMemory) -> int:
-    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
+def _address(pages: SectionMemory) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(pages))

@@ -181,7 +181,7 @@ class Global(Variable[T, A]):
         slot = self._codec(section).live(memory, self.offset)
         if memory.frozen:
             slot = _Frozen(slot)
-        if memory.fd < 0:
+        if memory.live:
             section.slots[self] = slot
         return slot
 

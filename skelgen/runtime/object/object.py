@@ -528,11 +528,11 @@ class Object(Live):
         if prepared is not None:
             undo.add(prepared.close)
         for data in self._parts.data.values():
-            undo.add(data.section._close)  # noqa: SLF001 - its owner
+            undo.add(data.section.close)
         if self._parts.arena is not None:
-            undo.add(self._parts.arena._close)  # noqa: SLF001 - its owner
+            undo.add(self._parts.arena.close)
         for handle in self._parts.handles().values():
-            undo.add(handle._close)  # noqa: SLF001 - its owner
+            undo.add(handle.close)
         for program in (*self._programs.values(), *self._clones):
             undo.add(program.close)
         self._add_links(undo)  # the last in, the first to go

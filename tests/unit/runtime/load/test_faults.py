@@ -285,14 +285,14 @@ def test_a_section_that_cannot_be_mapped_back(
     from skelgen.runtime.memory.section import Section
 
     with_pins(kernel)
-    adopt = Section._adopt
+    adopt = Section.adopt
 
     def fail(self: Section, fd: int, *, mmapable: bool | None = None) -> None:
         adopt(self, fd, mmapable=mmapable)
         if self.name == ".kconfig":
             raise BpfError("no more")
 
-    monkeypatch.setattr(Section, "_adopt", fail)
+    monkeypatch.setattr(Section, "adopt", fail)
     obj = open_rich(tmp_path)
     obj.sections[".bss"].write(b"\x05")
     with pytest.raises(BpfError, match="no more"):
@@ -300,7 +300,7 @@ def test_a_section_that_cannot_be_mapped_back(
     assert not kernel.open
     assert obj.sections[".bss"].read() == b"\x05\0\0\0"
     obj.sections[".rodata"].write(b"\x09")  # not frozen any more
-    monkeypatch.setattr(Section, "_adopt", adopt)
+    monkeypatch.setattr(Section, "adopt", adopt)
     (tmp_path / "kept").unlink(missing_ok=True)
     obj.load()
     obj.destroy()

@@ -101,7 +101,7 @@ def test_failures_after_the_move_take_it_back(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("skelgen.runtime.maps.handle.MapHandle._define", fail)
+        patch.setattr("skelgen.runtime.maps.handle.MapHandle.adopt", fail)
         with pytest.raises(KeyboardInterrupt):
             skel.load()
     assert not is_mapped(ADDRESS)

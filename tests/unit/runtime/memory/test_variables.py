@@ -87,7 +87,7 @@ def test_globals_start_with_the_image_and_keep_what_they_are_given() -> None:
     assert part.read(36, 4) == c.U32.pack(1)
     assert Data.n.offset == 0
     assert Data.stats.codec.size == 16
-    part._close()
+    part.close()
 
 
 def test_structs_and_arrays_are_views() -> None:
@@ -109,7 +109,7 @@ def test_structs_and_arrays_are_views() -> None:
     data.stats = data.stats
     data.table = data.table
     assert (stats.hits, table[:]) == (6, [4, 5, 6])
-    part._close()
+    part.close()
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_refused_and_nothing_changes(
             setattr(data, name, value)
         assert str(caught.value).startswith(text)
         assert part.read() == bytes(range(SIZE))
-        part._close()
+        part.close()
 
 
 def test_rodata_is_frozen_by_load_and_so_are_its_views() -> None:
@@ -154,7 +154,7 @@ def test_rodata_is_frozen_by_load_and_so_are_its_views() -> None:
     data.n = 5
     stats.hits = 1
     assert not part.readonly
-    part._adopt(-1)
+    part.adopt(-1)
     assert part.readonly
     for write in (
         lambda: setattr(data, "n", 6),
@@ -175,11 +175,11 @@ def test_rodata_is_frozen_by_load_and_so_are_its_views() -> None:
     with pytest.raises(StateError, match=r"^global 'n': '\.rodata' is read-only"):
         data.n = 6
     assert (data.n, data.stats.hits, table[:], data.big) == (5, 1, [0, 0, 0], 0)
-    part._disown()
+    part.disown()
     data.n = 6
     stats.hits = 7
     assert (data.n, data.stats.hits) == (6, 7)
-    part._close()
+    part.close()
 
 
 def test_kconfig_is_known_after_load_and_never_written() -> None:
@@ -193,12 +193,12 @@ def test_kconfig_is_known_after_load_and_never_written() -> None:
         part.read()
     with pytest.raises(StateError, match=r"load\(\) fills it in; open\(kconfig=...\)"):
         data.n = 1
-    part._fill(c.U64.pack(250))
-    part._adopt(-1)
+    part.fill(c.U64.pack(250))
+    part.adopt(-1)
     assert data.n == 250
     with pytest.raises(StateError, match="read-only"):
         data.n = 1
-    part._close()
+    part.close()
 
 
 def test_after_destroy_everything_is_closed_but_views_are_memory() -> None:
@@ -206,8 +206,8 @@ def test_after_destroy_everything_is_closed_but_views_are_memory() -> None:
     data = Data(part)
     data.n = 1
     stats, table = data.stats, data.table
-    part._close()
-    part._close()
+    part.close()
+    part.close()
     for statement in (
         "data.n",
         "data.stats",
@@ -239,7 +239,7 @@ def test_bytes_of_a_section_are_bounds_checked() -> None:
     for offset in (-1, SIZE - 2):
         with pytest.raises(IndexError, match=r"of 88"):
             part.write(b"abc", offset)
-    part._close()
+    part.close()
 
 
 def test_a_kernel_without_mmap_is_read_and_written_by_calls(
@@ -260,7 +260,7 @@ def test_a_kernel_without_mmap_is_read_and_written_by_calls(
     part = section()
     data = Data(part)
     data.n = 1
-    part._adopt(5, mmapable=False)
+    part.adopt(5, mmapable=False)
     memory[0] = 9  # a program wrote it
     assert data.n == 9
     data.i = -2
@@ -280,7 +280,7 @@ def test_a_kernel_without_mmap_is_read_and_written_by_calls(
         data.n = -1
     part.write(b"\1\1", 0)
     assert data.n == 0x101
-    part._close()
+    part.close()
     stats.hits = 77
     assert memory[40] == 3, "a closed section does not touch the fd any more"
 
@@ -288,12 +288,12 @@ def test_a_kernel_without_mmap_is_read_and_written_by_calls(
 @pytest.mark.parametrize(
     "code",
     [
-        "s = data.stats; part._close(); del data, part; s.hits = 1; print(s)",
-        "p = data.stats.per; part._close(); del data, part; p[0] = 1; print(p)",
-        "r = data.grid[1]; part._close(); del data, part; r[0] = 1; print(r)",
-        "m = memoryview(data.stats); part._close(); m.cast('B')[0] = 1; print(bytes(m))",
-        "part._close(); part._close(); del part; del data",
-        "x = [Data(part).table for _ in range(100)]; part._close(); x[9][1] = 1",
+        "s = data.stats; part.close(); del data, part; s.hits = 1; print(s)",
+        "p = data.stats.per; part.close(); del data, part; p[0] = 1; print(p)",
+        "r = data.grid[1]; part.close(); del data, part; r[0] = 1; print(r)",
+        "m = memoryview(data.stats); part.close(); m.cast('B')[0] = 1; print(bytes(m))",
+        "part.close(); part.close(); del part; del data",
+        "x = [Data(part).table for _ in range(100)]; part.close(); x[9][1] = 1",
     ],
 )
 def test_no_order_of_destruction_crashes(code: str) -> None:
