@@ -1,6 +1,6 @@
 """``BTF_KIND_*`` and the shape of a type record (``linux/btf.h``)."""
 
-from skelgen.constants import Constants
+from enum import IntEnum
 
 MAGIC = 0xEB9F
 """``BTF_MAGIC``: first half word of BTF and of BTF.ext."""
@@ -10,7 +10,7 @@ MAX_VLEN = 0xFFFFFF
 """``BTF_MAX_VLEN``; 0xffff before Linux 7.0."""
 
 
-class Kind(Constants):
+class Kind(IntEnum):
     """``BTF_KIND_*``."""
 
     UNKNOWN = -1

@@ -14,11 +14,10 @@ the other fields point into it with a :class:`Span`.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, IntEnum
 
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
-from skelgen.constants import Constants
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -36,7 +35,7 @@ class Span(Record):
     """Length in bytes."""
 
 
-class Pinning(Constants):
+class Pinning(IntEnum):
     """``enum libbpf_pin_type``: whether a map is shared under a bpffs path."""
 
     NONE = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime.errors import ClosedError
-from skelgen.runtime.links.base import Link
 from skelgen.runtime.listing import Live, Namespace, check_first, part_names
 from skelgen.runtime.object.object import Object, State
 from skelgen.runtime.undo import Undo, raise_first
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Final, Self
 
     from skelgen.model.spec import ObjectSpec
+    from skelgen.runtime.links.base import Link
     from skelgen.runtime.load.report import LoadReport
     from skelgen.runtime.object.attach_report import AttachReport
 
@@ -38,6 +38,8 @@ class Links(Namespace):
 
         def __setattr__(self, name: str, value: object) -> None:
             if value is not None and name in part_names(self):
+                from skelgen.runtime.links.base import Link
+
                 whose = f"{type(self).__name__}.{name}"
                 if not isinstance(value, Link):
                     raise TypeError(

@@ -5,6 +5,8 @@ of element 0. A :class:`Spec` is that walk spelled out on one type, as bit offse
 and as the names that count; :func:`match` walks the same names on another type.
 """
 
+from enum import IntEnum
+
 from skelgen._record import Record
 from skelgen.btf.core.types import (
     SpecError,
@@ -16,13 +18,12 @@ from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
 from skelgen.btf.types import Array, Enum, Enum64, Struct, Union
-from skelgen.constants import Constants
 
 _MAX_LEN = 64
 """``BPF_CORE_SPEC_MAX_LEN``: parts of an access string."""
 
 
-class ReloKind(Constants):
+class ReloKind(IntEnum):
     """``enum bpf_core_relo_kind``."""
 
     FIELD_BYTE_OFFSET = 0

@@ -11,7 +11,6 @@ from skelgen.arguments import FD, number
 from skelgen.model.enums import MapType
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
-from skelgen.runtime.maps.percpu import PerCpuCodec
 from skelgen.runtime.maps.target import SupportsFd, SupportsFileno, fd_of
 from skelgen.runtime.values.array import index_of
 from skelgen.runtime.values.codec import U32, Codec
@@ -127,6 +126,8 @@ class PerCpuArrayMap(ArrayMap[list[V]]):
     def __init__(
         self, handle: MapHandle, *, value: Codec[V], key: Codec[int] = U32
     ) -> None:
+        from skelgen.runtime.maps.percpu import PerCpuCodec
+
         super().__init__(handle, value=PerCpuCodec(value), key=key)
 
 

@@ -11,7 +11,6 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
 from skelgen.runtime.maps.families import family
-from skelgen.runtime.maps.percpu import PerCpuCodec
 from skelgen.runtime.maps.target import SupportsFd, SupportsFileno, fd_of
 from skelgen.runtime.syscalls.sizes import PER_CPU
 from skelgen.runtime.values.codec import BytesCodec
@@ -221,6 +220,8 @@ class PerCpuGenericMap(GenericMap[K, list[V]]):
     __slots__ = ()
 
     def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
+        from skelgen.runtime.maps.percpu import PerCpuCodec
+
         super().__init__(handle, key=key, value=PerCpuCodec(value))
 
     def _serves(self, type_: object) -> bool:

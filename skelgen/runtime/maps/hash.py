@@ -19,7 +19,6 @@ from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import ENOTSUPP, BpfOSError
 from skelgen.runtime.maps.base import ElementMap
-from skelgen.runtime.maps.percpu import PerCpuCodec
 
 if TYPE_CHECKING:
     from typing import Any, Final
@@ -283,4 +282,6 @@ class PerCpuHashMap(HashMap[K, list[V]]):
     types = frozenset({MapType.PERCPU_HASH, MapType.LRU_PERCPU_HASH})
 
     def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
+        from skelgen.runtime.maps.percpu import PerCpuCodec
+
         super().__init__(handle, key=key, value=PerCpuCodec(value))

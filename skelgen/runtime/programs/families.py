@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model import attach
-from skelgen.model.enums import AttachType, ProgType
+from skelgen.model.enums import ProgType
 from skelgen.runtime import public
 from skelgen.runtime.programs.base import Program
 
@@ -50,6 +50,8 @@ _BY_TYPE: Final[dict[int, str]] = {
 
 def _class_name(spec: ProgramSpec) -> str:
     if isinstance(spec.attach, attach.Tracing):
+        from skelgen.model.enums import AttachType
+
         if spec.type == ProgType.EXT:
             return "ExtensionProgram"
         if spec.attach_type == AttachType.LSM_CGROUP:

@@ -2,10 +2,7 @@
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.attach import Tracepoint
-from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError
-from skelgen.runtime.kernel import tracefs
-from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.programs.base import Program
 
 if TYPE_CHECKING:
@@ -36,6 +33,9 @@ class TracepointProgram(Program):
         Needs tracefs, mounted or not. ``cookie`` is what
         ``bpf_get_attach_cookie()`` gives the program (Linux 5.15).
         """
+        from skelgen.runtime import syscalls
+        from skelgen.runtime.links.perf_event import attach_perf_event
+
         self.fd()  # not loaded is the first thing to say
         target = self.spec.attach
         if category is None and isinstance(target, Tracepoint):
@@ -50,6 +50,8 @@ class TracepointProgram(Program):
         return attach_perf_event(self, syscalls.Fd(perf), cookie=cookie, what=what)
 
     def _event_id(self, category: str, event: str) -> int:
+        from skelgen.runtime.kernel import tracefs
+
         try:
             with tracefs.Tracefs() as fs:
                 return fs.event_id(category, event)
