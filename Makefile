@@ -83,12 +83,18 @@ $(VENV)/bin/python:
 		{ echo 'skelgen needs Python 3.11 or newer: make PYTHON=/path/to/python3.11' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# The distribution was called skelgen once; left installed, its commands and hooks would
+# stay beside those of bpf-skelgen.
+FORGET_OLD_NAME := $(BIN)/pip uninstall -qq --yes skelgen && rm -rf skelgen.egg-info
+
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	@$(FORGET_OLD_NAME)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[clang]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml tools/need.sh | $(VENV)/bin/python
 	tools/need.sh 'make test' bpftool groff-base iproute2 libbpf-dev mandoc
+	@$(FORGET_OLD_NAME)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(VENV)/.demo $@
 

@@ -1,7 +1,9 @@
 """Typed Python skeletons for BPF objects, and the loader under them.
 
-Generated modules import this package too, so it imports nothing before it is asked.
+Generated modules import this package too, so it imports nothing else before it is asked.
 """
+
+from skelgen._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,8 +12,6 @@ if TYPE_CHECKING:
 
     from skelgen.model.spec import ObjectSpec
     from skelgen.runtime.object.object import Object
-
-__version__ = "0.1.0"
 
 __all__ = ("__version__", "generate", "open_object", "read_object")
 

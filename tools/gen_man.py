@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-import skelgen
+from skelgen._version import __version__
 from skelgen.cli import main as skelgen_command
 from skelgen.cli.group import walk
 
@@ -90,7 +90,7 @@ def page() -> str:
         if not isinstance(command, click.Group):
             lines += _command(words, command, context)
     lines += [".SH EXAMPLES", *_examples(skelgen_command.epilog)]
-    return HEAD.format(version=skelgen.__version__) + "\n".join(lines) + "\n" + TAIL
+    return HEAD.format(version=__version__) + "\n".join(lines) + "\n" + TAIL
 
 
 def _synopsis(context: click.Context) -> Iterator[str]:

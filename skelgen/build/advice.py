@@ -35,8 +35,8 @@ _PROTOTYPES = (
     " --define BPF_NO_KFUNC_PROTOTYPES"
 )
 _NO_BPF = (
-    "this clang was built without the BPF back end; pip install 'skelgen[clang]' brings"
-    " one that has it, and SKELGEN_CLANG=ziglang asks for it"
+    "this clang was built without the BPF back end; pip install 'bpf-skelgen[clang]'"
+    " brings one that has it, and SKELGEN_CLANG=ziglang asks for it"
 )
 
 # What clang says of a type, a member or a constant that a header does not have. Its
@@ -110,8 +110,8 @@ def _about_header(failure: Failure, name: str) -> Iterator[str]:
     if failure.compiler.root is None:
         yield (
             f"<{doc(name)}> comes with the machine's C library: apt install linux-libc-dev"
-            " libc6-dev; or pip install 'skelgen[clang]', which brings such headers, and"
-            " SKELGEN_CLANG=ziglang asks for it"
+            " libc6-dev; or pip install 'bpf-skelgen[clang]', which brings such headers,"
+            " and SKELGEN_CLANG=ziglang asks for it"
         )
 
 
@@ -127,7 +127,7 @@ def _about_architecture(failure: Failure) -> Iterator[str]:
     if failure.compiler.root is None and target.arch not in {None, here.arch}:
         yield (
             f"the headers of this machine are those of {here.name}, and the target is"
-            f" {target.name}; skelgen[clang] has them for every target, and"
+            f" {target.name}; bpf-skelgen[clang] has them for every target, and"
             " SKELGEN_CLANG=ziglang asks for it"
         )
 

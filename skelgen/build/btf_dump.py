@@ -8,8 +8,8 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-import skelgen
 from skelgen import _cache
+from skelgen._version import __version__
 from skelgen.errors import BtfError
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def dump(
 
 def _made_by() -> bytes:
     """Tell versions of the writer apart, also while someone works on it."""
-    found = [skelgen.__version__]
-    package = os.path.dirname(skelgen.__file__)  # noqa: PTH120
+    found = [__version__]
+    package = os.path.dirname(_cache.__file__)  # noqa: PTH120
     with os.scandir(f"{package}/btf") as folder:
         for entry in folder:
             if entry.name.endswith(".py"):

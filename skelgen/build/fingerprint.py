@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
 
-import skelgen
+from skelgen._version import __version__
 from skelgen.build.files import make_folder, write
 from skelgen.compiler import clang
 from skelgen.compiler.targets import this_machine
@@ -79,7 +79,7 @@ def made_by(*parts: str, compiled: bool) -> str:
 
     Raises CompileError where the compiler is missing.
     """
-    words = [skelgen.__version__, _generator(), *parts]
+    words = [__version__, _generator(), *parts]
     if compiled:
         compiler = clang.find_compiler()
         words += [*compiler.command, _stamp(compiler.command[0]), this_machine().name]
@@ -89,9 +89,12 @@ def made_by(*parts: str, compiled: bool) -> str:
 @functools.cache
 def _generator() -> str:
     """Digest the generator itself, so that whoever works on it need not clean."""
-    package = Path(skelgen.__file__).parent
-    rooms = [package / name for name in ("btf", "codegen", "elf", "model", "build")]
-    files = [path for room in rooms for path in room.glob("*.py")]
+    package = Path(__file__).parents[1]
+    files = [
+        path
+        for path in package.rglob("*.py")
+        if path.relative_to(package).parts[0] not in {"runtime", "cli"}
+    ]
     files += Path(str(importlib.resources.files("skelgen.templates"))).glob("*.j2")
     return digest("".join(_stamp(str(path)) for path in sorted(files)).encode())
 

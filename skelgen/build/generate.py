@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import skelgen
 from skelgen import elf
+from skelgen._version import __version__
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
@@ -228,7 +228,7 @@ def _generate(
     ]
     words = options.command or ("skelgen", source, *options.arguments(), *targets)
     header = Header(
-        version=skelgen.__version__,
+        version=__version__,
         source=doc(source),
         command=doc(" ".join(shlex.quote(word) for word in words)),
         inputs=tuple(map(_digest, images)),

@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
-import skelgen
+from skelgen._version import __version__
 from skelgen.codegen.names import MODULE_NAMES, camel
 from skelgen.errors import ConfigError
 
@@ -113,7 +113,7 @@ def project(name: str, kind: str, backend: str) -> Project:
         "classes": ", ".join(sorted({skeleton, *what.types})),
         "summary": what.summary,
         "command": command,
-        "versions": f">={skelgen.__version__},<{_next_major()}",
+        "versions": f">={__version__},<{_next_major()}",
         "requires": f'"{builder.requires}"',
         "backend": builder.module,
         "records": what.settings,
@@ -168,7 +168,7 @@ def _names(name: str, kind: Kind) -> tuple[str, str]:
         raise ConfigError(
             f"name '{name}': '{package}' is a module of Python's standard library"
         )
-    if package == "skelgen":
+    if package in {"skelgen", "bpf_skelgen"}:
         raise ConfigError(f"name '{name}': that is the package of skelgen itself")
     skeleton = camel(package)
     if skeleton in {*kind.types, *kind.imports, *MODULE_NAMES}:
@@ -180,11 +180,8 @@ def _names(name: str, kind: Kind) -> tuple[str, str]:
 
 
 def _next_major() -> int:
-    """Return the release that may break what this one makes.
-
-    The bound matters: another project on PyPI has had the name, up to 1.2.0.
-    """
-    return int(skelgen.__version__.partition(".")[0]) + 1
+    """Return the release that may break what this one makes."""
+    return int(__version__.partition(".")[0]) + 1
 
 
 def _files(kind: str, package: str, words: Mapping[str, str]) -> dict[str, str]:

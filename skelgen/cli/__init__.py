@@ -2,7 +2,7 @@
 
 import click
 
-import skelgen
+from skelgen._version import __version__
 from skelgen.cli.group import Commands, DefaultGroup
 
 _HELP = """Write a typed Python module for each BPF program, C file or object.
@@ -50,6 +50,6 @@ _COMMANDS = ("build", "init", "inspect", "features", "btf")
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
 )
-@click.version_option(skelgen.__version__, prog_name="skelgen")
+@click.version_option(__version__, prog_name="skelgen")
 def main() -> None:
     """Write modules, and all that goes with it."""

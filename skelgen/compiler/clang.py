@@ -1,10 +1,10 @@
 """Find a clang with the BPF back end, and run it.
 
 The compiler is ``$SKELGEN_CLANG``, else ``clang`` on PATH, else the clang inside
-the ``ziglang`` wheel, which ``pip install 'skelgen[clang]'`` brings. Where that wheel
-is installed, it comes before a clang on PATH that is older than 16. It also carries
-clang's own headers and the kernel's UAPI headers, so with it a build reads nothing of
-the machine it runs on; ``SKELGEN_CLANG=ziglang`` asks for it.
+the ``ziglang`` wheel, which ``pip install 'bpf-skelgen[clang]'`` brings. Where that
+wheel is installed, it comes before a clang on PATH that is older than 16. It also
+carries clang's own headers and the kernel's UAPI headers, so with it a build reads
+nothing of the machine it runs on; ``SKELGEN_CLANG=ziglang`` asks for it.
 """
 
 import functools
@@ -50,9 +50,9 @@ _ZIG_LIBC_INCLUDE = {
 }
 
 _MISSING = """no C compiler for BPF was found
-  pip install 'skelgen[clang]'   installs one into this Python environment, or
-  apt install clang              installs one for the machine, or
-  SKELGEN_CLANG=/path/to/clang   names one"""
+  pip install 'bpf-skelgen[clang]'   installs one into this Python environment, or
+  apt install clang                  installs one for the machine, or
+  SKELGEN_CLANG=/path/to/clang       names one"""
 
 
 _GOOD = 16
@@ -160,7 +160,7 @@ def find_compiler(environ: Mapping[str, str] | None = None) -> Compiler:
         if found is None:
             raise CompileError(
                 "SKELGEN_CLANG=ziglang, but that is not installed; pip install"
-                " 'skelgen[clang]' does"
+                " 'bpf-skelgen[clang]' does"
             )
         return found
     if named:
@@ -209,7 +209,7 @@ def _ziglang() -> Compiler | None:
 
 
 def installed_root() -> Path | None:
-    """Return the folder of the ziglang package, where ``skelgen[clang]`` is installed."""
+    """Return the folder of the ziglang package, if ``[clang]`` is installed."""
     found = _ziglang()
     return None if found is None else found.root
 
@@ -346,9 +346,9 @@ def _after_crash(compiler: Compiler, status: int) -> str:
             "that is a fault of this clang, not of the program's C; another one may do:"
             " SKELGEN_CLANG=/path/to/clang names it"
         )
-    others = "SKELGEN_CLANG=ziglang uses the one of skelgen[clang]"
+    others = "SKELGEN_CLANG=ziglang uses the one of bpf-skelgen[clang]"
     if _ziglang() is None:
-        others = f"pip install 'skelgen[clang]' brings one, and {others}"
+        others = f"pip install 'bpf-skelgen[clang]' brings one, and {others}"
     return (
         f"that is a fault of this clang, not of the program's C; a newer one may do:"
         f" {others}"

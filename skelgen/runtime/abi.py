@@ -28,7 +28,7 @@ def require_abi(number: int) -> None:
     if number_in(number, "number") > ABI:
         raise AbiError(
             f"skeleton: generated for runtime interface {number}, and the skelgen that"
-            f" is installed has {ABI}; upgrade it: pip install --upgrade skelgen"
+            f" is installed has {ABI}; upgrade it: pip install --upgrade bpf-skelgen"
         )
 
 

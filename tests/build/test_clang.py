@@ -30,7 +30,7 @@ def test_without_any_compiler_the_error_says_three_ways_out(no_ziglang, tmp_path
         clang.find_compiler({"PATH": str(tmp_path)})
     text = str(caught.value)
     assert text.startswith("no C compiler for BPF was found")
-    assert "pip install 'skelgen[clang]'" in text
+    assert "pip install 'bpf-skelgen[clang]'" in text
     assert "SKELGEN_CLANG=" in text
 
 
@@ -213,11 +213,11 @@ def test_a_crash_says_what_to_try(tmp_path, monkeypatch):
     (note,) = error.__notes__
     assert note == (
         "that is a fault of this clang, not of the program's C; a newer one may do:"
-        " SKELGEN_CLANG=ziglang uses the one of skelgen[clang]"
+        " SKELGEN_CLANG=ziglang uses the one of bpf-skelgen[clang]"
     )
     monkeypatch.setattr(clang, "_ziglang", lambda: None)
     (note,) = run_fake(tmp_path, "kill -SEGV $$").__notes__
-    assert "pip install 'skelgen[clang]' brings one" in note
+    assert "pip install 'bpf-skelgen[clang]' brings one" in note
 
 
 def test_a_compiler_that_is_killed(tmp_path):

@@ -39,7 +39,7 @@ Built = Callable[[str], Path]
 def wheelhouse(tmp_path_factory: pytest.TempPathFactory, skelgen_dist: Path) -> Path:
     """Return a folder with all that an isolated build of the projects installs.
 
-    It is the only index of those builds: on PyPI, another project has our name.
+    It is the only index of those builds: what is tested is the wheel of this tree.
     """
     folder = tmp_path_factory.mktemp("wheelhouse")
     (wheel,) = skelgen_dist.glob("*.whl")

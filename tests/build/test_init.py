@@ -73,7 +73,7 @@ def new_environment(folder: Path, wheels: Path, *extra: str) -> Environment:
         folder, "-c", "import site; print(*site.getsitepackages())"
     )
     (Path(paths.split()[0]) / "extra.pth").write_text("\n".join(extra))
-    (wheel,) = wheels.glob("skelgen-*.whl")
+    (wheel,) = wheels.glob("bpf_skelgen-*.whl")
     pip(environment, folder, "install", "--no-deps", str(wheel))
     return environment
 

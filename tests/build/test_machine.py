@@ -199,7 +199,7 @@ def test_headers_of_another_machine_are_not_here(
         make(tmp_path, DEPENDS["without CO-RE"], "aarch64")
     (note,) = caught.value.__notes__
     assert note.endswith(
-        "and the target is aarch64; skelgen[clang] has them for every target, and"
+        "and the target is aarch64; bpf-skelgen[clang] has them for every target, and"
         " SKELGEN_CLANG=ziglang asks for it"
     )
 

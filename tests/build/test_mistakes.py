@@ -17,9 +17,9 @@ UNKNOWN = (
 )
 NO_COMPILER = """\
 no C compiler for BPF was found
-  pip install 'skelgen[clang]'   installs one into this Python environment, or
-  apt install clang              installs one for the machine, or
-  SKELGEN_CLANG=/path/to/clang   names one
+  pip install 'bpf-skelgen[clang]'   installs one into this Python environment, or
+  apt install clang                  installs one for the machine, or
+  SKELGEN_CLANG=/path/to/clang       names one
 """
 NO_ZIGLANG = (
     "import importlib.util as u; u.find_spec = lambda *name, every=u.find_spec:"
@@ -80,7 +80,7 @@ MISTAKES = {
     ),
     "an unknown target": Mistake(
         nothing,
-        "tool.skelgen.compiler.targets: target 'vax': unknown; known are bpfel, bpfeb, x86_64,",
+        "tool.skelgen.targets: target 'vax': unknown; known are bpfel, bpfeb, x86_64,",
         table=TABLE.replace("includes", "targets = ['vax']\nincludes"),
     ),
 }

@@ -39,7 +39,7 @@ def test_wheel_has_every_file(skelgen_dist: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     version = wheel.name.split("-")[1]
-    data = f"skelgen-{version}.data/data/share/man/man1/skelgen.1"
+    data = f"bpf_skelgen-{version}.data/data/share/man/man1/skelgen.1"
     assert names == in_tree() | {data}
     assert "skelgen/py.typed" in names
     assert any(name.startswith("skelgen/templates/") for name in names)

@@ -27,7 +27,7 @@ module = "mytool.other_skel"
 """
 PYPROJECT = """\
 [build-system]
-requires = ["{backend}", "skelgen[clang]"]
+requires = ["{backend}", "bpf-skelgen[clang]"]
 build-backend = "{module}"
 [project]
 name = "mytool"

@@ -132,6 +132,7 @@ def test_classes_that_the_python_imports_are_refused_as_skeletons(kind: str) -> 
         ("JSON", "name 'JSON': 'json' is a module of Python's standard library"),
         ("test", "name 'test': 'test' is a module of Python's standard library"),
         ("skelgen", "name 'skelgen': that is the package of skelgen itself"),
+        ("BPF.skelgen", "name 'BPF.skelgen': that is the package of skelgen itself"),
         (
             "event",
             (

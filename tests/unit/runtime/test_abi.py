@@ -21,7 +21,7 @@ def test_a_newer_skeleton_says_what_to_upgrade() -> None:
     assert isinstance(caught.value, ImportError)
     assert str(caught.value) == (
         f"skeleton: generated for runtime interface {ABI + 1}, and the skelgen that is"
-        f" installed has {ABI}; upgrade it: pip install --upgrade skelgen"
+        f" installed has {ABI}; upgrade it: pip install --upgrade bpf-skelgen"
     )
 
 
