@@ -12,16 +12,16 @@ Both halves use it, so it imports neither.
 
 import os
 import stat
-import sys
 import time
 from binascii import crc32
 from struct import Struct
 
+from skelgen._log import debug
 from skelgen.regular import open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _HEADER = Struct("=8sI4x")
 _MAGIC = b"skelidx\1"
@@ -32,16 +32,27 @@ _OLD = 180 * 86400  # seconds
 
 def kept(name: str, make: "Callable[[], bytes]") -> "bytes | memoryview":
     """Return what the cache has under a name, or make it and keep it there."""
-    folders = directories()
-    for folder in folders:
-        found = read(folder, name)
-        if found is not None:
-            return found
-    data = make()
-    for folder in folders:
-        if write(folder, name, lambda: data):
-            break
-    return data
+    for _, data in found(name):
+        return data
+    made = make()
+    keep(name, lambda: made)
+    return made
+
+
+def found(name: str) -> "Iterator[tuple[str, memoryview]]":
+    """Iterate over the files of a name that can be trusted: folder and contents."""
+    for folder in directories():
+        data = read(folder, name)
+        if data is not None:
+            yield folder, data
+
+
+def keep(name: str, make: "Callable[[], bytes]") -> str | None:
+    """Write a file into the first folder that takes it, and return that folder."""
+    for folder in directories():
+        if write(folder, name, make):
+            return folder
+    return None
 
 
 def directories() -> list[str]:
@@ -81,19 +92,19 @@ def read(directory: str, name: str) -> memoryview | None:
         with open(fd, "rb") as file:
             status = os.fstat(fd)
             if not trusted or not _safe(status):
-                _debug("cache: '%s' can be written by others", directory)
+                debug("cache: '%s' can be written by others", directory)
                 return None
             # not mapped: a file that is cut short would kill the process
             data = memoryview(file.read())
     except OSError as error:
-        _debug("cache: '%s/%s': %s", directory, name, error)
+        debug("cache: '%s/%s': %s", directory, name, error)
         return None
     if len(data) < _HEADER.size:
         return None
     magic, checksum = _HEADER.unpack_from(data)
     kept = data[_HEADER.size :]
     if magic != _MAGIC or checksum != crc32(kept):
-        _debug("cache: '%s/%s' is broken", directory, name)
+        debug("cache: '%s/%s' is broken", directory, name)
         return None
     return kept
 
@@ -113,7 +124,7 @@ def write(directory: str, name: str, make: "Callable[[], bytes]") -> bool:
         _replace(folder, name, make)
         _prune(folder)
     except OSError as error:
-        _debug("cache: '%s' cannot be written: %s", directory, error)
+        debug("cache: '%s' cannot be written: %s", directory, error)
         return False
     finally:
         if folder >= 0:
@@ -148,11 +159,4 @@ def _prune(folder: int) -> None:
             if stat.S_ISREG(status.st_mode) and status.st_mtime < before:
                 os.unlink(name, dir_fd=folder)
         except OSError as error:  # another process was quicker
-            _debug("cache: '%s' stays: %s", name, error)
-
-
-def _debug(message: str, *args: object) -> None:
-    """Log at level DEBUG if the program logs at all: importing that takes longer."""
-    logging = sys.modules.get("logging")
-    if logging is not None:
-        logging.getLogger("skelgen").debug(message, *args)
+            debug("cache: '%s' stays: %s", name, error)

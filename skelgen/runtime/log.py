@@ -1,8 +1,4 @@
-"""Debug messages and times, to the logger ``skelgen`` of whoever uses :mod:`logging`.
-
-Importing ``logging`` costs more than the rest of the runtime, and a program that
-never imported it has nowhere to send a message to.
-"""
+"""Debug messages, warnings, and the time that each step of a load takes."""
 
 from __future__ import annotations
 
@@ -10,33 +6,20 @@ from __future__ import annotations
 # threading and warnings take the same from the same places
 import sys
 from _thread import _local  # threading's, without importing it
-from _warnings import warn  # of warnings, likewise
+from _warnings import warn  # of warnings, without importing it
 from time import perf_counter
 
+from skelgen._log import debug, debug_logger, shown
 from skelgen._typing import TYPE_CHECKING
-from skelgen.plain import plain, plain_lines
+from skelgen.plain import plain_lines
 
 if TYPE_CHECKING:
     from logging import Logger
     from types import FrameType, TracebackType
     from typing import Self
 
-_DEBUG = 10  # logging.DEBUG
 
-
-def debug(message: str, *args: object) -> None:
-    """Log ``message % args`` at level DEBUG if the program logs at all."""
-    logger = _logger()
-    if logger is not None:
-        logger.debug(message, *map(_shown, args))
-
-
-def _logger() -> Logger | None:
-    logging = sys.modules.get("logging")
-    if logging is None:
-        return None
-    logger: Logger = logging.getLogger("skelgen")
-    return logger if logger.isEnabledFor(_DEBUG) else None
+__all__ = ("Step", "debug", "step", "warn_caller")
 
 
 def warn_caller(message: str) -> None:
@@ -47,11 +30,6 @@ def warn_caller(message: str) -> None:
         frame = frame.f_back
         level += 1
     warn(plain_lines(message), RuntimeWarning, stacklevel=level)
-
-
-def _shown(value: object) -> object:
-    """Return an argument of a message; names in it may play no tricks on a terminal."""
-    return value if isinstance(value, (int, float)) else plain(str(value))
 
 
 class Step:
@@ -109,7 +87,7 @@ class _TimedStep(Step):
 
     def done(self, message: str, *args: object) -> None:
         """Say what it did, for the line."""
-        self._done = message % tuple(map(_shown, args))
+        self._done = message % tuple(map(shown, args))
         self._silent = False
 
     def __exit__(
@@ -146,8 +124,8 @@ def step(what: str, *args: object, total: bool = False, silent: bool = False) ->
     ``total``: it is a whole load or attach, whose line comes last. ``silent``: it has
     a line only if it says what it did. Costs nearly nothing where nobody logs.
     """
-    logger = _logger()
+    logger = debug_logger()
     if logger is None:
         return _OFF
-    text = what % tuple(map(_shown, args)) if args else what
+    text = what % tuple(map(shown, args)) if args else what
     return _TimedStep(logger, text, total=total, silent=silent)

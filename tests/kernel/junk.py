@@ -42,6 +42,8 @@ SKIPPED = {
     "raw": "the number of a system call may be anything",
     "call": "as raw",
     "mmap": "maps over what it is told",
+    "map_over": "as mmap",
+    "map_private": "as mmap",
     "munmap": "unmaps what it is told",
     "mprotect": "protects what it is told",
     "populate": "touches what it is told",

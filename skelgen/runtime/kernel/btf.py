@@ -49,7 +49,7 @@ _module_btf: Final[dict[tuple[int, str], KernelBtf]] = {}
 def _read_vmlinux() -> KernelBtf:
     try:
         try:
-            return btf_cache.load(_map_or_read(VMLINUX))
+            return btf_cache.indexed(_map_or_read(VMLINUX))
         except OSError as error:
             debug("kernel BTF: %s", error)
             reason = error.strerror
@@ -58,7 +58,7 @@ def _read_vmlinux() -> KernelBtf:
             path = pattern.format(release)
             try:
                 with open(path, "rb") as file:
-                    return btf_cache.load(elf_section(file.read(), ".BTF"))
+                    return btf_cache.indexed(elf_section(file.read(), ".BTF"))
             except OSError:
                 continue
     except BtfParseError as error:
@@ -95,13 +95,10 @@ def _map(fd: int, size: int) -> mmap.mmap:
 
     from skelgen.runtime import syscalls
 
-    read, private = syscalls.PROT_READ, syscalls.MAP_PRIVATE
-    # one that fails may leave a hole where the old one was, so try elsewhere first
-    trial = syscalls.mmap(0, size, read, private, fd, what="kernel BTF")
-    syscalls.munmap(trial, size)
     pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
-    syscalls.mmap(address, size, read, private | syscalls.MAP_FIXED, fd)
+    read, private = syscalls.PROT_READ, syscalls.MAP_PRIVATE
+    syscalls.map_over(address, size, read, private, fd, what="kernel BTF")
     return pages
 
 

@@ -13,32 +13,28 @@ from skelgen.btf.index import KernelBtf
 from skelgen.runtime.log import Step, debug, step
 
 
-def load(data: bytes | mmap) -> KernelBtf:
+def indexed(data: bytes | mmap) -> KernelBtf:
     """Return kernel BTF with its index, from the cache or built and kept there."""
     with step("kernel BTF") as this:
-        return _load(data, this)
+        return _indexed(data, this)
 
 
-def _load(data: bytes | mmap, this: Step) -> KernelBtf:
+def _indexed(data: bytes | mmap, this: Step) -> KernelBtf:
     name = _file_name(len(data))
-    directories = _cache.directories()
-    for directory in directories:
-        index = _cache.read(directory, name)
-        if index is not None:
-            try:
-                found = KernelBtf.from_index(data, index)
-            except BtfParseError as error:
-                debug("BTF cache: '%s/%s': %s", directory, name, error)
-            else:
-                this.done("index read from '%s/%s'", directory, name)
-                return found
+    for folder, index in _cache.found(name):
+        try:
+            btf = KernelBtf.from_index(data, index)
+        except BtfParseError as error:
+            debug("BTF cache: '%s/%s': %s", folder, name, error)
+        else:
+            this.done("index read from '%s/%s'", folder, name)
+            return btf
     btf = KernelBtf(data)
-    for directory in directories:
-        if _cache.write(directory, name, btf.index_bytes):
-            this.done("index made, kept as '%s/%s'", directory, name)
-            break
-    else:
+    kept_in = _cache.keep(name, btf.index_bytes)
+    if kept_in is None:
         this.done("index made, and kept nowhere")
+    else:
+        this.done("index made, kept as '%s/%s'", kept_in, name)
     return btf
 
 

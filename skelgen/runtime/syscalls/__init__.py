@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = public_names(
         "skelgen.runtime.syscalls.map_access": "MapAccess",
         "skelgen.runtime.syscalls.mapping": (
             "MAP_ANONYMOUS MAP_FIXED MAP_PRIVATE MAP_SHARED PROT_NONE PROT_READ "
-            "PROT_WRITE mmap mprotect munmap populate"
+            "PROT_WRITE map_over map_private mmap mprotect munmap populate"
         ),
         "skelgen.runtime.syscalls.maps": (
             "BPF_ANY BPF_EXIST BPF_F_LOCK BPF_NOEXIST map_create map_delete "

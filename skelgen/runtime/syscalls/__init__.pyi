@@ -55,6 +55,8 @@ from skelgen.runtime.syscalls.mapping import MAP_SHARED as MAP_SHARED
 from skelgen.runtime.syscalls.mapping import PROT_NONE as PROT_NONE
 from skelgen.runtime.syscalls.mapping import PROT_READ as PROT_READ
 from skelgen.runtime.syscalls.mapping import PROT_WRITE as PROT_WRITE
+from skelgen.runtime.syscalls.mapping import map_over as map_over
+from skelgen.runtime.syscalls.mapping import map_private as map_private
 from skelgen.runtime.syscalls.mapping import mmap as mmap
 from skelgen.runtime.syscalls.mapping import mprotect as mprotect
 from skelgen.runtime.syscalls.mapping import munmap as munmap

@@ -6,6 +6,7 @@ import ctypes
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import FD, number
+from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.syscalls.call import fail
 from skelgen.runtime.syscalls.fd import checked_fd
 
@@ -73,6 +74,37 @@ def mmap(
     if result == _FAILED:
         fail("mmap", ctypes.get_errno(), what or f"fd {fd}")
     return int(result)
+
+
+def map_over(
+    address: int,
+    length: int,
+    protection: int,
+    flags: int,
+    fd: int,
+    *,
+    contents: bytes = b"",
+    what: str = "",
+) -> None:
+    """Map a file over private pages, or raise and leave private pages there.
+
+    A mapping that fails may leave a hole where the old pages were (kernels before 6.12
+    unmap first), so the file is mapped elsewhere first. If it then cannot be mapped
+    here, new private pages with ``contents`` fill the hole.
+    """
+    munmap(mmap(0, length, protection, flags, fd, what=what), length, what=what)
+    try:
+        mmap(address, length, protection, flags | MAP_FIXED, fd, what=what)
+    except BpfOSError:
+        map_private(address, contents, length, what=what)
+        raise
+
+
+def map_private(address: int, contents: bytes, length: int, *, what: str = "") -> None:
+    """Map pages of this process alone over others: ``contents``, then zeros."""
+    flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS
+    mmap(address, length, PROT_READ | PROT_WRITE, flags, what=what)
+    ctypes.memmove(address, contents, min(len(contents), length))
 
 
 def munmap(address: int, length: int, *, what: str = "") -> None:

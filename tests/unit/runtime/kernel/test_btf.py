@@ -61,21 +61,21 @@ def works(btf: KernelBtf) -> bool:
 
 def test_the_second_load_is_from_the_cache(cache: Path, built: list[bytes]) -> None:
     data = small()
-    assert works(btf_cache.load(data))
+    assert works(btf_cache.indexed(data))
     (file,) = cache.iterdir()
     assert file.name.startswith(f"vmlinux-{os.uname().release}-")
     assert file.name.endswith(f"-{len(data)}")
     assert file.stat().st_mode & 0o022 == 0
-    assert works(btf_cache.load(data))
+    assert works(btf_cache.indexed(data))
     assert len(built) == 1
 
 
 def test_other_btf_does_not_get_it(cache: Path, built: list[bytes]) -> None:
     """Of the same kernel release and the same size."""
-    btf_cache.load(small())
+    btf_cache.indexed(small())
     other = small("what", "what___2")
     assert len(other) == len(small())
-    btf = btf_cache.load(other)
+    btf = btf_cache.indexed(other)
     assert btf.candidates("what", Kind.STRUCT) == [1, 2]
     assert len(built) == 2
     assert len(list(cache.iterdir())) == 1  # replaced
@@ -86,7 +86,7 @@ def test_a_broken_file_is_made_again(
     cache: Path, built: list[bytes], damage: str
 ) -> None:
     data = small()
-    btf_cache.load(data)
+    btf_cache.indexed(data)
     (file,) = cache.iterdir()
     good = file.read_bytes()
     flipped = good[:-3] + bytes([good[-3] ^ 1]) + good[-2:]
@@ -95,7 +95,7 @@ def test_a_broken_file_is_made_again(
             damage
         ]
     )
-    assert works(btf_cache.load(data))
+    assert works(btf_cache.indexed(data))
     assert len(built) == 2
     assert file.read_bytes() == good
 
@@ -105,18 +105,18 @@ def test_a_folder_that_others_can_write(
     cache: Path, built: list[bytes], mode: int
 ) -> None:
     data = small()
-    btf_cache.load(data)
+    btf_cache.indexed(data)
     cache.chmod(mode)
-    assert works(btf_cache.load(data))
+    assert works(btf_cache.indexed(data))
     assert len(built) == 2
 
 
 def test_a_file_that_others_can_write(cache: Path, built: list[bytes]) -> None:
     data = small()
-    btf_cache.load(data)
+    btf_cache.indexed(data)
     (file,) = cache.iterdir()
     file.chmod(0o666)
-    assert works(btf_cache.load(data))
+    assert works(btf_cache.indexed(data))
     assert len(built) == 2
     assert file.stat().st_mode & 0o022 == 0  # a new one
 
@@ -125,7 +125,7 @@ def test_files_of_somebody_else(
     cache: Path, built: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = small()
-    btf_cache.load(data)
+    btf_cache.indexed(data)
     mine = os.geteuid()
     (file,) = cache.iterdir()
     (
@@ -133,7 +133,7 @@ def test_files_of_somebody_else(
         if mine == 0
         else monkeypatch.setattr(os, "geteuid", lambda: 12345)
     )
-    assert works(btf_cache.load(data))
+    assert works(btf_cache.indexed(data))
     assert len(built) == 2
 
 
@@ -141,11 +141,11 @@ def test_a_link_is_not_followed(
     cache: Path, built: list[bytes], tmp_path: Path
 ) -> None:
     data = small()
-    btf_cache.load(data)
+    btf_cache.indexed(data)
     (file,) = cache.iterdir()
     file.rename(tmp_path / "elsewhere")
     file.symlink_to(tmp_path / "elsewhere")
-    assert works(btf_cache.load(data))
+    assert works(btf_cache.indexed(data))
     assert len(built) == 2
     assert not file.is_symlink()
 
@@ -157,7 +157,7 @@ def test_a_cache_that_cannot_be_written(
         raise OSError(errno.EROFS, "read-only file system")
 
     monkeypatch.setattr(os, "mkdir", refuse)
-    assert works(btf_cache.load(small()))
+    assert works(btf_cache.indexed(small()))
     assert not cache.exists()
     assert len(built) == 1
 
@@ -167,7 +167,7 @@ def test_a_disk_that_is_full(cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
         raise OSError(errno.ENOSPC, "no space left on device")
 
     monkeypatch.setattr(os, "rename", refuse)
-    assert works(btf_cache.load(small()))
+    assert works(btf_cache.indexed(small()))
     assert list(cache.iterdir()) == []
 
 
