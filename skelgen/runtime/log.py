@@ -64,7 +64,7 @@ class _TimedStep(Step):
     """A step whose time is taken."""
 
     __slots__ = (
-        *("_done", "_inner", "_logger", "_lost", "_outer"),
+        *("_done", "inner", "_logger", "lost", "_outer"),
         *("_silent", "_start", "_total", "_what"),
     )
 
@@ -75,8 +75,8 @@ class _TimedStep(Step):
         self._silent = silent
         """Whether it is no line unless it says what it did."""
         self._done = "done"
-        self._inner = 0.0
-        self._lost = 0.0
+        self.inner = 0.0
+        self.lost = 0.0
         """Seconds in steps inside, and of these in logging."""
 
     def __enter__(self) -> Self:
@@ -102,11 +102,11 @@ class _TimedStep(Step):
             self._done = f"failed with {type(error).__name__}"
         elif self._silent:  # its time is the outer step's
             if outer is not None:
-                outer._inner += self._inner  # noqa: SLF001 - of this class
-                outer._lost += self._lost  # noqa: SLF001 - likewise
+                outer.inner += self.inner
+                outer.lost += self.lost
             return
         took = end - self._start
-        own, whole = (took - self._inner) * 1e3, (took - self._lost) * 1e3
+        own, whole = (took - self.inner) * 1e3, (took - self.lost) * 1e3
         if self._total:
             text = "%s: %s, %.3f ms in all, of which %.3f ms have no line above"
             self._logger.debug(text, self._what, self._done, whole, own)
@@ -114,8 +114,8 @@ class _TimedStep(Step):
             self._logger.debug("%s: %s, %.3f ms", self._what, self._done, own)
         if outer is not None:
             spent = perf_counter() - self._start
-            outer._inner += spent  # noqa: SLF001 - of this class
-            outer._lost += self._lost + spent - took  # noqa: SLF001 - likewise
+            outer.inner += spent
+            outer.lost += self.lost + spent - took
 
 
 def step(what: str, *args: object, total: bool = False, silent: bool = False) -> Step:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from skelgen.runtime.values.codec import Slot
 
 _KEY: Final = bytes(4)
-_READ_WRITE: Final = syscalls.PROT_READ | syscalls.PROT_WRITE
 
 
 class SectionMemory(mmap.mmap):
@@ -68,29 +67,23 @@ class PrivatePages(SectionMemory):
         self.frozen = False
 
     def map_over(self, fd: int, used: int) -> None:
-        """Map a BPF map over them (Linux 5.5), or have it read and written by calls.
-
-        A mapping that fails may leave a hole where the old one was (kernels before 6.12
-        unmap first), and views point there: so try elsewhere first.
-        """
+        """Map a BPF map over them (Linux 5.5), or have it read and written by calls."""
         what = self.what
-        size = len(self)
-        shared = syscalls.MAP_SHARED
         try:
-            trial = syscalls.mmap(0, size, _READ_WRITE, shared, fd, what=what)
+            syscalls.map_over(
+                _address(self),
+                len(self),
+                syscalls.PROT_READ | syscalls.PROT_WRITE,
+                syscalls.MAP_SHARED,
+                fd,
+                contents=bytes(self),
+                what=what,
+            )
         except BpfOSError as error:
             debug("%s: cannot be mapped, read and written with calls: %s", what, error)
             self.call(fd, used)
-            return
-        syscalls.munmap(trial, size, what=what)
-        image = bytes(self)
-        fixed = shared | syscalls.MAP_FIXED
-        try:
-            syscalls.mmap(_address(self), size, _READ_WRITE, fixed, fd, what=what)
-        except BpfOSError:
-            _map_private(self, image)
-            raise
-        _become(self, MappedPages)
+        else:
+            _become(self, MappedPages)
 
     def call(self, fd: int, used: int) -> None:
         """Read and write a BPF map by calls; its value has ``used`` bytes."""
@@ -104,7 +97,7 @@ class MappedPages(SectionMemory):
 
     def disown(self) -> None:
         """Map private pages here again."""
-        _map_private(self, bytes(self))
+        syscalls.map_private(_address(self), bytes(self), len(self), what=self.what)
         _become(self, PrivatePages)
 
 
@@ -391,13 +384,6 @@ def _private(name: str, size: int) -> PrivatePages:
         raise os_error(error.errno or 0, command="mmap", what=what) from error
     pages.what = what
     return pages
-
-
-def _map_private(pages: SectionMemory, image: bytes) -> None:
-    """Map private pages over a section again, with the contents of ``image``."""
-    fixed = syscalls.MAP_PRIVATE | syscalls.MAP_FIXED | syscalls.MAP_ANONYMOUS
-    syscalls.mmap(_address(pages), len(pages), _READ_WRITE, fixed, what=pages.what)
-    pages[:] = image
 
 
 def _address(pages: SectionMemory) -> int:
