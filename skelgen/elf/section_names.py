@@ -26,10 +26,8 @@ from skelgen.model.attach import (
     Usdt,
 )
 from skelgen.model.enums import AttachType, ProgType
+from skelgen.model.flags import BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS
 from skelgen.near_names import near_names
-
-BPF_F_SLEEPABLE = 1 << 4
-BPF_F_XDP_HAS_FRAGS = 1 << 5
 
 
 class SectionMatch(NamedTuple):

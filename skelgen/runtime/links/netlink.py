@@ -8,6 +8,12 @@ from __future__ import annotations
 import errno
 
 from skelgen._typing import TYPE_CHECKING
+from skelgen.model.flags import (
+    XDP_FLAGS_DRV_MODE,
+    XDP_FLAGS_HW_MODE,
+    XDP_FLAGS_SKB_MODE,
+    XDP_FLAGS_UPDATE_IF_NOEXIST,
+)
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.links.attached import StayingLink
@@ -71,7 +77,7 @@ class XdpNetlinkLink(_NetlinkLink):
                 route,
                 ifindex,
                 program.fd(),
-                flags=mode | rtnetlink.XDP_FLAGS_UPDATE_IF_NOEXIST,
+                flags=mode | XDP_FLAGS_UPDATE_IF_NOEXIST,
                 what=what,
             )
 
@@ -114,7 +120,7 @@ class XdpNetlinkLink(_NetlinkLink):
 
 # another program, no program to replace, no interface any more
 _NOT_OURS: Final = frozenset((errno.EEXIST, errno.ENOENT, errno.ENODEV))
-_PLACES: Final = {1 << 2: 2, 1 << 1: 3, 1 << 3: 4}
+_PLACES: Final = {XDP_FLAGS_DRV_MODE: 2, XDP_FLAGS_SKB_MODE: 3, XDP_FLAGS_HW_MODE: 4}
 """Mode to field of :class:`XdpState`: native, generic, offload."""
 
 

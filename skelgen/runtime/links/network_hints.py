@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 
 from skelgen._typing import TYPE_CHECKING
+from skelgen.model.flags import BPF_F_XDP_HAS_FRAGS
 from skelgen.near_names import did_you_mean
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from skelgen.runtime.programs.base import Program
     from skelgen.runtime.syscalls.rtnetlink import Interface, XdpState
 
-_XDP_HAS_FRAGS: Final = 1 << 5
 _GENERIC_MODE: Final = 2  # XDP_ATTACHED_SKB
 _MODES: Final = ("native", "generic", "offload")
 _ETHERNET: Final = 1500
@@ -113,7 +113,7 @@ def _taken(number: int, there: str) -> list[str]:
 
 def _mtu(program: Program, interface: Interface) -> str:
     ways = ["lower the MTU"]
-    if not program.flags & _XDP_HAS_FRAGS:
+    if not program.flags & BPF_F_XDP_HAS_FRAGS:
         ways.append('compile it as SEC("xdp.frags") (Linux 5.18)')
     ways.append("attach it with mode='generic'")
     whose = "it or its peer may have more" if interface.kind == "veth" else ""

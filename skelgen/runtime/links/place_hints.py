@@ -7,6 +7,7 @@ import os
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import MapType
+from skelgen.model.flags import BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE
 from skelgen.near_names import did_you_mean
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError
@@ -22,8 +23,6 @@ _CGROUP2: Final = 0x63677270
 _NSFS: Final = 0x6E736673
 _NS_GET_NSTYPE: Final = 0xB703
 _CLONE_NEWNET: Final = 0x40000000
-_F_ALLOW_OVERRIDE: Final = 1
-_F_ALLOW_MULTI: Final = 2
 _DEEPEST: Final = 64
 
 NAMESPACES: Final = (
@@ -112,8 +111,8 @@ def _alone(fd: int, hook: int) -> str | None:
         query = _query(path, hook)
         if query is None:
             return None
-        if query.prog_ids and not query.attach_flags & _F_ALLOW_MULTI:
-            if own or not query.attach_flags & _F_ALLOW_OVERRIDE:
+        if query.prog_ids and not query.attach_flags & BPF_F_ALLOW_MULTI:
+            if own or not query.attach_flags & BPF_F_ALLOW_OVERRIDE:
                 return (
                     f"a program is attached to '{path}' without BPF_F_ALLOW_MULTI (id"
                     f" {query.prog_ids[0]}): others can be once it is detached"

@@ -6,6 +6,7 @@ from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.layout import section_vars
+from skelgen.model.flags import BPF_F_SLEEPABLE
 from skelgen.model.spec import MapFd, MapValue
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.insns.core import missing
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from skelgen.runtime.load.types import LoadTypes
     from skelgen.runtime.programs.base import Program
 
-_SLEEPABLE = 1 << 4  # BPF_F_SLEEPABLE
 _UNCLEAR = (errno.EPERM, errno.EACCES, errno.EINVAL)
 _MARKER = "call unknown#"
 _NOTHING_READ = "processed 0 insns"
@@ -140,7 +140,7 @@ def _facts(
         program_type=program.type,
         section=spec.section,
         license=parts.spec.license,
-        sleepable=bool(program.flags & _SLEEPABLE),
+        sleepable=bool(program.flags & BPF_F_SLEEPABLE),
         lines=lines,
         names=_names(parts, types.btf, linked),
         find_struct=lambda name, kernel: _find_struct(types, name, kernel=kernel),

@@ -6,6 +6,7 @@ import sys
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import MapType
+from skelgen.model.flags import BPF_F_MMAPABLE
 from skelgen.runtime import pins, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.log import Step, debug, step
@@ -43,7 +44,7 @@ class MadeMap:
         """Removes the pin, if it was made for this load."""
         self.reused = False
         """Whether it was found there."""
-        self.mmapable = bool(wanted.flags & create.BPF_F_MMAPABLE)
+        self.mmapable = bool(wanted.flags & BPF_F_MMAPABLE)
 
     @property
     def sizes(self) -> CopySizes:
@@ -247,11 +248,8 @@ class MapMaker:
             # programs that do not use it can still be loaded
             debug("%s: this kernel has no global data", what)
             return None
-        if (
-            wanted.flags & create.BPF_F_MMAPABLE
-            and features.ARRAY_MMAP.supported() is False
-        ):
-            flags = wanted.flags & ~create.BPF_F_MMAPABLE
+        if wanted.flags & BPF_F_MMAPABLE and features.ARRAY_MMAP.supported() is False:
+            flags = wanted.flags & ~BPF_F_MMAPABLE
             wanted = wanted._replace(flags=flags)
             return self._create(wanted, what), wanted
         raise first

@@ -9,7 +9,7 @@ from struct import Struct
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.attach import Tracing, TracingMulti, Usdt
-from skelgen.model.enums import AttachType, ProgType
+from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.linked import Linked, Linker
 from skelgen.model.spec import JumpTable, MapValue
 from skelgen.runtime import syscalls
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from skelgen.runtime.load.types import LoadTypes
     from skelgen.runtime.programs.base import Program
 
-_INSN_ARRAY = 34  # MapType.INSN_ARRAY of Linux 6.19
 _ARG_CTX = b"\0arg:ctx\0"
 """The tag among the strings of BTF."""
 _INSN_ARRAY_VALUE = Struct("=IIQ")
@@ -301,7 +300,7 @@ class ProgramLoader:
         """Make a map of instructions, which the program keeps once it is loaded."""
         try:
             fd = syscalls.map_create(
-                type=_INSN_ARRAY,
+                type=MapType.INSN_ARRAY,
                 key_size=4,
                 value_size=_INSN_ARRAY_VALUE.size,
                 max_entries=len(targets),
@@ -319,7 +318,7 @@ class ProgramLoader:
                 what=what,
             ) from error
         made.add(syscalls.Fd(fd).close)
-        sizes = CopySizes(_INSN_ARRAY, 4, _INSN_ARRAY_VALUE.size)
+        sizes = CopySizes(MapType.INSN_ARRAY, 4, _INSN_ARRAY_VALUE.size)
         for index, insn in enumerate(targets):
             key = index.to_bytes(4, sys.byteorder)
             value = _INSN_ARRAY_VALUE.pack(insn, 0, 0)

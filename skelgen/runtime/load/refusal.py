@@ -10,6 +10,7 @@ from __future__ import annotations
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.kinds import Kind
 from skelgen.model.enums import AttachType, ProgType
+from skelgen.model.flags import BPF_F_SLEEPABLE
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.kernel import features
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from skelgen.runtime.load.types import LoadTypes
 
 _NOTHING: Final = b"\xb7\0\0\0\0\0\0\0" + EXIT  # r0 = 0; exit
-_SLEEPABLE: Final = 1 << 4  # BPF_F_SLEEPABLE
 
 # a target of each way to attach that kernels with that way have, and its kind in BTF
 _USUAL: Final[dict[int, tuple[str, Kind]]] = {
@@ -60,8 +60,8 @@ def causes(request: dict[str, Any], types: LoadTypes) -> list[str]:
     found = [
         "a program that does nothing is refused in its place, too: it is not the code"
     ]
-    if request["flags"] & _SLEEPABLE and _accepted(
-        {**bare, "flags": request["flags"] & ~_SLEEPABLE}
+    if request["flags"] & BPF_F_SLEEPABLE and _accepted(
+        {**bare, "flags": request["flags"] & ~BPF_F_SLEEPABLE}
     ):
         return [*found, "one that is not sleepable is accepted"]
     usual = _USUAL.get(request["attach_type"])

@@ -8,6 +8,7 @@ import mmap
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import MapType
+from skelgen.model.flags import BPF_F_MMAPABLE, BPF_F_NUMA_NODE, BPF_F_RDONLY_PROG
 from skelgen.model.spec import DataKind, DataSpec, MapSpec
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, NotSupportedError, describe, os_error
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.maps.settings import InnerMap
-
-BPF_F_NUMA_NODE: Final = 1 << 2
-BPF_F_RDONLY_PROG: Final = 1 << 7
-BPF_F_MMAPABLE: Final = 1 << 10
 
 _RING_BUFFERS: Final = frozenset({MapType.RINGBUF, MapType.USER_RINGBUF})
 MAPS_OF_MAPS: Final = frozenset({MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS})

@@ -12,7 +12,12 @@ import mmap
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import MapType
-from skelgen.runtime import syscalls
+from skelgen.model.flags import (
+    BPF_F_LINK,
+    BPF_F_MMAPABLE,
+    BPF_F_NO_PREALLOC,
+    BPF_F_STACK_BUILD_ID,
+)
 from skelgen.runtime.errors import ENOTSUPP
 from skelgen.runtime.maps.settings import type_name
 
@@ -20,10 +25,6 @@ if TYPE_CHECKING:
     from typing import Final
 
     from skelgen.runtime.maps.create import MapRequest
-
-BPF_F_NO_PREALLOC: Final = 1 << 0
-BPF_F_MMAPABLE: Final = 1 << 10
-_BPF_F_STACK_BUILD_ID: Final = 1 << 5
 
 _PER_CPU_MAX: Final = 32 << 10
 """``PCPU_MIN_UNIT_SIZE``: bytes that a CPU's part of an allocation can have."""
@@ -166,11 +167,11 @@ def _of_sizes(wanted: MapRequest, shape: Shape | None) -> str | None:
 def _of_rest(wanted: MapRequest, shape: Shape | None) -> str:
     """Return what is wrong where sizes, number of entries and flags are right."""
     kind = type_name(wanted.type)
-    frame = 32 if wanted.flags & _BPF_F_STACK_BUILD_ID else 8
+    frame = 32 if wanted.flags & BPF_F_STACK_BUILD_ID else 8
     since = f" (Linux {shape.since} has it)" if shape and shape.since else ""
     causes = (
         (
-            wanted.type == MapType.STRUCT_OPS and wanted.flags & syscalls.BPF_F_LINK,
+            wanted.type == MapType.STRUCT_OPS and wanted.flags & BPF_F_LINK,
             (
                 "this kernel may not have links of struct_ops, in Linux since 6.4;"
                 ' SEC(".struct_ops") is without one'

@@ -8,9 +8,9 @@ import errno
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import MapType
+from skelgen.model.flags import BPF_F_NUMA_NODE, BPF_F_RDONLY_PROG
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
-from skelgen.runtime.maps.create import BPF_F_NUMA_NODE, BPF_F_RDONLY_PROG
 
 if TYPE_CHECKING:
     from skelgen.runtime.maps.create import MapRequest

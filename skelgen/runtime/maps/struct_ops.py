@@ -8,6 +8,7 @@ from types import MappingProxyType
 from skelgen._typing import TYPE_CHECKING, TypeVar
 from skelgen.arguments import checks_arguments, must_derive, shown
 from skelgen.model.enums import MapType
+from skelgen.model.flags import BPF_F_LINK
 from skelgen.model.spec import MapSpec
 from skelgen.plain import plain
 from skelgen.runtime.entry import attaching
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from skelgen.runtime.programs.base import Program
 
 S = TypeVar("S", bound="Shadow")
-
-BPF_F_LINK: Final = 1 << 13
 
 
 class Image(bytearray):

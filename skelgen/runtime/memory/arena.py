@@ -13,6 +13,7 @@ import mmap
 from _warnings import warn
 
 from skelgen._typing import TYPE_CHECKING
+from skelgen.model.flags import BPF_F_SEGV_ON_FAULT
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
 from skelgen.runtime.log import debug
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from skelgen.runtime.memory.section import Section
 
 _MAP_FIXED_NOREPLACE: Final = 0x100000
-_F_SEGV_ON_FAULT: Final = 1 << 17
 _READ_WRITE: Final = syscalls.PROT_READ | syscalls.PROT_WRITE
 
 
@@ -187,7 +187,7 @@ def map_arena(
             f"{what}: {len(image)} bytes of globals do not fit into"
             f" {request.max_entries} pages"
         )
-    untouchable = bool(request.flags & _F_SEGV_ON_FAULT)
+    untouchable = bool(request.flags & BPF_F_SEGV_ON_FAULT)
     if untouchable and section is not None:
         raise BpfError(
             f"{what}: BPF_F_SEGV_ON_FAULT leaves no way to write its initial contents"

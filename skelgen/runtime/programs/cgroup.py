@@ -6,6 +6,7 @@ from functools import partial
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType, ProgType
+from skelgen.model.flags import BPF_F_ALLOW_MULTI
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.kernel import features
@@ -19,8 +20,6 @@ from skelgen.runtime.values.codec import U32, U64, checked
 if TYPE_CHECKING:
     import os
     from typing import Final
-
-_F_ALLOW_MULTI: Final = 1 << 1
 
 
 class CgroupProgram(Program):
@@ -68,7 +67,7 @@ class CgroupProgram(Program):
         checked(U32, flags, f"{what}: flags")
         checked(U64, expected_revision, f"{what}: expected_revision")
         if not link:
-            flags = flags or _F_ALLOW_MULTI
+            flags = flags or BPF_F_ALLOW_MULTI
         with Opened(
             cgroup, "cgroup", what=what, directory=True, hint=cgroup_hint
         ) as directory:
@@ -87,7 +86,7 @@ class CgroupProgram(Program):
             try:
                 if link:
                     return Link(attach() or 0, self)
-                alone = not flags & _F_ALLOW_MULTI
+                alone = not flags & BPF_F_ALLOW_MULTI
                 return AttachedLink(directory, self, hook, attach, alone=alone)
             except BpfOSError as error:
                 from skelgen.runtime.links.place_hints import explain_cgroup

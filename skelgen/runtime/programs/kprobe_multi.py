@@ -7,6 +7,7 @@ import errno
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.attach import KprobeMulti
 from skelgen.model.enums import AttachType
+from skelgen.model.flags import BPF_F_KPROBE_MULTI_RETURN
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import AttachError, BpfError, BpfOSError
 from skelgen.runtime.kernel import symbols
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from typing import Final
 
 _MOST: Final = 5
-_F_RETURN: Final = 1  # BPF_F_KPROBE_MULTI_RETURN
 
 
 class KprobeMultiProgram(Program):
@@ -70,7 +70,7 @@ class KprobeMultiProgram(Program):
                 symbols=functions,
                 addresses=addresses,
                 cookies=cookies,
-                flags=_F_RETURN if retprobe and not session else 0,
+                flags=BPF_F_KPROBE_MULTI_RETURN if retprobe and not session else 0,
                 attach_type=hook,
                 what=f"{self.what} on {_number(count)}",
             )

@@ -7,6 +7,7 @@ import errno
 import os
 
 from skelgen._typing import TYPE_CHECKING, Protocol
+from skelgen.model.flags import BPF_F_AFTER, BPF_F_BEFORE, BPF_F_ID, BPF_F_LINK
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, os_error
 from skelgen.runtime.links.base import Link
@@ -174,20 +175,20 @@ def ordering(
     if sum((before is not None, after is not None, first, last)) > 1:
         raise ValueError(f"{what}: only one of before, after, first and last")
     if first:
-        return syscalls.BPF_F_BEFORE, 0, 0
+        return BPF_F_BEFORE, 0, 0
     if last:
-        return syscalls.BPF_F_AFTER, 0, 0
+        return BPF_F_AFTER, 0, 0
     name, anchor = ("before", before) if before is not None else ("after", after)
     if anchor is None:
         return 0, 0, 0
-    flags = syscalls.BPF_F_BEFORE if before is not None else syscalls.BPF_F_AFTER
+    flags = BPF_F_BEFORE if before is not None else BPF_F_AFTER
     if isinstance(anchor, int):
-        return flags | syscalls.BPF_F_ID, 0, checked(U32, anchor, f"{what}: {name}")
+        return flags | BPF_F_ID, 0, checked(U32, anchor, f"{what}: {name}")
     if not callable(getattr(anchor, "fd", None)):
         raise TypeError(
             f"{what}: {name} must be a program, a link or an id, got"
             f" {type(anchor).__name__}"
         )
     if isinstance(anchor, Link):
-        flags |= syscalls.BPF_F_LINK
+        flags |= BPF_F_LINK
     return flags, anchor.fd(), 0

@@ -8,6 +8,7 @@ import os
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.attach import Uprobe, UprobeMulti, Usdt
 from skelgen.model.enums import AttachType
+from skelgen.model.flags import BPF_F_UPROBE_MULTI_RETURN
 from skelgen.runtime import syscalls
 from skelgen.runtime.binaries.elf import ElfError, OpenedElf
 from skelgen.runtime.binaries.symbols import ElfSymbols, Symbol
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Final
 
-_F_RETURN: Final = 1  # BPF_F_UPROBE_MULTI_RETURN
 _LIBRARIES: Final = (
     "/usr/lib64:/usr/lib:/lib64:/lib"
     f":/usr/lib/{os.uname().machine}-linux-gnu:/lib/{os.uname().machine}-linux-gnu"
@@ -302,7 +302,7 @@ class UprobeMultiProgram(_FileProgram):
                 cookies=cookies,
                 # the kernel has 0 for every process
                 pid={-1: 0, 0: os.getpid()}.get(pid, pid),
-                flags=_F_RETURN if retprobe and not session else 0,
+                flags=BPF_F_UPROBE_MULTI_RETURN if retprobe and not session else 0,
                 attach_type=hook,
                 what=what,
             )

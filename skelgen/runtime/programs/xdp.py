@@ -6,6 +6,11 @@ import errno
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType
+from skelgen.model.flags import (
+    XDP_FLAGS_DRV_MODE,
+    XDP_FLAGS_HW_MODE,
+    XDP_FLAGS_SKB_MODE,
+)
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.kernel import features
@@ -16,8 +21,11 @@ from skelgen.runtime.programs.target import interface_index
 if TYPE_CHECKING:
     from typing import Final, Literal
 
-# XDP_FLAGS_* of linux/if_link.h
-_MODES: Final = {"generic": 1 << 1, "native": 1 << 2, "offload": 1 << 3}
+_MODES: Final = {
+    "generic": XDP_FLAGS_SKB_MODE,
+    "native": XDP_FLAGS_DRV_MODE,
+    "offload": XDP_FLAGS_HW_MODE,
+}
 # libbpf's and xdp-tools' words, and those of ip(8)
 _OTHER_WORDS: Final = {
     "skb": "generic",

@@ -11,6 +11,10 @@ from skelgen._names import public_names
 __getattr__, __dir__, __all__ = public_names(
     __name__,
     {
+        "skelgen.model.flags": (
+            "BPF_ANY BPF_EXIST BPF_F_AFTER BPF_F_BEFORE BPF_F_ID BPF_F_LINK BPF_F_LOCK "
+            "BPF_F_PREORDER BPF_F_REPLACE BPF_NOEXIST"
+        ),
         "skelgen.runtime.syscalls.btf": "btf_load",
         "skelgen.runtime.syscalls.buffers": "Buffer Memory",
         "skelgen.runtime.syscalls.call": "raw syscall",
@@ -21,7 +25,6 @@ __getattr__, __dir__, __all__ = public_names(
         ),
         "skelgen.runtime.syscalls.info_link": "LinkInfo link_info",
         "skelgen.runtime.syscalls.links": (
-            "BPF_F_AFTER BPF_F_BEFORE BPF_F_ID BPF_F_LINK BPF_F_PREORDER BPF_F_REPLACE "
             "iter_create link_create link_create_iter link_create_kprobe_multi "
             "link_create_netfilter link_create_ordered link_create_perf_event "
             "link_create_struct_ops link_create_tracing link_create_uprobe_multi "
@@ -33,9 +36,9 @@ __getattr__, __dir__, __all__ = public_names(
             "PROT_WRITE map_over map_private mmap mprotect munmap populate"
         ),
         "skelgen.runtime.syscalls.maps": (
-            "BPF_ANY BPF_EXIST BPF_F_LOCK BPF_NOEXIST map_create map_delete "
-            "map_delete_batch map_freeze map_lookup map_lookup_and_delete "
-            "map_lookup_batch map_next_key map_update map_update_batch"
+            "map_create map_delete map_delete_batch map_freeze map_lookup "
+            "map_lookup_and_delete map_lookup_batch map_next_key map_update "
+            "map_update_batch"
         ),
         "skelgen.runtime.syscalls.mounts": (
             "FSCONFIG_CMD_CREATE FSCONFIG_SET_STRING fsconfig fsmount fsopen"

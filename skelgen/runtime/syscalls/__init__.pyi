@@ -1,3 +1,13 @@
+from skelgen.model.flags import BPF_ANY as BPF_ANY
+from skelgen.model.flags import BPF_EXIST as BPF_EXIST
+from skelgen.model.flags import BPF_F_AFTER as BPF_F_AFTER
+from skelgen.model.flags import BPF_F_BEFORE as BPF_F_BEFORE
+from skelgen.model.flags import BPF_F_ID as BPF_F_ID
+from skelgen.model.flags import BPF_F_LINK as BPF_F_LINK
+from skelgen.model.flags import BPF_F_LOCK as BPF_F_LOCK
+from skelgen.model.flags import BPF_F_PREORDER as BPF_F_PREORDER
+from skelgen.model.flags import BPF_F_REPLACE as BPF_F_REPLACE
+from skelgen.model.flags import BPF_NOEXIST as BPF_NOEXIST
 from skelgen.runtime.syscalls.btf import btf_load as btf_load
 from skelgen.runtime.syscalls.buffers import Buffer as Buffer
 from skelgen.runtime.syscalls.buffers import Memory as Memory
@@ -19,12 +29,6 @@ from skelgen.runtime.syscalls.info import prog_info as prog_info
 from skelgen.runtime.syscalls.info import prog_insns as prog_insns
 from skelgen.runtime.syscalls.info_link import LinkInfo as LinkInfo
 from skelgen.runtime.syscalls.info_link import link_info as link_info
-from skelgen.runtime.syscalls.links import BPF_F_AFTER as BPF_F_AFTER
-from skelgen.runtime.syscalls.links import BPF_F_BEFORE as BPF_F_BEFORE
-from skelgen.runtime.syscalls.links import BPF_F_ID as BPF_F_ID
-from skelgen.runtime.syscalls.links import BPF_F_LINK as BPF_F_LINK
-from skelgen.runtime.syscalls.links import BPF_F_PREORDER as BPF_F_PREORDER
-from skelgen.runtime.syscalls.links import BPF_F_REPLACE as BPF_F_REPLACE
 from skelgen.runtime.syscalls.links import iter_create as iter_create
 from skelgen.runtime.syscalls.links import link_create as link_create
 from skelgen.runtime.syscalls.links import link_create_iter as link_create_iter
@@ -61,10 +65,6 @@ from skelgen.runtime.syscalls.mapping import mmap as mmap
 from skelgen.runtime.syscalls.mapping import mprotect as mprotect
 from skelgen.runtime.syscalls.mapping import munmap as munmap
 from skelgen.runtime.syscalls.mapping import populate as populate
-from skelgen.runtime.syscalls.maps import BPF_ANY as BPF_ANY
-from skelgen.runtime.syscalls.maps import BPF_EXIST as BPF_EXIST
-from skelgen.runtime.syscalls.maps import BPF_F_LOCK as BPF_F_LOCK
-from skelgen.runtime.syscalls.maps import BPF_NOEXIST as BPF_NOEXIST
 from skelgen.runtime.syscalls.maps import map_create as map_create
 from skelgen.runtime.syscalls.maps import map_delete as map_delete
 from skelgen.runtime.syscalls.maps import map_delete_batch as map_delete_batch

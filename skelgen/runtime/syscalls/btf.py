@@ -5,6 +5,7 @@ from __future__ import annotations
 from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import Layout, readable
 from skelgen.model.enums import Command
+from skelgen.model.flags import BPF_F_TOKEN_FD
 from skelgen.runtime.syscalls.buffers import Buffer, Memory
 from skelgen.runtime.syscalls.call import bpf
 from skelgen.runtime.syscalls.fd import check_fd
@@ -16,7 +17,6 @@ _LOAD: Final = Layout(
     "=QQIIIIIi",
     "data log_buf data log_buf log_level log_true_size flags token_fd",
 )
-_F_TOKEN_FD: Final = 1 << 16
 
 
 def btf_load(
@@ -41,7 +41,7 @@ def btf_load(
             len(log_buf or b"") if log_level else 0,
             log_level,
             0,
-            _F_TOKEN_FD if token_fd else 0,
+            BPF_F_TOKEN_FD if token_fd else 0,
             token_fd,
         )
     )

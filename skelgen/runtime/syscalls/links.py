@@ -7,6 +7,7 @@ import struct
 from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import Layout, number, numbers, readable, sequence
 from skelgen.model.enums import AttachType, Command
+from skelgen.model.flags import BPF_F_REPLACE
 from skelgen.runtime.syscalls.buffers import Buffer, Memory
 from skelgen.runtime.syscalls.call import bpf, check
 from skelgen.runtime.syscalls.fd import check_fd
@@ -31,19 +32,6 @@ _DETACH: Final = Layout("=I", "link_fd")
 _RUN: Final = Layout("=II", "link_fd flags")
 _U32: Final = (0, (1 << 32) - 1)
 _U64: Final = (0, (1 << 64) - 1)
-
-BPF_F_REPLACE: Final = 1 << 2
-"""Only if the program (or map) in place is the one that is given."""
-BPF_F_BEFORE: Final = 1 << 3
-"""Before the relative, or first of all (tcx, netkit, cgroup)."""
-BPF_F_AFTER: Final = 1 << 4
-"""After the relative, or last of all."""
-BPF_F_ID: Final = 1 << 5
-"""The relative is given as an id."""
-BPF_F_PREORDER: Final = 1 << 6
-"""Run before the programs of sub-cgroups (Linux 6.15)."""
-BPF_F_LINK: Final = 1 << 13
-"""The relative is a link."""
 
 
 def link_create(

@@ -8,6 +8,11 @@ import struct
 from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import FD, Layout, must_be, name_bytes, number, readable
 from skelgen.model.enums import Command
+from skelgen.model.flags import (
+    BPF_F_NUMA_NODE,
+    BPF_F_TOKEN_FD,
+    BPF_F_VTYPE_BTF_OBJ_FD,
+)
 from skelgen.plain import plain
 from skelgen.runtime.syscalls.buffers import Buffer, Memory
 from skelgen.runtime.syscalls.call import bpf, check, failure
@@ -29,17 +34,6 @@ _BATCH: Final = Layout(
 )
 _BATCH_COUNT: Final = 32  # offset of batch.count
 
-BPF_ANY: Final = 0
-"""Create an element or replace it."""
-BPF_NOEXIST: Final = 1
-"""Create an element; ``EEXIST`` when it is there."""
-BPF_EXIST: Final = 2
-"""Replace an element; ``ENOENT`` when it is not there."""
-BPF_F_LOCK: Final = 4
-"""Take the ``bpf_spin_lock`` of the element (Linux 5.1)."""
-
-_F_VTYPE_BTF_OBJ_FD: Final = 1 << 15
-_F_TOKEN_FD: Final = 1 << 16
 _U32: Final = (0, (1 << 32) - 1)
 
 
@@ -74,11 +68,11 @@ def map_create(
     what = what or f"map '{plain(str(name))}'"
     flags = number(flags, "flags", _U32, what)
     if numa_node is not None:
-        flags |= 4  # BPF_F_NUMA_NODE
+        flags |= BPF_F_NUMA_NODE
     if value_type_btf_obj_fd:
-        flags |= _F_VTYPE_BTF_OBJ_FD
+        flags |= BPF_F_VTYPE_BTF_OBJ_FD
     if token_fd:
-        flags |= _F_TOKEN_FD
+        flags |= BPF_F_TOKEN_FD
     attr = bytearray(
         _CREATE.pack(
             what,

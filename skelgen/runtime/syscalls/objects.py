@@ -12,6 +12,7 @@ from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import Layout, must_be, number, shown
 from skelgen.model.enums import Command
+from skelgen.model.flags import BPF_F_PATH_FD
 from skelgen.runtime.errors import os_error
 from skelgen.runtime.syscalls import rights
 from skelgen.runtime.syscalls.buffers import Memory
@@ -29,7 +30,6 @@ _STATS: Final = Layout("=I", "type")
 _TOKEN: Final = Layout("=II", "flags bpffs_fd")
 _ASSOC: Final = Layout("=III", "map_fd prog_fd flags")
 _U32: Final = (0, (1 << 32) - 1)
-_F_PATH_FD: Final = 1 << 14
 
 _NEXT_ID: Final = {
     "prog": Command.PROG_GET_NEXT_ID,
@@ -53,7 +53,7 @@ def obj_pin(
     ``dir_fd``: what a relative path starts from (Linux 6.5).
     """
     memory = Memory()
-    flags = 0 if dir_fd is None else _F_PATH_FD
+    flags = 0 if dir_fd is None else BPF_F_PATH_FD
     address = memory.text(path, "path", what)
     attr = bytearray(_OBJ.pack(what, address, fd, flags, dir_fd or 0))
     result = bpf(Command.OBJ_PIN, attr)
@@ -78,7 +78,7 @@ def obj_get(
     """
     memory = Memory()
     if dir_fd is not None:
-        flags = number(flags, "flags", _U32, what) | _F_PATH_FD
+        flags = number(flags, "flags", _U32, what) | BPF_F_PATH_FD
     address = memory.text(path, "path", what)
     attr = bytearray(_OBJ.pack(what, address, 0, flags, dir_fd or 0))
     command = Command.OBJ_GET

@@ -17,6 +17,7 @@ from skelgen.arguments import (
     writable,
 )
 from skelgen.model.enums import Command
+from skelgen.model.flags import BPF_F_TOKEN_FD
 from skelgen.plain import plain
 from skelgen.runtime.syscalls.buffers import Buffer, Memory
 from skelgen.runtime.syscalls.call import bpf, check
@@ -61,7 +62,6 @@ _STREAM: Final = Layout(
 _BIND: Final = Layout("=III", "prog_fd map_fd flags")
 _FD: Final = (-1 << 31, (1 << 31) - 1)
 _U32: Final = (0, (1 << 32) - 1)
-_F_TOKEN_FD: Final = 1 << 16
 _LOAD_ATTEMPTS: Final = 5
 
 
@@ -106,7 +106,7 @@ def prog_load(
     readable(line_info, "line_info", what)
     number(attach_btf_obj_fd, "attach_btf_obj_fd", _U32, what)
     if token_fd:
-        flags = number(flags, "flags", _U32, what) | _F_TOKEN_FD
+        flags = number(flags, "flags", _U32, what) | BPF_F_TOKEN_FD
     array = numbers(fd_array, "fd_array", _FD, what)
     fds = struct.pack(f"={len(array)}i", *array)
     attr = bytearray(

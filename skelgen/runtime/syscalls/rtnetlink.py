@@ -12,6 +12,7 @@ import struct
 
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
+from skelgen.model.flags import XDP_FLAGS_REPLACE
 from skelgen.runtime.syscalls import netlink
 from skelgen.runtime.syscalls.netlink import (
     Route,
@@ -39,11 +40,6 @@ _XDP_FLAGS: Final = 3
 _XDP_PROG_ID: Final = 4
 _XDP_IDS: Final = (5, 6, 7)  # of the driver, of generic XDP, of the card
 _XDP_EXPECTED_FD: Final = 8
-
-XDP_FLAGS_UPDATE_IF_NOEXIST: Final = 1 << 0
-"""``EBUSY`` where a program is attached already."""
-XDP_FLAGS_REPLACE: Final = 1 << 4
-"""Only if the program in place is the one that is given (Linux 5.7)."""
 
 _CLSACT: Final = 0xFFFFFFF1
 _CLSACT_HANDLE: Final = 0xFFFF0000

@@ -11,6 +11,7 @@ import struct
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType, MapType, ProgType
+from skelgen.model.flags import BPF_F_LINK, XDP_FLAGS_DRV_MODE
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import ENOTSUPP, BpfOSError
 from skelgen.runtime.kernel.features.prog_types import TARGET_REFUSED
@@ -56,7 +57,6 @@ _IN_MAPS: Final[dict[int, int]] = {
 }
 _LO: Final = 1
 """Index of the loopback interface, in every network namespace."""
-_XDP_NATIVE: Final = 1 << 2
 
 
 def attach_type(number: int) -> Verdict:  # noqa: PLR0911 - a way a family
@@ -145,7 +145,7 @@ def _xdp_link() -> Verdict:
         errno.EOPNOTSUPP,
         errno.EBUSY,
         target=_LO,
-        flags=_XDP_NATIVE,
+        flags=XDP_FLAGS_DRV_MODE,
     )
 
 
@@ -175,9 +175,7 @@ def _struct_ops_link() -> Verdict:
     # The call that makes links says the same of a wrong fd on every kernel; maps for
     # links came with it, and are refused for their type when the flag is known.
     try:
-        fd = make_map(
-            MapType.STRUCT_OPS, 4, 4, 1, flags=syscalls.BPF_F_LINK, kernel_type=1
-        )
+        fd = make_map(MapType.STRUCT_OPS, 4, 4, 1, flags=BPF_F_LINK, kernel_type=1)
     except BpfOSError as error:
         return (True, "") if error.errno == ENOTSUPP else verdict(error)
     syscalls.close(fd)

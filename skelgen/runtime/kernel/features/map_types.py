@@ -7,15 +7,13 @@ import mmap
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import MapType
+from skelgen.model.flags import BPF_F_MMAPABLE, BPF_F_NO_PREALLOC
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import ENOTSUPP, BpfOSError
 from skelgen.runtime.kernel.features.trial import NO_FD, Verdict, make_map, verdict
 
 if TYPE_CHECKING:
     from typing import Final
-
-_F_NO_PREALLOC: Final = 1 << 0
-_F_MMAPABLE: Final = 1 << 10
 
 _STORAGE: Final = frozenset(
     (
@@ -30,7 +28,7 @@ _OF_MAPS: Final = frozenset((MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS))
 # key size, value size, entries, flags; what is not here is made of numbers
 _SHAPES: Final[dict[int, tuple[int, int, int, int]]] = {
     MapType.STACK_TRACE: (4, 8, 1, 0),
-    MapType.LPM_TRIE: (8, 8, 1, _F_NO_PREALLOC),
+    MapType.LPM_TRIE: (8, 8, 1, BPF_F_NO_PREALLOC),
     MapType.CGROUP_STORAGE: (16, 8, 0, 0),
     MapType.PERCPU_CGROUP_STORAGE: (16, 8, 0, 0),
     MapType.QUEUE: (0, 4, 1, 0),
@@ -38,9 +36,9 @@ _SHAPES: Final[dict[int, tuple[int, int, int, int]]] = {
     MapType.BLOOM_FILTER: (0, 4, 1, 0),
     MapType.RINGBUF: (0, 0, mmap.PAGESIZE, 0),
     MapType.USER_RINGBUF: (0, 0, mmap.PAGESIZE, 0),
-    MapType.ARENA: (0, 0, 1, _F_MMAPABLE),
+    MapType.ARENA: (0, 0, 1, BPF_F_MMAPABLE),
     MapType.INSN_ARRAY: (4, 16, 1, 0),
-    MapType.RHASH: (4, 4, 1, _F_NO_PREALLOC),
+    MapType.RHASH: (4, 4, 1, BPF_F_NO_PREALLOC),
 }
 
 
@@ -53,7 +51,7 @@ def map_type(number: int) -> Verdict:
                 fd = make_map(number, 4, 4, 1, inner_map_fd=inner.fileno())
         elif number in _STORAGE:
             # the fd of its BTF is looked at when the rest is right
-            fd = make_map(number, 4, 4, 0, flags=_F_NO_PREALLOC, btf_fd=NO_FD)
+            fd = make_map(number, 4, 4, 0, flags=BPF_F_NO_PREALLOC, btf_fd=NO_FD)
         elif number == MapType.STRUCT_OPS:
             fd = make_map(number, 4, 4, 1, kernel_type=1)
         else:

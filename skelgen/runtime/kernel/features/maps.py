@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import MapType, ProgType
+from skelgen.model.flags import BPF_F_MMAPABLE
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.kernel.features.feature import Feature, Unclear, refusal
@@ -16,8 +17,6 @@ from skelgen.runtime.kernel.features.trial import (
 
 if TYPE_CHECKING:
     from typing import Final
-
-_F_MMAPABLE: Final = 1 << 10
 
 
 def _array(token_fd: int, flags: int = 0) -> int:
@@ -40,7 +39,7 @@ GLOBAL_DATA: Final = Feature("global data", "5.2", _global_data)
 def _array_mmap(token_fd: int) -> bool:
     """Commit fc9702273e2e ("bpf: Add mmap() support for BPF_MAP_TYPE_ARRAY")."""
     try:
-        fd = _array(token_fd, flags=_F_MMAPABLE)
+        fd = _array(token_fd, flags=BPF_F_MMAPABLE)
     except BpfOSError as error:
         return refusal(error)
     syscalls.close(fd)

@@ -7,6 +7,7 @@ import struct
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType, Command, ProgType
+from skelgen.model.flags import BPF_COMMON_ATTRS
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import describe
 from skelgen.runtime.kernel.features.feature import UNCLEAR, Feature, Unclear
@@ -66,13 +67,12 @@ MEMCG_ACCOUNT: Final = Feature(
 )
 
 
-_F_COMMON_ATTRS: Final = 1 << 16
 _COMMON_ATTRS_SIZE: Final = 20
 
 
 def _common_attrs(_token_fd: int) -> bool:
     """Give a command its second argument, for the log of more than programs."""
-    command = Command.PROG_LOAD | _F_COMMON_ATTRS
+    command = Command.PROG_LOAD | BPF_COMMON_ATTRS
     attr = bytearray(8)
     address = syscalls.Memory().write(attr)
     # a program without instructions is never taken

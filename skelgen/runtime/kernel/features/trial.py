@@ -6,6 +6,7 @@ import struct
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType, ProgType
+from skelgen.model.flags import BPF_F_SLEEPABLE
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.kernel.features.feature import UNCLEAR, refusal
@@ -101,7 +102,6 @@ def loads(
     return True
 
 
-_F_SLEEPABLE: Final = 1 << 4
 _LOG_SIZE: Final = 1 << 16
 _ATTACH_TYPE: Final[dict[int, int]] = {
     ProgType.CGROUP_SOCK_ADDR: AttachType.CGROUP_INET4_CONNECT,
@@ -144,7 +144,7 @@ class Trial:
                 insns=insns,
                 license="GPL",
                 attach_type=attach_type,
-                flags=_F_SLEEPABLE if prog_type == ProgType.SYSCALL else 0,
+                flags=BPF_F_SLEEPABLE if prog_type == ProgType.SYSCALL else 0,
                 kern_version=version,
                 attach_btf_id=attach_btf_id,
                 fd_array=fd_array,
