@@ -302,7 +302,8 @@ def _words(atom: str) -> str:
         return "a path"
     if atom in {"SupportsFd", "HasFd", "SupportsFileno"}:
         return "an object with an fd"
-    return atom.partition("[")[0].rpartition(".")[2]
+    plain = atom.partition("[")[0].rpartition(".")[2]
+    return _CLASSES.get(plain, plain)
 
 
 def _fits(atom: str, value: Any, name: str, whose: str) -> bool | None:
@@ -326,23 +327,19 @@ def _fits(atom: str, value: Any, name: str, whose: str) -> bool | None:
                 inside(item, f"{name}[{index}]", whose)
         return True
     if plain[:1].isupper() and len(plain) > 1 and plain in _CLASSES:
-        return any(cls.__name__ == plain for cls in type(value).__mro__)
+        wanted = _CLASSES[plain]
+        return any(cls.__name__ == wanted for cls in type(value).__mro__)
     return None
 
 
-_CLASSES = frozenset(
-    [
-        "Program",
-        "Link",
-        "Map",
-        "MapHandle",
-        "MapSpec",
-        "StructOpsMap",
-        "socket",
-        "ObjectSpec",
-        "Codec",
-    ]
-)
+_CLASSES = {
+    name: name
+    for name in (
+        *("Program", "Link", "Map", "MapHandle", "MapSpec", "StructOpsMap", "socket"),
+        *("ObjectSpec", "Codec"),
+    )
+} | {"AttachedProgram": "Program", "AttachedOps": "StructOpsMap"}
+"""The class that a value has to be of, by the name in the annotation."""
 
 
 def _is_int(value: Any, name: str, whose: str) -> bool:

@@ -74,10 +74,10 @@ from skelgen.runtime.maps.hash import HashMap as HashMap
 from skelgen.runtime.maps.hash import PerCpuHashMap as PerCpuHashMap
 from skelgen.runtime.maps.ringbuf import RingBuf as RingBuf
 from skelgen.runtime.maps.ringbuf import poll as poll
+from skelgen.runtime.maps.shadow import Operation as Operation
+from skelgen.runtime.maps.shadow import Shadow as Shadow
 from skelgen.runtime.maps.struct_ops import StructOpsMap as StructOpsMap
 from skelgen.runtime.memory.section import Section as Section
-from skelgen.runtime.memory.shadow import Operation as Operation
-from skelgen.runtime.memory.shadow import Shadow as Shadow
 from skelgen.runtime.memory.variables import DataSection as DataSection
 from skelgen.runtime.memory.variables import Global as Global
 from skelgen.runtime.object.attach_report import AttachReport as AttachReport

@@ -68,7 +68,7 @@ _PROBE_READ: Final = range(112, 116)
 
 def needs(obj: Object) -> list[Need]:
     """Return what an opened object asks for: programs that autoload, and all maps."""
-    types = LoadTypes(obj._parts)  # noqa: SLF001 - see above
+    types = LoadTypes(obj.spec, obj._parts.options.btf)  # noqa: SLF001 - see above
     try:
         merged: dict[Need, list[str]] = {}
         for need in _Needs(obj, types).all():
@@ -234,7 +234,7 @@ class _Needs:
             return
         code = Bytecode(linked.code(), self._spec.byteorder)
         try:
-            poisoned = relocate_core(program.name, records, code, self._types)
+            poisoned = relocate_core(program.name, records, code, self._types.relocator)
         except BpfError as error:
             yield Need("kernel type", "", (program.name,), Answer(False, str(error)))
             return

@@ -37,7 +37,7 @@ HOMES = {
     "skelgen.runtime.maps.ringbuf": "RingBuf poll",
     "skelgen.runtime.maps.struct_ops": "StructOpsMap",
     "skelgen.runtime.memory.section": "Section",
-    "skelgen.runtime.memory.shadow": "Operation Shadow",
+    "skelgen.runtime.maps.shadow": "Operation Shadow",
     "skelgen.runtime.memory.variables": "DataSection Global",
     "skelgen.runtime.object.attach_report": "AttachReport",
     "skelgen.runtime.object.object": "Object State",

@@ -241,7 +241,7 @@ class Skeleton(Live):
         if program is not None:
             name: str = program.name
             return name
-        from skelgen.runtime.memory.shadow import variable
+        from skelgen.runtime.maps.shadow import variable
 
         shadows = getattr(self, "struct_ops", None)
         return variable(getattr(shadows, attribute)).name

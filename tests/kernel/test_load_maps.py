@@ -24,9 +24,9 @@ from skelgen.runtime.errors import (
 from skelgen.runtime.kernel.version import kernel_version
 from skelgen.runtime.maps import create
 from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap
-from skelgen.runtime.maps.create import MapRequest
 from skelgen.runtime.maps.generic import GenericMap
 from skelgen.runtime.maps.limits import SHAPES
+from skelgen.runtime.maps.request import MapRequest
 from skelgen.runtime.syscalls.sizes import possible_cpus
 from skelgen.runtime.values import codec as c
 from tests.harness import sources

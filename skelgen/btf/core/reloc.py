@@ -66,10 +66,11 @@ class _Answer(Record):
 class CoreRelocator:
     """Works out relocations of one object against one target."""
 
-    __slots__ = ("_btf", "_candidates", "_find", "_values", "byteorder")
+    __slots__ = ("_candidates", "_find", "_values", "btf", "byteorder")
 
     def __init__(self, btf: Btf, find: Candidates) -> None:
-        self._btf = btf
+        self.btf = btf
+        """Of the object."""
         self._find = find
         self._candidates: dict[int, list[tuple[Btf, int]]] = {}
         self._values: dict[tuple[int, str, int], Value] = {}
@@ -91,7 +92,7 @@ class CoreRelocator:
         """Return what a relocation asks for, as C: ``task_struct.real_parent``."""
         try:
             return parse(
-                self._btf, relo.type_id, relo.access, ReloKind(relo.kind)
+                self.btf, relo.type_id, relo.access, ReloKind(relo.kind)
             ).access
         except (ValueError, BtfParseError):
             return f"type [{relo.type_id}] {relo.access}"
@@ -101,11 +102,11 @@ class CoreRelocator:
             kind = ReloKind(relo.kind)
         except ValueError:
             raise SpecError(f"CO-RE relocation of unknown kind {relo.kind}") from None
-        local = parse(self._btf, relo.type_id, relo.access, kind)
+        local = parse(self.btf, relo.type_id, relo.access, kind)
         if kind == ReloKind.TYPE_ID_LOCAL:
             # static linking renumbers types and leaves instructions as they are
             return Value(False, relo.type_id, relo.type_id, check=False)
-        if not self._btf.name(relo.type_id):
+        if not self.btf.name(relo.type_id):
             raise SpecError("anonymous types cannot be looked up")
         candidates = self._candidates_of(relo.type_id)
         fits = [
@@ -126,8 +127,8 @@ class CoreRelocator:
     def _candidates_of(self, type_id: int) -> list[tuple[Btf, int]]:
         found = self._candidates.get(type_id)
         if found is None:
-            name = essential_name(self._btf.name(type_id))
-            found = list(self._find(name, self._btf.kind(type_id)))
+            name = essential_name(self.btf.name(type_id))
+            found = list(self._find(name, self.btf.kind(type_id)))
             self._candidates[type_id] = found
         return found
 

@@ -10,15 +10,15 @@ from skelgen.runtime.errors import BpfError, CoreRelocationError, KernelBtfError
 from skelgen.runtime.insns.core_patch import patch
 
 if TYPE_CHECKING:
+    from skelgen.btf.parse import Btf
     from skelgen.runtime.insns.bytecode import Bytecode
-    from skelgen.runtime.load.types import LoadTypes
 
 
 def relocate_core(
     program: str,
     records: "memoryview | bytes",
     code: "Bytecode",
-    types: "LoadTypes",
+    relocator: "CoreRelocator | None",
     start: int = 0,
 ) -> dict[int, CoreRelo]:
     """Fit instructions to the target's types; return what had to be poisoned.
@@ -29,13 +29,12 @@ def relocate_core(
     Raises :class:`CoreRelocationError`, and :class:`KernelBtfError` where the kernel
     has no types and no others were given.
     """
-    relocator = types.relocator
     if relocator is None:
         raise BpfError(
             f"program '{program}': has CO-RE relocations, and the object has no BTF"
         )
     poisoned: dict[int, CoreRelo] = {}
-    for relo in _read(program, records, types):
+    for relo in _read(program, records, relocator.btf):
         try:
             if patch(code, relo.insn, relocator.value(relo)):
                 poisoned[relo.insn] = relo
@@ -52,15 +51,11 @@ def relocate_core(
     return poisoned
 
 
-def _read(
-    program: str, records: "memoryview | bytes", types: "LoadTypes"
-) -> list[CoreRelo]:
-    btf = types.btf
+def _read(program: str, records: "memoryview | bytes", btf: "Btf") -> list[CoreRelo]:
     relos: list[CoreRelo] = []
     try:
         for insn, type_id, access, kind in iter_unpack("=4I", records):
-            text = "" if btf is None else btf.string(access)
-            relos.append(CoreRelo(insn, type_id, text, kind))
+            relos.append(CoreRelo(insn, type_id, btf.string(access), kind))
     except BtfParseError as error:
         raise BpfError(f"program '{program}': CO-RE records: {error}") from error
     return relos

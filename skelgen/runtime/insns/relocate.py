@@ -8,7 +8,6 @@ verifier refuses it where the program can reach it, and its number tells what it
 from collections.abc import Iterable
 
 from skelgen._record import Record
-from skelgen._typing import TYPE_CHECKING
 from skelgen.model.spec import ExternLoad, JumpTable, KfuncCall, MapFd, MapValue, Reloc
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.insns.bytecode import (
@@ -19,9 +18,6 @@ from skelgen.runtime.insns.bytecode import (
     PSEUDO_MAP_VALUE,
     Bytecode,
 )
-
-if TYPE_CHECKING:
-    from skelgen.runtime.load.externs import Symbol
 
 POISON_MAP = 2001000000
 """Helper that a reference to a map which was not made calls, plus its index."""
@@ -38,6 +34,19 @@ class MapPlace(Record):
     """Place among the object's maps, for the marker of a missing one."""
     base: int = 0
     """Byte in the map where the section begins."""
+
+
+class Symbol(Record):
+    """Where a kernel symbol is; all zero for a weak one that is missing."""
+
+    address: int = 0
+    """Of a variable without a type."""
+    btf_id: int = 0
+    """Of a typed variable or a function."""
+    module_fd: int = 0
+    """BTF of the module that has it; 0 for vmlinux."""
+    fd_index: int = 0
+    """The same as an index into ``fd_array``."""
 
 
 class Places(Record):

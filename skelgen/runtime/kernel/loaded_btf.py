@@ -3,8 +3,11 @@
 import errno
 
 from skelgen._record import Record
+from skelgen.btf.errors import BtfParseError
+from skelgen.btf.kinds import Kind
+from skelgen.btf.parse import Btf
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.runtime.errors import AttachError, BpfError, BpfOSError
 
 
 class LoadedBtf(Record):
@@ -59,6 +62,42 @@ def program_btf(prog_id: int) -> LoadedBtf:
     with syscalls.Fd(syscalls.get_fd_by_id("prog", prog_id)) as fd:
         info = syscalls.prog_info(fd.fileno(), what=what)
     return LoadedBtf(_data(info.btf_id, f"{what} '{info.name}'"))
+
+
+def function_of_program(fd: int, name: str, attached: str) -> int:
+    """Return the BTF id of a function of a loaded program.
+
+    ``attached`` names the program that is to be attached to it. Raises AttachError
+    where the loaded program has no BTF or no such function.
+    """
+    what = f"program '{attached}': target program"
+    btf_kernel_id = syscalls.prog_info(fd, what=what).btf_id
+    if not btf_kernel_id:
+        raise AttachError(
+            f"program '{attached}': the program it attaches to has no BTF",
+            program=attached,
+        )
+    with syscalls.Fd(syscalls.get_fd_by_id("btf", btf_kernel_id)) as btf_fd:
+        data = syscalls.btf_data(btf_fd.fileno(), what=what)
+    try:
+        btf = Btf(data)
+        btf_id = btf.find(name, Kind.FUNC)
+        names = [] if btf_id is not None else list(btf.names(Kind.FUNC))
+    except BtfParseError as error:
+        raise AttachError(f"{what}: {error}", program=attached) from error
+    if btf_id is None:
+        from skelgen.near_names import or_near
+
+        raise AttachError(
+            or_near(
+                f"program '{attached}': the program it attaches to has no function"
+                f" '{name}'",
+                name,
+                names,
+            ),
+            program=attached,
+        )
+    return btf_id
 
 
 def _data(btf_id: int, what: str) -> bytes:

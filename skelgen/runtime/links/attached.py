@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.links.base import AttachedProgram
     from skelgen.runtime.syscalls import LinkInfo
 
 
@@ -25,7 +25,9 @@ class StayingLink(Link):
 
     __slots__ = ("_prog",)
 
-    def __init__(self, fd: int, program: Program, attach: Callable[[], object]) -> None:
+    def __init__(
+        self, fd: int, program: AttachedProgram, attach: Callable[[], object]
+    ) -> None:
         super().__init__(fd, program)
         self._prog = self._fd  # until there is another to close
         began = False
@@ -52,7 +54,9 @@ class StayingLink(Link):
         """Raise: only BPF links have it."""
         raise self._no_link("information")
 
-    def update(self, program: Program, *, old: Program | None = None) -> None:
+    def update(
+        self, program: AttachedProgram, *, old: AttachedProgram | None = None
+    ) -> None:
         """Raise: only BPF links have it."""
         del program, old
         raise self._no_link("updates")
@@ -111,7 +115,7 @@ class AttachedLink(StayingLink):
     def __init__(
         self,
         target_fd: int,
-        program: Program,
+        program: AttachedProgram,
         attach_type: int,
         attach: Callable[[], object],
         *,

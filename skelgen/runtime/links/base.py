@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from skelgen._typing import TYPE_CHECKING
+from skelgen._typing import TYPE_CHECKING, Protocol
 from skelgen.arguments import checks_arguments
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
@@ -18,11 +18,47 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final, Self
 
-    from skelgen.runtime.programs.base import Program
-    from skelgen.runtime.syscalls import LinkInfo
+    from skelgen.runtime.errors import AttachError
+    from skelgen.runtime.syscalls import LinkInfo, ProgInfo
 
 # what the kernel says of links that cannot be detached, and before Linux 5.9
 _CANNOT_DETACH: Final = frozenset((errno.EOPNOTSUPP, errno.EINVAL))
+
+
+class AttachedProgram(Protocol):
+    """The part of a program that links know."""
+
+    @property
+    def name(self) -> str:
+        """Return its name in the object."""
+        ...
+
+    @property
+    def what(self) -> str:
+        """Return what errors call it."""
+        ...
+
+    @property
+    def flags(self) -> int:
+        """Return ``prog_flags``."""
+        ...
+
+    @property
+    def ifindex(self) -> int:
+        """Return the interface that it is offloaded to, 0 for none."""
+        ...
+
+    def fd(self) -> int:
+        """Return its fd; raise where it is not loaded."""
+        ...
+
+    def info(self) -> ProgInfo:
+        """Return what the kernel says of it."""
+        ...
+
+    def attach_error(self, message: str) -> AttachError:
+        """Return an error about attaching it."""
+        ...
 
 
 class Link(Live):
@@ -36,8 +72,8 @@ class Link(Live):
     __slots__ = ("__weakref__", "_fd", "_pid", "_pin_path", "program")
     _internal = frozenset(("what",))
 
-    def __init__(self, fd: int, program: Program | None = None) -> None:
-        self.program: Program | None = program
+    def __init__(self, fd: int, program: AttachedProgram | None = None) -> None:
+        self.program: AttachedProgram | None = program
         """What is attached; ``None`` for a link opened from a path, and for maps."""
         self._fd: Final = syscalls.Fd(fd)
         self._pid: Final = os.getpid()
@@ -91,7 +127,9 @@ class Link(Live):
         return syscalls.link_info(self.fd(), what=self.what)
 
     @checks_arguments
-    def update(self, program: Program, *, old: Program | None = None) -> None:
+    def update(
+        self, program: AttachedProgram, *, old: AttachedProgram | None = None
+    ) -> None:
         """Put another program in place, with no gap: ``BPF_LINK_UPDATE``, Linux 5.7.
 
         With ``old`` only if that one is in place (``EPERM``). The kernel can do it

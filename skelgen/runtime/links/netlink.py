@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.links.base import AttachedProgram
 
 
 class _NetlinkLink(StayingLink):
@@ -34,7 +34,7 @@ class _NetlinkLink(StayingLink):
 
     def __init__(
         self,
-        program: Program,
+        program: AttachedProgram,
         ifindex: int,
         attach: Callable[[Route], None],
     ) -> None:
@@ -69,7 +69,9 @@ class XdpNetlinkLink(_NetlinkLink):
 
     __slots__ = ("_mode",)
 
-    def __init__(self, program: Program, ifindex: int, mode: int, what: str) -> None:
+    def __init__(
+        self, program: AttachedProgram, ifindex: int, mode: int, what: str
+    ) -> None:
         self._mode: Final = mode
 
         def attach(route: Route) -> None:
@@ -134,7 +136,7 @@ class TcFilterLink(_NetlinkLink):
 
     def __init__(
         self,
-        program: Program,
+        program: AttachedProgram,
         ifindex: int,
         parent: int,
         *,
@@ -193,7 +195,7 @@ class TcFilterLink(_NetlinkLink):
 
 
 def _make_clsact(
-    route: Route, program: Program, ifindex: int, parent: int, what: str
+    route: Route, program: AttachedProgram, ifindex: int, parent: int, what: str
 ) -> None:
     """Give an interface ``clsact``, unless what is there will do."""
     try:

@@ -19,7 +19,7 @@ from skelgen.runtime.syscalls.netlink import Route
 if TYPE_CHECKING:
     from typing import Final
 
-    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.links.base import AttachedProgram
     from skelgen.runtime.syscalls.rtnetlink import Interface, XdpState
 
 _GENERIC_MODE: Final = 2  # XDP_ATTACHED_SKB
@@ -46,7 +46,7 @@ def no_interface(name: str) -> str:
 
 
 def explain_xdp(
-    error: BpfOSError, program: Program, ifindex: int, mode: str | None
+    error: BpfOSError, program: AttachedProgram, ifindex: int, mode: str | None
 ) -> None:
     """Add notes to the error of an XDP program that was not attached."""
     try:
@@ -68,7 +68,7 @@ def explain_xdp(
 
 def _xdp_notes(
     number: int,
-    program: Program,
+    program: AttachedProgram,
     interface: Interface,
     state: XdpState,
     mode: str | None,
@@ -111,7 +111,7 @@ def _taken(number: int, there: str) -> list[str]:
     return [note] if there else []
 
 
-def _mtu(program: Program, interface: Interface) -> str:
+def _mtu(program: AttachedProgram, interface: Interface) -> str:
     ways = ["lower the MTU"]
     if not program.flags & BPF_F_XDP_HAS_FRAGS:
         ways.append('compile it as SEC("xdp.frags") (Linux 5.18)')
@@ -146,7 +146,7 @@ def program_name(number: int) -> str:
 
 
 def explain_tcx(
-    error: BpfOSError, program: Program, ifindex: int, *, netkit: bool
+    error: BpfOSError, program: AttachedProgram, ifindex: int, *, netkit: bool
 ) -> None:
     """Add a note to the error of a tcx or netkit program that was not attached."""
     if error.errno == errno.ESTALE:
@@ -155,7 +155,7 @@ def explain_tcx(
         _explain_netkit(error, program, ifindex)
 
 
-def _explain_netkit(error: BpfOSError, program: Program, ifindex: int) -> None:
+def _explain_netkit(error: BpfOSError, program: AttachedProgram, ifindex: int) -> None:
     if error.errno == errno.EACCES:
         error.add_note(
             "it is the peer of a netkit pair: programs of both sides are attached"
@@ -169,7 +169,7 @@ def _explain_netkit(error: BpfOSError, program: Program, ifindex: int) -> None:
         )
 
 
-def _kind(program: Program, ifindex: int) -> str:
+def _kind(program: AttachedProgram, ifindex: int) -> str:
     try:
         route = Route(program.what)
         try:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Final
 
-    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.links.base import AttachedProgram
     from skelgen.runtime.syscalls import LinkInfo
 
 
@@ -23,7 +23,7 @@ class PerCpuLink(Link):
     __slots__ = ("cpus", "links")
 
     def __init__(
-        self, program: Program, cpus: Sequence[int], links: Sequence[Link]
+        self, program: AttachedProgram, cpus: Sequence[int], links: Sequence[Link]
     ) -> None:
         self.program = program
         self.cpus: Final = tuple(cpus)
@@ -51,7 +51,9 @@ class PerCpuLink(Link):
         """Raise :class:`StateError`: each of :attr:`links` has it."""
         raise self._one_by_one("info()")
 
-    def update(self, program: Program, *, old: Program | None = None) -> None:
+    def update(
+        self, program: AttachedProgram, *, old: AttachedProgram | None = None
+    ) -> None:
         """Raise :class:`StateError`; the kernel updates no link to a perf event."""
         del program, old
         raise self._one_by_one("update()")

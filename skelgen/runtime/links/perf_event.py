@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.links.base import AttachedProgram
     from skelgen.runtime.syscalls import LinkInfo
 
 
 def attach_perf_event(
-    program: Program,
+    program: AttachedProgram,
     perf: syscalls.Fd,
     *,
     cookie: int = 0,
@@ -39,7 +39,7 @@ def attach_perf_event(
 
 
 def _attach(
-    program: Program,
+    program: AttachedProgram,
     perf: syscalls.Fd,
     *,
     cookie: int,
@@ -90,7 +90,7 @@ class ProbeLink(Link):
     __slots__ = ("_undo",)
 
     def __init__(
-        self, fd: int, program: Program, undo: Callable[[], None] | None
+        self, fd: int, program: AttachedProgram, undo: Callable[[], None] | None
     ) -> None:
         super().__init__(fd, program)
         self._undo: Final = undo
@@ -122,7 +122,9 @@ class PerfEventLink(ProbeLink):
         """Raise: only BPF links have it."""
         raise self._no_link("information")
 
-    def update(self, program: Program, *, old: Program | None = None) -> None:
+    def update(
+        self, program: AttachedProgram, *, old: AttachedProgram | None = None
+    ) -> None:
         """Raise: only BPF links have it."""
         del program, old
         raise self._no_link("updates")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from skelgen.runtime.errors import BpfOSError
-    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.links.base import AttachedProgram
 
 _CGROUP2: Final = 0x63677270
 _NSFS: Final = 0x6E736673
@@ -55,7 +55,7 @@ WALKED: Final[dict[str, tuple[MapType, ...]]] = {
 
 
 def explain_cgroup(
-    error: BpfOSError, program: Program, cgroup: str | int, fd: int, hook: int
+    error: BpfOSError, program: AttachedProgram, cgroup: str | int, fd: int, hook: int
 ) -> None:
     """Raise :class:`AttachError` for what is no cgroup; add a note on what is there."""
     if error.errno == errno.EBADF and not is_cgroup2(fd):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from socket import socket
     from typing import Final
 
-    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.links.base import AttachedProgram
     from skelgen.runtime.syscalls import LinkInfo
 
 # include/uapi/asm-generic/socket.h
@@ -39,7 +39,9 @@ class SocketLink(Link):
 
     __slots__ = ("_detach_option", "_number", "_socket")
 
-    def __init__(self, socket: socket, program: Program, *, reuseport: bool) -> None:
+    def __init__(
+        self, socket: socket, program: AttachedProgram, *, reuseport: bool
+    ) -> None:
         option = _SO_ATTACH_REUSEPORT_EBPF if reuseport else _SO_ATTACH_BPF
         name = "SO_ATTACH_REUSEPORT_EBPF" if reuseport else "SO_ATTACH_BPF"
         super().__init__(syscalls.dup(program.fd(), what=program.what), program)
@@ -66,7 +68,9 @@ class SocketLink(Link):
         """Raise: only BPF links have it."""
         raise self._no_link("information")
 
-    def update(self, program: Program, *, old: Program | None = None) -> None:
+    def update(
+        self, program: AttachedProgram, *, old: AttachedProgram | None = None
+    ) -> None:
         """Raise: only BPF links have it."""
         del program, old
         raise self._no_link("updates")

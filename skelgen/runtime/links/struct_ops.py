@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from skelgen._typing import TYPE_CHECKING
+from skelgen._typing import TYPE_CHECKING, Protocol
 from skelgen.arguments import checks_arguments
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError
@@ -13,9 +13,25 @@ from skelgen.runtime.links.base import Link, detach_at_last, tell_another
 if TYPE_CHECKING:
     from typing import Final
 
-    from skelgen.runtime.maps.struct_ops import StructOpsMap
 
 _KEY: Final = bytes(4)
+
+
+class AttachedOps(Protocol):
+    """The part of a struct_ops map that its links know."""
+
+    @property
+    def what(self) -> str:
+        """Return what errors call it."""
+        ...
+
+    def fd(self) -> int:
+        """Return its fd; raise where it is not loaded."""
+        ...
+
+    def loaded_value(self) -> bytes | bytearray:
+        """Return the kernel's structure, with fds of programs in it."""
+        ...
 
 
 class StructOpsLink(Link):
@@ -33,7 +49,7 @@ class StructOpsLink(Link):
         return self._what or super().what
 
     @checks_arguments
-    def update_map(self, ops: StructOpsMap, *, old: StructOpsMap | None = None) -> None:
+    def update_map(self, ops: AttachedOps, *, old: AttachedOps | None = None) -> None:
         """Put another variable in place, with no gap: ``BPF_LINK_UPDATE``, Linux 6.4.
 
         With ``old`` only if that is the one in place now.
@@ -68,7 +84,7 @@ class StructOpsRegistration(StructOpsLink):
         raise self._no_link("pin the map")
 
     @checks_arguments
-    def update_map(self, ops: StructOpsMap, *, old: StructOpsMap | None = None) -> None:
+    def update_map(self, ops: AttachedOps, *, old: AttachedOps | None = None) -> None:
         """Raise: it is no BPF link; destroy it, then attach the other variable."""
         del ops, old
         raise self._no_link("destroy it and attach the other one")

@@ -5,7 +5,6 @@ and functions are found in kernel BTF, where their types have to agree. What is 
 may be missing: an address of 0, a call that the verifier removes as dead code.
 """
 
-from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.core.types import SpecError, types_compatible
 from skelgen.btf.errors import BtfParseError
@@ -14,6 +13,7 @@ from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.types import Kind
 from skelgen.model.spec import ExternKind, ExternSpec, ObjectSpec
 from skelgen.runtime.errors import ExternError
+from skelgen.runtime.insns.relocate import Symbol
 from skelgen.runtime.log import debug
 
 if TYPE_CHECKING:
@@ -25,19 +25,6 @@ if TYPE_CHECKING:
 
 _MAX_FD_INDEX = 0x7FFF
 """``off`` of an instruction, which holds the index, has 16 bits and a sign."""
-
-
-class Symbol(Record):
-    """Where a kernel symbol is; all zero for a weak one that is missing."""
-
-    address: int = 0
-    """Of a variable without a type."""
-    btf_id: int = 0
-    """Of a typed variable or a function."""
-    module_fd: int = 0
-    """BTF of the module that has it; 0 for vmlinux."""
-    fd_index: int = 0
-    """The same as an index into ``fd_array``."""
 
 
 class Symbols:

@@ -11,6 +11,7 @@ from skelgen.runtime import pins, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.log import Step, debug, step
 from skelgen.runtime.maps import create, reuse
+from skelgen.runtime.maps.request import BPF_F_MMAPABLE
 from skelgen.runtime.syscalls.sizes import CopySizes, sizes_of
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from skelgen.runtime.load.parts import DataMap, Parts
     from skelgen.runtime.load.report import Failures
     from skelgen.runtime.load.struct_ops import KernelValue
-    from skelgen.runtime.maps.create import MapRequest
     from skelgen.runtime.maps.handle import MapHandle
+    from skelgen.runtime.maps.request import MapRequest
     from skelgen.runtime.memory.arena import Arena
     from skelgen.runtime.undo import Undo
 
@@ -136,7 +137,7 @@ class MapMaker:
             self._pin(name, handle, wanted, what)
 
     def _request(self, handle: "MapHandle", name: str) -> "MapRequest":
-        wanted = create.request(handle, name)
+        wanted = handle.request(name)
         program = handle.exclusive_program
         if program is None:
             return wanted
@@ -258,7 +259,7 @@ class MapMaker:
 
     def _make_struct_ops(self, name: str, value: "KernelValue") -> None:
         handle = self._parts.struct_ops[name].handle
-        wanted = create.request(handle, name)._replace(
+        wanted = handle.request(name)._replace(
             value_size=len(value.data),
             kernel_type_id=value.value_type_id,
             module_fd=value.module_fd,
@@ -288,10 +289,11 @@ class MapMaker:
                 from skelgen.runtime.memory.arena import map_arena
 
                 with self.attempt(name), step("map '%s'", name) as this:
+                    section = self._parts.arena
                     arena = map_arena(
                         made.fd.fileno(),
                         made.request,
-                        self._parts.arena,
+                        None if section is None else section.read(),
                         reused=made.reused,
                     )
                     if arena is not None:

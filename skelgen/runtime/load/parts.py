@@ -9,8 +9,8 @@ from skelgen.model.spec import DataKind, DataSpec, MapSpec, ObjectSpec, Pinning
 from skelgen.plain import plain
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.listing import Listed
-from skelgen.runtime.maps.create import data_map_spec, has_map, section_map_name
 from skelgen.runtime.maps.handle import MapHandle
+from skelgen.runtime.maps.request import data_map_spec, has_map, section_map_name
 from skelgen.runtime.memory.section import Section
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from skelgen.model.spec import ExternSpec
-    from skelgen.runtime.load.externs import Symbol
+    from skelgen.runtime.insns.relocate import Symbol
     from skelgen.runtime.load.parts import Parts
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.programs.base import Program
@@ -147,7 +147,7 @@ class Prepared:
         self.parts = parts
         self.failures = failures
         """What it does without."""
-        self.types = LoadTypes(parts)
+        self.types = LoadTypes(parts.spec, parts.options.btf)
         self.operations = Operations(parts, self.types, failures)
         self._undo = undo
         self._kept = Undo()

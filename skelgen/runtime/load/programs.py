@@ -97,7 +97,9 @@ class ProgramLoader:
             from skelgen.runtime.insns.core import relocate_core
 
             code = Bytecode(view(insns), sys.byteorder)
-            poisoned = relocate_core(program, view(relos), code, self._types, start)
+            poisoned = relocate_core(
+                program, view(relos), code, self._types.relocator, start
+            )
             this.done("%d CO-RE relocations", relos.size // 16)
             return _Body(code.data, poisoned)
 

@@ -7,13 +7,11 @@ function ``bpf_lsm_x``, ``iter/x`` function ``bpf_iter_x``.
 
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
-from skelgen.btf.errors import BtfParseError
-from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
 from skelgen.model.attach import TracingMulti
 from skelgen.model.enums import AttachType, ProgType
-from skelgen.runtime import syscalls
 from skelgen.runtime.errors import AttachError, StateError
+from skelgen.runtime.kernel.loaded_btf import function_of_program
 
 if TYPE_CHECKING:
     from skelgen.runtime.kernel.btf import KernelTypes
@@ -62,7 +60,7 @@ def find_target(program: "Program", types: "LoadTypes") -> AttachTarget:
     target_program = program.target_program
     if target_program is not None:
         fd = target_program if isinstance(target_program, int) else target_program.fd()
-        return AttachTarget(function_of_program(program, fd, name), prog_fd=fd)
+        return AttachTarget(function_of_program(fd, name, program.name), prog_fd=fd)
     if program.type == ProgType.EXT:
         raise StateError(
             f"program '{program.name}': which program it replaces '{name}' in is not"
@@ -136,35 +134,3 @@ def _module_of(
         ),
         program=program.name,
     )
-
-
-def function_of_program(program: "Program", fd: int, name: str) -> int:
-    """Return the BTF id of a function of a loaded program."""
-    what = f"program '{program.name}': target program"
-    btf_kernel_id = syscalls.prog_info(fd, what=what).btf_id
-    if not btf_kernel_id:
-        raise AttachError(
-            f"program '{program.name}': the program it attaches to has no BTF",
-            program=program.name,
-        )
-    with syscalls.Fd(syscalls.get_fd_by_id("btf", btf_kernel_id)) as btf_fd:
-        data = syscalls.btf_data(btf_fd.fileno(), what=what)
-    try:
-        btf = Btf(data)
-        btf_id = btf.find(name, Kind.FUNC)
-        names = [] if btf_id is not None else list(btf.names(Kind.FUNC))
-    except BtfParseError as error:
-        raise AttachError(f"{what}: {error}", program=program.name) from error
-    if btf_id is None:
-        from skelgen.near_names import or_near
-
-        raise AttachError(
-            or_near(
-                f"program '{program.name}': the program it attaches to has no function"
-                f" '{name}'",
-                name,
-                names,
-            ),
-            program=program.name,
-        )
-    return btf_id

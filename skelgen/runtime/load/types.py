@@ -7,19 +7,27 @@ any: the kernel gets its BTF as bytes.
 from skelgen._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import os
+
     from skelgen.btf.core.reloc import CoreRelocator
     from skelgen.btf.parse import Btf
+    from skelgen.model.spec import ObjectSpec
     from skelgen.runtime.kernel.btf import KernelTypes
-    from skelgen.runtime.load.parts import Parts
 
 
 class LoadTypes:
-    """Types of the object, of the kernel, and of what CO-RE fits programs to."""
+    """Types of the object, of the kernel, and of what CO-RE fits programs to.
 
-    __slots__ = ("_btf", "_kernel", "_parts", "_relocator")
+    ``source`` is BTF in place of the kernel's: a path or its bytes.
+    """
 
-    def __init__(self, parts: "Parts") -> None:
-        self._parts = parts
+    __slots__ = ("_btf", "_kernel", "_relocator", "_source", "_spec")
+
+    def __init__(
+        self, spec: "ObjectSpec", source: "str | os.PathLike[str] | bytes | None" = None
+    ) -> None:
+        self._spec = spec
+        self._source = source
         self._btf: Btf | None = None
         self._kernel: KernelTypes | None = None
         self._relocator: CoreRelocator | None = None
@@ -27,7 +35,7 @@ class LoadTypes:
     @property
     def btf(self) -> "Btf | None":
         """The object's own; ``None`` for an object without BTF."""
-        spec = self._parts.spec
+        spec = self._spec
         if self._btf is None and spec.btf is not None:
             from skelgen.btf.parse import Btf
 
@@ -49,13 +57,12 @@ class LoadTypes:
         if self._relocator is None and self.btf is not None:
             from skelgen.btf.core.reloc import CoreRelocator
 
-            source = self._parts.options.btf
-            if source is None:
+            if self._source is None:
                 find = self.kernel.candidates
             else:
                 from skelgen.runtime.kernel.btf_file import FileTypes, read_btf
 
-                find = FileTypes(read_btf(source)).candidates
+                find = FileTypes(read_btf(self._source)).candidates
             self._relocator = CoreRelocator(self.btf, find)
         return self._relocator
 

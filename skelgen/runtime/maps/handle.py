@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from skelgen.model.spec import MapSpec
+    from skelgen.runtime.maps.request import MapRequest
     from skelgen.runtime.maps.target import SupportsFd, SupportsFileno
     from skelgen.runtime.memory.arena import Arena
     from skelgen.runtime.programs.base import Program
@@ -62,16 +63,9 @@ class MapHandle(Defined):
     )
     _internal = frozenset(
         (
-            *(
-                "adopt",
-                "arena",
-                "close",
-                "definition",
-                "lock",
-                "reused_fd",
-                "reused_id",
-            ),
-            *("set", "setting", "skip", "track", "use", "value_type_id", "what"),
+            *("adopt", "arena", "close", "definition", "lock", "request"),
+            *("reused_fd", "reused_id", "set", "setting", "skip", "track", "use"),
+            *("value_type_id", "what"),
         )
     )
 
@@ -188,7 +182,6 @@ class MapHandle(Defined):
         BpfError says what differs: set that before. The contents stay, also those of
         a data section. ``None`` takes it back. Raises StateError after load.
         """
-        from skelgen.runtime.maps import create
         from skelgen.runtime.maps import reuse as map_reuse
 
         what = self.what
@@ -203,7 +196,7 @@ class MapHandle(Defined):
         elif other is not None:
             fd = syscalls.Fd(syscalls.dup(fd_of(other), what=what))
         if fd is not None:
-            wanted = create.request(self, self.name)
+            wanted = self.request(self.name)
             try:
                 self._reused_id = map_reuse.check_same(fd.fileno(), wanted, what)
             except BaseException:
@@ -212,6 +205,35 @@ class MapHandle(Defined):
         before, self._reused = self._reused, fd
         if before is not None:
             before.close()
+
+    def request(self, name: str) -> MapRequest:
+        """Return what to ask the kernel for, with sizes that depend on the machine."""
+        from skelgen.model.flags import BPF_F_NUMA_NODE
+        from skelgen.runtime.kernel.names import kernel_name
+        from skelgen.runtime.maps import request
+
+        spec = self.spec
+        numa_node = self.numa_node
+        if numa_node == spec.numa_node and not self.flags & BPF_F_NUMA_NODE:
+            numa_node = None  # the file names a node without the flag that it counts
+        inner: InnerMap | None = self.inner
+        return request.finished(
+            request.MapRequest(
+                self.type,
+                self.key_size,
+                self.value_size,
+                self.max_entries,
+                self.flags,
+                kernel_name(name),
+                self.name,
+                numa_node,
+                self.map_extra,
+                self.ifindex,
+                spec.key_type_id if self.key_size == spec.key_size else 0,
+                self.value_type_id(),
+                None if inner is None else request.inner_request(inner, name),
+            )
+        )
 
     # -- the map in the kernel -------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from skelgen._typing import TYPE_CHECKING
 from skelgen.plain import plain
 from skelgen.runtime.errors import StateError
-from skelgen.runtime.maps import create
+from skelgen.runtime.maps import create, request
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.values.codec import U32, checked
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def create_inner(outer: MapHandle, max_entries: int | None) -> MapHandle:
     """Return the handle of a new map after the template of a map of maps."""
     what = outer.what
-    if outer.type not in create.MAPS_OF_MAPS:
+    if outer.type not in request.MAPS_OF_MAPS:
         raise TypeError(f"{what}: is no map of maps, so it has no inner maps")
     inner: InnerMap | None = outer.inner
     if inner is None:
@@ -26,7 +26,7 @@ def create_inner(outer: MapHandle, max_entries: int | None) -> MapHandle:
         )
     if max_entries is not None:
         checked(U32, max_entries, f"{what}: create_inner(): max_entries")
-    wanted = create.inner_request(inner, outer.name, max_entries=max_entries)
+    wanted = request.inner_request(inner, outer.name, max_entries=max_entries)
     fd = create.create(wanted, inner.what)
     spec = inner.now()._replace(
         name=wanted.declared, max_entries=wanted.max_entries, flags=wanted.flags

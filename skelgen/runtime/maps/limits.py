@@ -24,7 +24,7 @@ from skelgen.runtime.maps.settings import type_name
 if TYPE_CHECKING:
     from typing import Final
 
-    from skelgen.runtime.maps.create import MapRequest
+    from skelgen.runtime.maps.request import MapRequest
 
 _PER_CPU_MAX: Final = 32 << 10
 """``PCPU_MIN_UNIT_SIZE``: bytes that a CPU's part of an allocation can have."""

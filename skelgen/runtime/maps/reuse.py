@@ -13,7 +13,7 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
 
 if TYPE_CHECKING:
-    from skelgen.runtime.maps.create import MapRequest
+    from skelgen.runtime.maps.request import MapRequest
     from skelgen.runtime.syscalls import MapInfo
 
 

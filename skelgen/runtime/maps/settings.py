@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from typing import Any, Final, Self
 
     from skelgen.model.spec import MapSpec
-    from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.values.codec import Codec
 
 T = TypeVar("T")
@@ -41,6 +40,15 @@ class Definition(Protocol):
 
     def reused_fd(self) -> int | None:
         """Return the fd of the map to use in place of a new one."""
+
+
+class Outer(Definition, Protocol):
+    """What a template of inner maps knows of the map that they are for."""
+
+    @property
+    def name(self) -> str:
+        """Return its name in C."""
+        ...
 
 
 class Defined(Live):
@@ -175,7 +183,7 @@ class InnerMap(Defined):
     numa_node: Setting[int | None] = Setting(U32)
     """NUMA node of the memory, None for any."""
 
-    def __init__(self, spec: MapSpec, outer: MapHandle) -> None:
+    def __init__(self, spec: MapSpec, outer: Outer) -> None:
         self.spec: Final = spec
         """The blueprint."""
         self._outer: Final = outer

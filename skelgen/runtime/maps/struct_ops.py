@@ -15,6 +15,7 @@ from skelgen.runtime.entry import attaching
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.maps.base import Map
 from skelgen.runtime.maps.handle import MapHandle
+from skelgen.runtime.maps.shadow import Image, Shadow
 from skelgen.runtime.values.codec import BOOL, checked
 
 if TYPE_CHECKING:
@@ -26,38 +27,9 @@ if TYPE_CHECKING:
     from skelgen.model.spec import StructOpsSpec
     from skelgen.runtime.errors import BpfError
     from skelgen.runtime.links.struct_ops import StructOpsLink
-    from skelgen.runtime.memory.shadow import Shadow
     from skelgen.runtime.programs.base import Program
 
-S = TypeVar("S", bound="Shadow")
-
-
-class Image(bytearray):
-    """The value of a struct_ops variable, without its programs.
-
-    Shadows are views of it.
-    """
-
-    def __init__(self, ops: StructOpsMap, data: memoryview) -> None:
-        super().__init__(data)
-        self.ops: Final = ops
-        """The variable."""
-
-    @property
-    def what(self) -> str:
-        """How errors call it."""
-        return self.ops.what
-
-    @property
-    def frozen(self) -> bool:
-        """Whether the kernel has been given it."""
-        return self.ops.handle.state is not None
-
-    def pull(self) -> None:
-        """Do nothing: the kernel never changes it."""
-
-    def push(self) -> None:
-        """Do nothing: load reads it."""
+S = TypeVar("S", bound=Shadow)
 
 
 class StructOpsMap(Map):
@@ -77,7 +49,7 @@ class StructOpsMap(Map):
         "spec",
         "value",
     )
-    _internal = frozenset(("loaded_value", "skip", "what"))
+    _internal = frozenset(("frozen", "loaded_value", "skip", "what"))
 
     def __init__(
         self,
@@ -112,6 +84,11 @@ class StructOpsMap(Map):
     def what(self) -> str:
         """How errors call it."""
         return f"struct_ops '{plain(self.name)}'"
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the kernel has been given its value."""
+        return self.handle.state is not None
 
     @property
     def autoattach(self) -> bool:

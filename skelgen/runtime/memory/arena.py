@@ -12,7 +12,7 @@ import errno
 import mmap
 from _warnings import warn
 
-from skelgen._typing import TYPE_CHECKING
+from skelgen._typing import TYPE_CHECKING, Protocol
 from skelgen.model.flags import BPF_F_SEGV_ON_FAULT
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
@@ -22,8 +22,6 @@ from skelgen.runtime.process.forks import register
 if TYPE_CHECKING:
     from typing import Any, Final
 
-    from skelgen.runtime.maps.create import MapRequest
-    from skelgen.runtime.memory.section import Section
 
 _MAP_FIXED_NOREPLACE: Final = 0x100000
 _READ_WRITE: Final = syscalls.PROT_READ | syscalls.PROT_WRITE
@@ -171,24 +169,48 @@ class Arena:
             debug("cannot unmap: %s", error)
 
 
+class ArenaRequest(Protocol):
+    """The definition of an arena that was made."""
+
+    @property
+    def name(self) -> str:
+        """Return its name in the kernel."""
+        ...
+
+    @property
+    def max_entries(self) -> int:
+        """Return its size in pages."""
+        ...
+
+    @property
+    def flags(self) -> int:
+        """Return its ``map_flags``."""
+        ...
+
+    @property
+    def map_extra(self) -> int:
+        """Return the address that its definition gives it, 0 for none."""
+        ...
+
+
 def map_arena(
-    fd: int, request: MapRequest, section: Section | None, *, reused: bool
+    fd: int, request: ArenaRequest, image: bytes | None, *, reused: bool
 ) -> Arena | None:
     """Map an arena, and write the initial contents of a new one.
 
-    ``None`` for an arena whose pages cannot be touched, or that exists already at an
+    ``image`` is what its variables begin with, ``None`` for an arena without any.
+    Returns ``None`` for an arena whose pages cannot be touched, or that exists already at an
     address that nobody knows; then it may have no variables.
     """
     what = f"map '{request.name}'"
     size = request.max_entries * mmap.PAGESIZE
-    image = b"" if section is None else section.read()
-    if len(image) > size:
+    if image is not None and len(image) > size:
         raise BpfError(
             f"{what}: {len(image)} bytes of globals do not fit into"
             f" {request.max_entries} pages"
         )
     untouchable = bool(request.flags & BPF_F_SEGV_ON_FAULT)
-    if untouchable and section is not None:
+    if untouchable and image is not None:
         raise BpfError(
             f"{what}: BPF_F_SEGV_ON_FAULT leaves no way to write its initial contents"
         )
@@ -207,7 +229,7 @@ def map_arena(
     except BpfOSError as error:
         if not reused:
             raise
-        if section is None:
+        if image is None:
             debug("%s", error)
             return None
         if error.errno == errno.EINVAL and not request.map_extra:

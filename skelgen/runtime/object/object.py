@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from skelgen.runtime.load.report import LoadReport
     from skelgen.runtime.maps.base import Map
     from skelgen.runtime.maps.handle import MapHandle
+    from skelgen.runtime.maps.shadow import Shadow
     from skelgen.runtime.maps.struct_ops import StructOpsMap
     from skelgen.runtime.memory.section import Section
-    from skelgen.runtime.memory.shadow import Shadow
     from skelgen.runtime.object.attach_report import AttachReport
 
 P = TypeVar("P", bound=Program)
@@ -105,6 +105,7 @@ class Object(Live):
         "spec",
         "struct_ops",
     )
+    _internal = frozenset(("clone_program", "forget_clone", "life", "maps_made"))
 
     @checks_arguments
     def __init__(
@@ -397,7 +398,9 @@ class Object(Live):
 
             return self._alone("load()", run)
 
-    def _clone(self, program: P, name: str | None, settings: Mapping[str, object]) -> P:
+    def clone_program(
+        self, program: P, name: str | None, settings: Mapping[str, object]
+    ) -> P:
         """Return a clone of a program; see :meth:`.Program.clone`."""
         with self._whole() as this:
             from skelgen.runtime.load.pipeline import load_clone
@@ -419,7 +422,7 @@ class Object(Live):
 
             return self._alone("clone()", run)
 
-    def _forget(self, clone: Program) -> None:
+    def forget_clone(self, clone: Program) -> None:
         """Let go of a clone that is closed."""
         with self._lock:
             self._clones.pop(clone, None)

@@ -6,7 +6,7 @@ from __future__ import annotations
 # objects have methods for their programs alone
 import errno
 
-from skelgen._typing import TYPE_CHECKING
+from skelgen._typing import TYPE_CHECKING, Protocol, TypeVar
 from skelgen.arguments import checks_arguments
 from skelgen.model.attach import Tracing, TracingMulti
 from skelgen.model.enums import ProgType
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from skelgen.model.attach import Attach
     from skelgen.model.spec import ProgramSpec
     from skelgen.runtime.links.base import Link
-    from skelgen.runtime.object.object import Object
     from skelgen.runtime.syscalls import ProgInfo, TestRun
 
     class Settings(TypedDict, total=False):
@@ -81,6 +80,28 @@ _LEAST_PACKET: Final[dict[int, int]] = dict.fromkeys(
 )
 """Bytes of the shortest packet that a type can be run on."""
 _PACKET_HEADROOM: Final = 256  # XDP_PACKET_HEADROOM: how far a packet can grow
+
+
+P = TypeVar("P", bound="Program")
+
+
+class Owner(Protocol):
+    """The object of a program, as the program knows it."""
+
+    @property
+    def maps_made(self) -> bool:
+        """Return whether the maps are there: prepared or loaded, not destroyed."""
+        ...
+
+    def clone_program(
+        self, program: P, name: str | None, settings: Mapping[str, object]
+    ) -> P:
+        """Return a clone of a program; see :meth:`Program.clone`."""
+        ...
+
+    def forget_clone(self, clone: Program) -> None:
+        """Let go of a clone that is closed."""
+        ...
 
 
 class Program(Live):
@@ -156,7 +177,7 @@ class Program(Live):
         if own is not None:
             cls.attach = attaching(own)  # type: ignore[method-assign] # the same, told
 
-    def __init__(self, obj: Object, spec: ProgramSpec, name: str | None = None) -> None:
+    def __init__(self, obj: Owner, spec: ProgramSpec, name: str | None = None) -> None:
         self.obj: Final = obj
         """The object that it belongs to."""
         self.spec: Final = spec
@@ -208,7 +229,7 @@ class Program(Live):
         """
         self._closed = True
         if self._cloned:
-            self.obj._forget(self)  # noqa: SLF001 - what is not of the object's spec
+            self.obj.forget_clone(self)
         if self._fd is not None:
             self._fd.close()
 
@@ -266,7 +287,7 @@ class Program(Live):
         """
         if name is not None and not all(c in _IN_NAMES for c in name or " "):
             raise ValueError(f"{self.what}: clone: {name!r} is no name for a program")
-        return self.obj._clone(self, name, settings)  # noqa: SLF001 - its part
+        return self.obj.clone_program(self, name, settings)
 
     def _like(self, name: str | None, settings: Mapping[str, object]) -> Self:
         """Return a program of the same settings but some, not loaded."""

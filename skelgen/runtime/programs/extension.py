@@ -4,8 +4,8 @@ import errno
 
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.kernel.loaded_btf import function_of_program
 from skelgen.runtime.links.base import Link
-from skelgen.runtime.load.targets import function_of_program
 from skelgen.runtime.programs.target import HasFd, fd_of
 from skelgen.runtime.programs.tracing import TracingProgram
 
@@ -54,7 +54,7 @@ class ExtensionProgram(TracingProgram):
             prog_fd,
             0,
             target_fd=target_fd,
-            target_btf_id=function_of_program(self, target_fd, name),
+            target_btf_id=function_of_program(target_fd, name, self.name),
             cookie=cookie,
             what=f"{self.what} on function '{name}'",
         )

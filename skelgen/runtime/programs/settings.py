@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from skelgen._typing import TYPE_CHECKING, Generic, TypeVar, overload
+from skelgen._typing import TYPE_CHECKING, Generic, Protocol, TypeVar, overload
 from skelgen.runtime.values.codec import U32, checked
 
 if TYPE_CHECKING:
     from typing import Any, Self
 
-    from skelgen.runtime.programs.base import Program
     from skelgen.runtime.values.codec import Codec
 
 T = TypeVar("T")
 
 _LEAST_LOG = 128
 _MOST_LOG = (1 << 30) - 1
+
+
+class Settable(Protocol):
+    """A program, as its settings know it."""
+
+    @property
+    def what(self) -> str:
+        """Return what errors call it."""
+        ...
+
+    def check_not_loaded(self, thing: str) -> None:
+        """Raise StateError once it is loaded."""
+        ...
+
+    def check_not_prepared(self, thing: str) -> None:
+        """Raise StateError once its object is prepared."""
+        ...
+
+    def check_attachable(self, thing: str) -> None:
+        """Raise StateError where the object's ``attach()`` never asks."""
+        ...
 
 
 class Setting(Generic[T]):
@@ -36,14 +56,14 @@ class Setting(Generic[T]):
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: Program, owner: type) -> T: ...
-    def __get__(self, instance: Program | None, owner: type) -> Self | T:
+    def __get__(self, instance: Settable, owner: type) -> T: ...
+    def __get__(self, instance: Settable | None, owner: type) -> Self | T:
         if instance is None:
             return self
         value: T = getattr(instance, self._slot)
         return value
 
-    def __set__(self, instance: Program, value: T) -> None:
+    def __set__(self, instance: Settable, value: T) -> None:
         name = self._slot[1:]
         instance.check_not_loaded(name)
         if self._early:
@@ -62,7 +82,7 @@ class AutoAttach(Setting[bool]):
 
     __slots__ = ()
 
-    def __set__(self, instance: Program, value: bool) -> None:  # noqa: FBT001 (a value)
+    def __set__(self, instance: Settable, value: bool) -> None:  # noqa: FBT001
         instance.check_attachable(self._slot[1:])
         self.check(value, f"{instance.what}: {self._slot[1:]}")
         setattr(instance, self._slot, value)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-    from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.links.base import AttachedProgram
 
 
 class HasFd(Protocol):
@@ -80,7 +80,7 @@ _if_nametoindex.argtypes = [ctypes.c_char_p]
 _if_nametoindex.restype = ctypes.c_uint
 
 
-def interface_index(program: Program, interface: str | int) -> int:
+def interface_index(program: AttachedProgram, interface: str | int) -> int:
     """Return the index of a network interface, by name or index.
 
     In the network namespace of the calling thread. Raises :class:`AttachError` when

@@ -13,19 +13,26 @@ import os
 import select
 import time
 
-from skelgen._typing import TYPE_CHECKING
+from skelgen._typing import TYPE_CHECKING, Protocol
 from skelgen.runtime.errors import os_error
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, TimerHandle
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
     from typing import Final
-
-    from skelgen.runtime.maps.handle import MapHandle
 
 SLICE: Final = 0.25
 """Longest wait in seconds before a reader looks whether its map is still there, and
 whether records came that wake nobody (``BPF_RB_NO_WAKEUP``)."""
+
+
+class Readable(Protocol):
+    """A map that can be waited for."""
+
+    def use(self) -> AbstractContextManager[int]:
+        """Return its fd for a ``with``; raise where it is closed."""
+        ...
 
 
 class Waiter:
@@ -33,7 +40,7 @@ class Waiter:
 
     __slots__ = ("_epoll", "_handles", "_pid")
 
-    def __init__(self, handles: Iterable[MapHandle]) -> None:
+    def __init__(self, handles: Iterable[Readable]) -> None:
         self._handles: Final = tuple(dict.fromkeys(handles))
         self._epoll: select.epoll | None = None
         self._pid = 0
@@ -85,7 +92,7 @@ class AsyncWaiter:
 
     __slots__ = ("_epoll", "_future", "_loop", "_timer", "_waiter", "_woken")
 
-    def __init__(self, handle: MapHandle) -> None:
+    def __init__(self, handle: Readable) -> None:
         self._waiter: Final = Waiter((handle,))
         self._loop: AbstractEventLoop | None = None
         self._epoll: select.epoll | None = None

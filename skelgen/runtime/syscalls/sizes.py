@@ -8,17 +8,13 @@ be another map's. Nothing gives a map a buffer that did not go through here.
 from __future__ import annotations
 
 from skelgen._record import Record
-from skelgen._typing import TYPE_CHECKING
+from skelgen._typing import TYPE_CHECKING, Protocol
 from skelgen.model.enums import MapType
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.process.once import Once
 
 if TYPE_CHECKING:
     from typing import Final
-
-    from skelgen.runtime.maps.create import MapRequest
-    from skelgen.runtime.maps.handle import MapHandle
-    from skelgen.runtime.syscalls.info import MapInfo
 
 _POSSIBLE: Final = "/sys/devices/system/cpu/possible"
 
@@ -90,6 +86,25 @@ def value_bytes(type_: int, value_size: int) -> int:
     return _FD_BYTES if type_ in _FDS else value_size
 
 
+class MapShape(Protocol):
+    """A definition of a map: what it was asked for, or what the kernel says of it."""
+
+    @property
+    def type(self) -> int:
+        """Return its ``MapType``."""
+        ...
+
+    @property
+    def key_size(self) -> int:
+        """Return the bytes of a key."""
+        ...
+
+    @property
+    def value_size(self) -> int:
+        """Return the bytes of a value of one CPU."""
+        ...
+
+
 class CopySizes(Record):
     """What the kernel copies for one element of a map, in bytes."""
 
@@ -112,7 +127,7 @@ def copy_sizes(fd: int, *, what: str = "") -> CopySizes:
     return sizes_of(map_info(fd, what=what or f"map fd {fd}"))
 
 
-def sizes_of(definition: MapInfo | MapRequest | MapHandle) -> CopySizes:
+def sizes_of(definition: MapShape) -> CopySizes:
     """Return what the kernel copies for an element of a map of a definition.
 
     That is what it told about the map, or was asked for when it made it.

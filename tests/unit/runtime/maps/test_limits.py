@@ -7,8 +7,8 @@ import pytest
 
 from skelgen.model.enums import MapType
 from skelgen.runtime.maps import create
-from skelgen.runtime.maps.create import MapRequest
 from skelgen.runtime.maps.limits import SHAPES, definition, reason
+from skelgen.runtime.maps.request import MapRequest
 from tests.harness.fake_kernel import FakeKernel
 
 T = MapType

@@ -14,7 +14,7 @@ from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
 from skelgen.runtime.errors import os_error as made_error
-from skelgen.runtime.maps.create import MapRequest
+from skelgen.runtime.maps.request import MapRequest
 from skelgen.runtime.memory.arena import Arena, map_arena
 from tests.harness import sources
 from tests.harness.fake_kernel import FakeKernel
@@ -123,7 +123,7 @@ def test_an_arena_that_exists(pages: Pages, skel: Any) -> None:
     pages.error = errno.EINVAL
     assert map_arena(7, REQUEST, None, reused=True) is None
     with pytest.raises(BpfOSError) as caught:
-        map_arena(7, REQUEST, skel.object.section(".addr_space.1"), reused=True)
+        map_arena(7, REQUEST, skel.object.section(".addr_space.1").read(), reused=True)
     assert any("__ulong(map_extra" in note for note in caught.value.__notes__)
     pages.error = 0
     arena = map_arena(7, REQUEST, None, reused=True)
@@ -134,7 +134,7 @@ def test_an_arena_that_exists(pages: Pages, skel: Any) -> None:
 def test_globals_that_do_not_fit(skel: Any) -> None:
     section = skel.object.section(".addr_space.1")
     with pytest.raises(BpfError, match="bytes of globals do not fit into 0 pages"):
-        map_arena(7, REQUEST._replace(max_entries=0), section, reused=False)
+        map_arena(7, REQUEST._replace(max_entries=0), section.read(), reused=False)
 
 
 def test_pages_that_nobody_may_touch(pages: Pages, skel: Any) -> None:
@@ -142,7 +142,7 @@ def test_pages_that_nobody_may_touch(pages: Pages, skel: Any) -> None:
     assert map_arena(7, request, None, reused=False) is None
     section = skel.object.section(".addr_space.1")
     with pytest.raises(BpfError, match="BPF_F_SEGV_ON_FAULT leaves no way"):
-        map_arena(7, request, section, reused=False)
+        map_arena(7, request, section.read(), reused=False)
     assert len(pages.wanted) == 1  # which fixed the address
 
 

@@ -8,16 +8,70 @@ could be pointed to.
 
 from __future__ import annotations
 
-from skelgen._typing import TYPE_CHECKING, cast, overload
-from skelgen.runtime.maps.struct_ops import Image
+from skelgen._typing import TYPE_CHECKING, Protocol, cast, overload
 from skelgen.runtime.values.array import owner_of
 from skelgen.runtime.values.struct import Descriptor, Struct
 
 if TYPE_CHECKING:
-    from typing import NoReturn, Self
+    from typing import Final, NoReturn, Self
 
-    from skelgen.runtime.maps.struct_ops import StructOpsMap
+    from skelgen.runtime.programs.base import Program
     from skelgen.runtime.programs.struct_ops import StructOpsProgram
+
+
+class Variable(Protocol):
+    """A struct_ops variable, as its shadow knows it."""
+
+    @property
+    def what(self) -> str:
+        """Return what errors call it."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Return its name in C."""
+        ...
+
+    @property
+    def frozen(self) -> bool:
+        """Return whether the kernel has been given its value."""
+        ...
+
+    def program(self, member: str) -> Program | None:
+        """Return the program that a member is set to, None for none."""
+        ...
+
+    def set_program(self, member: str, program: Program | None) -> None:
+        """Set a function, or clear it with None."""
+        ...
+
+
+class Image(bytearray):
+    """The value of a struct_ops variable, without its programs.
+
+    Shadows are views of it.
+    """
+
+    def __init__(self, ops: Variable, data: memoryview) -> None:
+        super().__init__(data)
+        self.ops: Final = ops
+        """The variable."""
+
+    @property
+    def what(self) -> str:
+        """How errors call it."""
+        return self.ops.what
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the kernel has been given it."""
+        return self.ops.frozen
+
+    def pull(self) -> None:
+        """Do nothing: the kernel never changes it."""
+
+    def push(self) -> None:
+        """Do nothing: load reads it."""
 
 
 class Shadow(Struct):
@@ -68,7 +122,7 @@ class Operation(Descriptor):
         variable(instance).set_program(self.function, value)
 
 
-def variable(shadow: Shadow) -> StructOpsMap:
+def variable(shadow: Shadow) -> Variable:
     """Return the variable that a shadow is a view of."""
     image = owner_of(shadow)
     if not isinstance(image, Image):
