@@ -11,7 +11,6 @@ from skelgen.runtime import pins, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.log import Step, debug, step
 from skelgen.runtime.maps import create, reuse
-from skelgen.runtime.maps.request import BPF_F_MMAPABLE
 from skelgen.runtime.syscalls.sizes import CopySizes, sizes_of
 
 if TYPE_CHECKING:

@@ -142,8 +142,8 @@ def test_an_extension_replaces_a_function(
 
     asked: list[object] = []
 
-    def function_of_program(program: Program, fd: int, name: str) -> int:
-        asked.append((program.name, fd, name))
+    def function_of_program(fd: int, name: str, attached: str) -> int:
+        asked.append((attached, fd, name))
         return 42
 
     monkeypatch.setattr(extension, "function_of_program", function_of_program)
