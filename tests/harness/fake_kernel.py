@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from skelgen.model.enums import Command
 from skelgen.runtime.syscalls import numbers
+from tests.harness.bpf_attr import LAYOUTS, Attr
 
 FIRST_FD = 1_000_000
 """Far above any real one, so that closing one by mistake does no harm."""
@@ -52,25 +53,30 @@ class Call(NamedTuple):
 
     name: str
     args: tuple[int, ...]
-    attr: bytes = b""
+    attr: Attr
     """What ``bpf(2)`` was shown of its attr, or ``perf_event_open`` of its own."""
 
-    def u32(self, offset: int) -> int:
-        """Return a number of the attr; beyond its end it is 0, as in the kernel."""
-        number: int = struct.unpack_from("=I", self.attr.ljust(256, b"\0"), offset)[0]
-        return number
+    def values(self, *names: str) -> list[int]:
+        """Return several fields of the attr."""
+        return [self.attr[name] for name in names]
 
-    def u64(self, offset: int) -> int:
-        number: int = struct.unpack_from("=Q", self.attr.ljust(256, b"\0"), offset)[0]
-        return number
+    def text(self, name: str) -> str:
+        """Return the string that a field points to."""
+        return ctypes.string_at(self.attr[name]).decode()
 
-    def text(self, offset: int) -> str:
-        """Return the string that the attr points to."""
-        return ctypes.string_at(self.u64(offset)).decode()
+    def memory(self, name: str, size: int) -> bytes:
+        """Return the bytes that a field points to."""
+        return ctypes.string_at(self.attr[name], size)
 
-    def memory(self, offset: int, size: int) -> bytes:
-        """Return the bytes that the attr points to."""
-        return ctypes.string_at(self.u64(offset), size)
+    def fill(self, name: str, data: bytes) -> None:
+        """Write bytes to where a field points."""
+        ctypes.memmove(self.attr[name], data, len(data))
+
+    def answer(self, name: str, value: int) -> None:
+        """Write a field of the caller's attr."""
+        field = LAYOUTS[self.name][name]
+        data = struct.pack(field.format, value)
+        ctypes.memmove(self.args[1] + field.start, data, len(data))
 
 
 Answer = Callable[[Call], int | None]
@@ -80,8 +86,7 @@ def map_info(type_: int, key_size: int, value_size: int) -> Answer:
     """Return the answer to ``OBJ_GET_INFO_BY_FD`` about a map."""
 
     def answer(call: Call) -> int:
-        told = struct.pack("=IIII", type_, 1, key_size, value_size)
-        ctypes.memmove(call.u64(8), told, len(told))
+        call.fill("info", struct.pack("=IIII", type_, 1, key_size, value_size))
         return 0
 
     return answer
@@ -127,7 +132,7 @@ class FakeKernel:
             attr = ctypes.string_at(b, c)
         elif name == "perf_event_open":
             attr = ctypes.string_at(a, 72)
-        call = Call(name, (a, b, c, d, *rest), attr)
+        call = Call(name, (a, b, c, d, *rest), Attr(name, attr))
         self.calls.append(call)
         queue = self._answers.get(name)
         answer = queue.pop(0) if queue else self._always.get(name)

@@ -34,6 +34,7 @@ from skelgen.runtime.kernel import features, memlock
 from skelgen.runtime.kernel.features import answers
 from skelgen.runtime.process.once import Once
 from skelgen.runtime.syscalls import call, numbers
+from tests.harness.bpf_attr import Attr
 
 LOG_SIZE = 1 << 12
 _identifier = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}").fullmatch
@@ -50,24 +51,15 @@ class Attempt(NamedTuple):
     """One command of ``bpf(2)``, before the kernel sees it."""
 
     command: Command
-    attr: bytes
+    attr: Attr
 
-    def u32(self, offset: int) -> int:
-        return int.from_bytes(self.attr[offset : offset + 4], "little")
-
-    def u64(self, offset: int) -> int:
-        return int.from_bytes(self.attr[offset : offset + 8], "little")
-
-    def uses(self, start: int, end: int) -> bool:
-        """Whether any byte of a field is set."""
-        return any(self.attr[start:end])
-
-    def memory(self, offset: int, size: int) -> bytes:
-        return ctypes.string_at(self.u64(offset), size)
+    def memory(self, name: str, size: int) -> bytes:
+        """Return the bytes that a field points to."""
+        return ctypes.string_at(self.attr[name], size)
 
     def insns(self) -> Iterator[tuple[int, int, int]]:
         """Yield code, source register and immediate of each instruction."""
-        data = self.memory(8, self.u32(4) * 8)
+        data = self.memory("insns", self.attr.insn_cnt * 8)
         at = 0
         while at < len(data):
             code, regs, _, imm = struct.unpack_from("<BBhi", data, at)
@@ -89,18 +81,27 @@ def command(*commands: Command) -> Rule:
     return lambda call: INVALID if call.command in commands else None
 
 
-def field(which: Command, start: int, end: int, refusal: Refusal = INVALID) -> Rule:
-    """Refuse a field of a command; beyond the union it was ``E2BIG``."""
+def fields(which: Command, *names: str, refusal: Refusal = INVALID) -> Rule:
+    """Refuse fields of a command; beyond the union it was ``E2BIG``."""
 
     def rule(call: Attempt) -> Refusal | None:
-        return refusal if call.command is which and call.uses(start, end) else None
+        if call.command is which and any(call.attr[name] for name in names):
+            return refusal
+        return None
 
     return rule
 
 
-def flag(which: Command, offset: int, bit: int) -> Rule:
+_FLAGS = {
+    MAP_CREATE: "map_flags",
+    PROG_LOAD: "prog_flags",
+    BTF_LOAD: "btf_flags",
+}
+
+
+def flag(which: Command, bit: int) -> Rule:
     def rule(call: Attempt) -> Refusal | None:
-        there = call.command is which and call.u32(offset) >> bit & 1
+        there = call.command is which and call.attr[_FLAGS[which]] >> bit & 1
         return INVALID if there else None
 
     return rule
@@ -115,13 +116,13 @@ def any_of(*rules: Rule) -> Rule:
 
 def map_type(number: int) -> Rule:
     return lambda call: (
-        INVALID if call.command is MAP_CREATE and call.u32(0) == number else None
+        INVALID if call.command is MAP_CREATE and call.attr.map_type == number else None
     )
 
 
 def prog_type(number: int) -> Rule:
     return lambda call: (
-        INVALID if call.command is PROG_LOAD and call.u32(0) == number else None
+        INVALID if call.command is PROG_LOAD and call.attr.prog_type == number else None
     )
 
 
@@ -177,7 +178,7 @@ def _btf(wrong: Callable[[Btf, int], bool], words: str) -> Rule:
     def rule(call: Attempt) -> Refusal | None:
         if call.command is not BTF_LOAD:
             return None
-        btf = Btf(call.memory(0, call.u32(16)))
+        btf = Btf(call.memory("btf", call.attr.btf_size))
         for type_id in btf.ids():
             if wrong(btf, type_id):
                 return Refusal(errno.EINVAL, f"[{type_id}] {words}\n")
@@ -233,17 +234,19 @@ def wrong_name(btf: Btf, type_id: int) -> bool:
 
 def link(*kinds: AttachType) -> Rule:
     return lambda call: (
-        INVALID if call.command is LINK_CREATE and call.u32(8) in kinds else None
+        INVALID
+        if call.command is LINK_CREATE and call.attr.attach_type in kinds
+        else None
     )
 
 
 def attach_type(number: int) -> Rule:
     """Refuse a hook wherever it is named without a link."""
-    places = {Command.PROG_ATTACH: 8, Command.PROG_DETACH: 8, Command.PROG_QUERY: 4}
+    commands = {Command.PROG_ATTACH, Command.PROG_DETACH, Command.PROG_QUERY}
 
     def rule(call: Attempt) -> Refusal | None:
-        at = places.get(call.command)
-        return INVALID if at is not None and call.u32(at) == number else None
+        there = call.command in commands and call.attr.attach_type == number
+        return INVALID if there else None
 
     return rule
 
@@ -253,7 +256,7 @@ def _memlock(call: Attempt) -> Refusal | None:
     limited = soft != resource.RLIM_INFINITY and soft < 1 << 20
     if call.command in {MAP_CREATE, PROG_LOAD} and limited:
         # a page or two were left for the smallest
-        small = call.command is PROG_LOAD and call.u32(4) <= 4
+        small = call.command is PROG_LOAD and call.attr.insn_cnt <= 4
         return None if small else Refusal(errno.EPERM)
     return None
 
@@ -261,9 +264,9 @@ def _memlock(call: Attempt) -> Refusal | None:
 def _btf_name(call: Attempt) -> Refusal | None:
     if call.command is not Command.OBJ_GET_INFO_BY_FD:
         return None
-    if "btf" not in os.readlink(f"/proc/self/fd/{call.u32(0)}"):  # noqa: PTH115
+    if "btf" not in os.readlink(f"/proc/self/fd/{call.attr.bpf_fd}"):  # noqa: PTH115
         return None
-    info = call.memory(8, call.u32(4))
+    info = call.memory("info", call.attr.info_len)
     return TOO_BIG if any(info[16:]) else None
 
 
@@ -284,23 +287,44 @@ _JMP32, _ATOMIC, _LD_IMM64, _CALL = 6, 0xDB, 0x18, 0x85
 FEATURES: dict[str, tuple[str, Rule]] = {
     "names": (
         "4.15",
-        any_of(field(PROG_LOAD, 48, 64, TOO_BIG), field(MAP_CREATE, 28, 44)),
+        any_of(
+            fields(PROG_LOAD, "prog_name", refusal=TOO_BIG),
+            fields(MAP_CREATE, "map_name"),
+        ),
     ),
-    "expected_attach_type": ("4.17", field(PROG_LOAD, 68, 72, TOO_BIG)),
-    "btf": ("4.18", any_of(command(BTF_LOAD), field(MAP_CREATE, 48, 60))),
+    "expected_attach_type": (
+        "4.17",
+        fields(PROG_LOAD, "expected_attach_type", refusal=TOO_BIG),
+    ),
+    "btf": (
+        "4.18",
+        any_of(
+            command(BTF_LOAD),
+            fields(MAP_CREATE, "btf_fd", "btf_key_type_id", "btf_value_type_id"),
+        ),
+    ),
     "btf_func": (
         "5.0",
         any_of(
-            field(PROG_LOAD, 72, 108, TOO_BIG), btf_kinds(Kind.FUNC, Kind.FUNC_PROTO)
+            fields(
+                PROG_LOAD,
+                *("prog_btf_fd", "func_info_rec_size", "func_info", "func_info_cnt"),
+                *("line_info_rec_size", "line_info", "line_info_cnt"),
+                refusal=TOO_BIG,
+            ),
+            btf_kinds(Kind.FUNC, Kind.FUNC_PROTO),
         ),
     ),
     "jmp32": ("5.1", insn_class(_JMP32, "unknown opcode 16\n")),
     "global_data": ("5.2", insn(_LD_IMM64, 2, "unrecognized bpf_ld_imm64 insn\n")),
     "btf_datasec": ("5.2", btf_kinds(Kind.DATASEC, Kind.VAR)),
     "map_freeze": ("5.2", command(Command.MAP_FREEZE)),
-    "rdonly_prog": ("5.2", flag(MAP_CREATE, 16, 7)),
-    "array_mmap": ("5.5", flag(MAP_CREATE, 16, 10)),
-    "attach_btf_id": ("5.5", field(PROG_LOAD, 108, 116, TOO_BIG)),
+    "rdonly_prog": ("5.2", flag(MAP_CREATE, 7)),
+    "array_mmap": ("5.5", flag(MAP_CREATE, 10)),
+    "attach_btf_id": (
+        "5.5",
+        fields(PROG_LOAD, "attach_btf_id", "attach_prog_fd", refusal=TOO_BIG),
+    ),
     "btf_global_func": ("5.6", _btf(_global, "vlen != 0")),
     "batches": ("5.6", _array_batch),
     "links": ("5.7", command(LINK_CREATE, Command.LINK_UPDATE)),
@@ -317,18 +341,18 @@ FEATURES: dict[str, tuple[str, Rule]] = {
     "xdp_links": ("5.9", link(AttachType.XDP)),
     "link_detach": ("5.9", command(Command.LINK_DETACH)),
     "bind_map": ("5.10", command(Command.PROG_BIND_MAP)),
-    "sleepable": ("5.10", flag(PROG_LOAD, 44, 4)),
+    "sleepable": ("5.10", flag(PROG_LOAD, 4)),
     "memcg": ("5.11", _memlock),
     "module_btf": ("5.11", _btf_name),
     "btf_float": ("5.13", btf_kinds(Kind.FLOAT)),
     "kfuncs": ("5.13", insn(_CALL, 2, "unknown opcode 85\n")),
     "callbacks": ("5.13", insn(_LD_IMM64, 4, "unrecognized bpf_ld_imm64 insn\n")),
-    "fd_array": ("5.14", field(PROG_LOAD, 120, 128, TOO_BIG)),
+    "fd_array": ("5.14", fields(PROG_LOAD, "fd_array", refusal=TOO_BIG)),
     "perf_links": ("5.15", link(AttachType.PERF_EVENT)),
     "btf_decl_tag": ("5.16", btf_kinds(Kind.DECL_TAG)),
-    "map_extra": ("5.16", field(MAP_CREATE, 64, 72)),
+    "map_extra": ("5.16", fields(MAP_CREATE, "map_extra")),
     "btf_type_tag": ("5.17", btf_kinds(Kind.TYPE_TAG)),
-    "xdp_frags": ("5.18", flag(PROG_LOAD, 44, 5)),
+    "xdp_frags": ("5.18", flag(PROG_LOAD, 5)),
     "kprobe_multi": ("5.18", link(AttachType.TRACE_KPROBE_MULTI)),
     "tracing_links": ("5.19", link(*_TRACING_LINKS)),
     "btf_enum64": (
@@ -340,7 +364,7 @@ FEATURES: dict[str, tuple[str, Rule]] = {
     "netfilter": ("6.4", link(AttachType.NETFILTER)),
     "struct_ops_links": (
         "6.4",
-        any_of(link(AttachType.STRUCT_OPS), flag(MAP_CREATE, 16, 13)),
+        any_of(link(AttachType.STRUCT_OPS), flag(MAP_CREATE, 13)),
     ),
     "tcx": ("6.6", link(AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)),
     "uprobe_multi": ("6.6", link(AttachType.TRACE_UPROBE_MULTI)),
@@ -349,9 +373,9 @@ FEATURES: dict[str, tuple[str, Rule]] = {
         "6.9",
         any_of(
             command(Command.TOKEN_CREATE),
-            flag(MAP_CREATE, 16, 16),
-            flag(PROG_LOAD, 44, 16),
-            flag(BTF_LOAD, 28, 16),
+            flag(MAP_CREATE, 16),
+            flag(PROG_LOAD, 16),
+            flag(BTF_LOAD, 16),
         ),
     ),
 }
@@ -400,7 +424,7 @@ class MaskedKernel:
     def _refusal(self, number: int, address: int, size: int) -> Refusal | None:
         if number >= len(Command):
             return INVALID
-        attr = ctypes.string_at(address, size).ljust(256, b"\0")
+        attr = Attr(Command(number).name, ctypes.string_at(address, size))
         call = Attempt(Command(number), attr)
         for name, rule in self.rules.items():
             found = rule(call)
@@ -414,9 +438,9 @@ class MaskedKernel:
 def _write_log(call: Attempt, text: str) -> None:
     """Say why, where the caller gave room for it."""
     if call.command is PROG_LOAD:
-        size, place = call.u32(28), call.u64(32)
+        size, place = call.attr.log_size, call.attr.log_buf
     elif call.command is BTF_LOAD:
-        size, place = call.u32(20), call.u64(8)
+        size, place = call.attr.btf_log_size, call.attr.btf_log_buf
     else:
         return
     data = text.encode() + b"\0"

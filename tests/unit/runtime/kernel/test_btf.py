@@ -287,20 +287,20 @@ def tell_btf(names: dict[int, str]) -> dict[str, object]:
     order = sorted(names)
 
     def next_id(call: Call) -> int:
-        later = [number for number in order if number > call.u32(0)]
+        later = [number for number in order if number > call.attr.start_id]
         if not later:
             return -errno.ENOENT
-        ctypes.memmove(call.args[1] + 4, struct.pack("=I", later[0]), 4)
+        call.answer("next_id", later[0])
         return 0
 
     def fd_by_id(call: Call) -> int | None:
-        if names[call.u32(0)] == "gone":
+        if names[call.attr.btf_id] == "gone":
             return -errno.ENOENT
-        fds[len(fds)] = call.u32(0)
+        fds[len(fds)] = call.attr.btf_id
         return None
 
     def info(call: Call) -> int:
-        at = call.u64(8)
+        at = call.attr.info
         number = fds[len(fds) - 1]
         address = int.from_bytes(ctypes.string_at(at + 16, 8), sys.byteorder)
         name = names[number]

@@ -15,10 +15,10 @@ MODULES = {1: "vmlinux", 2: "gone", 3: "veth", 4: "nf_tables"}
 
 
 def next_id(call: Call) -> int:
-    later = [number for number in MODULES if number > call.u32(0)]
+    later = [number for number in MODULES if number > call.attr.start_id]
     if not later:
         return -errno.ENOENT
-    ctypes.memmove(call.args[1] + 4, struct.pack("=I", later[0]), 4)
+    call.answer("next_id", later[0])
     return 0
 
 
@@ -26,7 +26,7 @@ def btf_info(data: bytes) -> Callable[[Call], int]:
     """Return an answer about the BTF whose fd was asked for last."""
 
     def answer(call: Call) -> int:
-        at = call.u64(8)
+        at = call.attr.info
         buffer, size, _, name_at = struct.unpack("=QIIQ", ctypes.string_at(at, 24))
         if size:
             ctypes.memmove(buffer, data, min(size, len(data)))
@@ -44,8 +44,8 @@ def tell_modules(kernel: FakeKernel, data: bytes) -> None:
     info = btf_info(data)
 
     def fd_by_id(call: Call) -> int | None:
-        info.number = call.u32(0)  # type: ignore[attr-defined]
-        return -errno.ENOENT if MODULES[call.u32(0)] == "gone" else None
+        info.number = call.attr.btf_id  # type: ignore[attr-defined]
+        return -errno.ENOENT if MODULES[call.attr.btf_id] == "gone" else None
 
     kernel.always("BTF_GET_NEXT_ID", next_id)
     kernel.always("BTF_GET_FD_BY_ID", fd_by_id)

@@ -159,11 +159,11 @@ def test_at_load(kernel: FakeKernel, *, known: bool | None) -> None:
     functions: dict[str, set[int]] = {}
 
     def load_btf(call: Call) -> None:
-        loaded.append(call.memory(0, call.u32(16)))
+        loaded.append(call.memory("btf", call.attr.btf_size))
 
     def load(call: Call) -> None:
-        name = call.attr[48:64].rstrip(b"\0").decode()
-        records = call.memory(80, 8 * call.u32(88))
+        name = call.attr.prog_name
+        records = call.memory("func_info", 8 * call.attr.func_info_cnt)
         functions[name] = {i for _, i in struct.iter_unpack("=II", records)}
 
     kernel.always("BTF_LOAD", load_btf)

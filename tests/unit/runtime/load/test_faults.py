@@ -1,6 +1,5 @@
 """Every system call of a load fails once: the right error, and nothing is left."""
 
-import ctypes
 import errno
 import itertools
 import mmap
@@ -31,7 +30,7 @@ def with_pins(kernel: FakeKernel) -> None:
     """Let pins be files that can be seen."""
 
     def pin(call: Call) -> None:
-        os.mknod(call.text(0))
+        os.mknod(call.text("pathname"))
 
     kernel.always("OBJ_GET", -errno.ENOENT)
     kernel.always("OBJ_PIN", pin)
@@ -83,17 +82,17 @@ def test_a_load_that_works(kernel: FakeKernel, tmp_path: Path) -> None:
             "MAP_UPDATE_ELEM",  # calls[2]
         ]
         created = kernel.named("MAP_CREATE")
-        outer = next(c for c in created if c.u32(0) == MapType.HASH_OF_MAPS)
-        assert outer.u32(20)  # inner_map_fd
-        events = next(c for c in created if c.u32(0) == MapType.RINGBUF)
-        assert events.u32(12) == 2 * mmap.PAGESIZE
+        outer = next(c for c in created if c.attr.map_type == MapType.HASH_OF_MAPS)
+        assert outer.attr.inner_map_fd
+        events = next(c for c in created if c.attr.map_type == MapType.RINGBUF)
+        assert events.attr.max_entries == 2 * mmap.PAGESIZE
         assert obj.maps["events"].max_entries == 2 * mmap.PAGESIZE
         assert obj.sections[".kconfig"].read() == (-7 & 0xFFFFFFFF).to_bytes(
             4, "little"
         )
         assert obj.map("kept").pinned == (str(tmp_path / "kept"),)
         assert (tmp_path / "kept").exists()
-        inner_fd = outer.u32(20)
+        inner_fd = outer.attr.inner_map_fd
         assert inner_fd not in kernel.open
     assert not kernel.open
 
@@ -103,14 +102,16 @@ def test_slots(kernel: FakeKernel, tmp_path: Path) -> None:
     seen: dict[tuple[int, int], int] = {}
 
     def update(call: Call) -> None:
-        if call.u32(0) in slots:
-            key = int.from_bytes(call.memory(8, 4), "little")
-            seen[call.u32(0), key] = int.from_bytes(call.memory(16, 4), "little")
+        if call.attr.map_fd in slots:
+            key = int.from_bytes(call.memory("key", 4), "little")
+            seen[call.attr.map_fd, key] = int.from_bytes(
+                call.memory("value", 4), "little"
+            )
 
     slots: set[int] = set()
 
     def create(call: Call) -> None:
-        if call.u32(0) in {MapType.HASH_OF_MAPS, MapType.PROG_ARRAY}:
+        if call.attr.map_type in {MapType.HASH_OF_MAPS, MapType.PROG_ARRAY}:
             slots.add(kernel._next + 1)
 
     kernel.always("MAP_CREATE", create)
@@ -315,9 +316,13 @@ def test_a_map_without_btf(kernel: FakeKernel, tmp_path: Path) -> None:
     with open_rich(tmp_path) as obj:
         obj.load()
         first, second, *_ = kernel.named("MAP_CREATE")
-        assert (first.u32(52), first.u32(56)) == (1, 1)  # key and value type
-        assert first.u32(48)
-        assert [second.u32(at) for at in (48, 52, 56)] == [0, 0, 0]
+        assert first.values("btf_key_type_id", "btf_value_type_id") == [1, 1]
+        assert first.attr.btf_fd
+        assert second.values("btf_fd", "btf_key_type_id", "btf_value_type_id") == [
+            0,
+            0,
+            0,
+        ]
 
 
 def answer(probe: Callable[[Call], bool], error: int) -> Callable[[Call], int | None]:
@@ -327,11 +332,11 @@ def answer(probe: Callable[[Call], bool], error: int) -> Callable[[Call], int | 
 def test_names_on_a_kernel_without(kernel: FakeKernel, tmp_path: Path) -> None:
     """Linux before 4.15 refuses calls that are longer than it knows."""
     with_pins(kernel)
-    kernel.always("PROG_LOAD", answer(lambda c: any(c.attr[48:64]), errno.E2BIG))
-    kernel.always("MAP_CREATE", answer(lambda c: any(c.attr[28:44]), errno.E2BIG))
+    kernel.always("PROG_LOAD", answer(lambda c: bool(c.attr.prog_name), errno.E2BIG))
+    kernel.always("MAP_CREATE", answer(lambda c: bool(c.attr.map_name), errno.E2BIG))
     with open_rich(tmp_path) as obj:
         obj.load()
-        assert not any(kernel.named("PROG_LOAD")[-1].attr[48:64])
+        assert not kernel.named("PROG_LOAD")[-1].attr.prog_name
 
 
 def test_no_global_data(kernel: FakeKernel, tmp_path: Path) -> None:
@@ -339,7 +344,9 @@ def test_no_global_data(kernel: FakeKernel, tmp_path: Path) -> None:
     features.GLOBAL_DATA.assume(False)
     features.ARRAY_MMAP.assume(False)
     with_pins(kernel)
-    kernel.always("MAP_CREATE", answer(lambda c: c.u32(16) & 0x480 != 0, errno.EINVAL))
+    kernel.always(
+        "MAP_CREATE", answer(lambda c: bool(c.attr.map_flags & 0x480), errno.EINVAL)
+    )
     with open_rich(tmp_path) as obj:
         obj.programs["first"].autoload = False
         obj.load()
@@ -351,7 +358,9 @@ def test_no_mapping_of_arrays(kernel: FakeKernel, tmp_path: Path) -> None:
     features.GLOBAL_DATA.assume(True)
     features.ARRAY_MMAP.assume(False)
     with_pins(kernel)
-    kernel.always("MAP_CREATE", answer(lambda c: c.u32(16) & 0x400 != 0, errno.EINVAL))
+    kernel.always(
+        "MAP_CREATE", answer(lambda c: bool(c.attr.map_flags & 0x400), errno.EINVAL)
+    )
     with open_rich(tmp_path) as obj:
         obj.load()
         assert not obj.map(".bss").flags
@@ -370,7 +379,7 @@ def info_of(
     def tell(call: Call) -> int:
         info = [kind, 99, key, value, entries, flags]
         data = b"".join(number.to_bytes(4, "little") for number in info)
-        ctypes.memmove(call.u64(8), data, len(data))
+        call.fill("info", data)
         return 0
 
     return tell
@@ -493,9 +502,9 @@ def test_a_map_is_reused(kernel: FakeKernel, tmp_path: Path) -> None:
     with open_rich(tmp_path) as obj:
         obj.maps["counts"].reuse(77)
         obj.load()
-        made = {call.attr[28:44].rstrip(b"\0") for call in kernel.named("MAP_CREATE")}
-        assert b"counts" not in made
-        assert b"inner" in made
+        made = {call.attr.map_name for call in kernel.named("MAP_CREATE")}
+        assert "counts" not in made
+        assert "inner" in made
         fd = obj.map("counts").fd()
         assert fd != 77
         assert fd in kernel.open
@@ -561,7 +570,7 @@ def test_destroying_an_object_that_was_never_loaded(
 ) -> None:
     kernel.always("OBJ_GET_INFO_BY_FD", info_of(MapType.HASH, 4, 8, 16, 0))
     paths: list[str] = []
-    kernel.always("OBJ_GET", lambda call: paths.append(call.text(0)))
+    kernel.always("OBJ_GET", lambda call: paths.append(call.text("pathname")))
     with open_rich(tmp_path) as obj:
         obj.maps["counts"].reuse(tmp_path / "a pin")
         assert paths == [str(tmp_path / "a pin")]
@@ -585,7 +594,7 @@ def test_a_data_section_of_another_object(kernel: FakeKernel, tmp_path: Path) ->
 
 def fill(data: bytes) -> Callable[[Call], int]:
     def look(call: Call) -> int:
-        ctypes.memmove(call.u64(16), data, len(data))
+        call.fill("value", data)
         return 0
 
     return look

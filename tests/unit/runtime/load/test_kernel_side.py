@@ -49,8 +49,6 @@ from skelgen.runtime.process.once import Once
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.specs import RETURN_0, insn, ldimm64
 
-LOG_BUF, LOG_SIZE, LOG_LEVEL = 32, 28, 24
-
 
 @pytest.fixture
 def vmlinux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> KernelBtf:
@@ -118,7 +116,7 @@ def loaded_insns(kernel: FakeKernel, spec: ObjectSpec) -> list[tuple[int, ...]]:
     seen: list[bytes] = []
 
     def load(call: Call) -> None:
-        seen.append(call.memory(8, call.u32(4) * 8))
+        seen.append(call.memory("insns", call.attr.insn_cnt * 8))
 
     kernel.always("PROG_LOAD", load)
     with Object(spec) as obj:
@@ -142,7 +140,7 @@ def test_a_map_that_was_not_made(kernel: FakeKernel) -> None:
         maps=(HASH, HASH._replace(name="n")),
     )
     seen: list[bytes] = []
-    kernel.always("PROG_LOAD", lambda c: seen.append(c.memory(8, 32)))
+    kernel.always("PROG_LOAD", lambda c: seen.append(c.memory("insns", 32)))
     with Object(spec) as obj:
         obj.maps["m"].autocreate = False
         obj.load()
@@ -226,7 +224,8 @@ def test_relocations_of_other_instructions(
 def test_jump_tables(kernel: FakeKernel) -> None:
     values: list[bytes] = []
     kernel.always(
-        "MAP_UPDATE_ELEM", lambda c: values.append(c.memory(8, 4) + c.memory(16, 16))
+        "MAP_UPDATE_ELEM",
+        lambda c: values.append(c.memory("key", 4) + c.memory("value", 16)),
     )
     spec = one_program(
         ldimm64(1) + ldimm64(2) + RETURN_0,
@@ -234,7 +233,12 @@ def test_jump_tables(kernel: FakeKernel) -> None:
     )
     insns = loaded_insns(kernel, spec)
     (create,) = kernel.named("MAP_CREATE")
-    assert [create.u32(at) for at in (0, 4, 8, 12)] == [34, 4, 16, 2]
+    assert create.values("map_type", "key_size", "value_size", "max_entries") == [
+        34,
+        4,
+        16,
+        2,
+    ]
     assert [struct.unpack("=IIIQ", value)[:2] for value in values] == [(0, 4), (1, 5)]
     assert kernel.names() == [
         "MAP_CREATE", "MAP_UPDATE_ELEM", "MAP_UPDATE_ELEM", "MAP_FREEZE", "PROG_LOAD",
@@ -265,9 +269,6 @@ def tracing(
     )
 
 
-ATTACH_BTF_ID, ATTACH_FD = 108, 112
-
-
 @pytest.mark.parametrize(
     ("target", "attach_type", "name"),
     [
@@ -284,9 +285,9 @@ def test_targets(
     with Object(tracing(target, attach_type)) as obj:
         obj.load()
     (load,) = kernel.named("PROG_LOAD")
-    assert load.u32(ATTACH_BTF_ID) == vmlinux.find(name)
-    assert load.u32(ATTACH_FD) == 0
-    assert load.u32(68) == attach_type
+    assert load.attr.attach_btf_id == vmlinux.find(name)
+    assert load.attr.attach_btf_obj_fd == 0
+    assert load.attr.expected_attach_type == attach_type
 
 
 @pytest.mark.parametrize(
@@ -364,11 +365,11 @@ def test_an_attach_type_that_the_kernel_has_not(
     assert vmlinux
 
     def load(call: Call) -> int | None:
-        if call.u32(68) != attach_type:
+        if call.attr.expected_attach_type != attach_type:
             return None
         text = log.encode() + b"\0"
-        if call.u32(28) >= len(text):
-            ctypes.memmove(call.u64(32), text, len(text))
+        if call.attr.log_size >= len(text):
+            call.fill("log_buf", text)
         return -errno.EINVAL
 
     kernel.always("PROG_LOAD", load)
@@ -389,7 +390,7 @@ def test_a_target_that_nobody_named(kernel: FakeKernel, vmlinux: KernelBtf) -> N
             obj.load()
         obj.programs["prog"].set_attach_target("do_something")
         obj.load()
-    assert kernel.named("PROG_LOAD")[0].u32(ATTACH_BTF_ID) == vmlinux.find(
+    assert kernel.named("PROG_LOAD")[0].attr.attach_btf_id == vmlinux.find(
         "do_something"
     )
 
@@ -401,15 +402,15 @@ def test_a_target_in_another_program(kernel: FakeKernel) -> None:
     data = b.bytes()
 
     def program(call: Call) -> int:
-        ctypes.memmove(call.u64(8) + 128, struct.pack("=I", 77), 4)  # btf_id
+        ctypes.memmove(call.attr.info + 128, struct.pack("=I", 77), 4)  # btf_id
         return 0
 
     def btf_size(call: Call) -> int:
-        ctypes.memmove(call.u64(8) + 8, struct.pack("=I", len(data)), 4)
+        ctypes.memmove(call.attr.info + 8, struct.pack("=I", len(data)), 4)
         return 0
 
     def btf(call: Call) -> int:
-        address = int.from_bytes(ctypes.string_at(call.u64(8), 8), sys.byteorder)
+        address = int.from_bytes(ctypes.string_at(call.attr.info, 8), sys.byteorder)
         ctypes.memmove(address, data, len(data))
         return 0
 
@@ -422,7 +423,7 @@ def test_a_target_in_another_program(kernel: FakeKernel) -> None:
         kernel.then("OBJ_GET_INFO_BY_FD", program, btf_size, btf)
         obj.load()
         (load,) = kernel.named("PROG_LOAD")
-        assert (load.u32(ATTACH_BTF_ID), load.u32(ATTACH_FD)) == (number, 555)
+        assert load.values("attach_btf_id", "attach_prog_fd") == [number, 555]
     with Object(spec) as obj:
         obj.programs["prog"].set_attach_target("other", program=555)
         kernel.then("OBJ_GET_INFO_BY_FD", program, btf_size, btf)
@@ -439,7 +440,7 @@ def test_many_targets(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     spec = one_program(kind=ProgType.TRACING, attach=TracingMulti("do_*"))
     with Object(spec) as obj:
         obj.load()
-    assert kernel.named("PROG_LOAD")[0].u32(ATTACH_BTF_ID) == 0
+    assert kernel.named("PROG_LOAD")[0].attr.attach_btf_id == 0
     spec = one_program(kind=ProgType.TRACING, attach=TracingMulti("do_*", "veth"))
     with Object(spec) as obj, pytest.raises(AttachError, match="no module 'veth'"):
         obj.load()
@@ -450,7 +451,7 @@ def test_usdt_uses_the_newer_link(kernel: FakeKernel) -> None:
         features.UPROBE_MULTI_LINK.assume(known)
         with Object(one_program(kind=ProgType.KPROBE, attach=Usdt())) as obj:
             obj.load()
-        assert kernel.named("PROG_LOAD")[-1].u32(68) == attach_type
+        assert kernel.named("PROG_LOAD")[-1].attr.expected_attach_type == attach_type
 
 
 def test_a_type_that_nobody_knows(kernel: FakeKernel) -> None:
@@ -461,7 +462,7 @@ def test_a_type_that_nobody_knows(kernel: FakeKernel) -> None:
             obj.load()
         obj.programs["prog"].type = ProgType.XDP
         obj.load()
-    assert kernel.named("PROG_LOAD")[0].u32(0) == ProgType.XDP
+    assert kernel.named("PROG_LOAD")[0].attr.prog_type == ProgType.XDP
 
 
 @pytest.mark.parametrize(
@@ -532,7 +533,7 @@ def test_core(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     other.add_struct("task", 64, [("pid", other.add_int("int", 4, signed=True), 256)])
     with Object(spec, btf=other.bytes()) as obj:
         seen: list[int] = []
-        kernel.always("PROG_LOAD", lambda c: seen.append(c.memory(8, 8)[2]))
+        kernel.always("PROG_LOAD", lambda c: seen.append(c.memory("insns", 8)[2]))
         obj.load()
     assert seen == [32]
 
@@ -615,9 +616,9 @@ def test_core_on_a_kernel_without_btf(kernel: FakeKernel, no_vmlinux: None) -> N
 
 
 def write_log(call: Call, text: str) -> None:
-    if call.u32(LOG_LEVEL):
+    if call.attr.log_level:
         data = text.encode() + b"\0"
-        ctypes.memmove(call.u64(LOG_BUF), data, len(data))
+        call.fill("log_buf", data)
 
 
 def refuse(text: str, error: int = errno.EINVAL) -> object:
@@ -679,8 +680,8 @@ def test_the_log_is_asked_for_after_a_failure(kernel: FakeKernel) -> None:
     with Object(one_program()) as obj, pytest.raises(VerifierError) as caught:
         obj.load()
     first, *_, last = kernel.named("PROG_LOAD")
-    assert (first.u32(LOG_LEVEL), first.u64(LOG_BUF), first.u32(LOG_SIZE)) == (0, 0, 0)
-    assert (last.u32(LOG_LEVEL), last.u32(LOG_SIZE)) == (1, 16 << 20)
+    assert first.values("log_level", "log_buf", "log_size") == [0, 0, 0]
+    assert last.values("log_level", "log_size") == [1, 16 << 20]
     assert str(caught.value) == (
         "program 'prog': refused by the verifier: permission denied (EACCES)\n"
         "  instruction 0: exit\n"
@@ -698,9 +699,9 @@ def test_the_buffer_grows(kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch) -
     sizes: list[int] = []
 
     def answer(call: Call) -> int:
-        if not call.u32(LOG_LEVEL):
+        if not call.attr.log_level:
             return -errno.EINVAL
-        sizes.append(call.u32(LOG_SIZE))
+        sizes.append(call.attr.log_size)
         write_log(call, "the end\n")
         return -errno.ENOSPC if len(sizes) < 4 else -errno.EINVAL
 
@@ -730,13 +731,13 @@ def test_a_kernel_that_says_how_long_the_log_is(
     sizes: list[int] = []
 
     def answer(call: Call) -> int:
-        if not call.u32(LOG_LEVEL):
+        if not call.attr.log_level:
             return -errno.EINVAL
-        sizes.append(call.u32(LOG_SIZE))
+        sizes.append(call.attr.log_size)
         write_log(call, "the end\n")
         assert len(call.attr) >= 144
-        ctypes.memmove(call.args[1] + 140, struct.pack("=I", 1_000_001), 4)
-        return -errno.EINVAL if call.u32(LOG_SIZE) >= 1_000_001 else -errno.ENOSPC
+        call.answer("log_true_size", 1_000_001)
+        return -errno.EINVAL if call.attr.log_size >= 1_000_001 else -errno.ENOSPC
 
     kernel.always("PROG_LOAD", answer)
     features.PROBE_READ_KERNEL.assume(True)
@@ -748,7 +749,7 @@ def test_a_kernel_that_says_how_long_the_log_is(
 
 def test_statistics_do_not_say_why(kernel: FakeKernel) -> None:
     def answer(call: Call) -> int:
-        why = call.u32(LOG_LEVEL) & 3
+        why = call.attr.log_level & 3
         write_log(call, "R0 !read_ok\n" if why else "processed 1 insns\n")
         return -errno.EACCES
 
@@ -758,7 +759,7 @@ def test_statistics_do_not_say_why(kernel: FakeKernel) -> None:
         pytest.raises(VerifierError, match="R0 !read_ok"),
     ):
         obj.load()
-    levels = [call.u32(LOG_LEVEL) for call in kernel.named("PROG_LOAD")]
+    levels = [call.attr.log_level for call in kernel.named("PROG_LOAD")]
     assert [level for level in levels if level] == [4, 5]  # 0: probes
 
 
@@ -796,11 +797,11 @@ def test_a_log_from_the_first_try(kernel: FakeKernel) -> None:
         obj.load()
         assert obj.programs["prog"].log == "fine\n"
         (load,) = kernel.named("PROG_LOAD")
-        assert load.u32(LOG_LEVEL) == 2
+        assert load.attr.log_level == 2
     with Object(one_program()) as obj:
         obj.programs["prog"].log_level = 4
         obj.load()
-        assert kernel.named("PROG_LOAD")[-1].u32(LOG_LEVEL) == 4
+        assert kernel.named("PROG_LOAD")[-1].attr.log_level == 4
     with Object(one_program()) as obj:
         obj.load()
         assert obj.programs["prog"].log == ""
@@ -810,7 +811,7 @@ def test_refused_without_a_word(kernel: FakeKernel) -> None:
 
     def refuse(call: Call) -> int | None:
         """Refuse the program by its name, not one that tries whether its type is."""
-        return -error if call.u32(48) else None
+        return -error if call.attr.prog_name else None
 
     for error, note in (
         (errno.EPERM, ""),
@@ -853,7 +854,7 @@ def test_tried_again_when_interrupted(kernel: FakeKernel) -> None:
 
 def test_an_attach_type_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> None:
     def old(call: Call) -> int | None:
-        return -errno.EINVAL if call.u32(68) else None
+        return -errno.EINVAL if call.attr.expected_attach_type else None
 
     kernel.always("PROG_LOAD", old)
     features.EXPECTED_ATTACH_TYPE.assume(False)
@@ -875,7 +876,7 @@ def test_helpers_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> None:
     seen: list[list[int]] = []
 
     def old(call: Call) -> int | None:
-        code = call.memory(8, call.u32(4) * 8)
+        code = call.memory("insns", call.attr.insn_cnt * 8)
         calls = [
             imm for op, _, _, imm in struct.iter_unpack("<BBhi", code) if op == 0x85
         ]
@@ -893,15 +894,15 @@ def test_helpers_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> None:
 
 def test_functions_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> None:
     def old(call: Call) -> int | None:
-        return -errno.EINVAL if call.u32(72) else None
+        return -errno.EINVAL if call.attr.prog_btf_fd else None
 
     features.BTF_FUNC.assume(False)
     kernel.always("PROG_LOAD", old)
     with Object(one_program(btf=kfunc_btf(), lines=bytes(16))) as obj:
         obj.load()
     first, *_, second = kernel.named("PROG_LOAD")
-    assert first.u32(88) == 1  # func_info_cnt
-    assert [second.u32(at) for at in (72, 88, 104)] == [0, 0, 0]
+    assert first.attr.func_info_cnt == 1
+    assert second.values("prog_btf_fd", "func_info_cnt", "line_info_cnt") == [0, 0, 0]
 
 
 def test_btf_that_the_kernel_does_not_take(kernel: FakeKernel) -> None:
@@ -910,9 +911,9 @@ def test_btf_that_the_kernel_does_not_take(kernel: FakeKernel) -> None:
             feature.assume(True)
 
     def btf(call: Call) -> int:
-        if call.u32(24):  # log level
+        if call.attr.btf_log_level:
             data = b"magic\nunknown kind\n\0"
-            ctypes.memmove(call.u64(8), data, len(data))
+            call.fill("btf_log_buf", data)
         return -errno.EINVAL
 
     kernel.always("BTF_LOAD", btf)
@@ -925,7 +926,7 @@ def test_btf_that_the_kernel_does_not_take(kernel: FakeKernel) -> None:
     assert caught.value.__notes__ == [
         "the kernel did not take the object's BTF: unknown kind"
     ]
-    assert not any(c.u32(72) for c in kernel.named("PROG_LOAD"))
+    assert not any(c.attr.prog_btf_fd for c in kernel.named("PROG_LOAD"))
 
 
 def test_memlock_is_lifted_once(
@@ -950,9 +951,9 @@ def test_token(kernel: FakeKernel, tmp_path: Path) -> None:
         obj.load()
         assert len(kernel.open) == 2
     (token,) = kernel.named("TOKEN_CREATE")
-    assert token.u32(4) > 2
-    assert kernel.named("MAP_CREATE")[0].u32(16) == 1 << 16
-    assert kernel.named("PROG_LOAD")[0].u32(44) == 1 << 16
+    assert token.attr.bpffs_fd > 2
+    assert kernel.named("MAP_CREATE")[0].attr.map_flags == 1 << 16
+    assert kernel.named("PROG_LOAD")[0].attr.prog_flags == 1 << 16
     with (
         Object(one_program(), token=tmp_path / "none") as obj,
         pytest.raises(FileNotFoundError),
@@ -971,7 +972,7 @@ def test_token_of_a_user_namespace(
         del kernel.calls[:]
         with Object(one_program(maps=(HASH,)), token=token) as obj:
             obj.load()
-        return kernel.named("MAP_CREATE")[0].u32(16) == 1 << 16
+        return kernel.named("MAP_CREATE")[0].attr.map_flags == 1 << 16
 
     assert not loads_with_token()
     assert not kernel.named("TOKEN_CREATE")
@@ -991,7 +992,10 @@ def test_token_of_a_user_namespace(
 def test_a_map_of_one_program(kernel: FakeKernel) -> None:
     """Its hash does not depend on the fds that maps get."""
     hashes: list[bytes] = []
-    kernel.always("MAP_CREATE", lambda c: hashes.append(c.memory(80, c.u32(88))))
+    kernel.always(
+        "MAP_CREATE",
+        lambda c: hashes.append(c.memory("excl_prog_hash", c.attr.excl_prog_hash_size)),
+    )
     insns = ldimm64(1) + ldimm64(2) + RETURN_0
     relocs = (MapFd(0, "m"), JumpTable(2, (4, 5)))
     with Object(one_program(insns, relocs=relocs, maps=(HASH,))) as obj:

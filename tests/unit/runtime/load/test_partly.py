@@ -19,8 +19,6 @@ from skelgen.runtime.process.once import Once
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.specs import rich_object
 
-NAME_OF_MAP, NAME_OF_PROGRAM = slice(28, 44), slice(48, 64)
-
 
 @pytest.fixture(autouse=True)
 def no_old_kernel() -> None:
@@ -30,11 +28,11 @@ def no_old_kernel() -> None:
             feature.assume(answer=True)
 
 
-def refuse(name: str, where: slice, error: int) -> Callable[[Call], int | None]:
+def refuse(field: str, name: str, error: int) -> Callable[[Call], int | None]:
     """Refuse what has a name, every time."""
 
     def answer(call: Call) -> int | None:
-        return -error if call.attr[where].rstrip(b"\0") == name.encode() else None
+        return -error if call.attr[field] == name else None
 
     return answer
 
@@ -46,7 +44,7 @@ def opened(
     kconfig: str | None = "CONFIG_X=1",
 ) -> Object:
     kernel.always("OBJ_GET", -errno.ENOENT)
-    kernel.always("OBJ_PIN", lambda call: Path(call.text(0)).touch())
+    kernel.always("OBJ_PIN", lambda call: Path(call.text("pathname")).touch())
     return Object(spec or rich_object(), pin_root=folder, kconfig=kconfig)
 
 
@@ -67,7 +65,7 @@ def test_all_of_it(kernel: FakeKernel, tmp_path: Path) -> None:
 
 def test_a_program(kernel: FakeKernel, tmp_path: Path) -> None:
     """The others are loaded; its slot in a program array stays empty."""
-    answer = refuse("first", NAME_OF_PROGRAM, errno.EACCES)
+    answer = refuse("prog_name", "first", errno.EACCES)
     kernel.always("PROG_LOAD", answer)
     with opened(kernel, tmp_path) as obj:
         report = obj.load(strict=False)
@@ -99,7 +97,7 @@ def test_a_program(kernel: FakeKernel, tmp_path: Path) -> None:
 
 
 def test_strict_is_all_or_nothing(kernel: FakeKernel, tmp_path: Path) -> None:
-    kernel.always("PROG_LOAD", refuse("first", NAME_OF_PROGRAM, errno.EACCES))
+    kernel.always("PROG_LOAD", refuse("prog_name", "first", errno.EACCES))
     with opened(kernel, tmp_path) as obj:
         with pytest.raises(BpfOSError):
             obj.load()
@@ -110,7 +108,7 @@ def test_strict_is_all_or_nothing(kernel: FakeKernel, tmp_path: Path) -> None:
 
 def test_a_map(kernel: FakeKernel, tmp_path: Path) -> None:
     """Programs that refer to it get poison; what the kernel says of them counts."""
-    kernel.always("MAP_CREATE", refuse("counts", NAME_OF_MAP, errno.EINVAL))
+    kernel.always("MAP_CREATE", refuse("map_name", "counts", errno.EINVAL))
     with opened(kernel, tmp_path) as obj:
         report = obj.load(strict=False)
         assert list(report.maps) == ["counts"]
@@ -122,8 +120,8 @@ def test_a_map(kernel: FakeKernel, tmp_path: Path) -> None:
 
 
 def test_a_program_says_which_map_it_lacks(kernel: FakeKernel, tmp_path: Path) -> None:
-    kernel.always("MAP_CREATE", refuse("counts", NAME_OF_MAP, errno.EINVAL))
-    kernel.always("PROG_LOAD", refuse("first", NAME_OF_PROGRAM, errno.EINVAL))
+    kernel.always("MAP_CREATE", refuse("map_name", "counts", errno.EINVAL))
+    kernel.always("PROG_LOAD", refuse("prog_name", "first", errno.EINVAL))
     with opened(kernel, tmp_path) as obj:
         report = obj.load(strict=False)
         assert list(report.programs) == ["first"]
@@ -138,13 +136,13 @@ def test_a_program_says_which_map_it_lacks(kernel: FakeKernel, tmp_path: Path) -
 
 def test_a_map_that_cannot_be_filled(kernel: FakeKernel, tmp_path: Path) -> None:
     """It is closed, and its pin goes."""
-    made: dict[int, bytes] = {}
+    made: dict[int, str] = {}
 
     def create(call: Call) -> None:
-        made[kernel._next + 1] = call.attr[NAME_OF_MAP].rstrip(b"\0")
+        made[kernel._next + 1] = call.attr.map_name
 
     def update(call: Call) -> int | None:
-        return -errno.EIO if made.get(call.u32(0)) in {b"outer", b"calls"} else None
+        return -errno.EIO if made.get(call.attr.map_fd) in {"outer", "calls"} else None
 
     kernel.always("MAP_CREATE", create)
     kernel.always("MAP_UPDATE_ELEM", update)
@@ -177,7 +175,7 @@ def test_configuration_that_is_not_there(kernel: FakeKernel, tmp_path: Path) -> 
         assert not [
             call
             for call in kernel.named("MAP_CREATE")
-            if call.attr[NAME_OF_MAP].startswith(b"plain.kconfig")
+            if call.attr.map_name.startswith("plain.kconfig")
         ]
 
 

@@ -29,7 +29,7 @@ def with_pins(kernel: FakeKernel) -> None:
     """Let pins be files that can be seen."""
 
     def pin(call: Call) -> None:
-        os.mknod(call.text(0))
+        os.mknod(call.text("pathname"))
 
     kernel.always("OBJ_GET", -errno.ENOENT)
     kernel.always("OBJ_PIN", pin)
@@ -136,11 +136,11 @@ def test_what_load_uses_can_be_set_still(kernel: FakeKernel) -> None:
         obj.load()
         assert (first.loaded, second.loaded) == (False, True)
         (call,) = kernel.named("PROG_LOAD")
-        assert call.u32(44) == 0x10
-        assert call.u32(24) == 2
-        assert call.u32(68) == 7
-        assert call.u32(64) == 3
-        assert call.attr[48:64].rstrip(b"\0") == b"second"
+        assert call.attr.prog_flags == 0x10
+        assert call.attr.log_level == 2
+        assert call.attr.expected_attach_type == 7
+        assert call.attr.prog_ifindex == 3
+        assert call.attr.prog_name == "second"
 
 
 def test_load_fails_and_is_tried_again(kernel: FakeKernel, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_load_fails_and_is_tried_again(kernel: FakeKernel, tmp_path: Path) -> No
         assert obj.state is State.PREPARED
         assert kernel.open == before
         (deleted,) = kernel.named("MAP_DELETE_ELEM")
-        assert deleted.u32(0) == obj.map("calls").fd()
+        assert deleted.attr.map_fd == obj.map("calls").fd()
         assert (tmp_path / "kept").exists()
         obj.load()
         assert obj.map("counts").fd() == fd
@@ -239,7 +239,7 @@ def test_the_report_of_load_has_both(kernel: FakeKernel, tmp_path: Path) -> None
         assert not report.programs
         kernel.always(
             "PROG_LOAD",
-            lambda call: -errno.EIO if b"second" in call.attr[48:64] else None,
+            lambda call: -errno.EIO if call.attr.prog_name == "second" else None,
         )
         with pytest.raises(BpfOSError):  # it is strict about what it does itself
             obj.load()
@@ -309,8 +309,8 @@ def test_every_call_of_either_step_fails_once(
 
 def request(call: Call) -> tuple[str, int, int, int]:
     """Return name, flags, log level and attach type that a program is loaded with."""
-    name = call.attr[48:64].rstrip(b"\0").decode()
-    return name, call.u32(44), call.u32(24), call.u32(68)
+    attr = call.attr
+    return attr.prog_name, attr.prog_flags, attr.log_level, attr.expected_attach_type
 
 
 def test_clone(kernel: FakeKernel) -> None:
@@ -397,7 +397,8 @@ def test_a_clone_of_what_is_not_loaded(kernel: FakeKernel) -> None:
     """One whose own autoload is off is fitted to the kernel when it is cloned."""
     loads: list[bytes] = []
     kernel.always(
-        "PROG_LOAD", lambda call: loads.append(call.memory(8, call.u32(4) * 8))
+        "PROG_LOAD",
+        lambda call: loads.append(call.memory("insns", call.attr.insn_cnt * 8)),
     )
     with Object(plain_object()) as obj:
         first = obj.programs["first"]
@@ -455,7 +456,10 @@ def test_one_program_for_many_targets(
         two = program.clone("on_two", target_program=72, attach_target="decide")
         assert asked == [("extend", 71, "act"), ("on_two", 72, "decide")]
         loads = kernel.named("PROG_LOAD")
-        assert [(c.u32(108), c.u32(112)) for c in loads] == [(1071, 71), (1072, 72)]
+        assert [(c.attr.attach_btf_id, c.attr.attach_prog_fd) for c in loads] == [
+            (1071, 71),
+            (1072, 72),
+        ]
         assert (one.target_program, two.attach_target) == (71, "decide")
         assert program.target_program is None
         assert one.auto_attachable

@@ -1,6 +1,5 @@
 """struct_ops variables, as a kernel made here wants them."""
 
-import ctypes
 import errno
 import struct
 import sys
@@ -21,7 +20,6 @@ from skelgen.runtime.object.object import Object
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.specs import RETURN_0
 
-ATTACH_TYPE, ATTACH_BTF_ID = 68, 108
 Members = Iterable[tuple[str, str]]
 
 
@@ -93,18 +91,20 @@ def vmlinux(monkeypatch: pytest.MonkeyPatch) -> KernelBtf:
 
 def test_load_and_register(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     values: list[bytes] = []
-    kernel.always("MAP_UPDATE_ELEM", lambda c: values.append(c.memory(16, 96)))
+    kernel.always("MAP_UPDATE_ELEM", lambda c: values.append(c.memory("value", 96)))
     with opened() as obj:
         obj.load()
         (create,) = kernel.named("MAP_CREATE")
-        assert create.u32(0) == MapType.STRUCT_OPS
-        assert create.u32(8) == 64 + 32  # the kernel's struct
-        assert create.u32(60) == vmlinux.find("bpf_struct_ops_ops")
-        assert create.u32(48)  # BTF of the object, for the key
+        assert create.attr.map_type == MapType.STRUCT_OPS
+        assert create.attr.value_size == 64 + 32  # the kernel's struct
+        assert create.attr.btf_vmlinux_value_type_id == vmlinux.find(
+            "bpf_struct_ops_ops"
+        )
+        assert create.attr.btf_fd  # BTF of the object, for the key
         go, end = kernel.named("PROG_LOAD")
         for load, member in ((go, 1), (end, 2)):
-            assert load.u32(ATTACH_BTF_ID) == vmlinux.find("ops")
-            assert load.u32(ATTACH_TYPE) == member
+            assert load.attr.attach_btf_id == vmlinux.find("ops")
+            assert load.attr.expected_attach_type == member
         assert not values
         report = obj.attach()
         fds = [obj.programs[name].fd() for name in ("go", "end")]
@@ -126,7 +126,7 @@ def test_with_a_link(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     kernel.then("MAP_UPDATE_ELEM", None, -errno.EBUSY)
     with opened(link=True) as obj:
         obj.load()
-        assert kernel.named("MAP_CREATE")[0].u32(16) == 1 << 13
+        assert kernel.named("MAP_CREATE")[0].attr.map_flags == 1 << 13
         obj.attach()
         obj.detach()
         obj.attach()  # the value is there already
@@ -144,7 +144,9 @@ def test_one_in_place_of_another(kernel: FakeKernel, vmlinux: KernelBtf) -> None
         link.update_map(other)
         link.update_map(mine, old=other)
         updates = kernel.named("LINK_UPDATE")
-        assert [[u.u32(o) for o in (0, 4, 8, 12)] for u in updates] == [
+        assert [
+            u.values("link_fd", "new_map_fd", "flags", "old_map_fd") for u in updates
+        ] == [
             [link.fd(), other.fd(), 0, 0],
             [link.fd(), mine.fd(), 4, other.fd()],
         ]
@@ -296,7 +298,7 @@ def test_what_cannot_be_set(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
 def test_another_program_and_value(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert vmlinux
     values: list[bytes] = []
-    kernel.always("MAP_UPDATE_ELEM", lambda c: values.append(c.memory(16, 96)))
+    kernel.always("MAP_UPDATE_ELEM", lambda c: values.append(c.memory("value", 96)))
     with opened(functions=(("start", "go"),)) as obj:
         ops = obj.struct_ops["mine"]
         ops.write(struct.pack("=I", 9), offset=8)
@@ -304,7 +306,7 @@ def test_another_program_and_value(kernel: FakeKernel, vmlinux: KernelBtf) -> No
         ops.set_program("stop", obj.programs["end"])
         obj.load()
         (load,) = kernel.named("PROG_LOAD")
-        assert load.u32(ATTACH_TYPE) == 2
+        assert load.attr.expected_attach_type == 2
         obj.attach()
         assert values == [struct.pack("=64xQQQI4x", 0, 0, obj.programs["end"].fd(), 9)]
         assert not obj.programs["go"].autoload  # as libbpf leaves it
@@ -337,9 +339,8 @@ def test_btf_is_needed(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert vmlinux
 
     def refuse(call: Call) -> int:
-        if call.u32(24):
-            data = b"bad type\n\0"
-            ctypes.memmove(call.u64(8), data, len(data))
+        if call.attr.btf_log_level:
+            call.fill("btf_log_buf", b"bad type\n\0")
         return -errno.EINVAL
 
     kernel.always("BTF_LOAD", refuse)

@@ -97,8 +97,9 @@ def test_the_inner_map_is_made_first(kernel: FakeKernel) -> None:
     outer = MapSpec("o", MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner)
     fd = create.create(asked(outer), "map 'o'")
     first, second = kernel.named("MAP_CREATE")
-    assert (first.u32(0), second.u32(0)) == (MapType.ARRAY, MapType.ARRAY_OF_MAPS)
-    assert first.attr[28:44].rstrip(b"\0") == b"o.inner"
+    assert first.attr.map_type == MapType.ARRAY
+    assert second.attr.map_type == MapType.ARRAY_OF_MAPS
+    assert first.attr.map_name == "o.inner"
     assert kernel.open == {fd}
     kernel.open.clear()
 

@@ -1,6 +1,5 @@
 """Data sections of another size: memory, types, globals, what is refused."""
 
-import ctypes
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -138,10 +137,10 @@ def test_what_the_kernel_gets(kernel: FakeKernel, skel: Any) -> None:
     contents: list[bytes] = []
 
     def load_btf(call: Call) -> None:
-        loaded.append(call.memory(0, call.u32(16)))
+        loaded.append(call.memory("btf", call.attr.btf_size))
 
     def update(call: Call) -> None:
-        contents.append(ctypes.string_at(call.u64(16), 24))
+        contents.append(call.memory("value", 24))
 
     kernel.always("BTF_LOAD", load_btf)
     skel.data_numbers.resize("numbers", 5)
@@ -152,11 +151,11 @@ def test_what_the_kernel_gets(kernel: FakeKernel, skel: Any) -> None:
     created = [
         call
         for call in kernel.named("MAP_CREATE")
-        if call.attr[28:44].startswith(b".data.numbers")
+        if call.attr.map_name.startswith(".data.numbers")
     ]
     (call,) = created
-    assert (call.u32(0), call.u32(8)) == (MapType.ARRAY, 24)
-    assert call.u32(56) == spec.type_id
+    assert call.values("map_type", "value_size") == [MapType.ARRAY, 24]
+    assert call.attr.btf_value_type_id == spec.type_id
     btf = Btf(loaded[0])
     section = btf.type(spec.type_id)
     assert isinstance(section, Datasec)

@@ -23,7 +23,6 @@ from tests.harness import sources
 from tests.harness.fake_kernel import FIRST_FD, FakeKernel
 from tests.harness.generating import loaded
 
-ATTACH_TYPE, ATTACH_BTF_ID, ATTACH_BTF_FD = 68, 108, 112
 F_LINK, F_BTF_FD = 1 << 13, 1 << 15
 VALUE = struct.Struct("=64x16sQQQ16xIi HH4s I b?2x I4x QQ")
 """The kernel's value as :func:`add_operations` makes it."""
@@ -79,7 +78,7 @@ def given(kernel: FakeKernel) -> list[tuple[Any, ...]]:
     """Return the values of struct_ops maps, filled as the kernel gets them."""
     values: list[tuple[Any, ...]] = []
     kernel.always(
-        "MAP_UPDATE_ELEM", lambda c: values.append(VALUE.unpack(c.memory(16, 168)))
+        "MAP_UPDATE_ELEM", lambda c: values.append(VALUE.unpack(c.memory("value", 168)))
     )
     return values
 
@@ -158,11 +157,13 @@ def test_what_is_set_goes_to_the_kernel(
          bytes(4), 0, 0, False, 0, 0, 0),
     ]  # fmt: skip
     # two of the four variables, and the programs that these two use
-    created = [c for c in kernel.named("MAP_CREATE") if c.u32(0) == MapType.STRUCT_OPS]
-    assert [c.u32(16) for c in created] == [0, F_LINK]
+    created = [
+        c for c in kernel.named("MAP_CREATE") if c.attr.map_type == MapType.STRUCT_OPS
+    ]
+    assert [c.attr.map_flags for c in created] == [0, F_LINK]
     inner = vmlinux.find("skelgen_ops", Kind.STRUCT)
-    loads = [c for c in kernel.named("PROG_LOAD") if c.u32(ATTACH_BTF_ID) == inner]
-    assert [c.u32(ATTACH_TYPE) for c in loads] == [2, 1]
+    loads = [c for c in kernel.named("PROG_LOAD") if c.attr.attach_btf_id == inner]
+    assert [c.attr.expected_attach_type for c in loads] == [2, 1]
     autoload = {name: p.autoload for name, p in skel.object.programs.items()}
     assert autoload == {
         "on_start": True,
@@ -220,7 +221,9 @@ def test_which_are_created(
     for name in ("plain", "linked", "optional", "optional_linked"):
         getattr(skel.maps, name).autocreate = name in names
     skel.load()
-    created = [c for c in kernel.named("MAP_CREATE") if c.u32(0) == MapType.STRUCT_OPS]
+    created = [
+        c for c in kernel.named("MAP_CREATE") if c.attr.map_type == MapType.STRUCT_OPS
+    ]
     assert len(created) == 2
     skel.attach()
     made = {n for n in skel.links.__slots__ if getattr(skel.links, n) is not None}
@@ -276,14 +279,14 @@ def test_operations_of_a_module(
     number = fd.fileno()
     skel.load()
     create = next(
-        c for c in kernel.named("MAP_CREATE") if c.u32(0) == MapType.STRUCT_OPS
+        c for c in kernel.named("MAP_CREATE") if c.attr.map_type == MapType.STRUCT_OPS
     )
-    assert create.u32(16) & F_BTF_FD
-    assert create.u32(72) == number  # value_type_btf_obj_fd
-    assert create.u32(60) == inner + 1
+    assert create.attr.map_flags & F_BTF_FD
+    assert create.attr.value_type_btf_obj_fd == number
+    assert create.attr.btf_vmlinux_value_type_id == inner + 1
     load = kernel.named("PROG_LOAD")[0]
-    assert load.u32(ATTACH_BTF_ID) == inner
-    assert load.u32(ATTACH_BTF_FD) == number
+    assert load.attr.attach_btf_id == inner
+    assert load.attr.attach_btf_obj_fd == number
     fd.close()
 
 

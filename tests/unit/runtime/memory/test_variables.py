@@ -248,11 +248,11 @@ def test_a_kernel_without_mmap_is_read_and_written_by_calls(
     memory = bytearray(SIZE)
 
     def lookup(call: Call) -> int:
-        ctypes.memmove(call.u64(16), bytes(memory), SIZE)
+        call.fill("value", bytes(memory))
         return 0
 
     def update(call: Call) -> int:
-        memory[:] = call.memory(16, SIZE)
+        memory[:] = call.memory("value", SIZE)
         return 0
 
     kernel.always("MAP_LOOKUP_ELEM", lookup)

@@ -111,11 +111,11 @@ def test_load(kernel: FakeKernel, obj: Object) -> None:
         "PROG_BIND_MAP",
     ]
     counts, rodata, bss = kernel.named("MAP_CREATE")
-    assert (counts.u32(0), counts.u32(12)) == (MapType.HASH, 32)
-    assert counts.attr[28:44].rstrip(b"\0") == b"counts"
-    assert rodata.attr[28:44].rstrip(b"\0") == b"plain.rodata"
-    assert bss.attr[28:44].rstrip(b"\0") == b"plain.bss"
-    assert (rodata.u32(16), bss.u32(16)) == (0x80, 0x400)
+    assert counts.values("map_type", "max_entries") == [MapType.HASH, 32]
+    assert counts.attr.map_name == "counts"
+    assert rodata.attr.map_name == "plain.rodata"
+    assert bss.attr.map_name == "plain.bss"
+    assert (rodata.attr.map_flags, bss.attr.map_flags) == (0x80, 0x400)
     assert obj.map("counts").fd() in kernel.open
     assert obj.programs["second"].fd() in kernel.open
     # the two maps of the fds' programs and no more: BTF is closed again
@@ -400,4 +400,4 @@ def test_a_data_section_keeps_its_size(obj: Object, kernel: FakeKernel) -> None:
     with pytest.raises(TypeError, match="last variable 'counter' is no array"):
         obj.map(".bss").value_size = 8
     obj.load()
-    assert kernel.named("MAP_CREATE")[-1].u32(8) == 4
+    assert kernel.named("MAP_CREATE")[-1].attr.value_size == 4

@@ -5,7 +5,6 @@ import errno
 import os
 import socket
 import struct
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,13 +97,15 @@ def test_tracing_programs_get_a_link_or_an_old_one(
     assert program.auto_attachable
     program.attach(cookie=9).destroy()
     (create,) = kernel.named("LINK_CREATE")
-    assert [create.u32(o) for o in (0, 4, 8, 16)] == [program.fd(), 0, hook, 0]
-    assert create.u64(24) == 9
+    assert create.values(
+        "prog_fd", "target_fd", "attach_type", "tracing.target_btf_id"
+    ) == [program.fd(), 0, hook, 0]
+    assert create.attr.tracing.cookie == 9
     # before 5.19: EINVAL, then the call that has been there since 5.3
     kernel.then("LINK_CREATE", -errno.EINVAL)
     with program.attach() as link:
         (old,) = kernel.named("RAW_TRACEPOINT_OPEN")
-        assert (old.u64(0), old.u32(8)) == (0, program.fd())
+        assert old.values("name", "prog_fd") == [0, program.fd()]
         assert link.fd() in kernel.open
     # not when there is a cookie, which that one does not know
     kernel.then("LINK_CREATE", -errno.EINVAL)
@@ -159,9 +160,21 @@ def test_an_extension_replaces_a_function(
     with pytest.raises(AttachError, match=r"call attach\(program, function\)"):
         program.attach(function="other")
     first, second, third = kernel.named("LINK_CREATE")
-    assert [first.u32(o) for o in (4, 8, 16)] == [0, 0, 0]
-    assert [second.u32(o) for o in (4, 8, 16)] == [target.fd(), 0, 42]
-    assert [third.u32(o) for o in (4, 8, 16)] == [target.fd(), 0, 42]
+    assert first.values("target_fd", "attach_type", "tracing.target_btf_id") == [
+        0,
+        0,
+        0,
+    ]
+    assert second.values("target_fd", "attach_type", "tracing.target_btf_id") == [
+        target.fd(),
+        0,
+        42,
+    ]
+    assert third.values("target_fd", "attach_type", "tracing.target_btf_id") == [
+        target.fd(),
+        0,
+        42,
+    ]
     assert asked == [("prog", target.fd(), "other"), ("prog", target.fd(), "handle")]
 
 
@@ -180,13 +193,20 @@ def test_an_extension_is_attached_again(
     program.attach().detach()
 
     def forgotten(call: Call) -> int | None:
-        return None if call.u32(4) else -errno.EINVAL
+        return None if call.attr.target_fd else -errno.EINVAL
 
     kernel.always("LINK_CREATE", forgotten)
     kernel.always("RAW_TRACEPOINT_OPEN", -errno.EINVAL)
     link = program.attach()
     last = kernel.named("LINK_CREATE")[-1]
-    assert [last.u32(o) for o in (0, 4, 8, 16)] == [program.fd(), target.fd(), 0, 42]
+    assert last.values(
+        "prog_fd", "target_fd", "attach_type", "tracing.target_btf_id"
+    ) == [
+        program.fd(),
+        target.fd(),
+        0,
+        42,
+    ]
     link.destroy()
     # one whose target is not known says what the kernel says
     other = loaded("freplace/handle", ExtensionProgram)
@@ -201,8 +221,8 @@ def test_iterators_say_what_they_walk(kernel: FakeKernel, tmp_path: Path) -> Non
     seen: list[bytes] = []
 
     def look(call: Call) -> None:
-        size = call.u32(24)
-        seen.append(call.memory(16, size) if size else b"")
+        size = call.attr.iter_info_len
+        seen.append(call.memory("iter_info", size) if size else b"")
 
     kernel.always("LINK_CREATE", look)
     tasks = loaded("iter/task", IterProgram)
@@ -269,7 +289,9 @@ def test_an_iterator_is_read_like_a_file(kernel: FakeKernel) -> None:
         assert list(reader) == [b"one\n", b"two\n"]
     assert link.read_text() == "�"
     assert link.read() == b"x"
-    assert [call.u32(0) for call in kernel.named("ITER_CREATE")] == [link.fd()] * 3
+    assert [call.attr.link_fd for call in kernel.named("ITER_CREATE")] == [
+        link.fd()
+    ] * 3
 
 
 # -- interfaces ----------------------------------------------------------------
@@ -291,8 +313,16 @@ def test_xdp_is_attached_by_name_or_index(kernel: FakeKernel) -> None:
             program.attach(index)
     first, second = kernel.named("LINK_CREATE")
     lo = socket.if_nametoindex("lo")
-    assert [first.u32(o) for o in (4, 8, 12)] == [lo, AttachType.XDP, 0]
-    assert [second.u32(o) for o in (4, 8, 12)] == [7, AttachType.XDP, 2]
+    assert first.values("target_ifindex", "attach_type", "flags") == [
+        lo,
+        AttachType.XDP,
+        0,
+    ]
+    assert second.values("target_ifindex", "attach_type", "flags") == [
+        7,
+        AttachType.XDP,
+        2,
+    ]
 
 
 def test_tcx_knows_its_place(kernel: FakeKernel) -> None:
@@ -308,7 +338,13 @@ def test_tcx_knows_its_place(kernel: FakeKernel) -> None:
     program.attach(7, last=True)
     before, after, link, by_id = 8, 16, 1 << 13, 32
     assert [
-        (c.u32(8), c.u32(12), c.u32(16), c.u64(24)) for c in kernel.named("LINK_CREATE")
+        (
+            c.attr.attach_type,
+            c.attr.flags,
+            c.attr.tcx.relative_fd,
+            c.attr.tcx.expected_revision,
+        )
+        for c in kernel.named("LINK_CREATE")
     ] == [
         (AttachType.TCX_INGRESS, before, other.fd(), 0),
         (AttachType.TCX_INGRESS, after | link, anchor.fd(), 0),
@@ -326,12 +362,12 @@ def test_tc_asks_for_the_direction(kernel: FakeKernel) -> None:
     with pytest.raises(AttachError, match="direction='ingress'"):
         program.attach(7)
     program.attach(7, direction="egress")
-    assert kernel.named("LINK_CREATE")[0].u32(8) == AttachType.TCX_EGRESS
+    assert kernel.named("LINK_CREATE")[0].attr.attach_type == AttachType.TCX_EGRESS
     with pytest.raises(ValueError, match="must be 'ingress' or 'egress', not 'up'"):
         program.attach(7, direction="up")  # type: ignore[arg-type] # as a user would
     netkit = loaded("netkit/primary", TcProgram)
     netkit.attach(7)
-    assert kernel.named("LINK_CREATE")[1].u32(8) == AttachType.NETKIT_PRIMARY
+    assert kernel.named("LINK_CREATE")[1].attr.attach_type == AttachType.NETKIT_PRIMARY
 
 
 def test_programs_that_interfaces_do_not_run(kernel: FakeKernel) -> None:
@@ -382,10 +418,10 @@ def test_a_cgroup_is_opened_for_the_call(kernel: FakeKernel, tmp_path: Path) -> 
     with pytest.raises(BpfOSError, match="ENOTDIR"):
         program.attach("/etc/passwd")
     first, second = kernel.named("LINK_CREATE")
-    assert [first.u32(o) for o in (8, 12)] == [AttachType.CGROUP_INET_EGRESS, 16]
-    assert second.u32(4) == 9
+    assert first.values("attach_type", "flags") == [AttachType.CGROUP_INET_EGRESS, 16]
+    assert second.attr.target_fd == 9
     with pytest.raises(OSError, match="Bad file"):
-        os.fstat(first.u32(4))
+        os.fstat(first.attr.target_fd)
 
 
 @pytest.mark.parametrize("way", ["old kernel", "asked for"])
@@ -398,7 +434,11 @@ def test_before_links_cgroups_attach_next_to_others(
     assert isinstance(link, AttachedLink)
     (call,) = kernel.named("PROG_ATTACH")
     hook = AttachType.CGROUP_INET4_CONNECT
-    assert [call.u32(o) for o in (4, 8, 12)] == [program.fd(), hook, 2]
+    assert call.values("attach_bpf_fd", "attach_type", "attach_flags") == [
+        program.fd(),
+        hook,
+        2,
+    ]
     with pytest.raises(NotSupportedError, match="without a BPF link"):
         link.info()
     # works also when the object went first
@@ -407,7 +447,7 @@ def test_before_links_cgroups_attach_next_to_others(
     link.destroy()
     link.destroy()
     (call,) = kernel.named("PROG_DETACH")
-    assert [call.u32(o) for o in (0, 8)] == [cgroup_fd, hook]
+    assert call.values("target_fd", "attach_type") == [cgroup_fd, hook]
     assert not kernel.open
 
 
@@ -432,7 +472,7 @@ def test_cgroup_skb_asks_for_the_direction(kernel: FakeKernel, tmp_path: Path) -
     program.attach(tmp_path, attach_type=AttachType.CGROUP_INET_INGRESS)
     ingress = loaded("cgroup_skb/ingress", CgroupProgram)
     ingress.attach(tmp_path)
-    hooks = [call.u32(8) for call in kernel.named("LINK_CREATE")]
+    hooks = [call.attr.attach_type for call in kernel.named("LINK_CREATE")]
     assert hooks == [AttachType.CGROUP_INET_INGRESS] * 2
 
 
@@ -446,8 +486,8 @@ def test_a_network_namespace_by_path_or_fd(kernel: FakeKernel) -> None:
     with pytest.raises(FileNotFoundError):
         program.attach("/run/netns/none-such")
     first, second = kernel.named("LINK_CREATE")
-    assert first.u32(8) == second.u32(8) == AttachType.SK_LOOKUP
-    assert second.u32(4) == 9
+    assert first.attr.attach_type == second.attr.attach_type == AttachType.SK_LOOKUP
+    assert second.attr.target_fd == 9
 
 
 def test_netfilter_by_names(kernel: FakeKernel) -> None:
@@ -455,8 +495,10 @@ def test_netfilter_by_names(kernel: FakeKernel) -> None:
     program.attach("ipv4", "output", priority=-5, defrag=True)
     program.attach(10, 1)
     first, second = kernel.named("LINK_CREATE")
-    assert [first.u32(o) for o in (16, 20, 24, 28)] == [2, 3, 2**32 - 5, 1]
-    assert [second.u32(o) for o in (16, 20)] == [10, 1]
+    assert first.values(
+        "netfilter.pf", "netfilter.hooknum", "netfilter.priority", "netfilter.flags"
+    ) == [2, 3, -5, 1]
+    assert second.values("netfilter.pf", "netfilter.hooknum") == [10, 1]
     with pytest.raises(ValueError, match="family must be one of ipv4, ipv6, not 'ip'"):
         program.attach("ip", "output")
     with pytest.raises(ValueError, match="hook must be one of prerouting, input"):
@@ -475,7 +517,11 @@ def test_sockmaps_without_links(kernel: FakeKernel) -> None:
     kernel.then("LINK_CREATE", -errno.EINVAL, -errno.EBUSY)
     with program.attach(9):
         (call,) = kernel.named("PROG_ATTACH")
-        assert [call.u32(o) for o in (0, 4, 8)] == [9, program.fd(), 5]
+        assert call.values("target_fd", "attach_bpf_fd", "attach_type") == [
+            9,
+            program.fd(),
+            5,
+        ]
     assert len(kernel.named("PROG_DETACH")) == 1
     with pytest.raises(BpfOSError, match="EBUSY"):
         program.attach(9)
@@ -515,13 +561,19 @@ def test_kprobe_multi_by_address(kernel: FakeKernel, functions: Path) -> None:
     seen: list[object] = []
     kernel.then(
         "LINK_CREATE",
-        lambda call: seen.append(struct.unpack("=2Q", call.memory(32, 16))),
+        lambda call: seen.append(
+            struct.unpack("=2Q", call.memory("kprobe_multi.addrs", 16))
+        ),
     )
     program = loaded("kretprobe.multi/*_read", KprobeMultiProgram)
     assert program.auto_attachable
     program.attach()
     (call,) = kernel.named("LINK_CREATE")
-    assert (call.u32(16), call.u32(20), call.u64(24)) == (1, 2, 0)
+    assert (
+        call.attr.kprobe_multi.flags,
+        call.attr.kprobe_multi.cnt,
+        call.attr.kprobe_multi.syms,
+    ) == (1, 2, 0)
     assert seen == [(0xFFFFFFFF81000010, 0xFFFFFFFFC0000030)]
 
 
@@ -623,7 +675,8 @@ def test_a_kprobe_session_has_its_own_attach_type(kernel: FakeKernel) -> None:
     program = loaded("kprobe.session/vfs_read", KprobeMultiProgram)
     program.attach()
     (call,) = kernel.named("LINK_CREATE")
-    assert (call.u32(8), call.u32(16)) == (AttachType.TRACE_KPROBE_SESSION, 0)
+    assert call.attr.attach_type == AttachType.TRACE_KPROBE_SESSION
+    assert call.attr.kprobe_multi.flags == 0
 
 
 def test_uprobe_multi_places(kernel: FakeKernel) -> None:
@@ -631,8 +684,10 @@ def test_uprobe_multi_places(kernel: FakeKernel) -> None:
     program.attach("/bin/true", offsets=[1, 2], cookies=[3, 4], pid=0)
     program.attach("/bin/true", offsets=[1])
     first, second = kernel.named("LINK_CREATE")
-    assert [first.u32(o) for o in (48, 52, 56)] == [2, 0, os.getpid()]
-    assert second.u32(56) == 0
+    assert first.values(
+        "uprobe_multi.cnt", "uprobe_multi.flags", "uprobe_multi.pid"
+    ) == [2, 0, os.getpid()]
+    assert second.attr.uprobe_multi.pid == 0
     with pytest.raises(ValueError, match="1 cookies for 2 places"):
         program.attach("/bin/true", offsets=[1, 2], cookies=[3])
     with pytest.raises(AttachError, match="no function in '/bin/true' matches"):
@@ -656,7 +711,7 @@ def test_struct_ops_with_a_link(kernel: FakeKernel) -> None:
     kernel.then("MAP_UPDATE_ELEM", -errno.EBUSY)  # its value was set before
     link = attach_struct_ops(9, b"value", link=True, what="struct_ops 'cc'")
     (create,) = kernel.named("LINK_CREATE")
-    assert [create.u32(o) for o in (0, 8)] == [9, AttachType.STRUCT_OPS]
+    assert create.values("map_fd", "attach_type") == [9, AttachType.STRUCT_OPS]
     link.destroy()
     assert not kernel.open
 
@@ -695,7 +750,11 @@ def test_the_life_of_a_link(kernel: FakeKernel, tmp_path: Path) -> None:
     other = loaded("xdp", XdpProgram, name="other")
     link.update(other, old=program)
     (update,) = kernel.named("LINK_UPDATE")
-    assert [update.u32(o) for o in (4, 8, 12)] == [other.fd(), 4, program.fd()]
+    assert update.values("new_prog_fd", "flags", "old_prog_fd") == [
+        other.fd(),
+        4,
+        program.fd(),
+    ]
     assert link.program is other
     link.destroy()
     link.destroy()
@@ -768,7 +827,7 @@ def test_pins_of_a_program(kernel: FakeKernel, tmp_path: Path) -> None:
     first, second = tmp_path / "made/first", tmp_path / "second"
     program.pin(first)
     program.pin(str(second))
-    assert [call.u32(8) for call in kernel.named("OBJ_PIN")] == [program.fd()] * 2
+    assert [call.attr.bpf_fd for call in kernel.named("OBJ_PIN")] == [program.fd()] * 2
     first.touch()
     second.touch()
     program.unpin(second)
@@ -785,7 +844,10 @@ def test_names_of_things(kernel: FakeKernel) -> None:
     assert repr(link) == "<Link of program 'prog': attached>"
     link.destroy()
     assert repr(link).endswith(": destroyed>")
-    assert syscalls.Fd(kernel.named("LINK_CREATE")[0].u32(0)).detach() == program.fd()
+    assert (
+        syscalls.Fd(kernel.named("LINK_CREATE")[0].attr.prog_fd).detach()
+        == program.fd()
+    )
 
 
 @pytest.mark.parametrize(
@@ -839,10 +901,11 @@ def test_a_syscall_program_is_called(kernel: FakeKernel) -> None:
     assert program.flags == 1 << 4  # BPF_F_SLEEPABLE
 
     def run(call: Call) -> int:
-        seen.append(call.memory(48, call.u32(40)) if call.u32(40) else b"")
-        if call.u32(40):
-            ctypes.memmove(call.u64(48), b"\x09" * call.u32(40), call.u32(40))
-        ctypes.memmove(call.args[1] + 4, (0xFFFFFFFE).to_bytes(4, sys.byteorder), 4)
+        size = call.attr.ctx_size_in
+        seen.append(call.memory("ctx_in", size) if size else b"")
+        if size:
+            call.fill("ctx_in", b"\x09" * size)
+        call.answer("retval", 0xFFFFFFFE)
         return 0
 
     seen: list[bytes] = []

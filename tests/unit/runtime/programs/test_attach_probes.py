@@ -105,12 +105,13 @@ def test_a_tracepoint_is_attached_with_a_link(kernel: FakeKernel) -> None:
     link = program.attach(cookie=7)
     assert kernel.names() == ["PROG_LOAD", "perf_event_open", "LINK_CREATE", "ioctl"]
     (event,) = kernel.named("perf_event_open")
-    assert (event.u32(0), event.u64(8)) == (syscalls.PERF_TYPE_TRACEPOINT, 301)
+    assert event.values("type", "config") == [syscalls.PERF_TYPE_TRACEPOINT, 301]
     assert event.args[1:5] == (-1, 0, -1, 8)
     (create,) = kernel.named("LINK_CREATE")
-    assert create.u32(0) == program.fd()
-    assert (create.u32(8), create.u64(16)) == (AttachType.PERF_EVENT, 7)
-    assert kernel.named("ioctl")[0].args[:2] == (create.u32(4), ENABLE)
+    assert create.attr.prog_fd == program.fd()
+    assert create.attr.attach_type == AttachType.PERF_EVENT
+    assert create.attr.perf_event.bpf_cookie == 7
+    assert kernel.named("ioctl")[0].args[:2] == (create.attr.target_fd, ENABLE)
     # the link holds the event, so its fd is not kept
     assert kernel.open == {program.fd(), link.fd()}
     link.destroy()
@@ -303,13 +304,13 @@ def test_no_tracefs_at_all(
 @pytest.mark.usefixtures("pmu", "perf_link")
 def test_a_kprobe_names_its_function(kernel: FakeKernel) -> None:
     seen: list[str] = []
-    kernel.then("perf_event_open", lambda call: seen.append(call.text(56)))
+    kernel.then("perf_event_open", lambda call: seen.append(call.text("kprobe_func")))
     program = loaded("kprobe/do_unlinkat+0x10", KprobeProgram)
     link = program.attach(cookie=3)
     (event,) = kernel.named("perf_event_open")
-    assert (event.u32(0), event.u64(8), event.u64(64)) == (8, 0, 16)
+    assert event.values("type", "config", "probe_offset") == [8, 0, 16]
     assert seen == ["do_unlinkat"]
-    assert kernel.named("LINK_CREATE")[0].u64(16) == 3
+    assert kernel.named("LINK_CREATE")[0].attr.perf_event.bpf_cookie == 3
     assert type(link) is Link
 
 
@@ -317,14 +318,14 @@ def test_a_kprobe_names_its_function(kernel: FakeKernel) -> None:
 def test_a_kretprobe_sets_the_bit_that_sysfs_says(kernel: FakeKernel) -> None:
     loaded("kretprobe/do_unlinkat", KprobeProgram).attach()
     loaded("kprobe/do_unlinkat", KprobeProgram).attach("vfs_read", retprobe=True)
-    assert [c.u64(8) for c in kernel.named("perf_event_open")] == [1, 1]
+    assert [c.attr.config for c in kernel.named("perf_event_open")] == [1, 1]
 
 
 @pytest.mark.usefixtures("pmu", "perf_link")
 def test_a_kprobe_at_an_address_names_nothing(kernel: FakeKernel) -> None:
     loaded("kprobe", KprobeProgram).attach(address=0xFFFFFFFF81000000)
     (event,) = kernel.named("perf_event_open")
-    assert (event.u64(56), event.u64(64)) == (0, 0xFFFFFFFF81000000)
+    assert event.values("kprobe_func", "kprobe_addr") == [0, 0xFFFFFFFF81000000]
 
 
 @pytest.mark.usefixtures("pmu", "perf_link")
@@ -372,7 +373,7 @@ def test_without_a_pmu_tracefs_makes_the_event(
     program = loaded("kretprobe/do_unlinkat", KprobeProgram)
     link = program.attach()
     (event,) = kernel.named("perf_event_open")
-    assert (event.u32(0), event.u64(8)) == (syscalls.PERF_TYPE_TRACEPOINT, 77)
+    assert event.values("type", "config") == [syscalls.PERF_TYPE_TRACEPOINT, 77]
     (line,) = events
     name = line.split()[0].removeprefix("r:")
     assert name.startswith(f"skelgen/skelgen_{os.getpid()}_")
@@ -431,12 +432,12 @@ def test_ksyscall_knows_how_the_kernel_calls_it(
     monkeypatch.setattr(symbols, "SYSCALL_PREFIX", "x64")
     features.SYSCALL_WRAPPER.assume(wrapper)
     seen: list[str] = []
-    kernel.then("perf_event_open", lambda call: seen.append(call.text(56)))
+    kernel.then("perf_event_open", lambda call: seen.append(call.text("kprobe_func")))
     program = loaded("kretsyscall/bpf", KsyscallProgram)
     assert program.auto_attachable
     program.attach()
     assert seen == [function]
-    assert kernel.named("perf_event_open")[0].u64(8) == 1
+    assert kernel.named("perf_event_open")[0].attr.config == 1
 
 
 # -- uprobes -------------------------------------------------------------------
@@ -448,13 +449,13 @@ def test_ksyscall_knows_how_the_kernel_calls_it(
 )
 def test_a_uprobe_names_file_and_offset(kernel: FakeKernel, pid: int, cpu: int) -> None:
     seen: list[str] = []
-    kernel.then("perf_event_open", lambda call: seen.append(call.text(56)))
+    kernel.then("perf_event_open", lambda call: seen.append(call.text("uprobe_path")))
     program = loaded("uretprobe", UprobeProgram)
     program.attach("/bin/true", offset=0x40, pid=pid, ref_ctr_offset=0x99)
     (event,) = kernel.named("perf_event_open")
-    assert event.u32(0) == 9
-    assert event.u64(8) == 0x99 << 32 | 1 << 1
-    assert event.u64(64) == 0x40
+    assert event.attr.type == 9
+    assert event.attr.config == 0x99 << 32 | 1 << 1
+    assert event.attr.probe_offset == 0x40
     assert event.args[1:3] == (pid, cpu)
     assert seen == ["/bin/true"]
 
@@ -591,7 +592,7 @@ def test_functions_have_their_cookies_in_order(
 
     def look(call: Call) -> None:
         # link_create.uprobe_multi.offsets follows path
-        seen.append(struct.unpack("=2Q", call.memory(24, 16)))
+        seen.append(struct.unpack("=2Q", call.memory("uprobe_multi.offsets", 16)))
 
     kernel.then("LINK_CREATE", look)
     program = loaded("uprobe.multi", UprobeMultiProgram)
@@ -676,10 +677,10 @@ def test_a_perf_event_is_opened_as_asked(kernel: FakeKernel) -> None:
     program.attach(frequency=99, pid=0, cpu=-1)
     program.attach(type=0, config=1, period=1000, cpu=1)
     first, second = kernel.named("perf_event_open")
-    assert (first.u32(0), first.u64(8), first.u64(16)) == (1, 0, 99)
-    assert (first.u64(40), first.args[1:3]) == (1 << 10, (0, -1))
-    assert (second.u32(0), second.u64(8), second.u64(16)) == (0, 1, 1000)
-    assert (second.u64(40), second.args[1:3]) == (0, (-1, 1))
+    assert first.values("type", "config", "sample_freq") == [1, 0, 99]
+    assert (first.attr.bits, first.args[1:3]) == (1 << 10, (0, -1))
+    assert second.values("type", "config", "sample_period") == [0, 1, 1000]
+    assert (second.attr.bits, second.args[1:3]) == (0, (-1, 1))
 
 
 @pytest.mark.usefixtures("perf_link", "three_cpus")

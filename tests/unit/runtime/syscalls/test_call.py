@@ -1,6 +1,5 @@
 """Errors, interruptions and file descriptors of the low-level API."""
 
-import ctypes
 import errno
 import gc
 import os
@@ -155,7 +154,7 @@ def test_a_program_is_loaded_up_to_five_times_on_eagain(kernel: FakeKernel) -> N
 
 def test_the_log_is_written_into_the_buffer(kernel: FakeKernel) -> None:
     def refuse(call: Call) -> int:
-        ctypes.memmove(call.u64(32), b"R0 !read_ok\0", 12)
+        call.fill("log_buf", b"R0 !read_ok\0")
         return -errno.EINVAL
 
     log = bytearray(64)
@@ -264,7 +263,7 @@ def test_what_is_not_in_a_map_is_false(
 
 def test_ids_end_and_objects_vanish(kernel: FakeKernel) -> None:
     def following(call: Call) -> int:
-        ctypes.c_uint32.from_address(call.args[1] + 4).value = call.u32(0) + 1
+        call.answer("next_id", call.attr.start_id + 1)
         return 0
 
     kernel.then("PROG_GET_NEXT_ID", following, -errno.ENOENT)
@@ -277,7 +276,7 @@ def test_ids_end_and_objects_vanish(kernel: FakeKernel) -> None:
 
 def test_a_batch_that_fails_says_how_far_it_came(kernel: FakeKernel) -> None:
     def full(call: Call) -> int:
-        ctypes.c_uint32.from_address(call.args[1] + 32).value = 3
+        call.answer("count", 3)
         return -errno.E2BIG
 
     kernel.then("MAP_UPDATE_BATCH", full)
@@ -288,8 +287,8 @@ def test_a_batch_that_fails_says_how_far_it_came(kernel: FakeKernel) -> None:
 
 def test_a_batch_lookup_ends_with_enoent(kernel: FakeKernel) -> None:
     def some(call: Call) -> int:
-        ctypes.c_uint32.from_address(call.args[1] + 32).value = 2
-        ctypes.memmove(call.u64(16), struct.pack("=2I", 8, 9), 8)
+        call.answer("count", 2)
+        call.fill("keys", struct.pack("=2I", 8, 9))
         return -errno.ENOENT
 
     keys, values, position = bytearray(8), bytearray(8), bytearray(4)

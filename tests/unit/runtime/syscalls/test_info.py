@@ -16,7 +16,7 @@ def answers(fields: dict[int, bytes], names: dict[int, bytes]) -> Callable[[Call
     """Return a kernel's answer: fields at offsets, texts where the caller points."""
 
     def answer(call: Call) -> int:
-        size, info = call.u32(4), call.u64(8)
+        size, info = call.attr.info_len, call.attr.info
         before = ctypes.string_at(info, size)
         for offset, text in names.items():
             (pointer,) = struct.unpack_from("=Q", before, offset)
@@ -56,7 +56,7 @@ def test_a_program(kernel: FakeKernel) -> None:
         *((71, 72), 7, True, 55, 11, 12, 13, 14, 15, 16),
     )
     # asked twice, because the first tells how many maps there are
-    assert [call.u32(0) for call in kernel.named("OBJ_GET_INFO_BY_FD")] == [5, 5]
+    assert [call.attr.bpf_fd for call in kernel.named("OBJ_GET_INFO_BY_FD")] == [5, 5]
 
 
 def test_types_newer_than_this_skelgen_are_numbers(kernel: FakeKernel) -> None:
@@ -205,13 +205,13 @@ def test_a_query_asks_again_for_more(kernel: FakeKernel) -> None:
     def answer(call: Call) -> int:
         import errno
 
-        room = call.u32(24)
-        ctypes.c_uint32.from_address(call.args[1] + 24).value = 20
+        room = call.attr.count
+        call.answer("count", 20)
         if room < 20:
             return -errno.ENOSPC
-        ctypes.memmove(call.u64(16), u32(*range(1, 21)), 80)
-        ctypes.memmove(call.u64(40), u32(*range(101, 121)), 80)
-        ctypes.c_uint64.from_address(call.args[1] + 56).value = 3
+        call.fill("prog_ids", u32(*range(1, 21)))
+        call.fill("link_ids", u32(*range(101, 121)))
+        call.answer("revision", 3)
         return 0
 
     kernel.always("PROG_QUERY", answer)
@@ -229,10 +229,11 @@ def test_the_instructions_of_a_program(kernel: FakeKernel) -> None:
 
 def test_what_a_task_holds(kernel: FakeKernel) -> None:
     def answer(call: Call) -> int:
-        assert [call.u32(o) for o in (0, 4, 8, 12)] == [77, 5, 0, 4096]
-        ctypes.memmove(call.u64(16), b"vfs_read\0", 9)
-        data = u32(41, 2) + u64(16, 0)
-        ctypes.memmove(call.args[1] + 24, data, len(data))
+        assert call.values("pid", "fd", "flags", "buf_len") == [77, 5, 0, 4096]
+        call.fill("buf", b"vfs_read\0")
+        call.answer("prog_id", 41)
+        call.answer("fd_type", 2)
+        call.answer("probe_offset", 16)
         return 0
 
     kernel.always("TASK_FD_QUERY", answer)
@@ -241,13 +242,13 @@ def test_what_a_task_holds(kernel: FakeKernel) -> None:
 
 def test_a_test_run_gives_back_packet_and_context(kernel: FakeKernel) -> None:
     def run(call: Call) -> int:
-        assert call.memory(16, 4) == b"data"
-        assert call.memory(48, 3) == b"ctx"
-        ctypes.memmove(call.u64(24), b"packet", 6)
-        ctypes.c_uint32.from_address(call.args[1] + 4).value = 0xFFFFFFFF
-        ctypes.c_uint32.from_address(call.args[1] + 12).value = 6
-        ctypes.c_uint32.from_address(call.args[1] + 36).value = 250
-        ctypes.memmove(call.u64(48), b"CTX", 3)
+        assert call.memory("data_in", 4) == b"data"
+        assert call.memory("ctx_in", 3) == b"ctx"
+        call.fill("data_out", b"packet")
+        call.answer("retval", 0xFFFFFFFF)
+        call.answer("data_size_out", 6)
+        call.answer("duration", 250)
+        call.fill("ctx_in", b"CTX")
         return 0
 
     kernel.always("PROG_TEST_RUN", run)

@@ -1,6 +1,5 @@
 """Map elements through prepared buffers, with a kernel that the test plays."""
 
-import ctypes
 import errno
 import struct
 import threading
@@ -25,37 +24,37 @@ class FakeMap:
         kernel.always("MAP_LOOKUP_AND_DELETE_ELEM", self.take)
 
     def lookup(self, call: Call) -> int:
-        assert call.u32(0) == 5
-        value = self.elements.get(call.memory(8, 4))
+        assert call.attr.map_fd == 5
+        value = self.elements.get(call.memory("key", 4))
         if value is None:
             return -errno.ENOENT
-        ctypes.memmove(call.u64(16), value, 8)
+        call.fill("value", value)
         return 0
 
     def update(self, call: Call) -> int:
-        key = call.memory(8, 4)
-        if call.u64(24) == syscalls.BPF_NOEXIST and key in self.elements:
+        key = call.memory("key", 4)
+        if call.attr.flags == syscalls.BPF_NOEXIST and key in self.elements:
             return -errno.EEXIST
-        self.elements[key] = call.memory(16, 8)
+        self.elements[key] = call.memory("value", 8)
         return 0
 
     def delete(self, call: Call) -> int:
         assert len(call.attr) == 16, "the kernel refuses what comes after the key"
-        found = self.elements.pop(call.memory(8, 4), None)
+        found = self.elements.pop(call.memory("key", 4), None)
         return -errno.ENOENT if found is None else 0
 
     def take(self, call: Call) -> int:
         result = self.lookup(call)
-        self.elements.pop(call.memory(8, 4), None)
+        self.elements.pop(call.memory("key", 4), None)
         return result
 
     def next_key(self, call: Call) -> int:
         keys = sorted(self.elements)
-        key = call.memory(8, 4) if call.u64(8) else None
+        key = call.memory("key", 4) if call.attr.key else None
         later = [k for k in keys if key not in self.elements or k > (key or b"")]
         if not later:
             return -errno.ENOENT
-        ctypes.memmove(call.u64(16), later[0], 4)
+        call.fill("next_key", later[0])
         return 0
 
 
@@ -93,7 +92,7 @@ def test_flags_count_for_one_call(
     access.update(b"key1", b"value 03")
     access.lookup(b"key1", syscalls.BPF_F_LOCK)
     access.lookup(b"key1")
-    flags = [call.u64(24) for call in kernel.calls]
+    flags = [call.attr.flags for call in kernel.calls]
     assert flags == [1, 1, 0, 4, 0]
 
 
@@ -127,7 +126,7 @@ def test_an_errno_is_raised_and_the_buffers_stay_in_use(
     addresses = set()
     for _ in range(3):
         access.lookup(b"key1")
-        addresses.add(kernel.calls[-1].u64(8))
+        addresses.add(kernel.calls[-1].attr.key)
     assert len(addresses) == 1
 
 
@@ -165,8 +164,8 @@ def test_calls_at_the_same_time_have_their_own_buffers(kernel: FakeKernel) -> No
 
     def lookup(call: Call) -> int:
         inside.wait(timeout=10)
-        addresses.append(call.u64(8))
-        ctypes.memmove(call.u64(16), call.memory(8, 4) * 2, 8)
+        addresses.append(call.attr.key)
+        call.fill("value", call.memory("key", 4) * 2)
         return 0
 
     kernel.always("MAP_LOOKUP_ELEM", lookup)

@@ -64,7 +64,7 @@ def test_it_is_tried_once(kernel: FakeKernel) -> None:
     # with a token every time, because tokens differ in what they allow
     for _ in range(2):
         assert features.PROG_NAME.supported(token_fd=9) is True
-    assert [call.u32(144) for call in kernel.named("PROG_LOAD")] == [0, 9, 9]
+    assert [call.attr.prog_token_fd for call in kernel.named("PROG_LOAD")] == [0, 9, 9]
 
 
 def test_links_are_told_by_what_the_kernel_looks_at_first(kernel: FakeKernel) -> None:
@@ -99,7 +99,7 @@ def test_uprobe_multi_with_the_right_filter(
 ) -> None:
     kernel.then("LINK_CREATE", -first, -second)
     assert features.UPROBE_MULTI_LINK.supported() is answer
-    pids = [call.u32(56) for call in kernel.named("LINK_CREATE")]
+    pids = [call.attr.uprobe_multi.pid for call in kernel.named("LINK_CREATE")]
     assert pids == [0, 0xFFFFFFFF]
     assert not kernel.open
 
@@ -181,8 +181,8 @@ def test_trials_load_what_they_mean_to(kernel: FakeKernel) -> None:
     seen: dict[str, list[int]] = {}
 
     def look(call: Call) -> None:
-        insns = call.memory(8, call.u32(4) * 8)
-        seen.setdefault(ProgType(call.u32(0)).name, []).extend(
+        insns = call.memory("insns", call.attr.insn_cnt * 8)
+        seen.setdefault(ProgType(call.attr.prog_type).name, []).extend(
             int.from_bytes(insns[i + 4 : i + 8], "little")
             for i in range(0, len(insns), 8)
             if insns[i] == 0x85

@@ -1,6 +1,5 @@
 """Types, helpers and kfuncs of kernels that answer as old and new ones do."""
 
-import ctypes
 import errno
 from collections.abc import Iterator
 
@@ -10,8 +9,6 @@ from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.runtime.kernel import features
 from skelgen.runtime.kernel.features import Answer, Feature, answers, tracing
 from tests.harness.fake_kernel import Call, FakeKernel
-
-LOG_SIZE, LOG_BUF = 28, 32  # offsets of log_size and log_buf
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +23,8 @@ def refuse(error: int, log: str) -> object:
 
     def answer(call: Call) -> int:
         text = log.encode() + b"\0"
-        if call.u32(LOG_SIZE) > len(text):
-            ctypes.memmove(call.u64(LOG_BUF), text, len(text))
+        if call.attr.log_size > len(text):
+            call.fill("log_buf", text)
         return -error
 
     return answer
@@ -59,7 +56,7 @@ def test_a_named_feature_says_why_it_cannot_tell(kernel: FakeKernel) -> None:
 def test_map_types_by_name_and_number(kernel: FakeKernel, which: int | str) -> None:
     assert features.map_type(which) == (True, "", "5.8")
     (call,) = kernel.named("MAP_CREATE")
-    assert [call.u32(at) for at in (0, 4, 8)] == [MapType.RINGBUF, 0, 0]
+    assert call.values("map_type", "key_size", "value_size") == [MapType.RINGBUF, 0, 0]
     assert not kernel.open
 
 
@@ -67,7 +64,7 @@ def test_every_map_type_is_asked_for_as_itself(kernel: FakeKernel) -> None:
     for number in MapType:
         kernel.calls.clear()
         assert features.map_type(number), number
-        assert kernel.named("MAP_CREATE")[-1].u32(0) == number
+        assert kernel.named("MAP_CREATE")[-1].attr.map_type == number
     assert not kernel.open
     answers.forget()
     kernel.always("MAP_CREATE", -errno.EINVAL)
