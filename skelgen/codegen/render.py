@@ -13,6 +13,7 @@ import functools
 import importlib
 import re
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -132,10 +133,15 @@ def _fits(text: str) -> bool:
     return all(len(line) <= WIDTH or _unbreakable(line) for line in text.split("\n"))
 
 
+_importing_black = threading.Lock()
+"""Black is compiled: an import in a second thread may see it half initialized."""
+
+
 def blackened(text: str) -> str:
     """Return what black makes of a text."""
-    import black  # takes over 100 ms, and is seldom needed
-    from black.mode import TargetVersion
+    with _importing_black:
+        import black  # takes over 100 ms, and is seldom needed
+        from black.mode import TargetVersion
 
     mode = black.Mode(target_versions={TargetVersion.PY311}, line_length=WIDTH)
     return black.format_str(text, mode=mode)
