@@ -582,7 +582,7 @@ def test_dropping_it_without_destroy_crashes_nothing() -> None:
     code = (
         "from tests.harness.ringbuf import Ring\n"
         "from skelgen.runtime.maps.ringbuf import RingBuf\n"
-        "from skelgen.runtime import codec as c\n"
+        "from skelgen.runtime.values import codec as c\n"
         "ring = Ring(); rb = RingBuf(ring.handle, record=c.U64)\n"
         "ring.write(10); stream = rb.consume(); next(stream)\n"
     )
