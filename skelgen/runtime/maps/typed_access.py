@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import errno
+from ctypes import get_errno
 
 from skelgen._typing import TYPE_CHECKING, Generic, TypeVar
 from skelgen.model.enums import Command
-from skelgen.runtime.syscalls.call import failure
 from skelgen.runtime.syscalls.map_access import Buffers, MapAccess
 
 if TYPE_CHECKING:
-    from typing import Final
-
     from skelgen.runtime.values.codec import Codec, Slot
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-_REFUSED: Final = (TypeError, ValueError, OverflowError)
 
 
 class _TypedBuffers(Buffers, Generic[K, V]):
@@ -38,8 +33,6 @@ class TypedAccess(MapAccess, Generic[K, V]):
 
     __slots__ = ("_key", "_value")
 
-    _free: list[_TypedBuffers[K, V]]  # type: ignore[misc,assignment] # narrower, made by _more alone
-
     def __init__(
         self, fd: int, key: Codec[K], value: Codec[V], *, what: str = ""
     ) -> None:
@@ -54,53 +47,40 @@ class TypedAccess(MapAccess, Generic[K, V]):
         self._all.append(buffers)
         return buffers
 
+    if TYPE_CHECKING:  # _more makes all that there are
+
+        def _buffers(self) -> _TypedBuffers[K, V]: ...
+
     def fetch(self, key: K) -> V | None:
         """Return the value of an element, None when there is none."""
-        try:
-            buffers = self._free.pop()
-        except IndexError:  # another thread has them
-            buffers = self._more()
+        buffers = self._buffers()
         try:
             buffers.typed_key[0] = key
-        except _REFUSED:
+            if self._call(*buffers.lookup) < 0:
+                self._missed(Command.MAP_LOOKUP_ELEM)
+                return None
+            return buffers.typed_value[0]
+        finally:
             self._free.append(buffers)
-            raise
-        if self._call(*buffers.lookup) < 0:
-            self._missed(buffers, Command.MAP_LOOKUP_ELEM)
-            return None
-        value = buffers.typed_value[0]
-        self._free.append(buffers)
-        return value
 
     def store(self, key: K, value: V) -> None:
         """Write an element, new or not."""
-        try:
-            buffers = self._free.pop()
-        except IndexError:
-            buffers = self._more()
+        buffers = self._buffers()
         try:
             buffers.typed_key[0] = key
             buffers.typed_value[0] = value
-        except _REFUSED:
+            if self._call(*buffers.update) < 0:
+                raise self._failure(Command.MAP_UPDATE_ELEM, get_errno())
+        finally:
             self._free.append(buffers)
-            raise
-        if self._call(*buffers.update) < 0:
-            self._missed(buffers, Command.MAP_UPDATE_ELEM)
-            raise failure("BPF_MAP_UPDATE_ELEM", errno.ENOENT, self._what)
-        self._free.append(buffers)
 
     def remove(self, key: K) -> bool:
         """Delete an element; False when there is none."""
-        try:
-            buffers = self._free.pop()
-        except IndexError:
-            buffers = self._more()
+        buffers = self._buffers()
         try:
             buffers.typed_key[0] = key
-        except _REFUSED:
+            if self._call(*buffers.delete) < 0:
+                return self._missed(Command.MAP_DELETE_ELEM)
+            return True
+        finally:
             self._free.append(buffers)
-            raise
-        if self._call(*buffers.delete) < 0:
-            return self._missed(buffers, Command.MAP_DELETE_ELEM)
-        self._free.append(buffers)
-        return True

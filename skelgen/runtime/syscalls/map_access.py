@@ -9,14 +9,14 @@ import struct
 from skelgen._typing import TYPE_CHECKING, TypeVar
 from skelgen.arguments import number
 from skelgen.model.enums import Command
-from skelgen.runtime.errors import ClosedError
+from skelgen.runtime.errors import BpfError, ClosedError
 from skelgen.runtime.syscalls import call
 from skelgen.runtime.syscalls.numbers import NR_BPF
 from skelgen.runtime.syscalls.sizes import check_room, copy_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Final, NoReturn
+    from typing import Final
 
 _ATTR_SIZE: Final = 32
 _FLAGS: Final = struct.Struct("=Q")
@@ -174,6 +174,13 @@ class MapAccess:
         for buffers in self._all:
             buffers.retire()
 
+    def _buffers(self) -> Buffers:
+        """Take buffers for a call, which puts them back into the list."""
+        try:
+            return self._free.pop()
+        except IndexError:  # other threads have them all
+            return self._more()
+
     def get(
         self,
         key: bytes | bytearray,
@@ -184,19 +191,15 @@ class MapAccess:
 
         ``BPF_MAP_LOOKUP_ELEM``. ``unpack`` may not keep the buffer that it is given.
         """
+        buffers = self._buffers()
         try:
-            slot = self._free.pop()
-        except IndexError:  # another thread has it
-            slot = self._more()
-        slot.key[:] = key
-        if flags:
-            return self._get_with_flags(slot, unpack, flags)
-        if self._call(*slot.lookup) < 0:
-            self._missed(slot, Command.MAP_LOOKUP_ELEM)
-            return None
-        value = unpack(slot.value)
-        self._free.append(slot)
-        return value
+            buffers.key[:] = key
+            if self._with_flags(buffers, buffers.lookup, flags) < 0:
+                self._missed(Command.MAP_LOOKUP_ELEM)
+                return None
+            return unpack(buffers.value)
+        finally:
+            self._free.append(buffers)
 
     def lookup(self, key: bytes | bytearray, flags: int = 0) -> bytes | None:
         """Return the bytes of an element, ``None`` when there is none."""
@@ -206,88 +209,77 @@ class MapAccess:
         self, key: bytes | bytearray, value: bytes | bytearray, flags: int = 0
     ) -> None:
         """Write an element: ``BPF_MAP_UPDATE_ELEM``."""
+        buffers = self._buffers()
         try:
-            slot = self._free.pop()
-        except IndexError:
-            slot = self._more()
-        slot.key[:] = key
-        slot.value[:] = value
-        if flags:
-            _FLAGS.pack_into(slot.attr, _FLAGS_OFFSET, _flags(flags, self._what))
-            result = self._call(*slot.update)
-            _FLAGS.pack_into(slot.attr, _FLAGS_OFFSET, 0)
-        else:
-            result = self._call(*slot.update)
-        if result < 0:
-            self._failed(slot, Command.MAP_UPDATE_ELEM, ctypes.get_errno())
-        self._free.append(slot)
+            buffers.key[:] = key
+            buffers.value[:] = value
+            if self._with_flags(buffers, buffers.update, flags) < 0:
+                raise self._failure(Command.MAP_UPDATE_ELEM, ctypes.get_errno())
+        finally:
+            self._free.append(buffers)
 
     def delete(self, key: bytes | bytearray) -> bool:
         """Delete an element, False when there is none: ``BPF_MAP_DELETE_ELEM``."""
-        slot = self._take(key)
-        if self._call(*slot.delete) < 0:
-            return self._missed(slot, Command.MAP_DELETE_ELEM)
-        self._free.append(slot)
-        return True
+        buffers = self._buffers()
+        try:
+            buffers.key[:] = key
+            if self._call(*buffers.delete) < 0:
+                return self._missed(Command.MAP_DELETE_ELEM)
+            return True
+        finally:
+            self._free.append(buffers)
 
     def take(self, key: bytes | bytearray) -> bytes | None:
         """Read and delete an element, ``None`` when there is none.
 
         ``BPF_MAP_LOOKUP_AND_DELETE_ELEM``, Linux 5.14 for hash maps.
         """
-        slot = self._take(key)
-        if self._call(*slot.take) < 0:
-            self._missed(slot, Command.MAP_LOOKUP_AND_DELETE_ELEM)
-            return None
-        value = bytes(slot.value)
-        self._free.append(slot)
-        return value
+        buffers = self._buffers()
+        try:
+            buffers.key[:] = key
+            if self._call(*buffers.take) < 0:
+                self._missed(Command.MAP_LOOKUP_AND_DELETE_ELEM)
+                return None
+            return bytes(buffers.value)
+        finally:
+            self._free.append(buffers)
 
     def next_key(self, key: bytes | bytearray | None) -> bytes | None:
         """Return the key after ``key`` (``None``: the first), ``None`` at the end.
 
         ``BPF_MAP_GET_NEXT_KEY``. A key that is not in the map gives the first.
         """
-        slot = self._take(bytes(self.key_size) if key is None else key)
-        call = slot.first_key if key is None else slot.next_key
-        if self._call(*call) < 0:
-            self._missed(slot, Command.MAP_GET_NEXT_KEY)
-            return None
-        out = bytes(slot.out_key)
-        self._free.append(slot)
-        return out
-
-    def _take(self, key: bytes | bytearray) -> Buffers:
+        buffers = self._buffers()
         try:
-            slot = self._free.pop()
-        except IndexError:
-            slot = self._more()
-        slot.key[:] = key
-        return slot
+            following = buffers.first_key
+            if key is not None:
+                buffers.key[:] = key
+                following = buffers.next_key
+            if self._call(*following) < 0:
+                self._missed(Command.MAP_GET_NEXT_KEY)
+                return None
+            return bytes(buffers.out_key)
+        finally:
+            self._free.append(buffers)
 
-    def _get_with_flags(
-        self, slot: Buffers, unpack: Callable[[bytearray], _T], flags: int
-    ) -> _T | None:
-        _FLAGS.pack_into(slot.attr, _FLAGS_OFFSET, _flags(flags, self._what))
-        result = self._call(*slot.lookup)
-        _FLAGS.pack_into(slot.attr, _FLAGS_OFFSET, 0)
-        if result < 0:
-            self._missed(slot, Command.MAP_LOOKUP_ELEM)
-            return None
-        value = unpack(slot.value)
-        self._free.append(slot)
-        return value
+    def _with_flags(self, buffers: Buffers, prepared: _Prepared, flags: int) -> int:
+        """Make a call whose attr has flags for this one time."""
+        if not flags:
+            return self._call(*prepared)
+        _FLAGS.pack_into(buffers.attr, _FLAGS_OFFSET, _flags(flags, self._what))
+        try:
+            return self._call(*prepared)
+        finally:
+            _FLAGS.pack_into(buffers.attr, _FLAGS_OFFSET, 0)
 
-    def _missed(self, slot: Buffers, command: Command) -> bool:
+    def _missed(self, command: Command) -> bool:
         """Return False when the element is not there, raise on any other errno."""
         error = ctypes.get_errno()
         if error != errno.ENOENT:
-            self._failed(slot, command, error)
-        self._free.append(slot)
+            raise self._failure(command, error)
         return False
 
-    def _failed(self, slot: Buffers, command: Command, error: int) -> NoReturn:
-        self._free.append(slot)
+    def _failure(self, command: Command, error: int) -> BpfError:
         if self._closed and error == errno.EBADF:
-            raise ClosedError(f"{self._what}: destroyed already")
-        call.fail("BPF_" + command.name, error, self._what)
+            return ClosedError(f"{self._what}: destroyed already")
+        return call.failure("BPF_" + command.name, error, self._what)
