@@ -35,7 +35,7 @@ from skelgen.btf.types import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from skelgen.btf.parse import Btf
+    from skelgen.btf.raw import RawBtf
 
 _VOID = Void()
 
@@ -45,7 +45,7 @@ class _Record:
 
     __slots__ = ("btf", "id", "info", "name_off", "payload", "third", "vlen")
 
-    def __init__(self, btf: "Btf", type_id: int) -> None:
+    def __init__(self, btf: "RawBtf", type_id: int) -> None:
         self.btf = btf
         self.id = type_id
         position, end = btf.record(type_id)
@@ -240,7 +240,7 @@ _DECODERS: "dict[Kind, Callable[[_Record], Type]]" = {
 }
 
 
-def decode(btf: "Btf", type_id: int) -> Type:
+def decode(btf: "RawBtf", type_id: int) -> Type:
     """Decode a type that is stored in ``btf`` itself, or ``void``."""
     if type_id == 0:
         return _VOID

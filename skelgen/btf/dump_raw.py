@@ -7,7 +7,7 @@ from skelgen.btf import flat
 from skelgen.btf.c_layout import members
 from skelgen.btf.dump_c import enumerator_words
 from skelgen.btf.flat import FlatTypes
-from skelgen.btf.kinds import Kind
+from skelgen.btf.kinds import ROWS, Kind
 from skelgen.plain import plain
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Items: TypeAlias = list[dict[str, object]]
 Described: TypeAlias = dict[str, object]
 
-_KINDS: Final = [Kind(number).name for number in range(flat.ENUM64 + 1)]
+_KINDS: Final = [kind.name for kind in ROWS]
 _ENCODINGS: Final = {0: "(none)", 1: "SIGNED", 2: "CHAR", 4: "BOOL"}
 _LINKAGES: Final = {0: "static", 1: "global", 2: "extern"}
 
@@ -90,7 +90,6 @@ class _Describer:
             flat.FUNC_PROTO: self._func_proto,
             flat.VAR: self._var,
             flat.DATASEC: self._datasec,
-            flat.FLOAT: self._float,
             flat.DECL_TAG: self._decl_tag,
         }
 
@@ -104,7 +103,7 @@ class _Describer:
             "name": self._name(types.words[types.at[type_id]]),
         }
         if known:
-            found |= self._details.get(kind, self._ref)(type_id)
+            found |= self._details.get(kind, self._third)(type_id)
         return found
 
     def _name(self, offset: int) -> str:
@@ -113,8 +112,11 @@ class _Describer:
             name = self._names[offset] = self._types.btf.string(offset)
         return name
 
-    def _ref(self, type_id: int) -> Described:
-        return {"type_id": self._types.ref(type_id)}
+    def _third(self, type_id: int) -> Described:
+        """Describe a kind of which there is no more to say than its row does."""
+        third = ROWS[Kind(self._types.kind(type_id))].third
+        name = "type_id" if third == "type" else "size"
+        return {name: self._types.ref(type_id)}
 
     def _int(self, type_id: int) -> Described:
         position = self._types.at[type_id]
@@ -189,9 +191,6 @@ class _Describer:
         ]
         size = self._types.ref(type_id)
         return {"size": size, "vlen": len(listed), "vars": listed}
-
-    def _float(self, type_id: int) -> Described:
-        return {"size": self._types.ref(type_id)}
 
     def _decl_tag(self, type_id: int) -> Described:
         index = self._types.words[self._types.at[type_id] + 3]

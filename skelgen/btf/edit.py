@@ -6,23 +6,11 @@ from struct import pack_into, unpack_from
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, Kind
+from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, ROWS, Kind, Row
 from skelgen.btf.parse import Btf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_STATES_SIZE = frozenset(
-    {
-        Kind.INT,
-        Kind.STRUCT,
-        Kind.UNION,
-        Kind.ENUM,
-        Kind.ENUM64,
-        Kind.DATASEC,
-        Kind.FLOAT,
-    }
-)
 
 
 class BtfEditor(BtfBuilder):
@@ -97,14 +85,14 @@ class BtfEditor(BtfBuilder):
     def set_size(self, type_id: int, size: int) -> None:
         """Set the size that an int, struct, union, enum, float or section states."""
         position, kind, _ = self._record(type_id)
-        if kind not in _STATES_SIZE:
+        if _row(kind).third != "size":
             raise ValueError(f"type {type_id} is a {kind.name}, which states no size")
         self._set_word(position + 8, size)
 
     def set_type(self, type_id: int, target: int) -> None:
         """Set what a pointer, modifier, typedef, function, variable or tag refers to."""
         position, kind, _ = self._record(type_id)
-        if kind in _STATES_SIZE or kind in {Kind.ARRAY, Kind.FWD, Kind.UNKNOWN}:
+        if _row(kind).third != "type":
             raise ValueError(f"type {type_id} is a {kind.name}, which has no such type")
         self._set_word(position + 8, target)
 
@@ -194,3 +182,7 @@ class BtfEditor(BtfBuilder):
             raise ValueError(f"type {type_id}: {len(words)} words do not fit")
         for index, word in enumerate(words):
             self._set_word(position + 12 + 4 * index, word)
+
+
+def _row(kind: Kind) -> Row:
+    return ROWS.get(kind, Row())

@@ -6,8 +6,9 @@ Such a pass looks at a million words: no object a type, no look-up in two places
 import re
 
 from skelgen._typing import TYPE_CHECKING
+from skelgen.btf import kinds
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kinds import MAX_VLEN
+from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, ROWS
 from skelgen.btf.verify import check
 
 if TYPE_CHECKING:
@@ -20,8 +21,16 @@ TYPE_TAG, ENUM64 = range(18, 20)
 
 COMPOSITES = frozenset({STRUCT, UNION})
 ENUMS = frozenset({ENUM, ENUM64})
-MODIFIERS = frozenset({VOLATILE, CONST, RESTRICT, TYPE_TAG})
-_REFERENCES = MODIFIERS | {PTR, TYPEDEF, FUNC, VAR, DECL_TAG}
+MODIFIERS = frozenset(map(int, kinds.MODIFIERS))
+
+_REFERENCES = tuple(
+    tuple(
+        tuple(at for at, word in enumerate(words.split()) if word.endswith("type"))
+        for words in (row.third, row.once, row.each)
+    )
+    for row in ROWS.values()
+)
+"""By kind: which words refer to types, of the third, those once and those for each."""
 
 _INTEGER_NAME = re.compile(r"\w+( \w+)*", re.ASCII)
 
@@ -83,16 +92,16 @@ class FlatTypes:
     def references(self, type_id: int) -> list[int]:
         """Return all types that a type refers to."""
         kind = self.kind(type_id)
-        if kind == ARRAY:
-            position = self.at[type_id] + 3
-            return self.words[position : position + 2]
-        if kind in COMPOSITES:
-            return self.payload(type_id, 3)[1::3]
-        if kind == FUNC_PROTO:
-            return [self.ref(type_id), *self.payload(type_id, 2)[1::2]]
-        if kind == DATASEC:
-            return self.payload(type_id, 3)[::3]
-        return [self.ref(type_id)] if kind in _REFERENCES else []
+        if kind >= len(_REFERENCES):
+            return []
+        third, once, each = _REFERENCES[kind]
+        position = self.at[type_id]
+        found = [self.words[position + 2 + at] for at in third]
+        found += [self.words[position + 3 + at] for at in once]
+        for at in each:
+            stride = EXTRA_WORDS[kind][1]
+            found += self.payload(type_id, stride)[at::stride]
+        return found
 
     def flag(self, type_id: int) -> bool:
         """Return the ``kind_flag`` of a type."""

@@ -16,7 +16,8 @@ from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.names import essential_name
-from skelgen.btf.parse import OVERLAP, Btf
+from skelgen.btf.parse import Btf
+from skelgen.btf.raw import OVERLAP
 from skelgen.btf.walk import LINKED, Words
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class KernelBtf(Btf):
         base: Btf | None = None,
     ) -> None:
         self._open(data, base)
+        self._prepare(base)
         places = self._walk()
         self._offsets = places.all
         self._listed: Words = places.listed
@@ -216,6 +218,7 @@ class KernelBtf(Btf):
         """
         self = cls.__new__(cls)
         self._open(data, None)
+        self._prepare(None)
         view = memoryview(index)
         if len(view) < _INDEX.size:
             raise BtfParseError("btf index: too short", 0)

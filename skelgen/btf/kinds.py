@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from skelgen._record import Record
+
 MAGIC = 0xEB9F
 """``BTF_MAGIC``: first half word of BTF and of BTF.ext."""
 VERSION = 1
@@ -37,26 +39,56 @@ class Kind(IntEnum):
     ENUM64 = 19
 
 
-# Words behind the three of struct btf_type: once, and for each of vlen elements.
-EXTRA_WORDS: tuple[tuple[int, int], ...] = (
-    (0, 0),  # VOID is never stored
-    (1, 0),  # INT
-    (0, 0),  # PTR
-    (3, 0),  # ARRAY
-    (0, 3),  # STRUCT
-    (0, 3),  # UNION
-    (0, 2),  # ENUM
-    (0, 0),  # FWD
-    (0, 0),  # TYPEDEF
-    (0, 0),  # VOLATILE
-    (0, 0),  # CONST
-    (0, 0),  # RESTRICT
-    (0, 0),  # FUNC
-    (0, 2),  # FUNC_PROTO
-    (1, 0),  # VAR
-    (0, 3),  # DATASEC
-    (0, 0),  # FLOAT
-    (1, 0),  # DECL_TAG
-    (0, 0),  # TYPE_TAG
-    (0, 3),  # ENUM64
+class Row(Record):
+    """The words of a kind's record, by the names of ``linux/btf.h``.
+
+    ``name`` is an offset of a string, ``type`` and ``index_type`` are numbers of types.
+    """
+
+    third: str = ""
+    """Third word of ``struct btf_type``: ``size``, ``type`` or unused."""
+    once: str = ""
+    """Words behind ``struct btf_type``."""
+    each: str = ""
+    """Words for each of ``vlen`` elements, behind those."""
+    named: bool = True
+    """Whether such a type may have a name."""
+    linked: bool = False
+    """Whether the kernel's linker knows the name: functions, most of all."""
+    modifier: bool = False
+    """Whether it only says how the type that it refers to is used."""
+    whole: bool = False
+    """Whether it consists of the types that it refers to, or of an array's elements."""
+
+
+ROWS: dict[Kind, Row] = {
+    Kind.VOID: Row(named=False),
+    Kind.INT: Row("size", once="encoding"),
+    Kind.PTR: Row("type", named=False),
+    Kind.ARRAY: Row(once="type index_type nelems", named=False, whole=True),
+    Kind.STRUCT: Row("size", each="name type offset", whole=True),
+    Kind.UNION: Row("size", each="name type offset", whole=True),
+    Kind.ENUM: Row("size", each="name value"),
+    Kind.FWD: Row(),
+    Kind.TYPEDEF: Row("type", whole=True),
+    Kind.VOLATILE: Row("type", named=False, modifier=True, whole=True),
+    Kind.CONST: Row("type", named=False, modifier=True, whole=True),
+    Kind.RESTRICT: Row("type", named=False, modifier=True, whole=True),
+    Kind.FUNC: Row("type", linked=True),
+    Kind.FUNC_PROTO: Row("type", each="name type", named=False),
+    Kind.VAR: Row("type", once="linkage", linked=True, whole=True),
+    Kind.DATASEC: Row("size", each="type offset size"),
+    Kind.FLOAT: Row("size"),
+    Kind.DECL_TAG: Row("type", once="component_idx"),
+    Kind.TYPE_TAG: Row("type", modifier=True, whole=True),
+    Kind.ENUM64: Row("size", each="name low high"),
+}
+"""Every kind by its number; whatever reads or writes records goes by its row."""
+
+EXTRA_WORDS = tuple(
+    (len(row.once.split()), len(row.each.split())) for row in ROWS.values()
 )
+"""Words behind the three of ``struct btf_type``: once, and for each element."""
+REFERENCES = frozenset(kind for kind, row in ROWS.items() if row.third == "type")
+"""Kinds whose third word refers to a type."""
+MODIFIERS = frozenset(kind for kind, row in ROWS.items() if row.modifier)

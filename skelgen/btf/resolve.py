@@ -6,7 +6,7 @@ BTF may be circular or nested without end: every walk here ends, with a
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kinds import Kind
+from skelgen.btf.kinds import MODIFIERS, Kind
 from skelgen.btf.types import (
     Array,
     Const,
@@ -38,7 +38,6 @@ MAX_CHAIN = 256
 MAX_NESTING = 64
 """Structs within structs, by value."""
 
-MODIFIERS = frozenset({Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG})
 _SKIPPED = MODIFIERS | {Kind.TYPEDEF}
 _ALIASES = (Typedef, Volatile, Const, Restrict, TypeTag, Var, DeclTag)
 _SCALARS = (Int, Enum, Enum64, Float)

@@ -2,27 +2,14 @@
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
+from skelgen.btf.kinds import ROWS
 from skelgen.btf.layout import section_vars
-from skelgen.btf.types import (
-    Array,
-    Const,
-    Datasec,
-    Restrict,
-    Struct,
-    Type,
-    Typedef,
-    TypeTag,
-    Union,
-    Var,
-    Volatile,
-)
+from skelgen.btf.types import Array, Datasec, Struct, Union
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from skelgen.btf.parse import Btf
-
-_WRAPPERS = (Array, Typedef, Volatile, Const, Restrict, TypeTag, Var)
 
 
 def check(btf: "Btf") -> None:
@@ -38,13 +25,19 @@ def check(btf: "Btf") -> None:
     _check_circles(btf)
 
 
-def _parts(found: Type) -> "Iterator[int]":
+def _parts(btf: "Btf", type_id: int) -> "Iterator[int]":
     """Yield the types that are part of a type by value."""
-    if isinstance(found, _WRAPPERS):
-        yield found.type_id
-    elif isinstance(found, Struct | Union):
+    row = ROWS.get(btf.kind(type_id))
+    if row is None or not row.whole:
+        return
+    found = btf.type(type_id)
+    if isinstance(found, Struct | Union):
         for member in found.members:
             yield member.type_id
+    elif isinstance(found, Array):
+        yield found.type_id
+    else:
+        yield btf.ref(type_id)
 
 
 def _check_circles(btf: "Btf") -> None:
@@ -54,7 +47,7 @@ def _check_circles(btf: "Btf") -> None:
         if start in done:
             continue
         open_ids = {start}
-        stack = [(start, _parts(btf.type(start)))]
+        stack = [(start, _parts(btf, start))]
         while stack:
             type_id, parts = stack[-1]
             for part in parts:
@@ -64,7 +57,7 @@ def _check_circles(btf: "Btf") -> None:
                     )
                 if part >= btf.start_id and part not in done:
                     open_ids.add(part)
-                    stack.append((part, _parts(btf.type(part))))
+                    stack.append((part, _parts(btf, part)))
                     break
             else:
                 done.add(type_id)

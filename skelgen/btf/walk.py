@@ -6,7 +6,7 @@ from array import array
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, Kind
+from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, ROWS
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -14,24 +14,10 @@ if TYPE_CHECKING:
 Words: TypeAlias = "array[int] | memoryview[int]"
 """Numbers of 32 bits in the machine's byte order."""
 
-LISTED = frozenset(
-    {
-        Kind.INT,
-        Kind.STRUCT,
-        Kind.UNION,
-        Kind.ENUM,
-        Kind.FWD,
-        Kind.TYPEDEF,
-        Kind.DATASEC,
-        Kind.FLOAT,
-        Kind.DECL_TAG,
-        Kind.TYPE_TAG,
-        Kind.ENUM64,
-    }
-)
-"""Kinds with names, without the next two."""
-LINKED = frozenset({Kind.FUNC, Kind.VAR})
-"""What the kernel's linker knows, most of all functions."""
+LINKED = frozenset(kind for kind, row in ROWS.items() if row.linked)
+"""Kinds whose names the kernel's linker knows, most of all functions."""
+LISTED = frozenset(kind for kind, row in ROWS.items() if row.named) - LINKED
+"""The other kinds with names."""
 
 # added to sizes in words, which are far smaller; and small ints both
 _LISTED_MARK = 1 << 28

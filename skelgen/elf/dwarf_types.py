@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from elftools.dwarf.die import DIE
 
     from skelgen.btf.parse import Btf
-    from skelgen.elf.dwarf import Index
+    from skelgen.elf.dwarf_index import Index
 
 _MAX_DEPTH = 100  # types within types, far more than C code has
 

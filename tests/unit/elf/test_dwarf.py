@@ -13,7 +13,7 @@ from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import size_of
 from skelgen.btf.types import Enum, Enum64, Struct, Union
-from skelgen.elf import dwarf, read_object, struct_from_dwarf
+from skelgen.elf import dwarf_index, read_object, struct_from_dwarf
 from skelgen.errors import ObjectError
 from tests.harness import sources
 from tests.unit.elf import elf_builder as eb
@@ -331,20 +331,20 @@ def test_broken(name: str) -> None:
 def test_siblings_that_go_round_in_circles(monkeypatch: pytest.MonkeyPatch) -> None:
     """pyelftools may follow DW_AT_sibling backwards, until it is told to stop."""
     circle = b"\5" + struct.pack("<I", FIRST) + b"\0"
-    monkeypatch.setattr(dwarf, "MAX_ENTRIES", 1_000)
+    monkeypatch.setattr(dwarf_index, "MAX_ENTRIES", 1_000)
     with pytest.raises(ObjectError, match=r"type 'event': neither in|more than 1000"):
         struct_from_dwarf(handmade(circle), ["event"], Btf(BtfBuilder().bytes()))
 
 
 def test_a_very_long_string() -> None:
-    data = handmade(b"", strings=b"x" * (dwarf.MAX_STRING + 1) + b"\0")
+    data = handmade(b"", strings=b"x" * (dwarf_index.MAX_STRING + 1) + b"\0")
     with pytest.raises(ObjectError, match="string of 8193 bytes") as caught:
         struct_from_dwarf(data, ["event"], Btf(BtfBuilder().bytes()))
     assert caught.value.section == ".debug_str"
 
 
 def test_too_many_entries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dwarf, "MAX_ENTRIES", 100)
+    monkeypatch.setattr(dwarf_index, "MAX_ENTRIES", 100)
     with pytest.raises(ObjectError, match="more than 100 entries"):
         struct_from_dwarf(
             handmade(base(b"i", 4, 5) * 100), ["event"], Btf(BtfBuilder().bytes())
@@ -352,7 +352,7 @@ def test_too_many_entries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_too_many_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dwarf, "MAX_UNITS", 0)
+    monkeypatch.setattr(dwarf_index, "MAX_UNITS", 0)
     with pytest.raises(ObjectError, match="more than 0 compile units"):
         struct_from_dwarf(handmade(b""), ["event"], Btf(BtfBuilder().bytes()))
 
