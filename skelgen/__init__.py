@@ -37,7 +37,8 @@ def generate(
 
     Raises :class:`skelgen.errors.SkelgenError`.
     """
-    from skelgen.build.generate import Image, Options, generate_images
+    from skelgen.build.generate import Image, generate_images
+    from skelgen.build.options import Options
 
     data, base, path = _read(source, source_name)
     options = Options.of(name, types, records, renames)
@@ -56,7 +57,8 @@ def read_object(
 
     Arguments as of :func:`generate`. Raises :class:`skelgen.errors.ObjectError`.
     """
-    from skelgen.build.generate import Options, read
+    from skelgen.build.generate import read
+    from skelgen.build.options import Options
 
     data, base, path = _read(source, source_name)
     spec, warnings = read(data, base, path, Options.of(name).name)

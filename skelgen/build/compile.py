@@ -71,7 +71,7 @@ def compile_c(
             error.output = _from_here(error.output)
             raise
         named = clang.read_depfile(depfile.read_text(encoding="utf-8"))
-        # what was made for this alone is told by the kernel, see record.made_by()
+        # what was made for this alone is told by the kernel, see fingerprint.made_by()
         inputs = tuple(root / name for name in named if not name.startswith(folder))
         return Compiled(
             output.read_bytes(), inputs, _from_here(warnings), words, started

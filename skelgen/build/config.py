@@ -17,11 +17,13 @@
 """
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
-from skelgen.compiler.targets import find_target
+from skelgen.build.options import Options
+from skelgen.compiler.clang import CompileOptions
+from skelgen.compiler.targets import Target, find_target
 from skelgen.errors import ConfigError
 from skelgen.near_names import or_near
 from skelgen.regular import read_regular
@@ -37,20 +39,11 @@ class SkeletonConfig:
     """C file or object, relative to pyproject.toml."""
     module: str
     """Dotted name of the module to write."""
-    name: str | None = None
-    """Object name; ``None`` for the one that the file name gives."""
-    types: tuple[str, ...] = ()
-    records: tuple[tuple[str, str], ...] = ()
-    """Pairs of ring buffer and record type."""
-    rename: tuple[tuple[str, str], ...] = ()
-    """Pairs of a name of the module and what it is to be instead."""
-    includes: tuple[str, ...] = ()
-    cflags: tuple[str, ...] = ()
-    cpu: str = "v3"
-    targets: tuple[str, ...] = ()
-    """Machines to compile for, see :mod:`skelgen.compiler.targets`; none for this one."""
-    vmlinux: str = "small"
-    """Which ``vmlinux.h`` there is where the project has none: ``small`` or ``kernel``."""
+    options: Options = field(default_factory=Options)
+    compile: CompileOptions = field(default_factory=CompileOptions)
+    """How a C file is compiled, the target aside."""
+    targets: tuple[Target, ...] = ()
+    """Machines to compile for; none for this one."""
 
     @property
     def is_c(self) -> bool:
@@ -75,7 +68,7 @@ class _Table:
 
     where: str
     values: dict[str, object]
-    taken: set[str] = field(default_factory=set[str])
+    taken: list[str] = field(default_factory=list[str])
 
     def text(self, key: str, default: str | None = None) -> str | None:
         value = self.take(key)
@@ -111,15 +104,16 @@ class _Table:
             raise ConfigError(f"{self.where}.{key}: must be a table of strings")
         return tuple(cast("dict[str, str]", value).items())
 
-    def finish(self, known: str) -> None:
-        unknown = sorted(self.values.keys() - self.taken)
+    def finish(self) -> None:
+        """Refuse a key that nobody asked for."""
+        unknown = sorted(self.values.keys() - set(self.taken))
         if unknown:
+            known = ", ".join(self.taken)
             text = f"{self.where}.{unknown[0]}: unknown key; known are {known}"
-            names = known.replace(",", " ").split()
-            raise ConfigError(or_near(text, unknown[0], names))
+            raise ConfigError(or_near(text, unknown[0], self.taken))
 
     def take(self, key: str) -> object:
-        self.taken.add(key)
+        self.taken.append(key)
         return self.values.get(key)
 
 
@@ -154,20 +148,14 @@ def parse(table: object, root: Path) -> ProjectConfig:
     if not isinstance(table, dict):
         raise ConfigError(f"{_TABLE}: must be a table")
     top = _Table(_TABLE, cast("dict[str, object]", table))
-    shared = _Shared(
-        top.texts("includes"),
-        top.texts("cflags"),
-        top.text("cpu", "v3"),
-        _targets(_TABLE, top),
-        _vmlinux(_TABLE, top, "small"),
-    )
-    python_source = top.text("python-source")
     entries = top.take("skeletons")
+    shared = _compilation(top, CompileOptions(), ())
+    python_source = top.text("python-source")
     if not isinstance(entries, list) or not entries:
         raise ConfigError(
             f"{_TABLE}.skeletons: at least one [[{_TABLE}.skeletons]] table is wanted"
         )
-    top.finish("skeletons, includes, cflags, cpu, targets, vmlinux, python-source")
+    top.finish()
     skeletons = tuple(
         _skeleton(f"{_TABLE}.skeletons[{index}]", entry, shared, root)
         for index, entry in enumerate(cast("list[object]", entries))
@@ -176,54 +164,60 @@ def parse(table: object, root: Path) -> ProjectConfig:
     return ProjectConfig(root, skeletons, python_source)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    includes: tuple[str, ...]
-    cflags: tuple[str, ...]
-    cpu: str | None
-    targets: tuple[str, ...]
-    vmlinux: str
+_Compilation: TypeAlias = tuple[CompileOptions, tuple[Target, ...]]
 
 
-def _skeleton(where: str, entry: object, shared: _Shared, root: Path) -> SkeletonConfig:
+def _skeleton(
+    where: str, entry: object, shared: _Compilation, root: Path
+) -> SkeletonConfig:
     if not isinstance(entry, dict):
         raise ConfigError(f"{where}: must be a table")
     table = _Table(where, cast("dict[str, object]", entry))
     config = SkeletonConfig(
-        source=_inside(where, table.required("source"), root),
-        module=_module(where, table.required("module")),
-        name=table.text("name"),
-        types=table.texts("types"),
-        records=table.pairs("records"),
-        rename=table.pairs("rename"),
-        includes=(*shared.includes, *table.texts("includes")),
-        cflags=(*shared.cflags, *table.texts("cflags")),
-        cpu=table.text("cpu", shared.cpu) or "v3",
-        targets=_targets(where, table) or shared.targets,
-        vmlinux=_vmlinux(where, table, shared.vmlinux),
+        _inside(where, table.required("source"), root),
+        _module(where, table.required("module")),
+        Options.of(
+            table.text("name"),
+            table.texts("types"),
+            table.pairs("records"),
+            table.pairs("rename"),
+        ),
+        *_compilation(table, *shared),
     )
-    table.finish(
-        "source, module, name, types, records, rename, includes, cflags, cpu, targets,"
-        " vmlinux"
-    )
+    table.finish()
     return config
 
 
-def _vmlinux(where: str, table: _Table, default: str) -> str:
+def _compilation(
+    table: _Table, shared: CompileOptions, targets: tuple[Target, ...]
+) -> _Compilation:
+    """Return how C files are compiled, and for which machines."""
+    includes = (*shared.includes, *table.texts("includes"))
+    cflags = (*shared.cflags, *table.texts("cflags"))
+    cpu = table.text("cpu", shared.cpu) or shared.cpu
+    targets = _targets(table) or targets
+    vmlinux = _vmlinux(table, shared.vmlinux)
+    options = replace(
+        shared, includes=includes, cflags=cflags, cpu=cpu, vmlinux=vmlinux
+    )
+    return options, targets
+
+
+def _vmlinux(table: _Table, default: str) -> str:
     value = table.text("vmlinux", default) or default
     if value not in {"small", "kernel"}:
-        raise ConfigError(f"{where}.vmlinux: '{value}' is neither small nor kernel")
+        raise ConfigError(
+            f"{table.where}.vmlinux: '{value}' is neither small nor kernel"
+        )
     return value
 
 
-def _targets(where: str, table: _Table) -> tuple[str, ...]:
+def _targets(table: _Table) -> tuple[Target, ...]:
     names = table.texts("targets")
-    for name in names:
-        try:
-            find_target(name)
-        except ConfigError as error:
-            raise ConfigError(f"{where}.targets: {error}") from error
-    return names
+    try:
+        return tuple(map(find_target, names))
+    except ConfigError as error:
+        raise ConfigError(f"{table.where}.targets: {error}") from error
 
 
 def _inside(where: str, source: str, root: Path) -> str:

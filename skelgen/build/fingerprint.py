@@ -1,6 +1,6 @@
-"""What a module was made from, remembered beside the build's other temporary files.
+"""A file for each module, beside the build's other temporary files, that tells if it is stale.
 
-A record holds the digest of every file that went in (the source, and the headers that
+It holds the digest of every file that went in (the source, and the headers that
 clang named), of the options, of the compiler and the generator, and of what came out.
 A module is up to date when all of them are what they were; times do not matter.
 """
@@ -20,8 +20,8 @@ from skelgen.compiler.targets import this_machine
 from skelgen.regular import read_regular
 
 
-class Record(NamedTuple):
-    """The record of one module."""
+class Fingerprint(NamedTuple):
+    """The fingerprint of one module, and the file that keeps it."""
 
     path: Path
     root: Path
@@ -43,7 +43,7 @@ class Record(NamedTuple):
                 )
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return False  # no record, or one of something else: build
+            return False  # no fingerprint, or one of something else: build
 
     def write(self, inputs: Iterable[Path], text: str, *, started: int) -> None:
         """Remember a module; not where an input changed since the build ``started``.

@@ -31,15 +31,15 @@ _MAX_STEPS = 500_000
 """Functions that may be looked at to count the instructions of all programs."""
 
 
-def report(spec: ObjectSpec) -> Table:
+def as_table(spec: ObjectSpec) -> Table:
     """Return an object as JSON has it. Raises BtfError."""
     try:
-        return _Report(spec).whole()
+        return _Inspection(spec).whole()
     except BtfParseError as error:
         raise BtfError(f"{spec.source}: {error}") from error
 
 
-class _Report:
+class _Inspection:
     def __init__(self, spec: ObjectSpec) -> None:
         self.spec = spec
         self.btf = Btf(spec.view(spec.btf)) if spec.btf else None
@@ -230,7 +230,7 @@ def _name(enum: "type[MapType | ProgType | AttachType]", value: int) -> str:
 
 def as_text(spec: ObjectSpec) -> str:
     """Return an object as people want to see it. Raises BtfError."""
-    table = report(spec)
+    table = as_table(spec)
     license_ = f"license {doc(repr(spec.license))}" if spec.license else "no license"
     facts = [f"{spec.byteorder}-endian", license_]
     facts.append(f"{spec.btf.size} bytes of BTF" if spec.btf else "no BTF")

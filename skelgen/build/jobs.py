@@ -20,8 +20,9 @@ from skelgen.build.files import (
     read_source,
     write,
 )
-from skelgen.build.fingerprint import Record, made_by
-from skelgen.build.generate import Image, Options, generate_images
+from skelgen.build.fingerprint import Fingerprint, made_by
+from skelgen.build.generate import Image, generate_images
+from skelgen.build.options import Options
 from skelgen.codegen.text import doc
 from skelgen.compiler.clang import CompileOptions
 from skelgen.compiler.targets import Target, this_machine
@@ -53,8 +54,8 @@ class Job(NamedTuple):
     root: Path | None = None
     """Folder of the project that ``source`` is relative to; ``None`` for a lone file,
     which is compiled in its own folder."""
-    record: Path | None = None
-    """Where to remember what the module was made from."""
+    fingerprint: Path | None = None
+    """File that tells what the module was made from."""
     keep_object: bool = False
     """Whether the object of a C file is wanted too, beside it."""
 
@@ -89,7 +90,7 @@ class Result(NamedTuple):
     job: Job
     outcome: Outcome
     made: Made | None = None
-    """``None`` where the record told that there is nothing to do."""
+    """``None`` where the fingerprint told that there is nothing to do."""
     old: str | None = None
     """What was in the file before; ``None`` for no file, or where nobody looked."""
 
@@ -112,7 +113,7 @@ def _stem(source: Path) -> str:
     return source.name
 
 
-def jobs(sources: Sequence[Path], output: Path | None, like: Job) -> tuple[Job, ...]:
+def jobs_of(sources: Sequence[Path], output: Path | None, like: Job) -> tuple[Job, ...]:
     """Return what to make of some files, with the options of the job ``like``.
 
     ``output`` is a file, for one source, or an existing folder. Raises ConfigError.
@@ -193,12 +194,12 @@ def run(
 ) -> Result:
     """Bring a job's module up to date on disk; nothing is left half-written.
 
-    ``force`` makes it anew whatever the record says. With ``dry``, nothing is written,
+    ``force`` makes it anew whatever the fingerprint says. With ``dry``, nothing is written,
     and the outcome is what it would be. ``color`` is for the compiler's texts. Raises
     SkelgenError.
     """
-    record = _record(job)
-    if record is not None and not force and record.holds(job.output):
+    fingerprint = _fingerprint(job)
+    if fingerprint is not None and not force and fingerprint.holds(job.output):
         return Result(job, Outcome.UNCHANGED)
     if dry and is_stream(job.output):
         raise ConfigError(f"{job.output}: no file, and so nothing to compare with")
@@ -208,8 +209,8 @@ def run(
     if not dry:
         if old != made.text:
             _write(job, made.text)
-        if record is not None:
-            record.write(made.inputs, made.text, started=made.started)
+        if fingerprint is not None:
+            fingerprint.write(made.inputs, made.text, started=made.started)
     return Result(job, outcome, made, old)
 
 
@@ -287,14 +288,14 @@ def _command(job: Job) -> tuple[str, ...]:
     return ("skelgen", job.source.name, *words)
 
 
-def _record(job: Job) -> Record | None:
-    if job.record is None:
+def _fingerprint(job: Job) -> Fingerprint | None:
+    if job.fingerprint is None:
         return None
     # where it stands on this machine changes nothing
-    job_itself = job._replace(output=Path(), root=None, record=None)
+    job_itself = job._replace(output=Path(), root=None, fingerprint=None)
     kernel = btf_dump.kernel_name() if job.compile.vmlinux == "kernel" else ""
     digest = made_by(repr(job_itself), kernel, compiled=job.is_c)
-    return Record(job.record, job.root or Path(), digest)
+    return Fingerprint(job.fingerprint, job.root or Path(), digest)
 
 
 def _write(job: Job, text: str) -> None:

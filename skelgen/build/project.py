@@ -6,12 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from skelgen.build import jobs as driver
 from skelgen.build.config import ProjectConfig, SkeletonConfig, read_pyproject
-from skelgen.build.generate import Options
-from skelgen.build.jobs import Job, Result, checked
-from skelgen.compiler.clang import CompileOptions
-from skelgen.compiler.targets import find_target
+from skelgen.build.jobs import Job, Result, checked, each, run
 from skelgen.errors import ConfigError, SkelgenError
 
 
@@ -20,8 +16,8 @@ class Place(NamedTuple):
 
     output: Callable[[SkeletonConfig], Path]
     """Where the module of a skeleton goes."""
-    records: Path
-    """Folder of the records; made when needed."""
+    fingerprints: Path
+    """Folder of the fingerprints; made when needed."""
 
 
 def find(start: Path) -> ProjectConfig:
@@ -78,13 +74,13 @@ def _source_folder(config: ProjectConfig, package: str) -> Path:
     )
 
 
-def in_folder(folder: Path, records: Path) -> Place:
+def in_folder(folder: Path, fingerprints: Path) -> Place:
     """Return the place of a wheel in the making: a folder that is packed later."""
 
     def output(skeleton: SkeletonConfig) -> Path:
         return folder / module_path(skeleton)
 
-    return Place(output, records)
+    return Place(output, fingerprints)
 
 
 def module_path(skeleton: SkeletonConfig) -> Path:
@@ -99,18 +95,11 @@ def jobs(config: ProjectConfig, place: Place) -> tuple[Job, ...]:
             Job(
                 Path(skeleton.source),
                 place.output(skeleton),
-                Options.of(
-                    skeleton.name, skeleton.types, skeleton.records, skeleton.rename
-                ),
-                CompileOptions(
-                    cpu=skeleton.cpu,
-                    includes=skeleton.includes,
-                    cflags=skeleton.cflags,
-                    vmlinux=skeleton.vmlinux,
-                ),
-                tuple(map(find_target, skeleton.targets)),
+                skeleton.options,
+                skeleton.compile,
+                skeleton.targets,
                 root=config.root,
-                record=place.records / f"{skeleton.module}.json",
+                fingerprint=place.fingerprints / f"{skeleton.module}.json",
             )
             for skeleton in config.skeletons
         ]
@@ -122,7 +111,7 @@ def build(config: ProjectConfig, place: Place) -> Iterator[Result]:
 
     Raises SkelgenError at the first that fails; that module is left as it was.
     """
-    for _, result in driver.each(driver.run, jobs(config, place)):
+    for _, result in each(run, jobs(config, place)):
         if isinstance(result, SkelgenError):
             raise result
         yield result
@@ -162,7 +151,7 @@ def sources(config: ProjectConfig) -> tuple[str, ...]:
         if not skeleton.is_c:
             continue
         near = Path(skeleton.source).parent
-        for folder in (near, *map(Path, skeleton.includes)):
+        for folder in (near, *map(Path, skeleton.compile.includes)):
             if (root / folder).resolve().is_relative_to(root):
                 found = sorted((root / folder).rglob("*.h"))
                 files += [path.relative_to(root).as_posix() for path in found]

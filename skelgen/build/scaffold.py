@@ -16,6 +16,7 @@ from string import Template
 from typing import NamedTuple
 
 from skelgen._version import __version__
+from skelgen.build.backends import BACKENDS
 from skelgen.codegen.names import MODULE_NAMES, camel
 from skelgen.errors import ConfigError
 
@@ -56,31 +57,6 @@ KINDS: Mapping[str, Kind] = {
     ),
 }
 """The kinds of project there are; the first is the default."""
-
-
-class Backend(NamedTuple):
-    """What builds a new project."""
-
-    requires: str
-    module: str
-    settings: str
-    """Its own tables in pyproject.toml, a template."""
-
-
-BACKENDS: Mapping[str, Backend] = {
-    "setuptools": Backend(
-        "setuptools>=77",
-        "setuptools.build_meta",
-        '[tool.setuptools.package-data]\n$package = ["py.typed"]\n',
-    ),
-    "hatchling": Backend(
-        "hatchling>=1.25",
-        "hatchling.build",
-        '[tool.hatch.build.targets.wheel]\npackages = ["src/$package"]\n\n'
-        "[tool.hatch.build.hooks.skelgen]\n",
-    ),
-}
-"""The build backends there are; the first is the default."""
 
 
 class Project(NamedTuple):

@@ -7,11 +7,21 @@ from pathlib import Path
 
 import click
 
-from skelgen.build import jobs as driver
 from skelgen.build import project
 from skelgen.build.config import read_pyproject
-from skelgen.build.generate import Options
-from skelgen.build.jobs import Job, Outcome, Result
+from skelgen.build.jobs import (
+    Job,
+    Made,
+    Outcome,
+    Result,
+    difference,
+    each,
+    jobs_of,
+    make,
+    objects,
+    run,
+)
+from skelgen.build.options import Options
 from skelgen.cli.errors import (
     BAD_INPUT,
     check_stdout,
@@ -212,14 +222,14 @@ def build(
                 tuple(map(find_target, targets)),
                 keep_object=keep_object,
             )
-            jobs = driver.jobs(files, output, like)
+            jobs = jobs_of(files, output, like)
         else:
             jobs = _project(folder)
     except SkelgenError as error:
         show(error)
         sys.exit(BAD_INPUT)
-    run = _Run(jobs, check=check, diff=diff, verbose=verbose, quiet=quiet)
-    run.all(force=force)
+    modules = _Modules(jobs, check=check, diff=diff, verbose=verbose, quiet=quiet)
+    modules.build(force=force)
 
 
 def _refuse_strays(ctx: click.Context, files: tuple[Path, ...]) -> None:
@@ -257,7 +267,7 @@ def _project(folder: Path | None) -> tuple[Job, ...]:
     return project.jobs(config, project.in_tree(config))
 
 
-class _Run:
+class _Modules:
     """The jobs of one call: what became of each, and the exit status."""
 
     def __init__(
@@ -282,7 +292,7 @@ class _Run:
         self._changed = 0
         self._failed = 0
 
-    def all(self, *, force: bool) -> None:
+    def build(self, *, force: bool) -> None:
         """Do what was asked for, and leave with the exit status."""
         if self._jobs[0].output == _STDOUT:
             self._print(self._jobs[0])
@@ -290,10 +300,10 @@ class _Run:
         dry = self._check or self._diff
 
         def do(job: Job) -> Result:
-            return driver.run(job, force=force, dry=dry, color=self._color)
+            return run(job, force=force, dry=dry, color=self._color)
 
         self._progress(0)
-        for number, (job, result) in enumerate(driver.each(do, self._jobs), 1):
+        for number, (job, result) in enumerate(each(do, self._jobs), 1):
             self._clear()
             if isinstance(result, SkelgenError):
                 self._failed += 1
@@ -305,7 +315,7 @@ class _Run:
 
     def _print(self, job: Job) -> None:
         try:
-            made = driver.make(job, color=self._color, write_object=job.keep_object)
+            made = make(job, color=self._color, write_object=job.keep_object)
         except SkelgenError as error:
             show(error, verbose=self._verbose)
             sys.exit(BAD_INPUT)
@@ -316,7 +326,7 @@ class _Run:
         if result.made is not None:
             self._compiler(result.made)
             if not (self._check or self._diff):
-                for _, path in driver.objects(job):
+                for _, path in objects(job):
                     self._say(f"wrote {path}")
         if result.outcome is Outcome.UNCHANGED:
             if self._verbose or (self._total == 1 and not (self._check or self._diff)):
@@ -324,7 +334,7 @@ class _Run:
             return
         self._changed += 1
         if self._diff and result.made is not None:
-            text = driver.difference(result.old, result.made.text, job.output)
+            text = difference(result.old, result.made.text, job.output)
             if is_terminal(sys.stdout):
                 # the file there may be anything; a patch has to have its bytes
                 text = "".join(
@@ -337,7 +347,7 @@ class _Run:
         elif not self._diff:
             self._say(f"wrote {job.output}")
 
-    def _compiler(self, made: driver.Made) -> None:
+    def _compiler(self, made: Made) -> None:
         """Show what the compiler said, and how it was called."""
         if self._verbose:
             for command in made.commands:

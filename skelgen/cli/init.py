@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from skelgen.build import scaffold
+from skelgen.build.backends import BACKENDS
 from skelgen.cli.errors import BAD_INPUT, show
 from skelgen.errors import SkelgenError
 
@@ -23,8 +24,8 @@ from skelgen.errors import SkelgenError
 )
 @click.option(
     "--backend",
-    type=click.Choice(list(scaffold.BACKENDS)),
-    default=next(iter(scaffold.BACKENDS)),
+    type=click.Choice(list(BACKENDS)),
+    default=next(iter(BACKENDS)),
     show_default=True,
     help="What builds it.",
 )

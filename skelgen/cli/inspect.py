@@ -21,18 +21,15 @@ def inspect(object_: Path, *, as_json: bool) -> None:
     Maps with key, value and size; programs with section, type and where they attach;
     globals with C declaration, offset and size; externs; struct_ops.
     """
-    from skelgen.build import inspect as report
+    from skelgen.build.inspect import as_table, as_text
 
     check_stdout()
     try:
         data = read_source(object_)
         spec, warnings = read(data, object_.name, str(object_))
-        if as_json:
-            text = json.dumps(report.report(spec), indent=2) + "\n"
-        else:
-            text = report.as_text(spec)
+        shown = json.dumps(as_table(spec), indent=2) if as_json else as_text(spec)
     except SkelgenError as error:
         show(error)
         sys.exit(BAD_INPUT)
     click.echo(warning_lines(str(object_), warnings), err=True, nl=False)
-    click.echo(text, nl=False)
+    click.echo(shown, nl=as_json)

@@ -162,8 +162,10 @@ def _blob(image: "ImageView") -> str:
 class _Compiled(jinja2.FileSystemBytecodeCache):
     """Compiled templates, kept where Python keeps compiled modules.
 
-    Compiling them takes as long as generating ten modules. They are checked against
-    the template's text, and Python's and Jinja's version, when they are read.
+    Compiling them takes as long as generating ten modules. Jinja's own place for them is
+    a folder in /tmp; here nobody can write code for us who cannot write the templates.
+    When one is read, it is checked against the template's text and the versions of
+    Python and Jinja.
     """
 
     def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:

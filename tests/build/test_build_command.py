@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from skelgen.build import jobs, project
-from skelgen.build.config import SkeletonConfig, read_pyproject
-from skelgen.build.fingerprint import Record
+from skelgen.build.config import parse, read_pyproject
+from skelgen.build.fingerprint import Fingerprint
 from skelgen.compiler import clang
+from skelgen.errors import ConfigError
 from tests.harness import projects
 from tests.harness.projects import TABLE, Environment
 from tests.harness.sources import ROOT
@@ -150,14 +151,16 @@ def test_a_header_rebuilds_what_includes_it_and_nothing_else(
 
 def test_an_edit_while_the_compiler_runs_is_not_missed(tmp_path: Path) -> None:
     source, output = tmp_path / "x.bpf.c", tmp_path / "x_skel.py"
-    record = Record(tmp_path / "records/x.json", tmp_path, "made by this test")
+    fingerprint = Fingerprint(
+        tmp_path / "records/x.json", tmp_path, "made by this test"
+    )
     source.write_text("one")
     output.write_text("text")
     written = source.stat().st_mtime_ns
-    record.write([source], "text", started=written - 1)
-    assert not record.holds(output)
-    record.write([source], "text", started=written)
-    assert record.holds(output)
+    fingerprint.write([source], "text", started=written - 1)
+    assert not fingerprint.holds(output)
+    fingerprint.write([source], "text", started=written)
+    assert fingerprint.holds(output)
 
 
 def test_builds_at_once_do_not_disturb_each_other(
@@ -396,34 +399,37 @@ def test_nothing_is_kept_of_a_failure(
 def test_jobs_of_lone_files_look_for_headers_where_they_are_called() -> None:
     like = jobs.Job(Path(), Path())
     options = clang.CompileOptions(includes=("inc", "/abs"))
-    (job,) = jobs.jobs([Path("a/b/x.bpf.c")], None, like._replace(compile=options))
+    (job,) = jobs.jobs_of([Path("a/b/x.bpf.c")], None, like._replace(compile=options))
     assert job.compile.includes == ("../../inc", "/abs")
 
 
 def test_every_key_of_a_skeleton_makes_it_stale() -> None:
     def made_by(**changes: object) -> str:
-        values = {"source": "x.bpf.c", "module": "p.x", **changes}
-        config = project.ProjectConfig(Path(), (SkeletonConfig(**values),))  # type: ignore[arg-type] # one of each
+        skeleton = {"source": "x.bpf.c", "module": "p.x", **changes}
+        config = parse({"skeletons": [skeleton]}, Path())
         (job,) = project.jobs(config, project.in_folder(Path("a"), Path("r")))
-        record = jobs._record(job)
-        assert record is not None
-        return record.made_by
+        fingerprint = jobs._fingerprint(job)
+        assert fingerprint is not None
+        return fingerprint.made_by
 
     changes: list[dict[str, object]] = [
         {"name": "y"},
-        {"types": ("event",)},
-        {"records": (("rb", "event"),)},
-        {"rename": (("Event", "Record"),)},
-        {"includes": ("i",)},
-        {"cflags": ("-DX",)},
+        {"types": ["event"]},
+        {"records": {"rb": "event"}},
+        {"rename": {"Event": "Record"}},
+        {"includes": ["i"]},
+        {"cflags": ["-DX"]},
         {"cpu": "v4"},
-        {"targets": ("s390x",)},
+        {"targets": ["s390x"]},
         {"vmlinux": "kernel"},
     ]
     digests = {made_by(**change) for change in changes} | {made_by()}
     assert len(digests) == len(changes) + 1
     keys = {key for change in changes for key in change}
-    assert keys | {"source", "module"} == set(SkeletonConfig.__slots__)
+    with pytest.raises(ConfigError) as caught:
+        made_by(nothing=1)
+    known = str(caught.value).partition("known are ")[2].split(", ")
+    assert keys | {"source", "module"} == {*known}
 
 
 # -- pre-commit -----------------------------------------------------------------------

@@ -27,7 +27,7 @@ from skelgen.btf.dump_header import header
 from skelgen.btf.dump_raw import json_dump
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.parse import Btf
-from skelgen.build import inspect as report
+from skelgen.build.inspect import as_text
 from skelgen.elf.reader import ElfFile
 from skelgen.errors import SkelgenError
 from skelgen.runtime.skeleton import Skeleton
@@ -144,7 +144,7 @@ def _generated(data: bytes, *types: str) -> str:
 
 
 def _inspect(data: bytes) -> None:
-    report.as_text(skelgen.read_object(data))
+    as_text(skelgen.read_object(data))
 
 
 def _dump(data: bytes) -> None:

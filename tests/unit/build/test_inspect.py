@@ -3,7 +3,8 @@
 import pytest
 
 from skelgen import elf
-from skelgen.build import inspect as report
+from skelgen.build import inspect
+from skelgen.build.inspect import as_table, as_text
 from skelgen.model.linked import Linker
 from skelgen.model.spec import ObjectSpec
 from tests.unit.elf import elf_builder as eb
@@ -28,8 +29,8 @@ def staircase(count: int) -> ObjectSpec:
     return elf.read_object(made.bytes(), name="x", source="x.o")
 
 
-def sizes(spec: ObjectSpec) -> list[report.Json]:
-    programs = report.report(spec)["programs"]
+def sizes(spec: ObjectSpec) -> list[inspect.Json]:
+    programs = as_table(spec)["programs"]
     assert isinstance(programs, list)
     return [row["instructions"] for row in programs if isinstance(row, dict)]
 
@@ -44,7 +45,7 @@ def test_all_that_a_program_reaches_counts_once() -> None:
 def test_where_counting_takes_too_long_it_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(report, "_MAX_STEPS", 30)
+    monkeypatch.setattr(inspect, "_MAX_STEPS", 30)
     spec = staircase(20)
     assert sizes(spec)[:3] == [63, 60, None]
-    assert "3 instructions and its subprograms'" in report.as_text(spec)
+    assert "3 instructions and its subprograms'" in as_text(spec)

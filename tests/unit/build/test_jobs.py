@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import skelgen
-from skelgen.build import files
-from skelgen.build import jobs as driver
+from skelgen.build import files, jobs
 from skelgen.build.jobs import Job, Outcome, output_path
 from skelgen.errors import ConfigError, NamingError, ObjectError
 from tests.harness import sources
@@ -46,12 +45,12 @@ def test_where_a_module_goes(source: str, wanted: str) -> None:
 
 def test_run_writes_once(obj: Path) -> None:
     job = Job(obj, output_path(obj))
-    assert driver.run(job).outcome is Outcome.WRITTEN
+    assert jobs.run(job).outcome is Outcome.WRITTEN
     before = job.output.stat()
-    assert driver.run(job).outcome is Outcome.UNCHANGED
+    assert jobs.run(job).outcome is Outcome.UNCHANGED
     assert job.output.stat().st_mtime_ns == before.st_mtime_ns
     job.output.write_text("old", "utf-8")
-    assert driver.run(job).outcome is Outcome.WRITTEN
+    assert jobs.run(job).outcome is Outcome.WRITTEN
     assert job.output.read_text("utf-8") == skelgen.generate(obj)
     assert sorted(path.name for path in obj.parent.iterdir()) == [
         "ringbuf.bpf.o",
@@ -124,12 +123,12 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 def test_jobs_for_a_folder(tmp_path: Path) -> None:
     sources = [Path("a/x.bpf.o"), Path("b/y.o")]
-    jobs = driver.jobs(sources, tmp_path, LIKE)
-    assert [job.output for job in jobs] == [
+    made = jobs.jobs_of(sources, tmp_path, LIKE)
+    assert [job.output for job in made] == [
         tmp_path / "x_skel.py",
         tmp_path / "y_skel.py",
     ]
-    assert [job.output for job in driver.jobs(sources, None, LIKE)] == [
+    assert [job.output for job in jobs.jobs_of(sources, None, LIKE)] == [
         Path("a/x_skel.py"),
         Path("b/y_skel.py"),
     ]
@@ -137,13 +136,13 @@ def test_jobs_for_a_folder(tmp_path: Path) -> None:
 
 def test_two_objects_for_one_module() -> None:
     with pytest.raises(ConfigError) as caught:
-        driver.jobs([Path("x.o"), Path("x.bpf.o")], None, LIKE)
+        jobs.jobs_of([Path("x.o"), Path("x.bpf.o")], None, LIKE)
     assert str(caught.value) == "x.bpf.o: x_skel.py is made from x.o already"
 
 
 def test_several_objects_and_a_file() -> None:
     with pytest.raises(ConfigError, match=r"one\.py: no such folder"):
-        driver.jobs([Path("x.o"), Path("y.o")], Path("one.py"), LIKE)
+        jobs.jobs_of([Path("x.o"), Path("y.o")], Path("one.py"), LIKE)
 
 
 def test_no_object(tmp_path: Path) -> None:
@@ -251,8 +250,10 @@ def test_open_object(compile_bpf: CompileBpf) -> None:
 def test_an_object_that_is_replaced_while_it_is_read_is_built_again(
     obj: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = Job(Path(obj.name), tmp_path / "x.py", root=tmp_path, record=tmp_path / "r")
-    read = driver.read_source
+    job = Job(
+        Path(obj.name), tmp_path / "x.py", root=tmp_path, fingerprint=tmp_path / "r"
+    )
+    read = jobs.read_source
 
     def replaced(path: Path) -> bytes:
         data = read(path)
@@ -261,33 +262,35 @@ def test_an_object_that_is_replaced_while_it_is_read_is_built_again(
         new.replace(path)
         return data
 
-    monkeypatch.setattr(driver, "read_source", replaced)
-    assert driver.run(job).outcome is Outcome.WRITTEN
+    monkeypatch.setattr(jobs, "read_source", replaced)
+    assert jobs.run(job).outcome is Outcome.WRITTEN
     monkeypatch.undo()
-    assert driver.run(job).made is not None
-    assert driver.run(job).made is None
+    assert jobs.run(job).made is not None
+    assert jobs.run(job).made is None
 
 
 def test_a_source_that_is_gone_after_the_build_is_no_crash(
     obj: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = Job(Path(obj.name), tmp_path / "x.py", root=tmp_path, record=tmp_path / "r")
-    read = driver.read_source
+    job = Job(
+        Path(obj.name), tmp_path / "x.py", root=tmp_path, fingerprint=tmp_path / "r"
+    )
+    read = jobs.read_source
 
     def removed(path: Path) -> bytes:
         data = read(path)
         path.unlink()
         return data
 
-    monkeypatch.setattr(driver, "read_source", removed)
-    assert driver.run(job).outcome is Outcome.WRITTEN
+    monkeypatch.setattr(jobs, "read_source", removed)
+    assert jobs.run(job).outcome is Outcome.WRITTEN
     with pytest.raises(ObjectError, match="No such file or directory"):
-        driver.run(job)
+        jobs.run(job)
 
 
 def test_a_file_where_records_go_is_one_clear_error(obj: Path, tmp_path: Path) -> None:
     (tmp_path / "build").write_text("")
     record = tmp_path / "build" / "skelgen" / "x.json"
-    job = Job(Path(obj.name), tmp_path / "x.py", root=tmp_path, record=record)
+    job = Job(Path(obj.name), tmp_path / "x.py", root=tmp_path, fingerprint=record)
     with pytest.raises(ConfigError, match="skelgen: cannot make the folder: Not a dir"):
-        driver.run(job)
+        jobs.run(job)

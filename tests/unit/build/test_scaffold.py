@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from skelgen.build import config, scaffold
+from skelgen.build.backends import BACKENDS
 from skelgen.cli import main
 
-EVERY = list(itertools.product(scaffold.KINDS, scaffold.BACKENDS))
+EVERY = list(itertools.product(scaffold.KINDS, BACKENDS))
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from skelgen.build.generate import Image, Options, generate_images
+from skelgen.build.generate import Image, generate_images
+from skelgen.build.options import Options
 from skelgen.codegen.render import blackened
 from skelgen.compiler.targets import TARGETS, find_target, this_machine
 from skelgen.errors import BtfError
