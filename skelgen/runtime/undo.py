@@ -51,13 +51,13 @@ class Undo:
 class Attempt:
     """A block that does something whole, or takes back what it did."""
 
-    __slots__ = ("at_last", "undo")
+    __slots__ = ("cleanup", "undo")
 
     def __init__(self) -> None:
         self.undo = Undo()
         """What to do if it fails."""
-        self.at_last = Undo()
-        """What to do in the end, in any case."""
+        self.cleanup = Undo()
+        """What to do last, whether it failed or not."""
 
     def __enter__(self) -> "Self":
         return self
@@ -73,7 +73,7 @@ class Attempt:
         try:
             self.undo.run()
         finally:
-            self.at_last.run()
+            self.cleanup.run()
 
 
 def raise_first(failures: list[Exception]) -> None:

@@ -5,7 +5,7 @@ addresses. What is not there becomes a call of a helper that does not exist: the
 verifier refuses it where the program can reach it, and its number tells what it was.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from skelgen._record import Record
 from skelgen.model.spec import ExternLoad, JumpTable, KfuncCall, MapFd, MapValue, Reloc
@@ -18,11 +18,7 @@ from skelgen.runtime.insns.bytecode import (
     PSEUDO_MAP_VALUE,
     Bytecode,
 )
-
-POISON_MAP = 2001000000
-"""Helper that a reference to a map which was not made calls, plus its index."""
-POISON_KFUNC = 2002000000
-"""Helper that a call of a missing kernel function calls, plus its index."""
+from skelgen.runtime.insns.poison import POISON_KFUNC, POISON_MAP
 
 
 class MapPlace(Record):
@@ -30,7 +26,7 @@ class MapPlace(Record):
 
     fd: int | None
     """``None`` for one that was not made."""
-    number: int
+    position: int
     """Place among the object's maps, for the marker of a missing one."""
     base: int = 0
     """Byte in the map where the section begins."""
@@ -54,7 +50,7 @@ class Places(Record):
 
     maps: dict[str, MapPlace]
     sections: dict[str, MapPlace]
-    symbols: "dict[str, Symbol]"
+    symbols: Mapping[str, Symbol]
     externs: tuple[str, ...]
     """Names in order, for the marker of a missing function."""
 
@@ -102,7 +98,7 @@ def _relocate_map(
     code: Bytecode, insn: int, place: MapPlace, offset: int | None
 ) -> None:
     if place.fd is None:
-        code.poison(insn, POISON_MAP + place.number)
+        code.poison(insn, POISON_MAP + place.position)
     elif offset is None:
         code.set_ldimm64(insn, PSEUDO_MAP_FD, place.fd, 0)
     else:

@@ -6,9 +6,12 @@ from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime.kernel import features
 from skelgen.runtime.log import debug
 from skelgen.runtime.process.once import Once
+from skelgen.runtime.syscalls import rights
 
 if TYPE_CHECKING:
     from typing import Final
+
+    from skelgen.runtime.errors import BpfOSError
 
 
 def _lift() -> bool:
@@ -39,3 +42,34 @@ def lift_memlock() -> bool:
     the load fails and its error says so.
     """
     return _lifted()
+
+
+def hints() -> list[str]:
+    """Return what to say of a refusal that the limit may be the reason of."""
+    soft = _soft_limit()
+    if soft is None or features.MEMCG_ACCOUNT.supported() is not False:
+        return []
+    hint = (
+        f"this kernel counts BPF memory against RLIMIT_MEMLOCK, which is {soft} bytes "
+        "(before Linux 5.11): raise it with 'ulimit -l unlimited'"
+    )
+    return [hint]
+
+
+def blame(error: BpfOSError, kind: int) -> None:
+    """Name the limit among the hints of a refused call, if it may be the reason.
+
+    ``kind`` is the type of the map or program.
+    """
+    found = hints()
+    if found:
+        error.__notes__ = rights.explain(error.command, kind, found)
+
+
+def _soft_limit() -> int | None:
+    """Return RLIMIT_MEMLOCK in bytes, ``None`` for unlimited."""
+    for line in rights.read_text("/proc/self/limits").splitlines():
+        if line.startswith("Max locked memory"):
+            limit = line.split()[3]
+            return int(limit) if limit.isdigit() else None
+    return None

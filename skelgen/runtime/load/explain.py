@@ -11,7 +11,7 @@ from skelgen.model.spec import MapFd, MapValue
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.insns.core import missing
 from skelgen.runtime.kernel.features import unknown_types
-from skelgen.runtime.load import program as prog_load
+from skelgen.runtime.load.program import without_log
 from skelgen.runtime.load.refusal import causes, helper
 from skelgen.runtime.log import debug
 from skelgen.runtime.verifier.facts import Facts, Names
@@ -20,14 +20,15 @@ from skelgen.runtime.verifier.log import Log, read_log
 from skelgen.runtime.verifier.report import useful_lines, verifier_error
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from skelgen.btf.core.reloc import CoreRelo
     from skelgen.btf.parse import Btf
     from skelgen.model.linked import Linked
     from skelgen.model.spec import ObjectSpec
     from skelgen.runtime.errors import BpfOSError, NotSupportedError
+    from skelgen.runtime.load.functions import Code
     from skelgen.runtime.load.parts import Parts
+    from skelgen.runtime.load.program import Refused
+    from skelgen.runtime.load.request import ProgramRequest
     from skelgen.runtime.load.types import LoadTypes
     from skelgen.runtime.programs.base import Program
 
@@ -41,23 +42,18 @@ def explain(
     parts: "Parts",
     types: "LoadTypes",
     program: "Program",
-    linked: "Linked",
-    refused: prog_load.Refused,
-    poisoned: "dict[int, CoreRelo]",
-    request: "dict[str, Any]",
+    code: "Code",
+    refused: "Refused",
 ) -> "BpfError":
-    """Return the error that says most about a refused program.
-
-    ``poisoned`` are the CO-RE relocations of it that had no answer, ``request`` what
-    the kernel was asked for.
-    """
+    """Return the error that says most about a refused program."""
     error, log = refused.error, refused.log
+    linked, poisoned = code.linked, code.poisoned()
     if not useful_lines(log) or _NOTHING_READ in log:
         unknown = _unknown(program, error)
         if unknown is not None:
             return unknown
     if not useful_lines(log):
-        return _silent(types, program, error, request, len(linked))
+        return _silent(types, program, refused, len(linked))
     try:
         facts = _facts(parts, types, program, linked, read_log(log), poisoned)
         verdict = verifier_error(error.errno or 0, program.name, log, facts)
@@ -84,14 +80,14 @@ def explain(
 def _silent(
     types: "LoadTypes",
     program: "Program",
-    error: "BpfOSError",
-    request: "dict[str, Any]",
+    refused: "Refused",
     insns: int,
 ) -> "BpfError":
     """Return the error about a program that was refused without a word."""
-    result = prog_load.without_log(error, program.what, program.type, insns)
+    error = refused.error
+    result = without_log(error, program.what, program.type, insns)
     if error.errno in _UNCLEAR:
-        for note in _causes(request, types):
+        for note in _causes(refused.request, types):
             result.add_note(note)
     return result
 
@@ -104,11 +100,11 @@ def _unknown(program: "Program", error: "BpfOSError") -> "NotSupportedError | No
     return unknown
 
 
-def _causes(request: "dict[str, Any]", types: "LoadTypes") -> list[str]:
+def _causes(request: "ProgramRequest", types: "LoadTypes") -> list[str]:
     try:
         return causes(request, types)
     except (BpfError, BtfParseError, OSError) as fault:
-        debug("program '%s': nothing was tried: %r", request["name"], fault)
+        debug("program '%s': nothing was tried: %r", request.name, fault)
         return []
 
 

@@ -12,15 +12,17 @@ from skelgen.btf.names import essential_name
 from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.types import Kind
 from skelgen.model.spec import ExternKind, ExternSpec, ObjectSpec
-from skelgen.runtime.errors import ExternError
+from skelgen.runtime.errors import BpfError, ExternError, KernelBtfError
 from skelgen.runtime.insns.relocate import Symbol
-from skelgen.runtime.log import debug
+from skelgen.runtime.load.results import Externals
+from skelgen.runtime.log import debug, step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from skelgen.btf.parse import Btf
     from skelgen.runtime.kernel.btf import KernelTypes, ModuleBtf
+    from skelgen.runtime.load.results import Context
     from skelgen.runtime.load.types import LoadTypes
 
 _MAX_FD_INDEX = 0x7FFF
@@ -36,6 +38,59 @@ class Symbols:
         self.by_name: dict[str, Symbol] = {}
         self.fd_array: list[int] = []
         """fds of modules for calls; index 0 is never used."""
+
+
+def resolve_externals(context: "Context") -> Externals:
+    """Find what an object has from the kernel: its configuration, and its symbols.
+
+    A load that goes on without them is told in the result which are missing, and why.
+    """
+    kconfig = _kconfig(context)
+    externs = context.parts.spec.externs
+    missing: dict[str, BpfError] = {}
+    while any(extern.kind is not ExternKind.KCONFIG for extern in externs):
+        try:
+            with step("externs") as this:
+                spec = context.parts.spec._replace(externs=externs)
+                found = resolve(spec, context.types)
+                this.done("%d resolved", len(found.by_name))
+        except (ExternError, KernelBtfError) as error:
+            failed = _failed(error, externs)
+            if not context.failures.lenient or not failed:
+                raise
+            missing.update(dict.fromkeys(failed, error))
+            externs = tuple(e for e in externs if e.name not in failed)
+        else:
+            return Externals(kconfig, found.by_name, tuple(found.fd_array), missing)
+    return Externals(kconfig, missing=missing)
+
+
+def _kconfig(context: "Context") -> bytearray | None:
+    """Return the contents of ``.kconfig``."""
+    parts = context.parts
+    for data in parts.data.values():
+        if data.is_kconfig:
+            from skelgen.runtime.kernel import config
+
+            with (
+                context.failures.guard("map", data.spec.section),
+                step("kernel configuration") as this,
+            ):
+                given = parts.options.kconfig
+                filled = config.fill(parts.spec.externs, given, bytes(data.spec.size))
+                this.done("read")
+                return filled
+    return None
+
+
+def _failed(
+    error: ExternError | KernelBtfError, externs: tuple[ExternSpec, ...]
+) -> set[str]:
+    """Return what an error is about: one symbol, or all that have a type."""
+    if isinstance(error, ExternError):
+        return {e.name for e in externs if e.name == error.extern}
+    typed = {ExternKind.KSYM_VAR, ExternKind.KFUNC}
+    return {e.name for e in externs if e.kind in typed}
 
 
 def resolve(spec: ObjectSpec, types: "LoadTypes") -> Symbols:

@@ -2,108 +2,92 @@
 
 import errno
 import os
-import sys
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import MapType
 from skelgen.model.flags import BPF_F_MMAPABLE
 from skelgen.runtime import pins, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
+from skelgen.runtime.load.functions import places_of
+from skelgen.runtime.load.results import MadeMap, MadeMaps
 from skelgen.runtime.log import Step, debug, step
 from skelgen.runtime.maps import create, reuse
-from skelgen.runtime.syscalls.sizes import CopySizes, sizes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from skelgen.runtime.load.btf import LoadedBtf
-    from skelgen.runtime.load.parts import DataMap, Parts
-    from skelgen.runtime.load.report import Failures
-    from skelgen.runtime.load.struct_ops import KernelValue
+    from skelgen.runtime.load.functions import Code
+    from skelgen.runtime.load.parts import DataMap
+    from skelgen.runtime.load.results import (
+        Context,
+        Externals,
+        KernelValue,
+        ObjectBtf,
+        Operations,
+    )
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.maps.request import MapRequest
     from skelgen.runtime.memory.arena import Arena
-    from skelgen.runtime.undo import Undo
 
 _KEY = bytes(4)
 
 
-class MadeMap:
-    """A map of this load, before its handle owns it."""
+def make_maps(
+    context: "Context",
+    externals: "Externals",
+    operations: "Operations",
+    code: "Mapping[str, Code]",
+    btf: "ObjectBtf",
+) -> MadeMaps:
+    """Make the maps, in libbpf's order, put maps into maps, and map the arenas.
 
-    __slots__ = ("fd", "mmapable", "pinned", "request", "reused", "unpin")
+    ``code`` is that of the programs that are loaded.
+    """
+    maker = _Maker(context, externals, code, btf)
+    parts, failures = context.parts, context.failures
+    for name, handle in parts.maps.items():
+        if handle.autocreate:
+            with maker.guard(name), step("map '%s'", name) as this:
+                maker.make_declared(name, handle)
+                maker.tell(this, name)
+    for name, data in parts.data.items():
+        if data.handle.autocreate and failures.error("map", name) is None:
+            with maker.guard(name), step("map '%s'", name) as this:
+                maker.make_data(name, data)
+                maker.tell(this, name)
+    for name, value in operations.values.items():
+        with maker.guard(name), step("map '%s'", name) as this:
+            maker.make_struct_ops(name, value)
+            maker.tell(this, name)
+    for name, handle in parts.maps.items():
+        made = maker.made.get(name)
+        if made is not None and handle.spec.values:
+            with maker.guard(name):
+                maker.fill_slots(name, handle, made)
+    return MadeMaps(maker.made, maker.map_arenas(), externals.kconfig)
 
-    def __init__(self, fd: syscalls.Fd, wanted: "MapRequest") -> None:
-        self.fd = fd
-        self.request = wanted
-        """Its definition, as the kernel has it."""
-        self.pinned: str | None = None
-        """Path that keeps it."""
-        self.unpin: Callable[[], None] | None = None
-        """Removes the pin, if it was made for this load."""
-        self.reused = False
-        """Whether it was found there."""
-        self.mmapable = bool(wanted.flags & BPF_F_MMAPABLE)
 
-    @property
-    def sizes(self) -> CopySizes:
-        """What the kernel copies for an element."""
-        return sizes_of(self.request)
-
-
-class MapMaker:
-    """Makes all maps of an object, then hands them over; everything can be undone."""
+class _Maker:
+    """Makes the maps of an object; everything can be undone."""
 
     def __init__(
         self,
-        parts: "Parts",
-        undo: "Undo",
-        failures: "Failures",
-        *,
-        btf: "LoadedBtf",
-        token_fd: int,
-        hash_of: "Callable[[str, str], bytes]",
+        context: "Context",
+        externals: "Externals",
+        code: "Mapping[str, Code]",
+        btf: "ObjectBtf",
     ) -> None:
-        self._parts = parts
-        self._undo = undo
-        self._failures = failures
+        self._parts = context.parts
+        self._failures = context.failures
+        self._undo = context.undo
+        self._token_fd = context.token_fd
+        self._externals = externals
+        self._code = code
         self._btf = btf
-        self._token_fd = token_fd
-        self._hash_of = hash_of
-        self._kconfig: bytearray | None = None
-        self._arenas: dict[str, Arena] = {}
         self.made: dict[str, MadeMap] = {}
-        """By name; a data section's by the section's. Those with autocreate off are
-        missing."""
 
-    def make_all(
-        self, kconfig: "bytearray | None", operations: "Mapping[str, KernelValue]"
-    ) -> None:
-        """Make the maps, in libbpf's order, and put maps into maps."""
-        self._kconfig = kconfig
-        for name, handle in self._parts.maps.items():
-            if handle.autocreate:
-                with self.attempt(name), step("map '%s'", name) as this:
-                    self._make_declared(name, handle)
-                    self._tell(this, name)
-        for data in self._parts.data.values():
-            failed = self._failures.error("map", data.spec.section)
-            if data.handle.autocreate and failed is None:
-                name = data.spec.section
-                with self.attempt(name), step("map '%s'", name) as this:
-                    self._make_data(data)
-                    self._tell(this, name)
-        for name, value in operations.items():
-            with self.attempt(name), step("map '%s'", name) as this:
-                self._make_struct_ops(name, value)
-                self._tell(this, name)
-        for name, handle in self._parts.maps.items():
-            if handle.type != MapType.PROG_ARRAY and name in self.made:
-                with self.attempt(name):
-                    self._fill_slots(name, handle)
-
-    def _tell(self, this: Step, name: str) -> None:
+    def tell(self, this: Step, name: str) -> None:
         """Say for the log what became of a map."""
         made = self.made.get(name)
         if made is None:
@@ -114,7 +98,7 @@ class MapMaker:
             how = "reused" if made.pinned is None else f"found at '{made.pinned}'"
         this.done("%s, fd %d", how, made.fd.fileno())
 
-    def attempt(self, name: str) -> "AbstractContextManager[None, bool]":
+    def guard(self, name: str) -> "AbstractContextManager[None, bool]":
         """Return a context manager for what a map needs; a map that fails is gone."""
 
         def drop() -> None:
@@ -124,18 +108,21 @@ class MapMaker:
                 if made.unpin is not None:
                     made.unpin()
 
-        return self._failures.of("map", name, drop)
+        return self._failures.guard("map", name, drop)
 
     # -- maps of .maps ---------------------------------------------------------
 
-    def _make_declared(self, name: str, handle: "MapHandle") -> None:
-        wanted = self._request(handle, name)
+    def make_declared(self, name: str, handle: "MapHandle") -> None:
+        """Make or find a map, and pin it."""
+        wanted, path = self._request(handle, name), handle.pin_path
         what = f"map '{name}'"
-        if not self._find(name, handle, wanted, what):
+        if not self._find(name, handle, wanted, path, what):
             self._add(name, self._create(wanted, what), wanted)
-            self._pin(name, handle, wanted, what)
+            if path is not None:
+                self._pin(name, handle, wanted, path, what)
 
     def _request(self, handle: "MapHandle", name: str) -> "MapRequest":
+        """Return what to ask the kernel for; ``name`` is the kernel's."""
         wanted = handle.request(name)
         program = handle.exclusive_program
         if program is None:
@@ -150,16 +137,34 @@ class MapMaker:
             program = program.name
         return wanted._replace(program_hash=self._hash_of(program, what))
 
+    def _hash_of(self, program: str, what: str) -> bytes:
+        """Return the hash by which the kernel will know a program.
+
+        ``what`` wants to know it. Raises BpfError for a program that is not loaded.
+        """
+        code = self._code.get(program)
+        if code is not None:
+            handles = self._parts.handles().items()
+            fds = {name: 0 for name, handle in handles if handle.autocreate}
+            places = places_of(self._parts, fds, self._externals.symbols)
+            return code.hash(program, places)
+        if program in self._parts.programs:
+            raise BpfError(
+                f"{what}: exclusive_program: no program '{program}' is loaded; set its"
+                " autoload"
+            )
+        from skelgen.near_names import or_near
+
+        text = f"{what}: exclusive_program: the object has no program '{program}'"
+        raise BpfError(or_near(text, program, self._parts.programs))
+
     def _create(self, wanted: "MapRequest", what: str) -> int:
         try:
             return create.create(
                 wanted, what, btf_fd=self._btf.fd, token_fd=self._token_fd
             )
         except BpfOSError as error:
-            if self._btf.refusal:
-                error.add_note(
-                    f"the kernel did not take the object's BTF: {self._btf.refusal}"
-                )
+            self._btf.note_refusal(error)
             raise
 
     def _add(self, name: str, fd: int, wanted: "MapRequest") -> MadeMap:
@@ -170,20 +175,25 @@ class MapMaker:
     # -- maps that exist -------------------------------------------------------
 
     def _find(
-        self, name: str, handle: "MapHandle", wanted: "MapRequest", what: str
+        self,
+        name: str,
+        handle: "MapHandle",
+        wanted: "MapRequest",
+        path: "str | os.PathLike[str] | None",
+        what: str,
     ) -> bool:
         """Take a map that exists already; return whether there was one."""
         fd = handle.reused_fd()
-        path = None
         if fd is not None:
+            path = None
             fd = syscalls.dup(fd, what=what)
             try:
                 reuse.check_identity(fd, handle.reused_id(), what)
             except BaseException:
                 syscalls.close(fd)
                 raise
-        elif handle.pin_path is not None:
-            path = os.fspath(handle.pin_path)
+        elif path is not None:
+            path = os.fspath(path)
             fd = reuse.open_pinned(path, wanted, what)
         if fd is None:
             return False
@@ -192,16 +202,19 @@ class MapMaker:
         return True
 
     def _pin(
-        self, name: str, handle: "MapHandle", wanted: "MapRequest", what: str
+        self,
+        name: str,
+        handle: "MapHandle",
+        wanted: "MapRequest",
+        path: "str | os.PathLike[str]",
+        what: str,
     ) -> None:
         """Pin a new map where its definition says, or take the one that is there."""
-        if handle.pin_path is None:
-            return
-        path, made = os.fspath(handle.pin_path), self.made[name]
+        path, made = os.fspath(path), self.made[name]
         try:
             directory = pins.pin(made.fd.fileno(), path, what)
         except FileExistsError:  # another process was faster
-            if not self._find(name, handle, wanted, what):
+            if not self._find(name, handle, wanted, path, what):
                 raise
             made.fd.close()
             return
@@ -211,26 +224,30 @@ class MapMaker:
 
     # -- data sections ---------------------------------------------------------
 
-    def _make_data(self, data: "DataMap") -> None:
-        section = data.section
-        what = f"map '{section.name}'"
-        wanted = self._request(data.handle, data.kernel_name)
-        if self._find(section.name, data.handle, wanted, what):
+    def make_data(self, name: str, data: "DataMap") -> None:
+        """Make or find the map of a data section, with its contents, and pin it."""
+        what = f"map '{name}'"
+        wanted, path = (
+            self._request(data.handle, data.kernel_name),
+            data.handle.pin_path,
+        )
+        if self._find(name, data.handle, wanted, path, what):
             return
         fd = self._create_data(wanted, what)
         if fd is None:
             return
-        made = self._add(section.name, fd[0], fd[1])
-        image: bytes | bytearray = section.image()
-        if self._kconfig is not None and data.is_kconfig:
-            image = self._kconfig
+        made = self._add(name, *fd)
+        image: bytes | bytearray = data.section.image()
+        if self._externals.kconfig is not None and data.is_kconfig:
+            image = self._externals.kconfig
         if any(image):
             syscalls.map_update(
                 made.fd.fileno(), _KEY, bytes(image), what=what, sizes=made.sizes
             )
-        if section.spec.readonly:
+        if data.spec.readonly:
             syscalls.map_freeze(made.fd.fileno(), what=what)
-        self._pin(section.name, data.handle, fd[1], what)
+        if path is not None:
+            self._pin(name, data.handle, made.request, path, what)
 
     def _create_data(
         self, wanted: "MapRequest", what: str
@@ -256,7 +273,8 @@ class MapMaker:
 
     # -- struct_ops ------------------------------------------------------------
 
-    def _make_struct_ops(self, name: str, value: "KernelValue") -> None:
+    def make_struct_ops(self, name: str, value: "KernelValue") -> None:
+        """Make the map of a struct_ops variable."""
         handle = self._parts.struct_ops[name].handle
         wanted = handle.request(name)._replace(
             value_size=len(value.data),
@@ -265,55 +283,53 @@ class MapMaker:
         )
         self._add(name, self._create(wanted, f"struct_ops '{name}'"), wanted)
 
-    # -- initial slots ---------------------------------------------------------
+    # -- contents --------------------------------------------------------------
 
-    def _fill_slots(self, name: str, handle: "MapHandle") -> None:
+    def fill_slots(self, name: str, handle: "MapHandle", made: MadeMap) -> None:
         """Put the maps into a map of maps that its declaration names."""
-        made = self.made[name]
-        if made.reused:
+        if made.reused or made.request.type == MapType.PROG_ARRAY:
             return
+        from skelgen.runtime.load.slots import fill_slot
+
         for index, inner in handle.spec.values:
             if inner not in self.made:
                 debug("map '%s': slot %d: '%s' was not made", name, index, inner)
                 continue
-            fd, value = made.fd.fileno(), self.made[inner].fd.fileno()
-            fill_slot(handle, fd, index, value, f"map '{inner}'")
+            value = self.made[inner].fd.fileno()
+            fd, what = made.fd.fileno(), f"map '{inner}'"
+            fill_slot(handle.name, made.sizes, fd, index, value, what)
 
-    # -- arenas ----------------------------------------------------------------
-
-    def map_arenas(self) -> None:
+    def map_arenas(self) -> "dict[str, Arena]":
         """Map arenas, which gives them an address and their initial contents."""
+        arenas: dict[str, Arena] = {}
+        section = self._parts.arena
         for name, made in list(self.made.items()):
             if made.request.type == MapType.ARENA:
                 from skelgen.runtime.memory.arena import map_arena
 
-                with self.attempt(name), step("map '%s'", name) as this:
-                    section = self._parts.arena
-                    arena = map_arena(
-                        made.fd.fileno(),
-                        made.request,
-                        None if section is None else section.read(),
-                        reused=made.reused,
-                    )
+                with self.guard(name), step("map '%s'", name) as this:
+                    image = None if section is None else section.read()
+                    fd = made.fd.fileno()
+                    arena = map_arena(fd, made.request, image, reused=made.reused)
                     if arena is not None:
                         self._undo.add(arena.unmap)
-                        self._arenas[name] = arena
+                        arenas[name] = arena
                         this.done("mapped at %#x", arena.address)
+        return arenas
 
-    # -- in the end ------------------------------------------------------------
 
-    def hand_over(self) -> None:
-        """Make the handles the owners of their maps, and sections their contents."""
-        parts = self._parts
+def hand_over_maps(context: "Context", maps: MadeMaps) -> None:
+    """Make the handles the owners of their maps, and sections their contents."""
+    parts = context.parts
+    with step("data sections", silent=not parts.data) as this:
         for name, data in parts.data.items():
-            if name in self.made:
-                self._hand_over_section(data, self.made[name])
-        self._hand_over_arenas()
+            if name in maps.by_name:
+                _hand_over_section(context, data, maps.by_name[name], maps.kconfig)
+        _hand_over_arenas(context, maps)
         for name, handle in parts.handles().items():
-            made = self.made.get(name)
+            made = maps.by_name.get(name)
             if made is None:
-                reason = self._failures.error("map", name)
-                handle.skip(reason)
+                handle.skip(context.failures.error("map", name))
                 continue
             handle.adopt(
                 made.fd.detach(),
@@ -322,38 +338,29 @@ class MapMaker:
                 value_size=made.request.value_size,
                 flags=made.request.flags,
             )
-
-    def _hand_over_section(self, data: "DataMap", made: MadeMap) -> None:
-        section, fd = data.section, made.fd.fileno()
-        contents = self._kconfig if data.is_kconfig else None
-        if made.reused and data.spec.readonly:
-            contents = bytearray(section.size)
-            what = f"map '{section.name}'"
-            syscalls.map_lookup(fd, _KEY, contents, what=what, sizes=made.sizes)
-        if contents is not None:
-            section.fill(contents)
-        self._undo.add(section.disown)
-        section.adopt(fd, mmapable=made.mmapable)
-
-    def _hand_over_arenas(self) -> None:
-        section = self._parts.arena
-        for name, arena in self._arenas.items():
-            if section is not None:
-                memory = arena.memory(0, section.size, f"section '{section.name}'")
-                self._undo.add(section.move(memory))
-            self._parts.maps[name].arena = arena
+        if parts.data:
+            this.done("%d mapped", len(parts.data))
 
 
-def fill_slot(
-    handle: "MapHandle", fd: int, index: int, value: int, thing: str
-) -> bytes:
-    """Put the fd of a map or program into a slot of the map ``fd``; return its key."""
-    key = index.to_bytes(handle.key_size, sys.byteorder)
-    syscalls.map_update(
-        fd,
-        key,
-        value.to_bytes(4, sys.byteorder),
-        what=f"map '{handle.name}': slot {index} for {thing}",
-        sizes=sizes_of(handle),
-    )
-    return key
+def _hand_over_section(
+    context: "Context", data: "DataMap", made: MadeMap, kconfig: bytearray | None
+) -> None:
+    section, fd = data.section, made.fd.fileno()
+    contents = kconfig if data.is_kconfig else None
+    if made.reused and data.spec.readonly:
+        contents = bytearray(section.size)
+        what = f"map '{section.name}'"
+        syscalls.map_lookup(fd, _KEY, contents, what=what, sizes=made.sizes)
+    if contents is not None:
+        section.fill(contents)
+    context.undo.add(section.disown)
+    section.adopt(fd, mmapable=made.mmapable)
+
+
+def _hand_over_arenas(context: "Context", maps: MadeMaps) -> None:
+    section = context.parts.arena
+    for name, arena in maps.arenas.items():
+        if section is not None:
+            memory = arena.memory(0, section.size, f"section '{section.name}'")
+            context.undo.add(section.move(memory))
+        context.parts.maps[name].arena = arena

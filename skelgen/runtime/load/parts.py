@@ -35,7 +35,7 @@ def not_there(kind: str, name: str, names: "Iterable[str]") -> KeyError:
     )
 
 
-class Named(Listed, Mapping[str, T], Generic[T]):
+class LazyMapping(Listed, Mapping[str, T], Generic[T]):
     """Parts of an object by name, in the object's order; made when first asked for."""
 
     __slots__ = ("_get", "_kind", "_names")
@@ -167,7 +167,7 @@ class DataHandle(MapHandle):
 
     def setting(self, name: str) -> object:
         """Return a part of the definition."""
-        return self._section.size if name == "value_size" else super().setting(name)
+        return self._section.size if name == "value_size" else self.definition[name]
 
     def set(self, name: str, value: object) -> None:
         """Change a part of the definition; the size changes the section."""

@@ -15,11 +15,13 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.kernel import features
 from skelgen.runtime.kernel.features.trial import EXIT
+from skelgen.runtime.load.fallbacks import without_btf
 from skelgen.runtime.syscalls import rights
 
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from typing import Final
 
+    from skelgen.runtime.load.request import ProgramRequest
     from skelgen.runtime.load.types import LoadTypes
 
 _NOTHING: Final = b"\xb7\0\0\0\0\0\0\0" + EXIT  # r0 = 0; exit
@@ -44,35 +46,34 @@ _LOCKED_DOWN: Final[dict[str, str]] = {
 }
 
 
-def causes(request: dict[str, Any], types: LoadTypes) -> list[str]:
+def causes(request: ProgramRequest, types: LoadTypes) -> list[str]:
     """Return what parts of a program the kernel does not refuse, a sentence each.
 
-    ``request`` has the arguments of :func:`syscalls.prog_load` that were refused with
-    an empty log.
+    ``request`` was refused with an empty log.
     """
-    whole = {**request, "log_level": 0}
-    bare = {**whole, "insns": _NOTHING, "fd_array": ()} | _without_btf()
+    whole = request._replace(log_level=0)
+    bare = without_btf(whole)._replace(insns=_NOTHING, fd_array=())
     if _accepted(bare):
         found = ["a program that does nothing is accepted in its place: it is the code"]
-        if request["prog_btf_fd"] and _accepted(whole | _without_btf()):
+        if request.prog_btf_fd and _accepted(without_btf(whole)):
             found = ["without its BTF (functions and lines) it is accepted"]
         return found
     found = [
         "a program that does nothing is refused in its place, too: it is not the code"
     ]
-    if request["flags"] & BPF_F_SLEEPABLE and _accepted(
-        {**bare, "flags": request["flags"] & ~BPF_F_SLEEPABLE}
+    if request.flags & BPF_F_SLEEPABLE and _accepted(
+        bare._replace(flags=request.flags & ~BPF_F_SLEEPABLE)
     ):
         return [*found, "one that is not sleepable is accepted"]
-    usual = _USUAL.get(request["attach_type"])
-    if not request["attach_btf_id"] or request["attach_prog_fd"] or usual is None:
+    usual = _USUAL.get(request.attach_type)
+    if not request.attach_btf_id or request.attach_prog_fd or usual is None:
         return found
     name, kind = usual
     target = types.kernel.vmlinux.find(name, kind)
-    if target is None or target == request["attach_btf_id"]:
+    if target is None or target == request.attach_btf_id:
         return found
     shown = name.removeprefix("btf_trace_")
-    if _accepted({**bare, "attach_btf_id": target, "attach_btf_obj_fd": 0}):
+    if _accepted(bare._replace(attach_btf_id=target, attach_btf_obj_fd=0)):
         return [
             *found,
             f"on '{shown}' one is accepted: this kernel withholds the target",
@@ -81,18 +82,14 @@ def causes(request: dict[str, Any], types: LoadTypes) -> list[str]:
         *found,
         (
             f"and so is one on '{shown}': this kernel withholds programs that attach with"
-            f" BPF_{AttachType(request['attach_type']).name}"
+            f" BPF_{AttachType(request.attach_type).name}"
         ),
     ]
 
 
-def _without_btf() -> dict[str, Any]:
-    return {"prog_btf_fd": 0, "func_info": b"", "line_info": b""}
-
-
-def _accepted(request: dict[str, Any]) -> bool:
+def _accepted(request: ProgramRequest) -> bool:
     try:
-        fd = syscalls.prog_load(**request)
+        fd = request.load()
     except BpfOSError:
         return False
     syscalls.close(fd)

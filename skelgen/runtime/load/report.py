@@ -87,14 +87,14 @@ class Failures:
         """Whether the load goes on."""
         self._found: dict[tuple[Kind, str], LoadFailure] = {}
 
-    def of(
+    def guard(
         self, kind: Kind, name: str, undo: Callable[[], object] | None = None
-    ) -> _Of:
+    ) -> _Guard:
         """Return a context manager for the part of the load that is about one thing.
 
         ``undo`` takes back what a failed part has done so far.
         """
-        return _Of(self, kind, name, undo)
+        return _Guard(self, kind, name, undo)
 
     def add(self, kind: Kind, name: str, error: BpfError) -> None:
         """Note a failure; raise it where the load is strict."""
@@ -130,8 +130,8 @@ def drop_frames(error: BaseException | None) -> None:
         error = error.__context__
 
 
-class _Of:
-    """What :meth:`Failures.of` returns."""
+class _Guard:
+    """The guard around one part of a load."""
 
     __slots__ = ("_failures", "_kind", "_name", "_undo")
 

@@ -7,15 +7,15 @@ members are found by name and functions are fds of programs.
 
 from __future__ import annotations
 
-import sys
-
-from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.names import essential_name
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
 from skelgen.btf.types import FuncProto, Kind, Member, Ptr, Struct
+from skelgen.model.enums import ProgType
 from skelgen.runtime.errors import BpfError, NotSupportedError
+from skelgen.runtime.load.results import Callback, KernelValue, Operations
 from skelgen.runtime.load.targets import AttachTarget
+from skelgen.runtime.log import step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,46 +24,84 @@ if TYPE_CHECKING:
     from skelgen.btf.parse import Btf
     from skelgen.model.spec import StructOpsSpec
     from skelgen.runtime.kernel.btf import KernelTypes
-    from skelgen.runtime.load.programs import Loaded
+    from skelgen.runtime.load.report import Failures
+    from skelgen.runtime.load.results import Context, LoadedProgram, Prepared
     from skelgen.runtime.maps.struct_ops import StructOpsMap
 
 _PREFIX: Final = "bpf_struct_ops_"
 
 
-class Callback(Record):
-    """A program in a slot of a kernel struct."""
+def convert_struct_ops(context: Context) -> Operations:
+    """Convert the variables whose autocreate is on, and say what programs are for."""
+    values: dict[str, KernelValue] = {}
+    targets: dict[str, tuple[int, AttachTarget]] = {}
+    users: dict[str, str] = {}
+    with step("struct_ops") as this:
+        for name, ops in context.parts.struct_ops.items():
+            programs = (*dict(ops.spec.functions).values(), *ops.functions.values())
+            users.update((program, name) for program in programs if program is not None)
+            if ops.handle.autocreate:
+                with context.failures.guard("map", name):
+                    value = _convert(context, name, ops)
+                    targets.update(_targets(context, name, value, targets))
+                    values[name] = value
+        this.done("%d variables fitted", len(context.parts.struct_ops))
+    return Operations(values, targets, users)
 
-    program: str
-    offset: int
-    """Byte in the kernel's value where the program's fd goes."""
-    member: int
-    """Index of the member, which is the program's expected attach type."""
+
+def _convert(context: Context, name: str, ops: StructOpsMap) -> KernelValue:
+    types = context.types
+    if types.btf is None:
+        raise BpfError(f"struct_ops '{name}': the object has no BTF")
+    return kernel_value(ops, types.btf, types.kernel)
 
 
-class KernelValue(Record):
-    """A struct_ops variable as this kernel wants it."""
+def _targets(
+    context: Context,
+    name: str,
+    value: KernelValue,
+    known: Mapping[str, tuple[int, AttachTarget]],
+) -> dict[str, tuple[int, AttachTarget]]:
+    """Return what the programs of a variable are loaded for.
 
-    data: bytes
-    """The kernel's struct around its own, without fds."""
-    callbacks: tuple[Callback, ...]
-    type_id: int
-    """Kernel BTF id of the struct in it, which programs are loaded for."""
-    value_type_id: int
-    """Kernel BTF id of the whole."""
-    module_fd: int
-    """BTF of the module that has them; 0 for vmlinux."""
+    Raises :class:`BpfError` for one that is ``known`` to be for something else.
+    """
+    found: dict[str, tuple[int, AttachTarget]] = {}
+    for callback in value.callbacks:
+        program = context.parts.programs.get(callback.program)
+        if program is None or program.type != ProgType.STRUCT_OPS:
+            raise BpfError(
+                f"struct_ops '{name}': '{callback.program}' is no struct_ops"
+                " program of the object"
+            )
+        wanted = callback.member, AttachTarget(value.type_id, value.module_fd)
+        before = known.get(callback.program, wanted)
+        if found.setdefault(callback.program, before) != wanted:
+            raise BpfError(
+                f"struct_ops '{name}': program '{callback.program}' is used for"
+                " two different operations"
+            )
+    return found
 
-    def with_fds(self, programs: Mapping[str, Loaded]) -> bytes:
-        """Return the value with programs' fds in their slots."""
-        value = bytearray(self.data)
-        for callback in self.callbacks:
-            fd = programs[callback.program].fd.fileno().to_bytes(8, sys.byteorder)
-            value[callback.offset : callback.offset + 8] = fd
-        return bytes(value)
 
-    def target(self) -> AttachTarget:
-        """Return what its programs are loaded for."""
-        return AttachTarget(self.type_id, self.module_fd)
+def finish_struct_ops(
+    prepared: Prepared, loaded: Mapping[str, LoadedProgram], failures: Failures
+) -> None:
+    """Put the programs into the values that the kernel is given on attach."""
+    struct_ops = prepared.context.parts.struct_ops
+    for name, value in prepared.operations.values.items():
+        if failures.error("map", name) is not None:
+            continue
+        with failures.guard("map", name):
+            for callback in value.callbacks:
+                if callback.program not in loaded:
+                    raise BpfError(
+                        f"struct_ops '{name}': its program '{callback.program}' was"
+                        " not loaded"
+                    ) from failures.error("program", callback.program)
+            struct_ops[name].value = value.with_fds(loaded)
+            continue
+        struct_ops[name].skip(failures.error("map", name))
 
 
 class _Converter:

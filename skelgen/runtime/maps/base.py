@@ -64,6 +64,7 @@ class Map(Defined):
             "each_item",
             "each_key",
             "each_value",
+            "setting",
             "what",
             "types",
             "untyped",

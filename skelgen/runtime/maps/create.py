@@ -101,6 +101,10 @@ def _explained(error: BpfOSError, wanted: MapRequest, what: str) -> BpfOSError:
     number = error.errno or 0
     reason = limits.reason(wanted, number)
     if reason is None:
+        if number == errno.EPERM:
+            from skelgen.runtime.kernel.memlock import blame
+
+            blame(error, wanted.type)
         return error
     result = os_error(
         number, f"{describe(number)}: {reason}", command=error.command, what=what

@@ -168,7 +168,11 @@ class MapHandle(Defined):
     def value_type_id(self) -> int:
         """Return the BTF type of a value; 0 once its size is another."""
         spec = self.spec
-        return spec.value_type_id if self.value_size == spec.value_size else 0
+        return (
+            spec.value_type_id
+            if self.definition["value_size"] == spec.value_size
+            else 0
+        )
 
     @checks_arguments
     def reuse(
@@ -213,23 +217,24 @@ class MapHandle(Defined):
         from skelgen.runtime.maps import request
 
         spec = self.spec
-        numa_node = self.numa_node
-        if numa_node == spec.numa_node and not self.flags & BPF_F_NUMA_NODE:
+        now = self.definition
+        numa_node = now["numa_node"]
+        if numa_node == spec.numa_node and not now["flags"] & BPF_F_NUMA_NODE:
             numa_node = None  # the file names a node without the flag that it counts
-        inner: InnerMap | None = self.inner
+        inner: InnerMap | None = now["inner"]
         return request.finished(
             request.MapRequest(
-                self.type,
-                self.key_size,
-                self.value_size,
-                self.max_entries,
-                self.flags,
+                now["type"],
+                now["key_size"],
+                self.setting("value_size"),  # a data section has its own
+                now["max_entries"],
+                now["flags"],
                 kernel_name(name),
                 self.name,
                 numa_node,
-                self.map_extra,
-                self.ifindex,
-                spec.key_type_id if self.key_size == spec.key_size else 0,
+                now["map_extra"],
+                now["ifindex"],
+                spec.key_type_id if now["key_size"] == spec.key_size else 0,
                 self.value_type_id(),
                 None if inner is None else request.inner_request(inner, name),
             )

@@ -61,6 +61,10 @@ class Defined(Live):
         """What holds the definition."""
         raise NotImplementedError
 
+    def setting(self, name: str) -> Any:  # noqa: ANN401 (of any type)
+        """Return a part of the definition."""
+        return self.handle.setting(name)
+
     def check_setting(self, name: str, value: object) -> None:
         """Refuse, with TypeError, a definition that it is not made for."""
 
@@ -84,7 +88,7 @@ class Setting(Generic[T]):
     def __get__(self, instance: Defined | None, owner: type[object]) -> T | Self:
         if instance is None:
             return self
-        value: T = instance.handle.setting(self.name)
+        value: T = instance.setting(self.name)
         return value
 
     def __set__(self, instance: Defined, value: T) -> None:

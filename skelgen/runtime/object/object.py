@@ -16,7 +16,7 @@ from skelgen.runtime.entry import Entry
 from skelgen.runtime.errors import ClosedError, StateError
 from skelgen.runtime.listing import Live
 from skelgen.runtime.load.parts import (
-    Named,
+    LazyMapping,
     Options,
     Parts,
     arena_section,
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from skelgen.model.spec import ObjectSpec
     from skelgen.runtime.links.base import Link
-    from skelgen.runtime.load.pipeline import Prepared
     from skelgen.runtime.load.report import LoadReport
+    from skelgen.runtime.load.results import Prepared
     from skelgen.runtime.maps.base import Map
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.maps.shadow import Shadow
@@ -139,7 +139,7 @@ class Object(Live):
         self._clones: dict[Program, None] = {}
         self._specs: Final = {program.name: program for program in spec.programs}
         programs = tuple(self._specs)
-        self.programs: Final[Mapping[str, Program]] = Named(
+        self.programs: Final[Mapping[str, Program]] = LazyMapping(
             "program", programs, self.program
         )
         """Programs by the name of their C function."""
@@ -165,14 +165,14 @@ class Object(Live):
         )
         self.struct_ops: Final[Mapping[str, StructOpsMap]] = self._parts.struct_ops
         """struct_ops variables by name."""
-        self.maps: Final[Mapping[str, Map]] = Named(
+        self.maps: Final[Mapping[str, Map]] = LazyMapping(
             "map", tuple(self._parts.handles()), self._family
         )
         """Maps by name, data sections by the section's (``.bss``), struct_ops
         variables by theirs; keys and values are bytes."""
         arena = self._parts.arena
         sections = (*self._parts.data, *(() if arena is None else (arena.name,)))
-        self.sections: Final[Mapping[str, Section]] = Named(
+        self.sections: Final[Mapping[str, Section]] = LazyMapping(
             "section", sections, self.section
         )
         """Data sections by ELF name, as bytes."""
@@ -356,7 +356,7 @@ class Object(Live):
                 self._prepared, self._state = prepared, State.PREPARED
                 this.done("prepared")
                 self._pid = os.getpid()
-                return prepared.failures.report()
+                return prepared.context.failures.report()
 
             return self._alone("prepare()", run)
 
@@ -377,7 +377,7 @@ class Object(Live):
         """
         with self._whole() as this:
             with step("loader") as part:
-                from skelgen.runtime.load.pipeline import load, load_prepared
+                from skelgen.runtime.load.pipeline import load_object, load_prepared
 
                 part.done("imported")
 
@@ -388,7 +388,7 @@ class Object(Live):
                     )
                 self._check_alive("load()")
                 if self._prepared is None:
-                    report = load(self._parts, strict=strict)
+                    report = load_object(self._parts, strict=strict)
                 else:
                     report = load_prepared(self._prepared, strict=strict)
                 self._state = State.LOADED

@@ -1,4 +1,4 @@
-"""Why the kernel said ``EPERM``: capabilities, sysctls, lockdown, seccomp, memlock.
+"""Why the kernel said ``EPERM``: capabilities, sysctls, lockdown, seccomp.
 
 What is here is read from ``/proc`` and ``/sys`` when something has failed already; a
 file that cannot be read says nothing.
@@ -16,6 +16,7 @@ from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import MapType, ProgType
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final
 
 _CAP_NET_ADMIN: Final = 12
@@ -114,7 +115,6 @@ _NEEDS: Final[dict[str, tuple[int, ...]]] = {
 }
 
 _UNPRIVILEGED: Final = frozenset(("BPF_MAP_CREATE", "BPF_PROG_LOAD", "BPF_BTF_LOAD"))
-_ACCOUNTED: Final = frozenset(("BPF_MAP_CREATE", "BPF_PROG_LOAD"))
 _WHOLE_RANGE: Final = ["0", "0", "4294967295"]
 
 
@@ -208,16 +208,19 @@ def _has(capabilities: int, cap: int) -> bool:
     return cap in {_CAP_BPF, _CAP_PERFMON} and bool(capabilities >> _CAP_SYS_ADMIN & 1)
 
 
-def explain(command: str, kind: int | None = None) -> list[str]:
+def explain(
+    command: str, kind: int | None = None, known: Iterable[str] = ()
+) -> list[str]:
     """Return what stands in the way of a call, a line each, the best guess first.
 
-    Looks at this process now; ``command`` is named as in :class:`BpfOSError`.
+    Looks at this process now; ``command`` is named as in :class:`BpfOSError`. Where
+    nothing is found, ``known`` hints included, the last line is a guess.
     """
     process = read_process()
     hints = [
         *_capability_hints(process, command, kind),
         *_lockdown_hints(process),
-        *_memlock_hints(command),
+        *known,
     ]
     if not hints and process.seccomp:
         hints.append(
@@ -268,30 +271,6 @@ def _lockdown_hints(process: Process) -> list[str]:
         "/sys/kernel/security/lockdown), which limits tracing and BPF"
     )
     return [hint]
-
-
-def _memlock_hints(command: str) -> list[str]:
-    if command not in _ACCOUNTED:
-        return []
-    # late: features needs the system calls, which need this
-    from skelgen.runtime.kernel.features import MEMCG_ACCOUNT
-
-    soft = _memlock_limit()
-    if soft is None or MEMCG_ACCOUNT.supported() is not False:
-        return []
-    hint = (
-        f"this kernel counts BPF memory against RLIMIT_MEMLOCK, which is {soft} bytes "
-        "(before Linux 5.11): raise it with 'ulimit -l unlimited'"
-    )
-    return [hint]
-
-
-def _memlock_limit() -> int | None:
-    """Return RLIMIT_MEMLOCK in bytes, ``None`` for unlimited."""
-    for line in read_text("/proc/self/limits").splitlines():
-        if line.startswith("Max locked memory"):
-            return _number(line.split()[3])
-    return None
 
 
 # -- pins ----------------------------------------------------------------------

@@ -3,8 +3,7 @@
 import re
 
 from skelgen.model.enums import MapType, ProgType
-from skelgen.runtime.insns.core_patch import POISON
-from skelgen.runtime.insns.relocate import POISON_KFUNC, POISON_MAP
+from skelgen.runtime.insns.poison import POISON, POISON_KFUNC, POISON_MAP
 from skelgen.runtime.verifier.facts import Facts
 from skelgen.runtime.verifier.pattern import Pattern, Reason, say
 

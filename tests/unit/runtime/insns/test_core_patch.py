@@ -5,7 +5,8 @@ import pytest
 from skelgen.btf.core.reloc import Value
 from skelgen.btf.core.types import SpecError
 from skelgen.runtime.insns.bytecode import Bytecode, Insn
-from skelgen.runtime.insns.core_patch import POISON, patch
+from skelgen.runtime.insns.core import patch
+from skelgen.runtime.insns.poison import POISON
 
 MOV_IMM = 0xB7  # ALU64
 MOV32_IMM = 0xB4  # ALU

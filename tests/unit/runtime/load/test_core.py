@@ -14,8 +14,7 @@ from skelgen.runtime.errors import (
     KernelBtfError,
     VerifierError,
 )
-from skelgen.runtime.insns.core_patch import POISON
-from skelgen.runtime.insns.relocate import POISON_KFUNC, POISON_MAP
+from skelgen.runtime.insns.poison import POISON, POISON_KFUNC, POISON_MAP
 from skelgen.runtime.kernel import btf as kernel_btf
 from skelgen.runtime.object.object import Object
 from skelgen.runtime.process.once import Once

@@ -18,7 +18,6 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
 from skelgen.runtime.kernel import features
 from skelgen.runtime.object.object import Object, State
-from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.extension import ExtensionProgram
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.faults import ERRORS, Failure, Faults, faults
@@ -442,8 +441,8 @@ def test_one_program_for_many_targets(
 ) -> None:
     from skelgen.runtime.load import targets
 
-    def function(program: Program, fd: int, name: str) -> int:
-        asked.append((program.name, fd, name))
+    def function(fd: int, name: str, program: str) -> int:
+        asked.append((program, fd, name))
         return 1000 + fd
 
     asked: list[tuple[str, int, str]] = []

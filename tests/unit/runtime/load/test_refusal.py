@@ -12,6 +12,7 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.errors import os_error
 from skelgen.runtime.kernel import features
 from skelgen.runtime.load import refusal
+from skelgen.runtime.load.request import ProgramRequest
 from skelgen.runtime.load.types import LoadTypes
 from skelgen.runtime.syscalls import rights
 
@@ -19,28 +20,21 @@ USUAL = 77
 NOTHING = refusal._NOTHING
 
 
-def request(**changes: Any) -> dict[str, Any]:
-    return {
-        "type": ProgType.TRACING,
-        "insns": b"\x85" + bytes(7) + NOTHING,
-        "license": "GPL",
-        "name": "p",
-        "attach_type": AttachType.TRACE_ITER,
-        "flags": 0,
-        "kern_version": 0,
-        "log_level": 1,
-        "ifindex": 0,
-        "prog_btf_fd": 5,
-        "func_info": b"12345678",
-        "line_info": b"",
-        "attach_btf_id": 9,
-        "attach_prog_fd": 0,
-        "attach_btf_obj_fd": 3,
-        "fd_array": [4],
-        "token_fd": 0,
-        "what": "program 'p'",
-        **changes,
-    }
+def request(**changes: Any) -> ProgramRequest:
+    return ProgramRequest(
+        type=ProgType.TRACING,
+        insns=b"\x85" + bytes(7) + NOTHING,
+        license="GPL",
+        name="p",
+        attach_type=AttachType.TRACE_ITER,
+        log_level=1,
+        prog_btf_fd=5,
+        func_info=b"12345678",
+        attach_btf_id=9,
+        attach_btf_obj_fd=3,
+        fd_array=[4],
+        what="program 'p'",
+    )._replace(**changes)
 
 
 def types(target: int | None = USUAL) -> LoadTypes:

@@ -16,7 +16,7 @@ from skelgen.model.spec import (
     MapFd,
 )
 from skelgen.runtime.errors import BpfError, NotSupportedError
-from skelgen.runtime.insns.relocate import POISON_KFUNC, POISON_MAP
+from skelgen.runtime.insns.poison import POISON_KFUNC, POISON_MAP
 from skelgen.runtime.object.object import Object
 from tests.harness.fake_kernel import FakeKernel
 from tests.harness.one_program import (

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from skelgen.model.enums import MapType, ProgType
-from skelgen.runtime.kernel import features
+from skelgen.runtime.errors import os_error
+from skelgen.runtime.kernel import features, memlock
 from skelgen.runtime.syscalls import rights
 
 ALL = (1 << 41) - 1
@@ -105,12 +106,14 @@ def test_lockdown_user_namespaces_and_seccomp(files: Files) -> None:
 def test_memlock_is_blamed_where_it_counts_alone(files: Files) -> None:
     features.MEMCG_ACCOUNT.assume(False)
     try:
-        (hint,) = rights.explain("BPF_MAP_CREATE")
+        error = os_error(errno.EPERM, command="BPF_MAP_CREATE")
+        memlock.blame(error, MapType.HASH)
+        (hint,) = error.__notes__
         assert "RLIMIT_MEMLOCK, which is 65536 bytes" in hint
         assert "seccomp" not in hint
         assert "RLIMIT" not in rights.explain("BPF_LINK_CREATE")[0]
         files.texts["/proc/self/limits"] = "Max locked memory unlimited unlimited\n"
-        assert "RLIMIT" not in rights.explain("BPF_MAP_CREATE")[0]
+        assert memlock.hints() == []
     finally:
         features.MEMCG_ACCOUNT.forget()
 

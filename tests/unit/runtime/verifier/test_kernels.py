@@ -11,7 +11,9 @@ import pytest
 from skelgen.model.linked import Linker
 from skelgen.runtime.errors import BpfError, VerifierError, os_error
 from skelgen.runtime.load.explain import explain
+from skelgen.runtime.load.functions import Body, Code
 from skelgen.runtime.load.program import Refused
+from skelgen.runtime.load.request import ProgramRequest
 from skelgen.runtime.load.types import LoadTypes
 from tests.harness import rejected
 
@@ -48,9 +50,11 @@ def explained(kernel: str, name: str) -> VerifierError:
     log = rejected.log_of(kernel, name).read_text()
     with rejected.opened(name) as obj:
         (program,) = obj.programs.values()
-        refused = Refused(os_error(22), log)
-        types, linked = NoKernelTypes(obj._parts), Linker(obj.spec).link(program.spec)
-        error = explain(obj._parts, types, program, linked, refused, {}, {})
+        request = ProgramRequest(program.type, b"", "GPL", program.name)
+        refused = Refused(request, os_error(22), log)
+        types, linked = NoKernelTypes(obj.spec), Linker(obj.spec).link(program.spec)
+        code = Code(linked, tuple(Body(b"") for _ in linked.functions))
+        error = explain(obj._parts, types, program, code, refused)
     assert isinstance(error, VerifierError)
     return error
 
