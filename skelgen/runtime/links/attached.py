@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import log, syscalls
-from skelgen.runtime.errors import BpfError, NotSupportedError
-from skelgen.runtime.links.base import Link, detach_at_last
+from skelgen.runtime.errors import BpfError
+from skelgen.runtime.links.base import NoBpfLink, detach_at_last
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
     from typing import Final
 
     from skelgen.runtime.links.base import AttachedProgram
-    from skelgen.runtime.syscalls import LinkInfo
 
 
-class StayingLink(Link):
+class StayingLink(NoBpfLink):
     """A program that stays attached until someone detaches it.
 
     Unlike a BPF link it survives the process, if nobody destroys this object before
@@ -35,52 +33,29 @@ class StayingLink(Link):
             # its own, to detach with also when the object is destroyed first
             self._prog = syscalls.Fd(syscalls.dup(program.fd(), what=program.what))
             began = True
-            attach()  # last: who has attached it has to be able to take it off
+            attach()  # last: everything that detaching needs exists by now
         except BaseException as error:
             # an interrupt in the middle of a system call is raised when that is done
-            self._give_up(interrupted=began and not isinstance(error, Exception))
+            self._roll_back(interrupted=began and not isinstance(error, Exception))
             self._close()
             raise
 
-    def _give_up(self, *, interrupted: bool) -> None:
+    def _roll_back(self, *, interrupted: bool) -> None:
         """Take back what a failed attach may have done."""
         if interrupted:
             try:
-                self._take_off()
+                self._detach()
             except BpfError as error:
                 log.debug("%s: cannot take it off: %s", self.what, error)
 
-    def info(self) -> LinkInfo:
-        """Raise: only BPF links have it."""
-        raise self._no_link("information")
-
-    def update(
-        self, program: AttachedProgram, *, old: AttachedProgram | None = None
-    ) -> None:
-        """Raise: only BPF links have it."""
-        del program, old
-        raise self._no_link("updates")
-
-    def pin(self, path: str | os.PathLike[str]) -> None:
-        """Raise: only BPF links have it."""
-        del path
-        raise self._no_link("pins")
-
-    def _no_link(self, thing: str) -> NotSupportedError:
-        return NotSupportedError(
-            f"it was attached without a BPF link, so there are no {thing}",
-            feature="BPF link",
-            what=self.what,
-        )
-
-    def _take_off(self) -> None:
+    def _detach(self) -> None:
         """Detach the program, with both fds still open."""
         raise NotImplementedError
 
     def detach(self) -> None:
         """Detach the program; where that fails, it can be tried again."""
         if not self._fd.closed:
-            self._take_off()
+            self._detach()
             self._close()
 
     def destroy(self) -> None:
@@ -126,7 +101,7 @@ class AttachedLink(StayingLink):
         self._attach_type: Final = attach_type
         super().__init__(syscalls.dup(target_fd, what=program.what), program, attach)
 
-    def _take_off(self) -> None:
+    def _detach(self) -> None:
         if self._alone and not self._is_there():
             log.debug("%s: no longer there", self.what)
             return

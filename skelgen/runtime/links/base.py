@@ -1,4 +1,4 @@
-"""What all links have in common."""
+"""The base classes of links."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from skelgen._typing import TYPE_CHECKING, Protocol
 from skelgen.arguments import checks_arguments
 from skelgen.plain import plain
 from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
+from skelgen.runtime.errors import (
+    BpfError,
+    BpfOSError,
+    ClosedError,
+    NotSupportedError,
+    StateError,
+)
 from skelgen.runtime.listing import Live
 from skelgen.runtime.log import debug
 from skelgen.runtime.pins import checked_path, remove
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.errors import AttachError
     from skelgen.runtime.syscalls import LinkInfo, ProgInfo
 
-# what the kernel says of links that cannot be detached, and before Linux 5.9
+# errnos of links that cannot be detached, and of kernels before Linux 5.9
 _CANNOT_DETACH: Final = frozenset((errno.EOPNOTSUPP, errno.EINVAL))
 
 
@@ -200,6 +206,43 @@ class Link(Live):
             what = f"fd {self._fd.fileno()}"
         state = "destroyed" if self._fd.closed else "attached"
         return f"<{f'{type(self).__name__} {what}'.rstrip()}: {state}>"
+
+
+class NoBpfLink(Link):
+    """A program that is attached in a way of old, without a BPF link."""
+
+    __slots__ = ()
+    _how = "it was attached"
+    """The start of the message."""
+
+    def info(self) -> LinkInfo:
+        """Raise: only BPF links have it."""
+        raise self._no_link("information")
+
+    def update(
+        self, program: AttachedProgram, *, old: AttachedProgram | None = None
+    ) -> None:
+        """Raise: only BPF links have it."""
+        del program, old
+        raise self._no_link("updates")
+
+    def pin(self, path: object) -> None:
+        """Raise: only BPF links have it."""
+        del path
+        raise self._no_link("pins")
+
+    def _feature(self) -> tuple[str, str]:
+        """Return the feature that is missing, and the kernel that has it first."""
+        return "BPF link", ""
+
+    def _no_link(self, thing: str) -> NotSupportedError:
+        feature, since = self._feature()
+        return NotSupportedError(
+            f"{self._how} without a BPF link, so there are no {thing}",
+            feature=feature,
+            since=since,
+            what=self.what,
+        )
 
 
 def detach_at_last(detach: Callable[[], None]) -> None:

@@ -51,11 +51,11 @@ class _NetlinkLink(StayingLink):
             self._route.close()
             raise
 
-    def _give_up(self, *, interrupted: bool) -> None:
+    def _roll_back(self, *, interrupted: bool) -> None:
         del interrupted  # the socket knows better
         if self._route.unanswered:  # the program may be there, whatever was read
             try:
-                self._take_off()
+                self._detach()
             except BpfOSError as error:
                 log.debug("%s: cannot take it off: %s", self.what, error)
 
@@ -85,7 +85,7 @@ class XdpNetlinkLink(_NetlinkLink):
 
         super().__init__(program, ifindex, attach)
 
-    def _take_off(self) -> None:
+    def _detach(self) -> None:
         ours = self._prog.fileno()
         try:
             rtnetlink.xdp_attach(
@@ -164,7 +164,7 @@ class TcFilterLink(_NetlinkLink):
 
         super().__init__(program, ifindex, attach)
 
-    def _take_off(self) -> None:
+    def _detach(self) -> None:
         route, mine = self._route, self.filter
         what = self.what
         ours = syscalls.prog_info(self._prog.fileno(), what=what).id

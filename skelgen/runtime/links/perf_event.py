@@ -5,14 +5,13 @@ from __future__ import annotations
 from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, NotSupportedError
-from skelgen.runtime.links.base import Link
+from skelgen.runtime.links.base import Link, NoBpfLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
     from skelgen.runtime.links.base import AttachedProgram
-    from skelgen.runtime.syscalls import LinkInfo
 
 
 def attach_perf_event(
@@ -113,36 +112,17 @@ class ProbeLink(Link):
             log.debug("cannot detach: %s", error)
 
 
-class PerfEventLink(ProbeLink):
+class PerfEventLink(NoBpfLink, ProbeLink):
     """A program on a perf event without a BPF link, on kernels before 5.15."""
 
     __slots__ = ()
 
-    def info(self) -> LinkInfo:
-        """Raise: only BPF links have it."""
-        raise self._no_link("information")
+    _how = "this kernel attaches it"
 
-    def update(
-        self, program: AttachedProgram, *, old: AttachedProgram | None = None
-    ) -> None:
-        """Raise: only BPF links have it."""
-        del program, old
-        raise self._no_link("updates")
-
-    def pin(self, path: object) -> None:
-        """Raise: only BPF links have it."""
-        del path
-        raise self._no_link("pins")
-
-    def _no_link(self, thing: str) -> NotSupportedError:
+    def _feature(self) -> tuple[str, str]:
         from skelgen.runtime.kernel import features
 
-        return NotSupportedError(
-            f"this kernel attaches it without a BPF link, so there are no {thing}",
-            feature=features.PERF_LINK.name,
-            since=features.PERF_LINK.since,
-            what=self.what,
-        )
+        return features.PERF_LINK.name, features.PERF_LINK.since
 
     def detach(self) -> None:
         """Stop the event for everyone who has it, and destroy the link."""

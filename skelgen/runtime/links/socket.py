@@ -8,15 +8,14 @@ from weakref import WeakKeyDictionary
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import log, syscalls
-from skelgen.runtime.errors import NotSupportedError, os_error
-from skelgen.runtime.links.base import Link
+from skelgen.runtime.errors import os_error
+from skelgen.runtime.links.base import NoBpfLink
 
 if TYPE_CHECKING:
     from socket import socket
     from typing import Final
 
     from skelgen.runtime.links.base import AttachedProgram
-    from skelgen.runtime.syscalls import LinkInfo
 
 # include/uapi/asm-generic/socket.h
 _SOL_SOCKET: Final = 1
@@ -31,13 +30,14 @@ _newest: WeakKeyDictionary[socket, dict[int, int]] = WeakKeyDictionary()
 _numbers = count(1)
 
 
-class SocketLink(Link):
+class SocketLink(NoBpfLink):
     """A program on a socket; it goes with the socket, or when this is destroyed.
 
     A socket has one program: another one that was attached since stays.
     """
 
     __slots__ = ("_detach_option", "_number", "_socket")
+    _how = "sockets have programs"
 
     def __init__(
         self, socket: socket, program: AttachedProgram, *, reuseport: bool
@@ -63,29 +63,6 @@ class SocketLink(Link):
             _newest.setdefault(socket, {})[self._detach_option] = self._number
         except TypeError:  # of a class without weak references: nobody else knows it
             log.debug("%s: takes off whichever program is there", program.what)
-
-    def info(self) -> LinkInfo:
-        """Raise: only BPF links have it."""
-        raise self._no_link("information")
-
-    def update(
-        self, program: AttachedProgram, *, old: AttachedProgram | None = None
-    ) -> None:
-        """Raise: only BPF links have it."""
-        del program, old
-        raise self._no_link("updates")
-
-    def pin(self, path: object) -> None:
-        """Raise: only BPF links have it."""
-        del path
-        raise self._no_link("pins")
-
-    def _no_link(self, thing: str) -> NotSupportedError:
-        return NotSupportedError(
-            f"sockets have programs without a BPF link, so there are no {thing}",
-            feature="BPF link",
-            what=self.what,
-        )
 
     def detach(self) -> None:
         """Take the program off the socket (``reuseport``: Linux 5.3)."""
