@@ -81,8 +81,8 @@ from skelgen.runtime.memory.section import Section as Section
 from skelgen.runtime.memory.variables import DataSection as DataSection
 from skelgen.runtime.memory.variables import Global as Global
 from skelgen.runtime.object.attach_report import AttachReport as AttachReport
+from skelgen.runtime.object.life import State as State
 from skelgen.runtime.object.object import Object as Object
-from skelgen.runtime.object.object import State as State
 from skelgen.runtime.programs.base import Program as Program
 from skelgen.runtime.programs.cgroup import CgroupProgram as CgroupProgram
 from skelgen.runtime.programs.extension import ExtensionProgram as ExtensionProgram

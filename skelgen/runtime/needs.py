@@ -6,8 +6,6 @@ are looked up; only a load can tell whether the verifier takes the programs.
 
 from __future__ import annotations
 
-# pyright: reportPrivateUsage=false
-# what an object is made of is the loader's, and this module's, to see
 from functools import partial
 
 from skelgen._record import Record
@@ -68,7 +66,7 @@ _PROBE_READ: Final = range(112, 116)
 
 def needs(obj: Object) -> list[Need]:
     """Return what an opened object asks for: programs that autoload, and all maps."""
-    types = LoadTypes(obj.spec, obj._parts.options.btf)  # noqa: SLF001 - see above
+    types = LoadTypes(obj.spec, obj.parts.options.btf)
     try:
         merged: dict[Need, list[str]] = {}
         for need in _Needs(obj, types).all():
@@ -208,7 +206,7 @@ class _Needs:
         return users
 
     def _config(self, extern: ExternSpec) -> Answer:
-        given = self._obj._parts.options.kconfig  # noqa: SLF001 - see above
+        given = self._obj.parts.options.kconfig
         image = bytes(extern.offset + extern.size)
         return _raises(partial(kconfig.fill, (extern,), given, image))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime.errors import ClosedError
 from skelgen.runtime.listing import Live, Namespace, check_first, part_names
-from skelgen.runtime.object.object import Object, State
+from skelgen.runtime.object.life import State
+from skelgen.runtime.object.object import Object
 from skelgen.runtime.undo import Undo, raise_first
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from skelgen.runtime.errors import BpfError, ClosedError, StateError
-from skelgen.runtime.object.object import State
+from skelgen.runtime.object.life import State
 from tests.harness import leaks
 from tests.harness.faults import faults
 

@@ -31,7 +31,8 @@ from skelgen.runtime.errors import BpfError, BpfOSError, ExternError, VerifierEr
 from skelgen.runtime.links.base import Link
 from skelgen.runtime.load import program as prog_load
 from skelgen.runtime.maps.ringbuf import RingBuf
-from skelgen.runtime.object.object import Object, State
+from skelgen.runtime.object.life import State
+from skelgen.runtime.object.object import Object
 from skelgen.runtime.syscalls import call, numbers
 from tests.harness import leaks
 from tests.harness.faults import ERRORS, GIVES_BACK, Failure, Faults, faults

@@ -140,16 +140,19 @@ def test_no_lock_of_another_thread_is_waited_for(skel: Any, module: ModuleType) 
     def hold() -> None:
         handle = skel.maps.rb.handle
         with (
-            skel.object._lock,
+            skel.object._life.lock,
             handle.lock,
             skel.maps.rb._open()._lock,
-            half.object._lock,
+            half.object._life.lock,
             handle.use(),
         ):
-            half.object._runner, half.object._running = threading.get_ident(), "load()"
+            half.object._life._runner, half.object._life._running = (
+                threading.get_ident(),
+                "load()",
+            )
             inside.set()
             leave.wait(20 * SLOWER)
-            half.object._running = ""
+            half.object._life._running = ""
 
     holder = threading.Thread(target=hold)
     holder.start()

@@ -14,7 +14,7 @@ from skelgen import runtime as rt
 from skelgen.model.enums import AttachType, MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, StateError, VerifierError
-from skelgen.runtime.object.object import State
+from skelgen.runtime.object.life import State
 from tests.harness import leaks
 from tests.harness import oracle as oracles
 from tests.harness.faults import faults

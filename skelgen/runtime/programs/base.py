@@ -137,7 +137,7 @@ class Program(Live):
     )
     _internal = frozenset(
         (
-            *("adopt", "skip", "check_not_loaded", "check_not_prepared"),
+            *("adopt", "like", "skip", "check_not_loaded", "check_not_prepared"),
             *("attach_error", "check_attachable", "misnamed", "no_target", "what"),
         )
     )
@@ -289,7 +289,7 @@ class Program(Live):
             raise ValueError(f"{self.what}: clone: {name!r} is no name for a program")
         return self.obj.clone_program(self, name, settings)
 
-    def _like(self, name: str | None, settings: Mapping[str, object]) -> Self:
+    def like(self, name: str | None, settings: Mapping[str, object]) -> Self:
         """Return a program of the same settings but some, not loaded."""
         made = type(self)(self.obj, self.spec, name or self.name)
         made._cloned = True  # noqa: SLF001 - of this class

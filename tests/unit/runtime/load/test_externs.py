@@ -18,7 +18,6 @@ from skelgen.runtime.load import externs
 from skelgen.runtime.load.externs import Symbol, Symbols
 from skelgen.runtime.load.externs import resolve as resolve_with
 from skelgen.runtime.load.types import LoadTypes
-from skelgen.runtime.object.object import Object
 from tests.harness.fake_kernel import FakeKernel
 
 KALLSYMS = b"""\
@@ -89,7 +88,7 @@ class Given(LoadTypes):
     __slots__ = ("_given",)
 
     def __init__(self, local: Btf | None, kernel: KernelTypes) -> None:
-        super().__init__(Object(spec())._parts)
+        super().__init__(spec())
         self._given = local, kernel
 
     @property

@@ -12,7 +12,8 @@ import pytest
 from skelgen.model.enums import MapType
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
 from skelgen.runtime.kernel import features
-from skelgen.runtime.object.object import Object, State
+from skelgen.runtime.object.life import State
+from skelgen.runtime.object.object import Object
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.faults import ERRORS, Failure, Faults, faults
 from tests.harness.specs import rich_object

@@ -14,7 +14,8 @@ from skelgen.runtime.errors import BpfError, BpfOSError, StateError, VerifierErr
 from skelgen.runtime.kernel import btf as kernel_btf
 from skelgen.runtime.kernel import features
 from skelgen.runtime.load.report import LoadFailure, LoadReport
-from skelgen.runtime.object.object import Object, State
+from skelgen.runtime.object.life import State
+from skelgen.runtime.object.object import Object
 from skelgen.runtime.process.once import Once
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.specs import rich_object

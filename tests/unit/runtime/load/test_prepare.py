@@ -17,7 +17,8 @@ from skelgen.model.spec import MapSpec, ObjectSpec, ProgramSpec
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, ClosedError, StateError
 from skelgen.runtime.kernel import features
-from skelgen.runtime.object.object import Object, State
+from skelgen.runtime.object.life import State
+from skelgen.runtime.object.object import Object
 from skelgen.runtime.programs.extension import ExtensionProgram
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.faults import ERRORS, Failure, Faults, faults

@@ -17,7 +17,8 @@ from skelgen.runtime.errors import (
     StateError,
 )
 from skelgen.runtime.links.base import Link
-from skelgen.runtime.object.object import Object, State
+from skelgen.runtime.object.life import State
+from skelgen.runtime.object.object import Object
 from skelgen.runtime.programs.raw_tracepoint import RawTracepointProgram
 from skelgen.runtime.programs.tracepoint import TracepointProgram
 from tests.harness.fake_kernel import FakeKernel

@@ -54,7 +54,7 @@ def explained(kernel: str, name: str) -> VerifierError:
         refused = Refused(request, os_error(22), log)
         types, linked = NoKernelTypes(obj.spec), Linker(obj.spec).link(program.spec)
         code = Code(linked, tuple(Body(b"") for _ in linked.functions))
-        error = explain(obj._parts, types, program, code, refused)
+        error = explain(obj.parts, types, program, code, refused)
     assert isinstance(error, VerifierError)
     return error
 
