@@ -287,7 +287,7 @@ def test_a_dump_from_the_cache_reads_no_types(kept: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [
-        *("skelgen._cache", "skelgen._version"),
+        *("skelgen._cache", "skelgen._log", "skelgen._version"),
         *("skelgen.build", "skelgen.build.btf_dump"),
         *("skelgen.errors", "skelgen.plain", "skelgen.regular"),
     ]
