@@ -8,28 +8,21 @@ from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 
 from skelgen.codegen.pretty import Expr, Group
 from skelgen.codegen.text import literal
-from skelgen.model import attach as attach_
-from skelgen.model.attach import Attach
+from skelgen.model import attach
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.spec import (
     DataKind,
     DataSpec,
     ExternKind,
-    ExternLoad,
     ExternSpec,
-    JumpTable,
     KconfigType,
-    KfuncCall,
-    MapFd,
     MapSpec,
-    MapValue,
     ObjectSpec,
     Pinning,
     ProgramSpec,
     Reloc,
     Span,
     StructOpsSpec,
-    SubprogramRef,
     SubprogramSpec,
 )
 
@@ -45,7 +38,7 @@ _Record: TypeAlias = (
     | ExternSpec
     | StructOpsSpec
     | Span
-    | Attach
+    | attach.Attach
     | Reloc
 )
 _RECORDS = get_args(_Record)
@@ -71,38 +64,29 @@ _ENUMS: "dict[str, type[Enum]]" = {
 _TYPE_ENUMS: "dict[type, type[Enum]]" = {MapSpec: MapType, ProgramSpec: ProgType}
 _KIND_ENUMS: "dict[type, type[Enum]]" = {DataSpec: DataKind, ExternSpec: ExternKind}
 _POSITIONAL: dict[type, int] = {
-    Span: 2,
+    ObjectSpec: 0,
     MapSpec: 2,
     DataSpec: 2,
     ProgramSpec: 4,
     SubprogramSpec: 2,
     ExternSpec: 2,
     StructOpsSpec: 2,
-    MapFd: 2,
-    MapValue: 3,
-    ExternLoad: 2,
-    KfuncCall: 2,
-    JumpTable: 2,
-    SubprogramRef: 2,
-    attach_.Tracepoint: 2,
-    attach_.RawTracepoint: 1,
-    attach_.Tracing: 1,
-    attach_.TracingMulti: 1,
-    attach_.Kprobe: 1,
-    attach_.KprobeMulti: 1,
-    attach_.Ksyscall: 1,
-    attach_.Uprobe: 2,
-    attach_.UprobeMulti: 2,
-    attach_.Usdt: 3,
+    attach.Tracing: 1,
+    attach.TracingMulti: 1,
+    attach.Kprobe: 1,
+    attach.KprobeMulti: 1,
+    attach.Ksyscall: 1,
+    attach.Uprobe: 2,
+    attach.UprobeMulti: 2,
 }
-"""How many leading fields a class takes without their names."""
+"""How many leading fields a class takes without their names, if not all."""
 
 
 def _call(record: _Record) -> Group:
     """Return the call that builds a named tuple of the model."""
     cls = type(record)
     defaults = cls._field_defaults
-    positional = _POSITIONAL.get(cls, 0)
+    positional = _POSITIONAL.get(cls, len(cls._fields))
     items: list[Expr] = []
     for index, (name, value) in enumerate(record._asdict().items()):
         if name in defaults and _same(value, defaults[name]):

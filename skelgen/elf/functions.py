@@ -7,7 +7,7 @@ from skelgen.elf.insns import INSN_SIZE, MAX_INSNS, Insns
 from skelgen.elf.reader import STB_LOCAL, STT_FUNC, ElfFile, Section, Symbol
 from skelgen.elf.roles import Layout
 from skelgen.errors import ObjectError
-from skelgen.model.spec import ExternLoad, KfuncCall, MapFd, MapValue
+from skelgen.model.spec import Reloc
 
 
 class CodeRef(NamedTuple):
@@ -27,7 +27,8 @@ class TableRef(NamedTuple):
     size: int
 
 
-Ref = CodeRef | TableRef | MapFd | MapValue | ExternLoad | KfuncCall
+Ref = CodeRef | TableRef | Reloc
+"""The target of a relocation, until functions and jump tables are found."""
 
 
 class Body:
