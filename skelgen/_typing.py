@@ -1,4 +1,4 @@
-"""What classes and functions use of ``typing`` when they run, without importing it.
+"""Names of ``typing`` that classes and functions use when they run, without importing it.
 
 To a type checker these are the names of ``typing``, which takes a tenth of the time
 until a program is loaded to import. Only a type checker looks at what they say, so

@@ -34,7 +34,7 @@ _RANGES = {
 }
 _ANY_NUMBER = (-1 << 63, (1 << 64) - 1)
 FD = (-1, (1 << 31) - 1)
-"""What a file descriptor may be; -1 is none."""
+"""Range of a file descriptor; -1 is none."""
 SIZE = (0, 1 << 30)
 """Bytes or elements of a type in C."""
 ROOM = (0, 1 << 24)

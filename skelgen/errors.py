@@ -1,4 +1,4 @@
-"""What the generator raises; the runtime has its own, in ``skelgen.runtime.errors``."""
+"""Errors of the generator; the runtime has its own, in ``skelgen.runtime.errors``."""
 
 from skelgen.plain import plain, plain_lines
 
@@ -53,7 +53,7 @@ class ObjectError(SkelgenError, ValueError):
 
 
 class ObjectWarning(UserWarning):
-    """What is odd about an object that can be loaded all the same."""
+    """A warning of something odd about an object that can be loaded all the same."""
 
 
 class BtfError(SkelgenError, ValueError):
@@ -82,11 +82,11 @@ class CompileError(SkelgenError):
         super().__init__(message)
         self.message = message
         self.command = command
-        """What was run."""
+        """Command that was run."""
         self.status = status
         """Its exit status."""
         self.output = output
-        """What it printed, as it is."""
+        """Its output, unchanged."""
 
     def _text(self) -> str:
         lines = self.output.splitlines()

@@ -26,7 +26,7 @@ class Source(NamedTuple):
     module: str
     """Module of the class, in ``skelgen.model.enums``."""
     prefix: str
-    """What its constants begin with and Python's leave out."""
+    """Prefix of its constants, which Python's leave out."""
     newer: tuple[tuple[str, int], ...] = ()
     """Constants newer than Linux 6.18, from the header of libbpf 1.8."""
 

@@ -125,7 +125,7 @@ def read_numbers(btf: KernelBtf) -> dict[str, int]:
     """``enum bpf_func_id``: number of each helper by its name without ``bpf_``."""
     for type_id in btf.candidates("bpf_func_id", Kind.ENUM):
         enum = btf.type(type_id)
-        assert isinstance(enum, Enum)  # noqa: S101 - what candidates() was asked for
+        assert isinstance(enum, Enum)  # what candidates() was asked for
         return {
             value.name.removeprefix("BPF_FUNC_"): value.value
             for value in enum.values
@@ -200,9 +200,9 @@ def check_arguments(btf: KernelBtf, signatures: dict[str, str]) -> None:
             arguments = []
         for type_id in btf.find_all(f"bpf_{name}", Kind.FUNC):
             function = btf.type(type_id)
-            assert isinstance(function, Func)  # noqa: S101 - what was asked for
+            assert isinstance(function, Func)  # what was asked for
             prototype = btf.type(function.type_id)
-            assert isinstance(prototype, FuncProto)  # noqa: S101 - of a function
+            assert isinstance(prototype, FuncProto)  # of a function
             names = [param.name for param in prototype.params]
             if len(names) != 5 or "..." in arguments:
                 continue  # not the function that BPF calls, or any number

@@ -44,7 +44,7 @@ _QUALIFIERS = {Const: "const", Volatile: "volatile", Restrict: "restrict"}
 
 
 class _Modifiers:
-    """What is said of the type that comes next."""
+    """Qualifiers and tags of the type that comes next."""
 
     __slots__ = ("qualifiers", "tags")
 

@@ -51,7 +51,7 @@ class CWriter:
     """Writes the types of one BTF; those with a name are referred to by it.
 
     ``names`` are other names for some types, where two have the same. Constants of
-    enumerations that are in ``taken`` already, are numbered likewise; it learns new
+    enumerations that are in ``taken`` already, are numbered in the same way; it learns new
     ones. Broken BTF is a :class:`BtfParseError`.
     """
 

@@ -11,7 +11,7 @@ from struct import unpack_from
 from skelgen.btf.errors import BtfParseError
 
 MAGIC = b"\x7fELF"
-"""What an ELF file begins with."""
+"""First bytes of an ELF file."""
 
 
 def elf_section(data: bytes | mmap, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What the BTF code raises."""
+"""Errors of the BTF code."""
 
 from skelgen.plain import plain
 

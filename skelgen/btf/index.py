@@ -142,7 +142,7 @@ class KernelBtf(Btf):
     def _string_offsets(self, name: bytes) -> "Iterator[int]":
         """Yield every offset where a string begins, here or in the base."""
         if isinstance(self.base, KernelBtf):
-            yield from self.base._string_offsets(name)  # noqa: SLF001 - same class
+            yield from self.base._string_offsets(name)
         key = b"\0" + name + b"\0"
         start, end = self._strings_start, self._strings_end
         strings = self._data[start:end]

@@ -48,7 +48,7 @@ class Btf(RawBtf):
     def _prepare(self, base: "Btf | None") -> None:
         """Have nothing decoded and nothing looked up yet."""
         self.base = base
-        """What this BTF continues, or ``None``."""
+        """The BTF that this one continues, or ``None``."""
         self._cache: dict[int, Type] = {}
         self._decode: Callable[[RawBtf, int], Type] | None = None
         self._named: dict[bytes, list[int]] | None = None

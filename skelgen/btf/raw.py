@@ -169,7 +169,7 @@ class RawBtf:
     def _locate(self, type_id: int) -> "tuple[RawBtf, int]":
         index = type_id - self.start_id
         if index < 0 and self._below is not None:
-            return self._below._locate(type_id)  # noqa: SLF001 - the same class
+            return self._below._locate(type_id)
         if not 0 <= index < len(self._offsets):
             raise BtfParseError(f"btf: no type {type_id}, there are {len(self)}")
         return self, self._offsets[index]
@@ -257,6 +257,6 @@ class RawBtf:
         """Return a string that may be no UTF-8, or empty if it is out of range."""
         own = offset - self.start_string_offset
         if own < 0 and self._below is not None:
-            return self._below._raw_string(offset)  # noqa: SLF001 - the same class
+            return self._below._raw_string(offset)
         start = self._strings_start + own
         return self._string_at(start) if start < self._strings_end else b""

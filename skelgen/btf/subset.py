@@ -38,7 +38,7 @@ class BtfSubset:
 
     def __init__(self, btf: "Btf") -> None:
         self.btf = btf
-        """What this is a part of."""
+        """The whole BTF."""
         # types, with the members or constants of each; no typedef but a root
         self._kept: dict[int, set[int]] = {}
         self._followed: set[int] = set()
@@ -81,7 +81,7 @@ class BtfSubset:
     def keep_member(self, type_id: int, index: int) -> int:
         """Keep a member of a kept struct or union; return the number of its type."""
         owner = self.btf.type(type_id)
-        assert isinstance(owner, Struct | Union)  # noqa: S101 - callers looked
+        assert isinstance(owner, Struct | Union)  # callers looked
         base = self.keep(owner.members[index].type_id)
         self._kept[type_id].add(index)
         found = self.btf.type(base)

@@ -1,4 +1,4 @@
-"""What to do about errors of the compiler that a user of BPF meets; see compile.py.
+"""Advice on errors of the compiler that users of BPF meet; see compile.py.
 
 clang says what is wrong. Where the reason is not in the C, the text here adds it: a
 vmlinux.h that lacks a type, a macro that no vmlinux.h has, headers that the machine
@@ -74,7 +74,7 @@ class Failure(NamedTuple):
 
     @property
     def said(self) -> str:
-        """What clang printed, without colors."""
+        """Output of clang, without colors."""
         return _COLOR.sub("", self.error.output)
 
 
@@ -136,7 +136,7 @@ def _about_architecture(failure: Failure) -> Iterator[str]:
 
 
 class _Lacking(NamedTuple):
-    """What a program names and no header has."""
+    """Names that a program uses and no header has."""
 
     types: tuple[str, ...]
     members: tuple[tuple[str, str], ...]
@@ -256,7 +256,7 @@ def _defining(failure: Failure, name: str) -> Iterator[str]:
 def _reads_small(failure: Failure) -> bool:
     """Tell whether a compilation that failed includes skelgen's own vmlinux.h."""
     # -H lists headers as they are found, also where the rest is in error
-    done = subprocess.run(  # noqa: S603 - what was run before
+    done = subprocess.run(
         (*failure.error.command, "-H", "-fsyntax-only"),
         cwd=failure.cwd,
         capture_output=True,

@@ -1,7 +1,7 @@
 """BTF as text: a C header, JSON or lines; large ones kept for the next time.
 
-What reads 100,000 types is imported when there is something to read: a dump that is
-in the cache is there in a moment.
+The modules that read 100,000 types are imported when there is something to read, so
+that a dump from the cache comes in a moment.
 """
 
 import hashlib
@@ -29,9 +29,9 @@ class Source(NamedTuple):
     data: bytes
     """Raw."""
     name: str
-    """What errors call it."""
+    """Name in errors."""
     base: bytes | None = None
-    """What split BTF continues: vmlinux for a module."""
+    """The BTF that split BTF continues: vmlinux for a module."""
     type_ids: tuple[int, ...] = ()
     """The types that matter; none for all."""
 
@@ -39,7 +39,7 @@ class Source(NamedTuple):
 def read_kernel() -> Source:
     """Return BTF of the running kernel. Raises BtfError."""
     try:
-        with open(RUNNING_KERNEL, "rb") as file:  # noqa: PTH123 - in a hurry
+        with open(RUNNING_KERNEL, "rb") as file:
             return Source(file.read(), RUNNING_KERNEL)
     except OSError as error:
         failed = BtfError(f"{RUNNING_KERNEL}: {error.strerror or error}")
@@ -61,7 +61,7 @@ def read_file(path: str) -> Source:
     from skelgen.btf.errors import BtfParseError
 
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - likewise
+        with open(path, "rb") as file:
             start = file.read(len(MAGIC))
             if start != MAGIC:
                 return Source(start + file.read(), path)
@@ -99,7 +99,7 @@ def dump(
 def _made_by() -> bytes:
     """Tell versions of the writer apart, also while someone works on it."""
     found = [__version__]
-    package = os.path.dirname(_cache.__file__)  # noqa: PTH120
+    package = os.path.dirname(_cache.__file__)
     with os.scandir(f"{package}/btf") as folder:
         for entry in folder:
             if entry.name.endswith(".py"):

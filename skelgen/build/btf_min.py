@@ -16,13 +16,13 @@ from skelgen.errors import BtfError, ObjectError
 
 
 class Minimal(NamedTuple):
-    """What is left of a kernel's BTF."""
+    """The part of a kernel's BTF that objects need."""
 
     data: bytes
     """The BTF, raw."""
     types: int
     unmet: tuple[tuple[Path, Unmet], ...]
-    """What objects ask for in vain, with the object."""
+    """Relocations without an answer, each with its object."""
 
 
 def minimize(source: Path, objects: Sequence[Path]) -> Minimal:

@@ -1,4 +1,4 @@
-"""From a C file to the bytes of its object, and what became of them on the way."""
+"""From a C file to the bytes of its object."""
 
 import dataclasses
 import tempfile
@@ -18,9 +18,9 @@ class Compiled(NamedTuple):
     inputs: tuple[Path, ...]
     """The files that went in: the source and its headers."""
     warnings: str
-    """What clang warned of, as it prints it."""
+    """Warnings of clang, as it prints them."""
     command: tuple[str, ...]
-    """What was run."""
+    """Command that was run."""
     started: int
     """When, in the file system's nanoseconds: a younger input may have been missed."""
 

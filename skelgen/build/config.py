@@ -3,8 +3,8 @@
 ::
 
     [tool.skelgen]
-    includes = ["bpf/include"]          # of every skeleton; likewise cflags, cpu,
-                                        # targets
+    includes = ["bpf/include"]          # of every skeleton, as are cflags, cpu
+                                        # and targets
     vmlinux = "kernel"                  # all types of this kernel in <vmlinux.h>
     python-source = "lib"               # where packages are, if not in src or here
 

@@ -121,7 +121,7 @@ def make_folder(path: Path) -> None:
 def _open_already(path: Path) -> int | None:
     """Return the fd that a path stands for.
 
-    To open it once more would cut the file that standard output goes to.
+    Opening it again would cut the file that standard output goes to.
     """
     found = _descriptor(str(path))
     return None if found is None else int(found[1] or {"out": 1, "err": 2}[found[2]])

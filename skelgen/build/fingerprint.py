@@ -48,7 +48,7 @@ class Fingerprint(NamedTuple):
     def write(self, inputs: Iterable[Path], text: str, *, started: int) -> None:
         """Remember a module; not where an input changed since the build ``started``.
 
-        Whoever edits a file while it is compiled gets it compiled once more.
+        Whoever edits a file while it is compiled gets it compiled again.
         """
         files: dict[str, str] = {}
         for path in inputs:

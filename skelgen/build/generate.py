@@ -30,7 +30,7 @@ class Read(NamedTuple):
 
     spec: ObjectSpec
     warnings: tuple[str, ...]
-    """What is odd about it: one line each, without the path."""
+    """Oddities of the object: one line each, without the path."""
 
 
 def read(data: bytes, source: str, path: str, name: str | None = None) -> Read:
@@ -61,13 +61,13 @@ class Image(NamedTuple):
 
 
 class Generated(NamedTuple):
-    """A module, and what is odd about its object."""
+    """A module, and the oddities of its object."""
 
     text: str
     warnings: str
     """Lines as a compiler prints them."""
     notes: str
-    """Likewise: names that are spelled in another way than the plain rules say."""
+    """Lines about names that are spelled in another way than the plain rules say."""
 
 
 def generate_images(

@@ -1,4 +1,4 @@
-"""What is in an object, for people and for machines: ``skelgen inspect``."""
+"""The contents of an object, for people and for machines: ``skelgen inspect``."""
 
 from typing import NamedTuple, TypeAlias
 

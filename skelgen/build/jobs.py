@@ -35,7 +35,7 @@ _SUFFIXES = (".bpf.o", ".bpf.c", ".o", ".c")
 
 
 class Outcome(Enum):
-    """What became of a module."""
+    """The fate of a module."""
 
     WRITTEN = "written"
     UNCHANGED = "up to date"
@@ -50,7 +50,7 @@ class Job(NamedTuple):
     compile: CompileOptions = CompileOptions()
     """How a C file is compiled, the target aside; folders are relative to ``root``."""
     targets: tuple[Target, ...] = ()
-    """What a C file is compiled for; none for this machine."""
+    """Machines to compile a C file for; none for this one."""
     root: Path | None = None
     """Folder of the project that ``source`` is relative to; ``None`` for a lone file,
     which is compiled in its own folder."""
@@ -79,20 +79,20 @@ class Made(NamedTuple):
     started: int
     """When, in the file system's nanoseconds."""
     commands: tuple[tuple[str, ...], ...] = ()
-    """What was run."""
+    """Commands that were run."""
     warnings: str = ""
-    """What the compiler warned of, as it prints it, and what skelgen does and notes."""
+    """Warnings of the compiler, as it prints them, then skelgen's own, and its notes."""
 
 
 class Result(NamedTuple):
-    """What became of a job."""
+    """The result of a job."""
 
     job: Job
     outcome: Outcome
     made: Made | None = None
     """``None`` where the fingerprint told that there is nothing to do."""
     old: str | None = None
-    """What was in the file before; ``None`` for no file, or where nobody looked."""
+    """Text that the file had before; ``None`` for no file, or where nobody looked."""
 
 
 def output_path(source: Path, folder: Path | None = None) -> Path:

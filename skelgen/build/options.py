@@ -9,12 +9,12 @@ from skelgen.errors import ConfigError
 
 _is_name = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
 _is_declarator = re.compile(r"[\w\s*;\[\]]*").fullmatch
-"""What stands where a type is named in C, and is no name of one."""
+"""Text that C takes where a type is named, but that names none: ``int *``."""
 _is_type = re.compile(r"(?:(?:struct|union|enum) )?[A-Za-z_][A-Za-z0-9_]*").fullmatch
 
 
 class Options(NamedTuple):
-    """What changes the module of an object, beside the object itself."""
+    """Choices that change the module of an object."""
 
     name: str | None = None
     """Name of the object and the skeleton; ``None`` for the one of the file."""
@@ -25,7 +25,7 @@ class Options(NamedTuple):
     renames: tuple[tuple[str, str], ...] = ()
     """Pairs of a name of the module and what it is to be instead."""
     command: tuple[str, ...] = ()
-    """What makes the module again; none for skelgen with these options."""
+    """Command that makes the module again; none for skelgen with these options."""
 
     @classmethod
     def of(

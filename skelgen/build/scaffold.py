@@ -27,12 +27,12 @@ _NO_PACKAGES = sys.stdlib_module_names | {"test"}
 
 
 class Kind(NamedTuple):
-    """What a new project does."""
+    """A kind of new project."""
 
     summary: str
     """In one sentence, without the full stop."""
     arguments: str
-    """What its command is tried with."""
+    """Arguments that its command is tried with."""
     types: tuple[str, ...]
     """Classes of its structs, beside the skeleton in the generated module."""
     imports: tuple[str, ...]
@@ -63,11 +63,11 @@ class Project(NamedTuple):
     """A new project, before it is written."""
 
     distribution: str
-    """What pip calls it."""
+    """Name for pip."""
     package: str
-    """What Python calls it: ``my-tool`` becomes ``my_tool``."""
+    """Name in Python: ``my-tool`` becomes ``my_tool``."""
     command: str
-    """What runs it, as root."""
+    """Command that runs it, as root."""
     files: Mapping[str, str]
     """Path in the project to text."""
 

@@ -20,7 +20,7 @@ _colored = re.compile(r"(\x1b\[[0-9;]*[mK])").split
 def show(error: SkelgenError, *, verbose: bool = False) -> None:
     """Print an error, and the hints that came with it, to standard error.
 
-    What a compiler printed comes first and as it is, for people and editors that know
+    The output of a compiler comes first and as it is, for people and editors that know
     it; ``verbose`` adds the command.
     """
     text = str(error)

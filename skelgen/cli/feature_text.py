@@ -1,4 +1,4 @@
-"""What ``skelgen features`` found, as text for people and as JSON."""
+"""The findings of ``skelgen features``, as text for people and as JSON."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias

@@ -28,7 +28,7 @@ from skelgen.near_names import or_near
 
 _MISSING = 1
 _ALL = "*"
-"""What ``--helpers`` and ``--kfuncs`` are without the type of a program."""
+"""Value of ``--helpers`` and ``--kfuncs`` without the type of a program."""
 
 
 @click.command(
@@ -227,7 +227,7 @@ def _load(obj: object) -> str | None:
     from skelgen.runtime.errors import BpfError
     from skelgen.runtime.object.object import Object
 
-    assert isinstance(obj, Object)  # noqa: S101 - for the type checker
+    assert isinstance(obj, Object)  # for the type checker
     try:
         obj.load()
     except (BpfError, OSError) as error:

@@ -1,6 +1,6 @@
 """The names of a module's classes, given out before a class is made.
 
-What has a name in C is named first, in the order of BTF, so that neither the order of
+Types with a name in C are named first, in the order of BTF, so that neither the order of
 use nor a type without a name pushes it aside. Equal types share a class: BTF that was
 not deduplicated has them once a compile unit.
 """
@@ -23,7 +23,7 @@ class ClassName(NamedTuple):
 
     name: str
     plain: str
-    """What ``name`` is without options."""
+    """The name without options."""
     owner: str
     """In messages: ``struct 'event'``."""
     doc: str

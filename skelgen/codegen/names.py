@@ -33,10 +33,10 @@ MODULE_NAMES = frozenset(
         "rt",
     }
 )
-"""What a generated module imports: no class may have such a name."""
+"""Imports of a generated module: no class may have such a name."""
 
 HIDDEN_NAMES = frozenset(dir(builtins)) | {"annotations", "self"}
-"""What a module refers to without an import: no option may call a class so. The name of
+"""Names that a module uses without an import: no option may call a class so. The name of
 a C type in CamelCase hides none that is in use."""
 
 STRUCT_NAMES = frozenset(

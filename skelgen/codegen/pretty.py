@@ -23,7 +23,7 @@ class Group(NamedTuple):
     """A call, tuple or list."""
 
     head: str
-    """What is called, after what it is given to: ``rt.MapSpec``,
+    """The function called, after the name that takes the result: ``rt.MapSpec``,
     ``inner=rt.MapSpec``, ``x = rt.Global``; for a tuple or list only the latter."""
     items: "tuple[Expr, ...]"
     brackets: str = "()"

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from skelgen.codegen.view import ImageView
 
 ABI = 1
-"""What a generated module asks of the runtime: the ``ABI`` there, or an older one."""
+"""The ``ABI`` that a generated module asks of the runtime, or an older one."""
 
 _BETWEEN = "\n\n\n"
-"""What stands between two statements of a module, and nowhere else."""
+"""Text between two statements of a module, and nowhere else."""
 _unbreakable = re.compile(r""" *(?:\"{3}.*|(?:\w+=)?(?:"[^"]*"|'[^']*'),)""").fullmatch
 """A docstring; a string that has a line for itself already."""
 _BLOB_WIDTH = 80
@@ -54,7 +54,7 @@ _BLOB = """{name}: Final = (
 
 
 class Header(NamedTuple):
-    """What stands above a module; plain text of one line each."""
+    """The comments above a module; plain text of one line each."""
 
     version: str
     """Of skelgen."""

@@ -1,4 +1,4 @@
-"""What a user asks for: ``--type``, ``--record`` and ``--rename``."""
+"""Requests of a user: ``--type``, ``--record`` and ``--rename``."""
 
 from typing import NamedTuple
 

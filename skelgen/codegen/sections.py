@@ -22,7 +22,7 @@ _ACCESS = {
     DataKind.KCONFIG: "the kernel's configuration, known after ``load()``",
 }
 _RUNTIME = frozenset({"rt", "resize"})
-"""What a class of globals needs: the runtime's name, and its own method."""
+"""Names that a class of globals needs: the runtime's, and its own method's."""
 _STATIC = 0
 """``BTF_VAR_STATIC``."""
 
@@ -52,7 +52,7 @@ class SectionName(NamedTuple):
     attribute: str
     cls: str
     plain: str
-    """What the attribute is without options."""
+    """Name of the attribute without options."""
 
 
 class SectionView(NamedTuple):
@@ -68,7 +68,7 @@ class SectionView(NamedTuple):
 
     @property
     def made(self) -> Group:
-        """What the attribute of the skeleton is set to."""
+        """Expression for the attribute of the skeleton."""
         return Group(self.cls, (Group("obj.section", (self.section,)),))
 
 

@@ -1,7 +1,7 @@
 """The ``ObjectSpec`` of a generated module, as an expression in Python.
 
-What has its default value is left out. Names stay as they are, sections and other
-text become literals.
+Fields with their default values are left out. Names stay as they are, sections and
+other text become literals.
 """
 
 from typing import TYPE_CHECKING, TypeAlias, cast, get_args
@@ -143,5 +143,5 @@ def _plain(value: object) -> Expr:
 def _number(value: object) -> str:
     if value is None or isinstance(value, bool):
         return str(value)
-    assert isinstance(value, int)  # noqa: S101 - every other type is handled above
+    assert isinstance(value, int)  # every other type is handled above
     return str(int(value))

@@ -20,7 +20,7 @@ class Wanted(NamedTuple):
     plain: str
     """In Python."""
     what: str
-    """What it names, with its name in C: ``map 'events'``."""
+    """The thing named, with its name in C: ``map 'events'``."""
     verbatim: bool = False
     """Whether it is the name in C."""
     foreign: bool = False
@@ -40,9 +40,9 @@ class Spelling:
 
     def __init__(self, renames: Iterable[tuple[str, str]] = ()) -> None:
         self.renames: Mapping[str, str] = dict(renames)
-        """What users call a name instead, by what it is without: ``maps.class_``."""
+        """Names that users chose, by the name without: ``maps.class_``."""
         self.notes: dict[str, str] = {}
-        """What was spelled in another way than the plain rules say, by name."""
+        """Names that are spelled in another way than the plain rules say."""
         self.known: set[str] = set()
         """Every name that ``renames`` may name, where it names any."""
 

@@ -56,7 +56,7 @@ class TypeTable:
 
     @property
     def classes(self) -> tuple[EnumClass | StructClass, ...]:
-        """What has been needed up to now, dependencies first."""
+        """The classes needed so far, dependencies first."""
         return tuple(self._classes)
 
     def plan(self, roots: Iterable[int], shadows: Sequence[tuple[int, str]]) -> None:
@@ -126,7 +126,7 @@ class TypeTable:
         """Have a class made for struct_ops variables of a type, and return its name."""
         naming = self._shadows[type_id]
         type_ = self._btf.type(type_id)
-        assert isinstance(type_, bt.Struct)  # noqa: S101 - see plan()
+        assert isinstance(type_, bt.Struct)  # see plan()
         if type_id not in self._shadows_made:
             self._shadows_made.add(type_id)
             self._active.add(type_id)
@@ -343,7 +343,7 @@ class TypeTable:
 
     def _element(self, type_id: int, where: Context) -> Shape:
         type_ = _resolved(self._btf, type_id)
-        assert isinstance(type_, bt.Array)  # noqa: S101 - see _is_flexible
+        assert isinstance(type_, bt.Array)  # see _is_flexible
         if _is_char(self._btf, type_.type_id):
             return shapes.CHAR
         return self.shape(type_.type_id, where)

@@ -1,4 +1,4 @@
-"""What the templates see: every name, type and sentence of a module, decided.
+"""The view that templates lay out: every name, type and sentence of a module, decided.
 
 Templates hold layout only; nothing is looked up or chosen there.
 """
@@ -42,14 +42,14 @@ class ImageView(NamedTuple):
 
     @property
     def blueprint(self) -> Expr:
-        """What the function returns."""
+        """The expression that the function returns."""
         return blueprint(
             self.spec, f"rt.decode({self.constant}, size={len(self.spec.image)})"
         )
 
     @property
     def doc(self) -> str:
-        """What the function's docstring says."""
+        """Docstring of the function."""
         machines = f" for {', '.join(self.targets)}" if self.targets else ""
         return f"Blueprint of the object{machines}: everything that goes to the kernel."
 
@@ -104,7 +104,7 @@ class ModuleView(NamedTuple):
 
     @property
     def statements(self) -> tuple[Expr, ...]:
-        """What the constructor of the skeleton does."""
+        """Statements of the constructor of the skeleton."""
         return tuple(
             Group(f"self.{attribute}: Final = {made.head}", made.items)
             for attribute, made in self._parts

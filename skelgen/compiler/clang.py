@@ -30,7 +30,7 @@ VMLINUX = INCLUDE / "vmlinux"
 """Folder of our vmlinux.h: types that most programs do with (CO-RE fits them)."""
 
 LIBC = INCLUDE / "libc"
-"""What the C library's headers need to be told of BPF; programs include some."""
+"""Stand-ins for headers that the C library lacks for BPF; programs include some."""
 
 # Folders of UAPI headers in the ziglang wheel, by the same ``x``.
 _ZIG_ARCH_INCLUDE = {
@@ -121,7 +121,7 @@ class Compiler:
 
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
-    """What a user can choose about a compilation."""
+    """Choices of a user about a compilation."""
 
     target: Target = field(default_factory=this_machine)
     """The machine that loads it."""
@@ -185,7 +185,7 @@ def find_compiler(environ: Mapping[str, str] | None = None) -> Compiler:
 def _version(command: tuple[str, ...]) -> tuple[int, ...]:
     """Ask a compiler for its version; a process asks each one once."""
     try:
-        done = subprocess.run(  # noqa: S603 - the user's compiler
+        done = subprocess.run(
             (*command, "--version"),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -296,7 +296,7 @@ def run(
     """
     try:
         # C and its flags are the user's own; no shell takes part.
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             words,
             cwd=cwd,
             capture_output=True,

@@ -1,4 +1,4 @@
-"""What a compiler leaves open in BTF, filled in as the kernel wants it.
+"""Fill in the parts of BTF that a compiler leaves open, as the kernel wants them.
 
 clang writes sections of size 0 with global variables at offset 0, for only the
 symbol table knows better. Externs become variables that the kernel accepts.
@@ -34,7 +34,7 @@ def fix_up(elf: ElfFile, btf: Btf, externs: Externs, functions: Functions) -> Bt
         if btf.kind(type_id) is not Kind.DATASEC:
             continue
         datasec = btf.type(type_id)
-        assert isinstance(datasec, Datasec)  # noqa: S101 - by its kind
+        assert isinstance(datasec, Datasec)  # by its kind
         if datasec.name in {KCONFIG, KSYMS}:
             _check_externs(btf, datasec, known)
             if datasec.name == KSYMS:
@@ -229,7 +229,7 @@ def _tagged(btf: Btf) -> dict[str, str | None]:
         if btf.kind(type_id) is not Kind.DECL_TAG:
             continue
         tag = btf.type(type_id)
-        assert isinstance(tag, DeclTag)  # noqa: S101 - by its kind
+        assert isinstance(tag, DeclTag)  # by its kind
         if tag.component_index != -1 or not tag.name.startswith(_CALLBACK):
             continue
         function = btf.type(tag.type_id)

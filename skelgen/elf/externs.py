@@ -65,7 +65,7 @@ def _homes(btf: Btf) -> dict[int, str]:
     for type_id in btf.ids():
         if btf.kind(type_id) is Kind.DATASEC:
             section = btf.type(type_id)
-            assert isinstance(section, Datasec)  # noqa: S101 - by its kind
+            assert isinstance(section, Datasec)  # by its kind
             for var in section.vars:
                 homes.setdefault(var.type_id, section.name)
     return homes

@@ -39,7 +39,7 @@ class Body:
     def __init__(self, insns: Insns) -> None:
         self.insns = insns
         self.refs: dict[int, Ref] = {}
-        """What the relocations refer to, by instruction."""
+        """Targets of the relocations, by instruction."""
 
 
 class Function:

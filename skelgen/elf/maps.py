@@ -59,7 +59,7 @@ class Maps:
     def __init__(self, declared: list[_Declared], odd: tuple[str, ...] = ()) -> None:
         self._declared = declared
         self.odd = odd
-        """What is odd about them, a sentence each."""
+        """Oddities of the maps, a sentence each."""
 
     @property
     def specs(self) -> tuple[MapSpec, ...]:

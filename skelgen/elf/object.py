@@ -36,9 +36,9 @@ class Reading(NamedTuple):
     spec: ObjectSpec
     """Its blueprint."""
     pointers: tuple[pointers.Pointers, ...]
-    """What its variables should begin with, and will not."""
+    """Variables whose initial values are pointers, which the kernel does not fill in."""
     odd: tuple[str, ...] = ()
-    """What else is odd about it, a sentence each."""
+    """Other oddities of the object, a sentence each."""
 
 
 def read_object(

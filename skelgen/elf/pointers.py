@@ -31,7 +31,7 @@ class Pointers(NamedTuple):
     offsets: tuple[int, ...]
     """Bytes into the variable, or into the section where that has no name."""
     target: int
-    """What the first of them points to."""
+    """The target of the first of them."""
 
     def __str__(self) -> str:
         """Say what is wrong, and what to write instead."""

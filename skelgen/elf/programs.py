@@ -20,7 +20,7 @@ from skelgen.model.spec import (
 )
 
 MAX_REPEATED = 100_000
-"""Relocations that aliases have once more. Each has its own in a module, so that a
+"""Relocations that aliases repeat. Each has its own in a module, so that a
 small file could otherwise ask for gigabytes and minutes; objects in use have none."""
 
 _Records: TypeAlias = tuple[Span | None, Span | None, Span | None]

@@ -1,4 +1,4 @@
-"""What the relocations of code refer to."""
+"""Targets of the relocations of code."""
 
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Targets:
-    """What a relocation of code can refer to."""
+    """The targets that a relocation of code can have."""
 
     __slots__ = ("data", "externs", "jump_tables", "maps", "maps_section", "text")
 

@@ -31,7 +31,7 @@ from skelgen.near_names import near_names
 
 
 class SectionMatch(NamedTuple):
-    """What the name of a section says about its programs."""
+    """The meaning of a section name: type, attach type and target of its programs."""
 
     type: ProgType
     """``UNSPEC`` when the name is in no row of the table."""

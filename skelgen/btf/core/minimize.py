@@ -45,7 +45,7 @@ class Unmet(Record):
     """A relocation that has no answer in the BTF, or none that the part can give."""
 
     access: str
-    """What it asks for, as C: ``task_struct.no_such_field``."""
+    """The question, as C: ``task_struct.no_such_field``."""
     why: str
     guarded: bool = False
     """Whether the object asks elsewhere if there is such a thing at all."""
@@ -70,7 +70,7 @@ class CoreMinimizer:
     def __init__(self, source: "KernelBtf") -> None:
         self._source = source
         self.subset = BtfSubset(source)
-        """What is needed so far."""
+        """The types that are needed so far."""
 
     def add(self, btf: "Btf", ext: "BtfExt") -> list[Unmet]:
         """Keep what an object needs, given its own types and relocations.

@@ -38,12 +38,12 @@ class CoreRelo(Record):
 
 
 class Value(Record):
-    """What becomes of an instruction."""
+    """The result of a relocation: a new operand, or poison."""
 
     poison: bool
     """Nothing in the target fits: make the instruction one the verifier refuses."""
     old: int = 0
-    """What the compiler wrote, from the object's own BTF."""
+    """The operand that the compiler wrote, from the object's own BTF."""
     new: int = 0
     check: bool = True
     """Whether the instruction must hold ``old``."""
@@ -180,7 +180,7 @@ class CoreRelocator:
         if kind == ReloKind.ENUMVAL_VALUE:
             step = spec.steps[0]
             enum = spec.btf.type(step.type_id)
-            assert isinstance(enum, Enum | Enum64)  # noqa: S101 - parse() looked
+            assert isinstance(enum, Enum | Enum64)  # parse() looked
             return _Answer(enum.values[step.number].value)
         if not spec.steps[-1].name:
             return _element_answer(spec)
@@ -215,7 +215,7 @@ def _member_answer(  # noqa: PLR0911 - one question after another
     """Answer for a walk that ends in a member."""
     btf, kind, step = spec.btf, spec.kind, spec.steps[-1]
     owner = btf.type(step.type_id)
-    assert isinstance(owner, Struct | Union)  # noqa: S101 - a named step is in one
+    assert isinstance(owner, Struct | Union)  # a named step is in one
     member = owner.members[step.number]
     type_id = skip_mods_and_typedefs(btf, member.type_id)
     size = size_of(btf, type_id)

@@ -1,4 +1,4 @@
-"""What a CO-RE relocation asks for, and where the target has it.
+"""The question of a CO-RE relocation, and its place in the target.
 
 A relocation names a type and an access string: ``0:1:2`` is member 2 of member 1
 of element 0. A :class:`Spec` is that walk spelled out on one type, as bit offset
@@ -237,7 +237,7 @@ def _match_member(local_btf: Btf, step: Step, spec: Spec, type_id: int) -> int |
     if not isinstance(owner, Struct | Union):
         return None
     ours = local_btf.type(step.type_id)
-    assert isinstance(ours, Struct | Union)  # noqa: S101 - parse() stepped into it
+    assert isinstance(ours, Struct | Union)  # parse() stepped into it
     for index, member in enumerate(owner.members):
         if member.name == step.name:
             if not fields_compatible(

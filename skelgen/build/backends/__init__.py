@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Backend(NamedTuple):
-    """What builds a new project."""
+    """A build back end, as a new project names it."""
 
     requires: str
     module: str

@@ -90,7 +90,7 @@ def relocate(
         elif isinstance(reloc, ExternLoad):
             _load_symbol(code, insn, places.symbols[reloc.extern])
         else:
-            assert isinstance(reloc, JumpTable)  # noqa: S101 - the last kind
+            assert isinstance(reloc, JumpTable)  # the last kind
             code.set_ldimm64(insn, PSEUDO_MAP_VALUE, tables[reloc.targets], 0)
 
 

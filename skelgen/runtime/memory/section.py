@@ -322,7 +322,7 @@ class Section(Live):
         blueprint says). The fd stays the map's.
         """
         pages = self.memory()
-        assert isinstance(pages, PrivatePages)  # noqa: S101 - before load
+        assert isinstance(pages, PrivatePages)  # before load
         self._loaded = True
         if self.spec.readonly:
             pages.frozen = True

@@ -68,6 +68,6 @@ def _class_name(spec: ProgramSpec) -> str:
 def program_class(spec: ProgramSpec) -> type[Program]:
     """Return the class of a program, by its section's meaning and its type."""
     found = public.find(_class_name(spec))
-    assert isinstance(found, type)  # noqa: S101 (for the type checker)
-    assert issubclass(found, Program)  # noqa: S101 (likewise)
+    assert isinstance(found, type)
+    assert issubclass(found, Program)
     return found
