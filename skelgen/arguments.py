@@ -1,37 +1,30 @@
 """Checks of arguments: one way for all calls, with the argument's name in the error.
 
-Three ways in: a :class:`Layout` packs numbers for the kernel, and looks for the one
-that does not fit when packing failed; the functions check text and bytes where they
-are handed on; :func:`checks_arguments` holds what a call is given against the annotations of
-its parameters, for calls that are not made all the time.
+The functions check numbers, text and bytes where they are handed on.
+:func:`checks_arguments` compares the arguments of a call with the annotations of its
+parameters, for calls that are not made all the time.
 
-TypeError for what is of another type, OverflowError for a number out of range,
-ValueError for all else.
+They raise TypeError for a value of another type, OverflowError for a number out of range,
+and ValueError otherwise.
 """
 
 from __future__ import annotations
 
 # ruff: noqa: ANN401 (arguments are of any type)
 import os
-import struct
 from functools import wraps
 
 from skelgen._typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    _Atom: TypeAlias = Callable[[Any, str, str], bool]
+    """Whether a value, by its name and whose it is, is of a type."""
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-_RANGES = {
-    "B": (0, (1 << 8) - 1),
-    "H": (0, (1 << 16) - 1),
-    "i": (-1 << 31, (1 << 31) - 1),
-    "I": (0, (1 << 32) - 1),
-    "q": (-1 << 63, (1 << 63) - 1),
-    "Q": (0, (1 << 64) - 1),
-}
 _ANY_NUMBER = (-1 << 63, (1 << 64) - 1)
 FD = (-1, (1 << 31) - 1)
 """Range of a file descriptor; -1 is none."""
@@ -159,54 +152,6 @@ def sequence(values: Any, name: str, whose: str = "") -> list[Any]:
     return list(values)
 
 
-class Layout:
-    """A structure of the kernel's whose numbers have names: those of the arguments."""
-
-    __slots__ = ("_names", "_struct", "size", "unpack", "unpack_from")
-
-    def __init__(self, form: str, names: str) -> None:
-        self._struct = struct.Struct(form)
-        self._names = names
-        self.size = self._struct.size
-        """Bytes."""
-        self.unpack = self._struct.unpack
-        self.unpack_from = self._struct.unpack_from
-
-    def pack(self, whose: str, *values: Any) -> bytes:
-        """Return the values as bytes; ``whose`` they are is for the error."""
-        try:
-            return self._struct.pack(*values)
-        except struct.error:
-            self._refuse(whose, values)
-            raise
-
-    def _refuse(self, whose: str, values: tuple[Any, ...]) -> None:
-        letters = _letters(self._struct.format)
-        for letter, name, value in zip(
-            letters, self._names.split(), values, strict=True
-        ):
-            if letter == "s":
-                readable(value, name, whose)
-            else:
-                number(value, name, _RANGES[letter], whose)
-
-
-def _letters(form: str) -> str:
-    """Return the letter of each value: ``=I16sxxQ`` has ``IsQ``."""
-    letters = ""
-    count = ""
-    for char in form[1:]:
-        if char.isdigit():
-            count += char
-            continue
-        if char == "s":
-            letters += char
-        elif char != "x":
-            letters += char * int(count or 1)
-        count = ""
-    return letters
-
-
 # -- by annotation -------------------------------------------------------------
 
 
@@ -220,6 +165,7 @@ def checks_arguments(function: F) -> F:
     code = function.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     positional = names[: code.co_argcount]
+    is_method = names[:1] == ("self",)
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -227,13 +173,9 @@ def checks_arguments(function: F) -> F:
         if len(args) > 1 or kwargs:
             if tests is None:
                 tests = _tests(function, names)
-            whose = ""
-            if names and names[0] in {"self", "cls"}:
-                whose = (
-                    getattr(next(iter(args)), "what", "") if names[0] == "self" else ""
-                )
-                if not isinstance(whose, str):
-                    whose = ""
+            whose = getattr(args[0], "what", "") if args and is_method else ""
+            if not isinstance(whose, str):
+                whose = ""
             for name, value in (*zip(positional, args, strict=False), *kwargs.items()):
                 test = tests.get(name)
                 if test is not None:
@@ -381,30 +323,36 @@ def _is_bool(value: Any, _name: str, _whose: str) -> bool:
     return value is True or value is False or (type(value) is int and value in {0, 1})
 
 
-_ATOMS: dict[str, Callable[[Any, str, str], bool]] = {
+def _is_buffer(value: Any, _name: str, _whose: str) -> bool:
+    try:
+        memoryview(value).release()
+    except TypeError:
+        return False
+    return True
+
+
+def _is_a(cls: type) -> _Atom:
+    return lambda value, _name, _whose: isinstance(value, cls)
+
+
+def _has(method: str) -> _Atom:
+    return lambda value, _name, _whose: callable(getattr(value, method, None))
+
+
+_ATOMS: dict[str, _Atom] = {
     "int": _is_int,
     "SupportsIndex": _is_int,
     "str": _is_text,
     "PathLike": _is_path,
     "float": _is_float,
     "bool": _is_bool,
-    "None": lambda value, _name, _whose: value is None,
-    "bytes": lambda value, _name, _whose: isinstance(value, bytes),
-    "bytearray": lambda value, _name, _whose: isinstance(value, bytearray),
-    "memoryview": lambda value, _name, _whose: isinstance(value, memoryview),
-    "ReadableBuffer": lambda value, _name, _whose: _is_buffer(value),
+    "None": _is_a(type(None)),
+    "bytes": _is_a(bytes),
+    "bytearray": _is_a(bytearray),
+    "memoryview": _is_a(memoryview),
+    "ReadableBuffer": _is_buffer,
     "Callable": lambda value, _name, _whose: callable(value),
-    "HasFd": lambda value, _name, _whose: callable(getattr(value, "fd", None)),
-    "SupportsFd": lambda value, _name, _whose: callable(getattr(value, "fd", None)),
-    "SupportsFileno": lambda value, _name, _whose: callable(
-        getattr(value, "fileno", None)
-    ),
+    "HasFd": _has("fd"),
+    "SupportsFd": _has("fd"),
+    "SupportsFileno": _has("fileno"),
 }
-
-
-def _is_buffer(value: Any) -> bool:
-    try:
-        memoryview(value).release()
-    except TypeError:
-        return False
-    return True

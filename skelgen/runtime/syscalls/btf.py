@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from skelgen._typing import TYPE_CHECKING
-from skelgen.arguments import Layout, readable
+from skelgen.arguments import readable
 from skelgen.model.enums import Command
 from skelgen.model.flags import BPF_F_TOKEN_FD
 from skelgen.runtime.syscalls.buffers import Buffer, Memory
 from skelgen.runtime.syscalls.call import bpf
 from skelgen.runtime.syscalls.fd import check_fd
+from skelgen.runtime.syscalls.layout import Layout
 
 if TYPE_CHECKING:
     from typing import Final

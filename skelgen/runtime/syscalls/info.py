@@ -10,10 +10,11 @@ import struct
 
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
-from skelgen.arguments import ROOM, Layout, number, readable
+from skelgen.arguments import ROOM, number, readable
 from skelgen.model.enums import Command, MapType, ProgType
 from skelgen.runtime.syscalls.buffers import Memory
 from skelgen.runtime.syscalls.call import bpf, check
+from skelgen.runtime.syscalls.layout import Layout
 
 if TYPE_CHECKING:
     from typing import Final

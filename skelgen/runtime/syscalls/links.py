@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct
 
 from skelgen._typing import TYPE_CHECKING
-from skelgen.arguments import Layout, number, numbers, readable, sequence
+from skelgen.arguments import number, numbers, readable, sequence
 from skelgen.model.enums import AttachType, Command
 from skelgen.model.flags import BPF_F_REPLACE
 from skelgen.runtime.syscalls.buffers import Buffer, Memory
 from skelgen.runtime.syscalls.call import bpf, check
 from skelgen.runtime.syscalls.fd import check_fd
+from skelgen.runtime.syscalls.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import errno
 import struct
 
 from skelgen._typing import TYPE_CHECKING
-from skelgen.arguments import FD, Layout, must_be, name_bytes, number, readable
+from skelgen.arguments import FD, must_be, name_bytes, number, readable
 from skelgen.model.enums import Command
 from skelgen.model.flags import (
     BPF_F_NUMA_NODE,
@@ -17,6 +17,7 @@ from skelgen.plain import plain
 from skelgen.runtime.syscalls.buffers import Buffer, Memory
 from skelgen.runtime.syscalls.call import bpf, check, failure
 from skelgen.runtime.syscalls.fd import check_fd
+from skelgen.runtime.syscalls.layout import Layout
 from skelgen.runtime.syscalls.sizes import CopySizes, check_room, copy_sizes
 
 if TYPE_CHECKING:

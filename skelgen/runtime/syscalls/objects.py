@@ -10,7 +10,7 @@ import os
 
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
-from skelgen.arguments import Layout, must_be, number, shown
+from skelgen.arguments import must_be, number, shown
 from skelgen.model.enums import Command
 from skelgen.model.flags import BPF_F_PATH_FD
 from skelgen.runtime.errors import os_error
@@ -18,6 +18,7 @@ from skelgen.runtime.syscalls import rights
 from skelgen.runtime.syscalls.buffers import Memory
 from skelgen.runtime.syscalls.call import bpf, check, fail
 from skelgen.runtime.syscalls.fd import check_fd, checked_fd
+from skelgen.runtime.syscalls.layout import Layout
 
 if TYPE_CHECKING:
     from typing import Final

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 
 from skelgen._typing import TYPE_CHECKING
-from skelgen.arguments import FD, Layout, number
+from skelgen.arguments import FD, number
 from skelgen.runtime.syscalls.call import fail, syscall
 from skelgen.runtime.syscalls.fd import checked_fd, good_fd
+from skelgen.runtime.syscalls.layout import Layout
 from skelgen.runtime.syscalls.numbers import MACHINE, NR_IOCTL, NR_PERF_EVENT_OPEN
 
 if TYPE_CHECKING:

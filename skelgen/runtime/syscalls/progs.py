@@ -9,7 +9,6 @@ from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import (
     ROOM,
-    Layout,
     name_bytes,
     number,
     numbers,
@@ -22,6 +21,7 @@ from skelgen.plain import plain
 from skelgen.runtime.syscalls.buffers import Buffer, Memory
 from skelgen.runtime.syscalls.call import bpf, check
 from skelgen.runtime.syscalls.fd import check_fd
+from skelgen.runtime.syscalls.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
