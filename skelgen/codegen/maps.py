@@ -11,42 +11,10 @@ from skelgen.codegen.shapes import Shape
 from skelgen.codegen.text import code, count, literal
 from skelgen.codegen.types import Context, TypeTable
 from skelgen.errors import BtfError
+from skelgen.model import map_types
 from skelgen.model.enums import MapType
+from skelgen.model.map_types import MapTypeRow
 from skelgen.model.spec import MapSpec, Pinning, StructOpsSpec
-
-_KEYED = {
-    MapType.HASH: "HashMap",
-    MapType.LRU_HASH: "HashMap",
-    MapType.PERCPU_HASH: "PerCpuHashMap",
-    MapType.LRU_PERCPU_HASH: "PerCpuHashMap",
-}
-_INDEXED = {MapType.ARRAY: "ArrayMap", MapType.PERCPU_ARRAY: "PerCpuArrayMap"}
-_INDEX_KEY = frozenset(
-    {
-        MapType.PERF_EVENT_ARRAY,
-        MapType.STACK_TRACE,
-        MapType.CGROUP_ARRAY,
-        MapType.ARRAY_OF_MAPS,
-        MapType.DEVMAP,
-        MapType.SOCKMAP,
-        MapType.CPUMAP,
-        MapType.XSKMAP,
-        MapType.REUSEPORT_SOCKARRAY,
-    }
-)
-"""Maps whose key the kernel wants to be an index of 32 bits."""
-_FD_VALUE = frozenset(
-    {
-        MapType.PERF_EVENT_ARRAY,
-        MapType.CGROUP_ARRAY,
-        MapType.ARRAY_OF_MAPS,
-        MapType.HASH_OF_MAPS,
-        MapType.XSKMAP,
-    }
-)
-"""Maps whose value is a file descriptor to user space."""
-RECORD_MAPS = frozenset({MapType.RINGBUF})
-"""Maps that ``--record`` can type."""
 
 
 class MapView(NamedTuple):
@@ -74,7 +42,7 @@ def map_view(
     """
     key = _side(spec, spec.key_type_id, spec.key_size, "key", btf, table)
     value = _side(spec, spec.value_type_id, spec.value_size, "value", btf, table)
-    if spec.type == MapType.RINGBUF and record is None and spec.value_type_id:
+    if has_records(spec.type) and record is None and spec.value_type_id:
         record = value
     handle = Group("obj.map", (literal(spec.name),))
     family, codecs = _family(spec, key[0], value[0], record)
@@ -101,27 +69,29 @@ def struct_ops_map_view(spec: StructOpsSpec, attribute: str) -> MapView:
     return MapView(attribute, expr, f"{doc}.", map_)
 
 
+def has_records(type_: int) -> bool:
+    """Return whether a map has records, whose type ``--record`` can name."""
+    return "record" in map_types.row(type_).codecs
+
+
 def _family(
     spec: MapSpec, key: Shape, value: Shape, record: tuple[Shape, str] | None
 ) -> tuple[str, tuple[Expr, ...]]:
-    if spec.type in _KEYED:
-        return _KEYED[MapType(spec.type)], (
-            _named("key", key.codec),
-            _named("value", value.codec),
-        )
-    if spec.type in _INDEXED and spec.key_size == 4:
-        return _INDEXED[MapType(spec.type)], (_named("value", value.codec),)
-    if spec.type == MapType.PROG_ARRAY:
-        return "ProgArray", ()
-    if spec.type == MapType.ARENA:
-        return "ArenaMap", ()
-    if spec.type == MapType.RINGBUF:
-        return "RingBuf", (_named("record", record[0].codec if record else "None"),)
-    per_cpu = spec.type == MapType.PERCPU_CGROUP_STORAGE
-    return "PerCpuGenericMap" if per_cpu else "GenericMap", (
-        _named("key", key.codec),
-        _named("value", value.codec),
-    )
+    """Return the class of a map, and the arguments with which it is told of elements."""
+    row = map_types.row(spec.type)
+    if _is_array(row) and spec.key_size != 4:
+        row = map_types.UNKNOWN
+    codecs = {
+        "key": key.codec,
+        "value": value.codec,
+        "record": record[0].codec if record else "None",
+    }
+    return row.family, tuple(_named(name, codecs[name]) for name in row.codecs)
+
+
+def _is_array(row: MapTypeRow) -> bool:
+    """Return whether a map is a sequence of values, whose key is its index."""
+    return row.codecs == ("value",)
 
 
 def _named(keyword: str, expr: Expr) -> Expr:
@@ -146,30 +116,29 @@ def _side(
             camel(spec.name) + camel(side),
         )
         shape = table.shape(type_id, where)
-        if shape.size != size and spec.type != MapType.RINGBUF:
+        if shape.size != size and not has_records(spec.type):
             raise BtfError(f"{where.what}: {size} bytes, but its type has {shape.size}")
         return shape, code(type_name(btf, type_id))
-    kinds = _INDEX_KEY if side == "key" else _FD_VALUE
-    if spec.type in kinds and size == 4:
+    row = map_types.row(spec.type)
+    if size == 4 and (row.index_key if side == "key" else row.fd_value):
         return shapes.scalar(4, signed=False), "``__u32``"
     return shapes.raw(size, ""), count(size, "byte")
 
 
 def _describe(spec: MapSpec, key: str, value: str, record: str | None) -> str:
     text = f"``{type_text(spec.type)}``"
+    row = map_types.row(spec.type)
     if spec.inner is not None:
         value = f"``{type_text(spec.inner.type)}``"
-    if spec.type == MapType.RINGBUF:
+    if has_records(spec.type):
         text += f" of {record}" if record else ""
-        return f"{text}, {count(spec.max_entries, 'byte')}{_pinned(spec)}."
-    if spec.type in _INDEXED or (spec.value_size and not spec.key_size):
+        return f"{text}, {count(spec.max_entries, row.unit)}{_pinned(spec)}."
+    if _is_array(row) or (spec.value_size and not spec.key_size):
         text += f" of {value}"
     elif spec.key_size and spec.value_size:
         text += f", {key} to {value}"
-    if spec.type == MapType.ARENA:
-        text += f", {count(spec.max_entries, 'page')}"
-    elif spec.max_entries:
-        text += f", {count(spec.max_entries, 'entry')}"
+    if spec.max_entries or row.unit == "page":
+        text += f", {count(spec.max_entries, row.unit)}"
     return f"{text}{_pinned(spec)}."
 
 

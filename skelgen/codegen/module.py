@@ -7,8 +7,8 @@ from skelgen.btf.decl import type_name
 from skelgen.btf.parse import Btf
 from skelgen.codegen.classes import EnumClass, StructClass
 from skelgen.codegen.maps import (
-    RECORD_MAPS,
     MapView,
+    has_records,
     map_view,
     struct_ops_map_view,
     type_text,
@@ -225,7 +225,7 @@ class _Builder:
                 raise ConfigError(or_near(text, name, known))
             if name in records:
                 raise ConfigError(f"record '{name}': given twice")
-            if spec.type not in RECORD_MAPS:
+            if not has_records(spec.type):
                 raise ConfigError(
                     f"record '{name}': the map is a {type_text(spec.type)},"
                     " not a ring buffer"

@@ -3,12 +3,12 @@
 import re
 
 from skelgen.codegen.classes import StructClass
-from skelgen.codegen.maps import MapView
-from skelgen.codegen.programs import ProgramView, program_class
+from skelgen.codegen.maps import MapView, has_records
+from skelgen.codegen.programs import ProgramView
 from skelgen.codegen.sections import GlobalView, SectionView
 from skelgen.codegen.text import WIDTH
 from skelgen.model import attach
-from skelgen.model.enums import MapType
+from skelgen.model.prog_types import program_class_name
 from skelgen.model.spec import DataKind, ObjectSpec, ProgramSpec
 
 _EXAMPLES = {"int": "1", "bool": "True", "float": "1.0"}
@@ -39,7 +39,7 @@ def usage(
         lines.append("    skel.attach()")
     else:
         lines += _by_hand(spec.programs, programs)
-    ring = next((view for view in maps if view.spec.type == MapType.RINGBUF), None)
+    ring = next((view for view in maps if has_records(view.spec.type)), None)
     if ring is not None:
         lines += _loop(ring, classes)
         return tuple(lines)
@@ -67,7 +67,7 @@ def _attaches_itself(spec: ProgramSpec) -> bool:
     """Tell whether ``attach()`` knows where, from the section name alone."""
     if isinstance(spec.attach, attach.Manual | attach.StructOps):
         return False
-    if program_class(spec) in _TARGETS:  # lsm_cgroup/<hook>
+    if program_class_name(spec) in _TARGETS:  # lsm_cgroup/<hook>
         return False
     return spec.autoload and any(part is not None for part in spec.attach[:1])
 
@@ -85,7 +85,7 @@ def _by_hand(
 ) -> list[str]:
     """Return how the first program attaches, where its ``SEC()`` cannot say it."""
     for spec, view in zip(programs, views, strict=True):
-        target = _TARGETS.get(program_class(spec))
+        target = _TARGETS.get(program_class_name(spec))
         if target is not None and spec.autoload:
             name = view.attribute
             call = f"skel.progs.{name}.attach({target})"

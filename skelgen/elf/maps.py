@@ -30,6 +30,7 @@ from skelgen.elf.functions import Functions
 from skelgen.elf.reader import ElfFile, Section
 from skelgen.elf.roles import MAPS, Layout
 from skelgen.errors import ObjectError
+from skelgen.model import map_types
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec, Pinning
 
@@ -37,7 +38,6 @@ _LINKAGES = {0: "static", 1: "global", 2: "extern"}
 _INTEGERS = frozenset(
     ("type", "max_entries", "map_flags", "numa_node", "key_size", "value_size")
 )
-_MAP_IN_MAP = frozenset((MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS))
 
 
 class _Declared(NamedTuple):
@@ -300,7 +300,8 @@ class _Definition:
         kind = self._type()
         if self._inner:
             raise self._fault("maps in maps in maps are not supported")
-        if kind not in _MAP_IN_MAP and kind is not MapType.PROG_ARRAY:
+        of_maps = map_types.row(kind).of_maps
+        if not of_maps and kind is not MapType.PROG_ARRAY:
             raise self._fault("'values' are for maps of maps and program arrays")
         self._set("value_size", 4)
         array = btf.type(member.type_id)

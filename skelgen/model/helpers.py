@@ -62,6 +62,51 @@ ktime_get_tai_ns user_ringbuf_drain cgrp_storage_get cgrp_storage_delete
 HELPERS: Final = tuple(_NAMES.split())
 """Name by number, without ``bpf_``; number 0 is none."""
 
+_LAST: Final = (
+    ("3.19", 3),
+    ("4.1", 11),
+    ("4.2", 16),
+    ("4.3", 22),
+    ("4.4", 25),
+    ("4.5", 26),
+    ("4.6", 30),
+    ("4.8", 36),
+    ("4.9", 41),
+    ("4.10", 44),
+    ("4.11", 45),
+    ("4.12", 47),
+    ("4.13", 50),
+    ("4.14", 53),
+    ("4.15", 57),
+    ("4.16", 59),
+    ("4.17", 64),
+    ("4.18", 80),
+    ("4.19", 83),
+    ("4.20", 90),
+    ("5.0", 92),
+    ("5.1", 98),
+    ("5.2", 108),
+    ("5.3", 110),
+    ("5.5", 115),
+    ("5.6", 118),
+    ("5.7", 124),
+    ("5.8", 135),
+    ("5.9", 141),
+    ("5.10", 155),
+    ("5.11", 162),
+    ("5.12", 163),
+    ("5.13", 165),
+    ("5.14", 168),
+    ("5.15", 175),
+    ("5.16", 179),
+    ("5.17", 185),
+    ("5.18", 193),
+    ("5.19", 203),
+    ("6.0", 207),
+    ("6.1", 209),
+    ("6.2", 211),
+)
+"""The number of the last helper of each mainline kernel that has new ones."""
 _PREFIX: Final = "bpf_"
 
 
@@ -83,3 +128,11 @@ def helper_number(name: str) -> int:
     known = (f"{_PREFIX}{helper}" for helper in HELPERS)
     text = f"which: {shown(name)} is no helper"
     raise ValueError(or_near(text, f"{_PREFIX}{bare}", known))
+
+
+def helper_since(number: int) -> str:
+    """Return the first mainline kernel of a helper; empty for one newer than the table.
+
+    Programs of some types may have got it later.
+    """
+    return next((kernel for kernel, last in _LAST if number <= last), "")

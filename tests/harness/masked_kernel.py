@@ -21,14 +21,9 @@ import pytest
 
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
+from skelgen.model import attach_types, map_types, prog_types
 from skelgen.model.enums import AttachType, Command, MapType, ProgType
-from skelgen.model.helpers import HELPERS, helper_name
-from skelgen.model.since import (
-    attach_type_since,
-    helper_since,
-    map_type_since,
-    prog_type_since,
-)
+from skelgen.model.helpers import HELPERS, helper_name, helper_since
 from skelgen.runtime.kernel import btf as kernel_btf
 from skelgen.runtime.kernel import features, memlock
 from skelgen.runtime.kernel.features import answers
@@ -395,12 +390,12 @@ def number(kernel: str) -> tuple[int, ...]:
 
 def _of_enums() -> Iterator[tuple[str, str, Rule]]:
     """Yield types: name, first kernel, rule."""
-    for each in MapType:
-        yield f"map {each.name}", map_type_since(each), map_type(each)
-    for kind in ProgType:
-        yield f"program {kind.name}", prog_type_since(kind), prog_type(kind)
-    for hook in AttachType:
-        yield f"attach {hook.name}", attach_type_since(hook), attach_type(hook)
+    for number, row in map_types.ROWS.items():
+        yield f"map {MapType(number).name}", row.since, map_type(number)
+    for number, row in prog_types.ROWS.items():
+        yield f"program {ProgType(number).name}", row.since, prog_type(number)
+    for number, row in attach_types.ROWS.items():
+        yield f"attach {AttachType(number).name}", row.since, attach_type(number)
 
 
 class MaskedKernel:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import skelgen
+from skelgen.model import map_types
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import (
@@ -25,7 +26,6 @@ from skelgen.runtime.kernel.version import kernel_version
 from skelgen.runtime.maps import create
 from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap
 from skelgen.runtime.maps.generic import GenericMap
-from skelgen.runtime.maps.limits import SHAPES
 from skelgen.runtime.maps.request import MapRequest
 from skelgen.runtime.syscalls.sizes import possible_cpus
 from skelgen.runtime.values import codec as c
@@ -63,8 +63,8 @@ def test_every_type_of_map_is_made(compile_bpf: Compile) -> None:
             for program in obj.programs.values():
                 program.autoload = program.type == 27  # those of struct_ops
             for map_ in obj.maps.values():
-                shape = SHAPES[int(map_.type)]
-                map_.autocreate = kernel_at_least(shape.since)
+                since = map_types.row(map_.type).since
+                map_.autocreate = kernel_at_least(since)
                 map_.pin_path = None
             obj.load()
             for map_ in obj.maps.values():
@@ -72,7 +72,7 @@ def test_every_type_of_map_is_made(compile_bpf: Compile) -> None:
                     assert map_.info().type == map_.type
                     made.add(map_.type)
     known = set(T) - set(NO_FIXTURE)
-    new = {kind for kind in known if not kernel_at_least(SHAPES[kind].since)}
+    new = {kind for kind in known if not kernel_at_least(map_types.row(kind).since)}
     assert made == known - new
 
 
@@ -115,19 +115,19 @@ def test_limits_are_explained(numbers: tuple[int, ...], error: int, text: str) -
 
 def test_what_the_rules_refuse_the_kernel_refuses_too() -> None:
     """For each type one wrong size a time: no rule is stricter than this kernel."""
-    for kind, shape in SHAPES.items():
-        if kind in NO_FIXTURE or kind == T.STRUCT_OPS or shape.typed:
+    for kind, row in map_types.ROWS.items():
+        if kind in NO_FIXTURE or kind == T.STRUCT_OPS or row.btf == "required":
             continue
-        if not kernel_at_least(shape.since):
+        if not kernel_at_least(row.since):
             continue
-        key, value = shape.key[0], shape.value[0]
-        entries = 4096 if shape.entries else 0
+        key, value = row.key[0], row.value[0]
+        entries = 4096 if row.entries else 0
         for wrong in (
-            MapRequest(kind, 3 if key else 4, value, entries, shape.flags, "m", "m"),
-            MapRequest(kind, key, 8 if not value else 0, entries, shape.flags, "m"),
-            MapRequest(kind, key, value, 0 if entries else 1, shape.flags, "m", "m"),
+            MapRequest(kind, 3 if key else 4, value, entries, row.flags, "m", "m"),
+            MapRequest(kind, key, 8 if not value else 0, entries, row.flags, "m"),
+            MapRequest(kind, key, value, 0 if entries else 1, row.flags, "m", "m"),
         ):
-            if wrong.key_size in shape.key and wrong.key_size != key:
+            if wrong.key_size in row.key and wrong.key_size != key:
                 continue
             with pytest.raises(BpfOSError):
                 create.create(wrong, f"map '{T(kind).name}'")

@@ -6,6 +6,7 @@ import errno
 import os
 
 from skelgen._typing import TYPE_CHECKING
+from skelgen.model import map_types
 from skelgen.model.enums import MapType
 from skelgen.model.flags import BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE
 from skelgen.near_names import did_you_mean
@@ -34,21 +35,6 @@ STALE: Final = (
     " (syscalls.prog_query)"
 )
 """For the error ``ESTALE`` of a hook that counts its changes."""
-SOCKET_MAPS: Final = (MapType.SOCKMAP, MapType.SOCKHASH)
-"""What programs of sockets are attached to."""
-WALKED: Final[dict[str, tuple[MapType, ...]]] = {
-    "bpf_map_elem": (
-        MapType.HASH,
-        MapType.LRU_HASH,
-        MapType.PERCPU_HASH,
-        MapType.LRU_PERCPU_HASH,
-        MapType.ARRAY,
-        MapType.PERCPU_ARRAY,
-    ),
-    "bpf_sk_storage_map": (MapType.SK_STORAGE,),
-    "sockmap": SOCKET_MAPS,
-}
-"""Maps that an iterator walks."""
 
 
 # -- control groups ------------------------------------------------------------
@@ -159,10 +145,14 @@ def _is_netns(fd: int) -> bool:
 # -- maps ----------------------------------------------------------------------
 
 
-def explain_map(error: BpfOSError, fd: int, kinds: tuple[MapType, ...]) -> None:
-    """Add a note to the error of a program that a map did not take."""
+def explain_map(error: BpfOSError, fd: int, iterator: str) -> None:
+    """Add a note to the error of a program that a map did not take.
+
+    It takes the types that an iterator walks: programs of sockets those of ``sockmap``.
+    """
     if error.errno not in {errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP}:
         return
+    kinds = [kind for kind in MapType if map_types.row(kind).iterator == iterator]
     wanted = ", ".join(kind.name for kind in kinds)
     number = _map_type(fd)
     if number is None:

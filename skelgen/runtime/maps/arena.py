@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from skelgen._typing import TYPE_CHECKING, TypeVar
 from skelgen.arguments import checks_arguments
-from skelgen.model.enums import MapType
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.maps.base import Map
 
@@ -29,7 +28,7 @@ class ArenaMap(Map):
     """
 
     __slots__ = ()
-    types = frozenset({MapType.ARENA})
+    family = "ArenaMap"
 
     @property
     def address(self) -> int:

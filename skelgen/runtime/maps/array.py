@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 
 from skelgen._typing import TYPE_CHECKING, TypeVar, overload
 from skelgen.arguments import FD, number
-from skelgen.model.enums import MapType
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
 from skelgen.runtime.maps.target import SupportsFd, SupportsFileno, fd_of
@@ -34,7 +33,7 @@ class ArrayMap(ElementMap[int, V], Sequence[V]):
     """
 
     __slots__ = ()
-    types = frozenset({MapType.ARRAY})
+    family = "ArrayMap"
 
     def __init__(
         self, handle: MapHandle, *, value: Codec[V], key: Codec[int] = U32
@@ -121,7 +120,7 @@ class PerCpuArrayMap(ArrayMap[list[V]]):
     """
 
     __slots__ = ()
-    types = frozenset({MapType.PERCPU_ARRAY})
+    family = "PerCpuArrayMap"
 
     def __init__(
         self, handle: MapHandle, *, value: Codec[V], key: Codec[int] = U32
@@ -138,7 +137,7 @@ class ProgArray(ElementMap[int, int]):
     """
 
     __slots__ = ()
-    types = frozenset({MapType.PROG_ARRAY})
+    family = "ProgArray"
 
     def __init__(
         self,

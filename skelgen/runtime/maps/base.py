@@ -56,17 +56,17 @@ class Map(Defined):
 
     __slots__ = ("_handle", "untyped")
 
-    types: ClassVar[frozenset[int]] = frozenset()
-    """Types of maps whose elements it knows; empty: of all."""
+    family: ClassVar[str] = ""
+    """Its name in :mod:`skelgen.model.map_types`; empty: it serves every type."""
     _internal = frozenset(
         (
             "check_setting",
             "each_item",
             "each_key",
             "each_value",
+            "family",
             "setting",
             "what",
-            "types",
             "untyped",
         )
     )
@@ -103,18 +103,22 @@ class Map(Defined):
 
     def check_setting(self, name: str, value: object) -> None:
         """Refuse a type of map whose elements are others than these: TypeError."""
-        if name == "type" and not self.untyped and not self._serves(value):
-            wanted = type_name(operator.index(value))  # type: ignore[arg-type] # checked before
+        if name != "type" or self.untyped:
+            return
+        number = operator.index(value)  # type: ignore[arg-type] # checked before
+        if not self._serves(number):
             raise TypeError(
-                f"{self._handle.what}: cannot become {wanted}: it is"
+                f"{self._handle.what}: cannot become {type_name(number)}: it is"
                 f" {type_name(self.type)} to its {type(self).__name__}, whose elements are"
                 " others; declare that type in C, or set it on the object's map"
                 " (skel.object.maps)"
             )
 
-    def _serves(self, type_: object) -> bool:
-        """Whether elements of a type of map are what this class takes them for."""
-        return not self.types or type_ in self.types
+    def _serves(self, type_: int) -> bool:
+        """Return whether elements of a map type are what this class takes them for."""
+        from skelgen.model import map_types
+
+        return not self.family or map_types.row(type_).family == self.family
 
     def _check_type(self, there: int) -> None:
         """Refuse a map that is of another type by now: BpfError."""

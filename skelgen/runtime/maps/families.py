@@ -31,34 +31,18 @@ def _family(
     record: Codec[Any] | None,
 ) -> Map:
     # a program imports the families it has, not all of them
-    from skelgen.model.enums import MapType
-    from skelgen.runtime.maps import array, generic, hash  # noqa: A004
-    from skelgen.runtime.maps.ringbuf import RingBuf
-    from skelgen.runtime.values.codec import U32, Bytes
+    from skelgen.model import map_types
+    from skelgen.runtime import public
+    from skelgen.runtime.values.codec import Bytes
 
-    if handle.type == MapType.RINGBUF:
-        return RingBuf(handle, record=record)
-    if handle.type == MapType.PROG_ARRAY:
-        return array.ProgArray(handle)
-    if handle.type == MapType.ARENA:
-        from skelgen.runtime.maps.arena import ArenaMap
-
-        return ArenaMap(handle)
-    arrays: dict[int, Any] = {
-        MapType.ARRAY: array.ArrayMap,
-        MapType.PERCPU_ARRAY: array.PerCpuArrayMap,
+    row = map_types.row(handle.type)
+    codecs = {
+        "key": key or Bytes(handle.key_size),
+        "value": value or Bytes(handle.value_size),
+        "record": record,
     }
-    others: dict[int, Any] = {
-        MapType.HASH: hash.HashMap,
-        MapType.LRU_HASH: hash.HashMap,
-        MapType.PERCPU_HASH: hash.PerCpuHashMap,
-        MapType.LRU_PERCPU_HASH: hash.PerCpuHashMap,
-        MapType.PERCPU_CGROUP_STORAGE: generic.PerCpuGenericMap,
-    }
-    value = value or Bytes(handle.value_size)
-    if handle.type in arrays:
-        made = arrays[handle.type](handle, key=key or U32, value=value)
-    else:
-        cls = others.get(handle.type, generic.GenericMap)
-        made = cls(handle, key=key or Bytes(handle.key_size), value=value)
-    return cast("Map", made)
+    told = {name: codecs[name] for name in row.codecs}
+    if key is not None and "value" in told:  # of an index, which need not be told
+        told["key"] = key
+    cls: Any = public.find(row.family)
+    return cast("Map", cls(handle, **told))

@@ -6,27 +6,23 @@ import errno
 import sys
 
 from skelgen._typing import TYPE_CHECKING, TypeVar
-from skelgen.model.enums import MapType
+from skelgen.model import map_types
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
 from skelgen.runtime.maps.families import family
 from skelgen.runtime.maps.target import SupportsFd, SupportsFileno, fd_of
-from skelgen.runtime.syscalls.sizes import PER_CPU
 from skelgen.runtime.values.codec import BytesCodec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, Final
+    from typing import Any
 
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.values.codec import Codec
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-_KEYLESS: Final = (MapType.QUEUE, MapType.STACK, MapType.BLOOM_FILTER)
 
 
 class GenericMap(ElementMap[K, V]):
@@ -56,11 +52,12 @@ class GenericMap(ElementMap[K, V]):
     def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
         super().__init__(handle, key, value)
 
-    def _serves(self, type_: object) -> bool:
-        return type_ not in PER_CPU
+    def _serves(self, type_: int) -> bool:
+        return not map_types.row(type_).per_cpu
 
     def _writing(self) -> str:
-        return ".push(new)" if self.type in _KEYLESS else ".update(key, new)"
+        keyless = map_types.row(self.type).key == map_types.NONE
+        return ".push(new)" if keyless else ".update(key, new)"
 
     def lookup(self, key: K, *, flags: int = 0) -> V | None:
         """Return a value, None when there is none: ``BPF_MAP_LOOKUP_ELEM``."""
@@ -224,5 +221,5 @@ class PerCpuGenericMap(GenericMap[K, list[V]]):
 
         super().__init__(handle, key=key, value=PerCpuCodec(value))
 
-    def _serves(self, type_: object) -> bool:
-        return type_ in PER_CPU
+    def _serves(self, type_: int) -> bool:
+        return map_types.row(type_).per_cpu

@@ -15,7 +15,6 @@ from collections.abc import (
 
 from skelgen._typing import TYPE_CHECKING, TypeVar, cast, overload
 from skelgen.arguments import sequence, wrong
-from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import ENOTSUPP, BpfOSError
 from skelgen.runtime.maps.base import ElementMap
@@ -49,7 +48,7 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
     """
 
     __slots__ = ()
-    types = frozenset({MapType.HASH, MapType.LRU_HASH})
+    family = "HashMap"
 
     def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
         super().__init__(handle, key, value)
@@ -279,7 +278,7 @@ class PerCpuHashMap(HashMap[K, list[V]]):
     """
 
     __slots__ = ()
-    types = frozenset({MapType.PERCPU_HASH, MapType.LRU_PERCPU_HASH})
+    family = "PerCpuHashMap"
 
     def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
         from skelgen.runtime.maps.percpu import PerCpuCodec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skelgen._typing import TYPE_CHECKING
+from skelgen.model import map_types
 from skelgen.plain import plain
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.maps import create, request
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def create_inner(outer: MapHandle, max_entries: int | None) -> MapHandle:
     """Return the handle of a new map after the template of a map of maps."""
     what = outer.what
-    if outer.type not in request.MAPS_OF_MAPS:
+    if not map_types.row(outer.type).of_maps:
         raise TypeError(f"{what}: is no map of maps, so it has no inner maps")
     inner: InnerMap | None = outer.inner
     if inner is None:

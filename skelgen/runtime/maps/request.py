@@ -13,29 +13,8 @@ from skelgen.runtime.kernel.names import NAME_LENGTH, kernel_name
 from skelgen.runtime.syscalls.sizes import possible_cpus
 
 if TYPE_CHECKING:
-    from typing import Final
 
     from skelgen.runtime.maps.settings import InnerMap
-
-
-_RING_BUFFERS: Final = frozenset({MapType.RINGBUF, MapType.USER_RINGBUF})
-MAPS_OF_MAPS: Final = frozenset({MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS})
-
-# types whose map_check_btf says no; as in libbpf
-_WITHOUT_BTF: Final = MAPS_OF_MAPS | {
-    MapType.PERF_EVENT_ARRAY,
-    MapType.CGROUP_ARRAY,
-    MapType.STACK_TRACE,
-    MapType.DEVMAP,
-    MapType.DEVMAP_HASH,
-    MapType.CPUMAP,
-    MapType.XSKMAP,
-    MapType.SOCKMAP,
-    MapType.SOCKHASH,
-    MapType.QUEUE,
-    MapType.STACK,
-    MapType.ARENA,
-}
 
 
 class MapRequest(Record):
@@ -132,15 +111,18 @@ def _inner_node(declared: MapSpec, spec: MapSpec) -> int | None:
 
 def finished(wanted: MapRequest) -> MapRequest:
     """Return a request with the sizes that depend on the machine."""
+    from skelgen.model import map_types
+
+    row = map_types.row(wanted.type)
     entries = wanted.max_entries
-    if wanted.type in _RING_BUFFERS and entries:
+    if row.unit == "byte" and entries:
         size = mmap.PAGESIZE
         while size < entries:
             size *= 2
         wanted = wanted._replace(max_entries=size)
     elif wanted.type == MapType.PERF_EVENT_ARRAY and not entries:
         wanted = wanted._replace(max_entries=possible_cpus())
-    if wanted.type in _WITHOUT_BTF or not wanted.value_type_id:
+    if row.btf == "refused" or not wanted.value_type_id:
         # the kernel takes a type of the key with one of the value only
         wanted = wanted._replace(key_type_id=0, value_type_id=0)
     return wanted

@@ -7,8 +7,9 @@ definition cannot take the place of the declared one.
 import errno
 
 from skelgen._typing import TYPE_CHECKING
+from skelgen.model import map_types
 from skelgen.model.enums import MapType
-from skelgen.model.flags import BPF_F_NUMA_NODE, BPF_F_RDONLY_PROG
+from skelgen.model.flags import BPF_F_NUMA_NODE
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
 
@@ -66,9 +67,7 @@ def check_identity(fd: int, map_id: int, what: str) -> None:
 
 def differences(there: "MapInfo", wanted: "MapRequest") -> list[str]:
     """Return in words what a map in the kernel has otherwise than wanted."""
-    flags = there.flags
-    if there.type in {MapType.DEVMAP, MapType.DEVMAP_HASH}:
-        flags &= ~BPF_F_RDONLY_PROG  # the kernel adds it
+    flags = there.flags & ~map_types.row(there.type).added_flags
     wanted_flags = wanted.flags
     if wanted.numa_node is not None:
         wanted_flags |= BPF_F_NUMA_NODE

@@ -10,7 +10,6 @@ from itertools import repeat
 
 from skelgen._typing import TYPE_CHECKING, Generic, TypeVar, overload
 from skelgen.arguments import checks_arguments, must_be
-from skelgen.model.enums import MapType
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.maps.base import Map
 from skelgen.runtime.streams.ring import Batch, RingMemory, Run
@@ -41,7 +40,7 @@ class RingBuf(Map, Generic[R]):
     one takes the other does not get.
     """
 
-    types = frozenset({MapType.RINGBUF})
+    family = "RingBuf"
     __slots__ = ("_least", "_memory", "_pending", "_read", "_sized", "_text")
 
     @overload

@@ -39,7 +39,6 @@ class StructOpsMap(Map):
     (``skel.struct_ops.x``), or with :meth:`write` and :meth:`set_program`.
     """
 
-    types = frozenset({MapType.STRUCT_OPS})
     __slots__ = (
         "_autoattach",
         "_functions",
@@ -79,6 +78,9 @@ class StructOpsMap(Map):
         self.value: bytes | None = None
         """What the kernel is given on attach; known after load."""
         self._no_value: BpfError | None = None
+
+    def _serves(self, type_: int) -> bool:
+        return type_ == MapType.STRUCT_OPS
 
     @property
     def what(self) -> str:

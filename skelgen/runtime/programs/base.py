@@ -62,23 +62,8 @@ _COPIED: Final = (
 )
 """Where the settings are that a clone has of its program."""
 _IN_NAMES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_."
-_LEAST_PACKET: Final[dict[int, int]] = dict.fromkeys(
-    (
-        ProgType.XDP,
-        ProgType.SCHED_CLS,
-        ProgType.SCHED_ACT,
-        ProgType.CGROUP_SKB,
-        ProgType.SOCKET_FILTER,
-        ProgType.FLOW_DISSECTOR,
-        ProgType.NETFILTER,
-        ProgType.LWT_IN,
-        ProgType.LWT_OUT,
-        ProgType.LWT_XMIT,
-        ProgType.LWT_SEG6LOCAL,
-    ),
-    14,
-)
-"""Bytes of the shortest packet that a type can be run on."""
+_LEAST_PACKET: Final = 14
+"""Bytes of the shortest packet that a program can be run on."""
 _PACKET_HEADROOM: Final = 256  # XDP_PACKET_HEADROOM: how far a packet can grow
 
 
@@ -408,11 +393,13 @@ class Program(Live):
                     what=self.what,
                 )
         except BpfOSError as error:
-            least = _LEAST_PACKET.get(self._type, 0)
+            from skelgen.model import prog_types
+
             size = 0 if data is None else memoryview(data).nbytes
-            if error.errno == errno.EINVAL and size < least:
+            short = size < _LEAST_PACKET and prog_types.row(self._type).packet
+            if error.errno == errno.EINVAL and short:
                 error.add_note(
-                    f"a packet has {least} bytes or more, its Ethernet header among"
+                    f"a packet has {_LEAST_PACKET} bytes or more, its Ethernet header among"
                     f" them; data has {size}"
                 )
             raise

@@ -109,9 +109,9 @@ class IterProgram(TracingProgram):
         try:
             fd = syscalls.link_create_iter(prog_fd, info=info, what=what)
         except BpfOSError as error:
-            from skelgen.runtime.links.place_hints import WALKED, explain_map
+            from skelgen.runtime.links.place_hints import explain_map
 
-            explain_map(error, map_fd, WALKED[self.attach_target or ""])
+            explain_map(error, map_fd, self.attach_target or "")
             raise
         return IterLink(fd, self)
 

@@ -74,9 +74,9 @@ class SockmapProgram(Program):
         try:
             return self._attach(prog_fd, map_fd, hook, what)
         except BpfOSError as error:
-            from skelgen.runtime.links.place_hints import SOCKET_MAPS, explain_map
+            from skelgen.runtime.links.place_hints import explain_map
 
-            explain_map(error, map_fd, SOCKET_MAPS)
+            explain_map(error, map_fd, "sockmap")
             raise
 
     def _attach(self, prog_fd: int, map_fd: int, hook: int, what: str) -> Link:

@@ -13,7 +13,6 @@ import sys
 
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
-from skelgen.model.enums import MapType, ProgType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,56 +28,6 @@ _NAMES: Final = {
     _CAP_PERFMON: "CAP_PERFMON",
     _CAP_BPF: "CAP_BPF",
 }
-
-# is_perfmon_prog_type() and is_net_admin_prog_type() of kernel/bpf/syscall.c
-_PERFMON_TYPES: Final = frozenset(
-    (
-        ProgType.KPROBE,
-        ProgType.TRACEPOINT,
-        ProgType.PERF_EVENT,
-        ProgType.RAW_TRACEPOINT,
-        ProgType.RAW_TRACEPOINT_WRITABLE,
-        ProgType.TRACING,
-        ProgType.LSM,
-        ProgType.STRUCT_OPS,
-        ProgType.EXT,
-    )
-)
-_NET_ADMIN_TYPES: Final = frozenset(
-    (
-        ProgType.SCHED_CLS,
-        ProgType.SCHED_ACT,
-        ProgType.XDP,
-        ProgType.LWT_IN,
-        ProgType.LWT_OUT,
-        ProgType.LWT_XMIT,
-        ProgType.LWT_SEG6LOCAL,
-        ProgType.SK_SKB,
-        ProgType.SK_MSG,
-        ProgType.FLOW_DISSECTOR,
-        ProgType.LIRC_MODE2,
-        ProgType.CGROUP_DEVICE,
-        ProgType.CGROUP_SOCK,
-        ProgType.CGROUP_SOCK_ADDR,
-        ProgType.CGROUP_SOCKOPT,
-        ProgType.CGROUP_SYSCTL,
-        ProgType.SOCK_OPS,
-        ProgType.SK_LOOKUP,
-        ProgType.EXT,
-        ProgType.NETFILTER,
-    )
-)
-
-# map_create() there
-_NET_ADMIN_MAPS: Final = frozenset(
-    (
-        MapType.SOCKMAP,
-        MapType.SOCKHASH,
-        MapType.DEVMAP,
-        MapType.DEVMAP_HASH,
-        MapType.XSKMAP,
-    )
-)
 
 # What a call needs. CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON, which are
 # capabilities of their own since Linux 5.8.
@@ -192,12 +141,18 @@ def missing(command: str, kind: int | None = None) -> tuple[str, ...]:
 def _needed(command: str, kind: int | None) -> list[int]:
     caps = list(_NEEDS.get(command, ()))
     if command == "BPF_PROG_LOAD" and kind is not None:
-        if kind in _PERFMON_TYPES:
+        from skelgen.model import prog_types
+
+        program = prog_types.row(kind)
+        if program.perfmon:
             caps.append(_CAP_PERFMON)
-        if kind in _NET_ADMIN_TYPES:
+        if program.net_admin:
             caps.append(_CAP_NET_ADMIN)
-    if command == "BPF_MAP_CREATE" and kind in _NET_ADMIN_MAPS:
-        caps.append(_CAP_NET_ADMIN)
+    if command == "BPF_MAP_CREATE" and kind is not None:
+        from skelgen.model import map_types
+
+        if map_types.row(kind).net_admin:
+            caps.append(_CAP_NET_ADMIN)
     return caps
 
 

@@ -9,33 +9,16 @@ from __future__ import annotations
 
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING, Protocol
-from skelgen.model.enums import MapType
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.process.once import Once
 
 if TYPE_CHECKING:
     from typing import Final
 
+    from skelgen.model.enums import MapType
+
 _POSSIBLE: Final = "/sys/devices/system/cpu/possible"
 
-PER_CPU: Final = frozenset(
-    {
-        MapType.PERCPU_HASH,
-        MapType.PERCPU_ARRAY,
-        MapType.LRU_PERCPU_HASH,
-        MapType.PERCPU_CGROUP_STORAGE,
-    }
-)
-"""Types that have a value for each possible CPU."""
-_FDS: Final = frozenset(
-    {
-        MapType.PROG_ARRAY,
-        MapType.PERF_EVENT_ARRAY,
-        MapType.CGROUP_ARRAY,
-        MapType.ARRAY_OF_MAPS,
-        MapType.HASH_OF_MAPS,
-    }
-)
 _FD_BYTES: Final = 4
 _POSITION: Final = 4
 """Bytes that a batch of a hash map writes its position to, whatever the keys have."""
@@ -81,9 +64,12 @@ def value_bytes(type_: int, value_size: int) -> int:
     As ``bpf_map_value_size()`` of ``kernel/bpf/syscall.c``: one slot a possible CPU for
     the per-CPU types, 4 bytes for those whose values are fds, else the value's size.
     """
-    if type_ in PER_CPU:
+    from skelgen.model import map_types
+
+    row = map_types.row(type_)
+    if row.per_cpu:
         return per_cpu_bytes(value_size)
-    return _FD_BYTES if type_ in _FDS else value_size
+    return _FD_BYTES if row.fd_value else value_size
 
 
 class MapShape(Protocol):

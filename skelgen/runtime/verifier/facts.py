@@ -5,9 +5,10 @@ from types import MappingProxyType
 
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
+from skelgen.model import prog_types
 from skelgen.model.enums import ProgType
 from skelgen.runtime.kernel.names import kernel_name as cut
-from skelgen.runtime.verifier.contexts import STRUCTS, member_at
+from skelgen.runtime.verifier.contexts import member_at
 from skelgen.runtime.verifier.registers import fields
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ class Facts:
     @property
     def context(self) -> str:
         """Struct of the program's context, or ``""``."""
-        return STRUCTS.get(self.program_type, "")
+        return prog_types.row(self.program_type).context
 
     def member(
         self, struct: str, offset: int, *, kernel: bool = False

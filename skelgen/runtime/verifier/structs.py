@@ -2,7 +2,7 @@
 
 import re
 
-from skelgen.runtime.verifier.contexts import BTF_ARGUMENTS
+from skelgen.model import prog_types
 from skelgen.runtime.verifier.facts import Facts
 from skelgen.runtime.verifier.pattern import Pattern, Reason, count, known_size, say
 
@@ -13,7 +13,7 @@ def _context(match: re.Match[str], facts: Facts) -> Reason:
     offset, size = known_size(match, 1), known_size(match, 2)
     struct = facts.context
     member = facts.member(struct, offset)
-    if facts.program_type in BTF_ARGUMENTS or not struct:
+    if prog_types.row(facts.program_type).btf_context or not struct:
         return _argument(offset, size, facts)
     if member is None:
         return Reason(

@@ -17,7 +17,7 @@ from skelgen.codegen import render
 from skelgen.codegen.render import ABI, Header, blackened
 from skelgen.errors import ConfigError, NamingError, SkelgenError
 from skelgen.model import attach
-from skelgen.model.enums import AttachType, MapType, ProgType
+from skelgen.model.enums import MapType
 from skelgen.model.spec import (
     DataKind,
     DataSpec,
@@ -26,11 +26,9 @@ from skelgen.model.spec import (
     KconfigType,
     MapSpec,
     ObjectSpec,
-    ProgramSpec,
     Span,
     StructOpsSpec,
 )
-from skelgen.runtime.programs import families as runtime_programs
 from tests.harness.generating import (
     HEADER,
     blueprint,
@@ -373,18 +371,6 @@ def test_families_of_maps(kind: int, key: int, value: int, wanted: str) -> None:
     )
     with loaded(text).Demo.open() as skel:
         assert skel.maps.m.name == "m"
-
-
-def test_both_halves_choose_the_same_program_class() -> None:
-    from skelgen.codegen.programs import program_class
-
-    places = [cls() for cls in attach.Attach.__args__]
-    for where in places:
-        for kind in [*ProgType, 99]:
-            for attach_type in (0, AttachType.LSM_CGROUP, AttachType.TRACE_ITER):
-                spec = ProgramSpec("p", "", kind, where, Span(0, 0), attach_type)
-                cls = runtime_programs.program_class(spec)
-                assert cls.__name__ == program_class(spec)
 
 
 def test_records() -> None:

@@ -7,11 +7,13 @@ from enum import IntEnum
 from skelgen._typing import TYPE_CHECKING, TypeVar
 from skelgen.arguments import checks_arguments, shown
 from skelgen.arguments import number as number_in
-from skelgen.model import since
+from skelgen.model import attach_types, map_types, prog_types
 from skelgen.model.enums import AttachType, MapType, ProgType
-from skelgen.model.helpers import helper_number
+from skelgen.model.helpers import helper_number, helper_since
 from skelgen.near_names import or_near
-from skelgen.runtime.kernel.features import attach_types, map_types, prog_types
+from skelgen.runtime.kernel.features import attach_types as attach_probes
+from skelgen.runtime.kernel.features import map_types as map_probes
+from skelgen.runtime.kernel.features import prog_types as prog_probes
 from skelgen.runtime.kernel.features.feature import Answer
 from skelgen.runtime.process.once import Once
 
@@ -72,8 +74,8 @@ def map_type(which: MapType | int | str) -> Answer:
     Makes one. Raises :class:`ValueError` for a name that is no type.
     """
     number = _number_of(which, MapType, "BPF_MAP_TYPE_")
-    first = since.map_type_since(number)
-    return _once("map", number, first, lambda: map_types.map_type(number))
+    first = map_types.row(number).since
+    return _once("map", number, first, lambda: map_probes.map_type(number))
 
 
 @checks_arguments
@@ -83,8 +85,8 @@ def program_type(which: ProgType | int | str) -> Answer:
     Raises :class:`ValueError` for a name that is no type.
     """
     number = _number_of(which, ProgType, "BPF_PROG_TYPE_")
-    first = since.prog_type_since(number)
-    return _once("program", number, first, lambda: prog_types.prog_type(number))
+    first = prog_types.row(number).since
+    return _once("program", number, first, lambda: prog_probes.prog_type(number))
 
 
 @checks_arguments
@@ -95,8 +97,8 @@ def attach_type(which: AttachType | int | str) -> Answer:
     BPF link. Raises :class:`ValueError` for a name that is no type.
     """
     number = _number_of(which, AttachType, "BPF_")
-    first = since.attach_type_since(number)
-    return _once("attach", number, first, lambda: attach_types.attach_type(number))
+    first = attach_types.row(number).since
+    return _once("attach", number, first, lambda: attach_probes.attach_type(number))
 
 
 @checks_arguments
@@ -114,7 +116,7 @@ def helper(which: int | str, program: ProgType | int | str) -> Answer:
     else:
         number = number_in(which, "which", _NUMBERS)
     kind = _number_of(program, ProgType, "BPF_PROG_TYPE_", "program")
-    first = since.helper_since(number)
+    first = helper_since(number)
     return _once("helper", (number, kind), first, lambda: calls.helper(number, kind))
 
 

@@ -10,6 +10,7 @@ import errno
 import struct
 
 from skelgen._typing import TYPE_CHECKING
+from skelgen.model import attach_types, prog_types
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.flags import BPF_F_LINK, XDP_FLAGS_DRV_MODE
 from skelgen.runtime import syscalls
@@ -28,53 +29,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-_TRACING: Final = frozenset(
-    (
-        AttachType.TRACE_RAW_TP,
-        AttachType.TRACE_FENTRY,
-        AttachType.TRACE_FEXIT,
-        AttachType.MODIFY_RETURN,
-        AttachType.TRACE_ITER,
-        AttachType.TRACE_FSESSION,
-        AttachType.TRACE_FENTRY_MULTI,
-        AttachType.TRACE_FEXIT_MULTI,
-        AttachType.TRACE_FSESSION_MULTI,
-    )
-)
-_REUSEPORT: Final = frozenset(
-    (AttachType.SK_REUSEPORT_SELECT, AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE)
-)
-_SOCKMAP: Final[dict[int, int]] = {
-    AttachType.SK_SKB_STREAM_PARSER: ProgType.SK_SKB,
-    AttachType.SK_SKB_STREAM_VERDICT: ProgType.SK_SKB,
-    AttachType.SK_SKB_VERDICT: ProgType.SK_SKB,
-    AttachType.SK_MSG_VERDICT: ProgType.SK_MSG,
-}
-# value with a program beside the number: since then it runs programs
-_IN_MAPS: Final[dict[int, int]] = {
-    AttachType.XDP_DEVMAP: MapType.DEVMAP,
-    AttachType.XDP_CPUMAP: MapType.CPUMAP,
-}
+_OF_SOCKET_MAPS: Final = frozenset((ProgType.SK_SKB, ProgType.SK_MSG))
 _LO: Final = 1
 """Index of the loopback interface, in every network namespace."""
 
 
 def attach_type(number: int) -> Verdict:  # noqa: PLR0911 - a way a family
     """Try to attach to, or to ask about, something that is not there."""
-    if number in _TRACING or number == AttachType.LSM_MAC:
-        return _btf_target(number)
-    if number in _REUSEPORT:
-        trial = Trial(ProgType.SK_REUSEPORT, RETURN_0, attach_type=number)
+    row = attach_types.row(number)
+    if prog_types.row(row.program).target and number != AttachType.LSM_CGROUP:
+        return _btf_target(row.program, number)
+    if row.program == ProgType.SK_REUSEPORT:
+        trial = Trial(row.program, RETURN_0, attach_type=number)
         return (True, "") if trial.error is None else verdict(trial.error)
-    if number in _IN_MAPS:
+    if row.in_map:
         try:
-            syscalls.close(make_map(_IN_MAPS[number], 4, 8, 1))
+            # a value that has a program beside the number: since then it runs programs
+            syscalls.close(make_map(row.in_map, 4, 8, 1))
         except BpfOSError as error:
             return verdict(error)
         return True, ""
-    if number in _SOCKMAP:
+    if row.program in _OF_SOCKET_MAPS:
         return _with_program(
-            _SOCKMAP[number],
+            row.program,
             0,
             lambda fd: syscalls.prog_attach(fd, NO_FD, number),
             errno.EBADF,
@@ -91,9 +68,8 @@ def attach_type(number: int) -> Verdict:  # noqa: PLR0911 - a way a family
     return True, ""
 
 
-def _btf_target(number: int) -> Verdict:
-    kind = ProgType.LSM if number == AttachType.LSM_MAC else ProgType.TRACING
-    trial = Trial(kind, RETURN_0, attach_type=number, attach_btf_id=1)
+def _btf_target(prog_type: int, number: int) -> Verdict:
+    trial = Trial(prog_type, RETURN_0, attach_type=number, attach_btf_id=1)
     if trial.error is None or any(text in trial.log for text in TARGET_REFUSED):
         return True, ""
     return verdict(trial.error)

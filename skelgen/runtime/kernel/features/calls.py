@@ -6,6 +6,7 @@ import struct
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.types import Kind
+from skelgen.model import prog_types
 from skelgen.model.enums import AttachType, ProgType
 from skelgen.runtime.errors import KernelBtfError
 from skelgen.runtime.kernel.btf import KernelTypes
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from skelgen.btf.index import KernelBtf
 
-_BY_TARGET: Final = frozenset((ProgType.LSM, ProgType.EXT, ProgType.STRUCT_OPS))
 _DEPENDS: Final = "it depends on what the program attaches to"
 
 # the verifier's words for a call that programs of the type cannot make
@@ -43,7 +43,7 @@ _PSEUDO_KFUNC: Final = 2
 
 def helper(number: int, prog_type: int) -> Verdict:
     """Try to load a program that calls a helper, with no arguments made ready."""
-    if prog_type in _BY_TARGET:
+    if prog_types.row(prog_type).btf_context and prog_type != ProgType.TRACING:
         return None, _DEPENDS
     return _call(call_insn(number) + EXIT, prog_type, _NO_HELPER)
 
@@ -95,7 +95,7 @@ def kfunc(name: str, prog_type: int | None) -> Verdict:
             if _marks_kfuncs(btf) and not _is_marked(btf, type_id):
                 return False, "a kernel function, and no kfunc"
             return True, where
-        if prog_type in _BY_TARGET:
+        if prog_types.row(prog_type).btf_context and prog_type != ProgType.TRACING:
             return None, _DEPENDS
         # the first slot is vmlinux, by an offset of 0
         fds = () if module is None else (0, module.fd.fileno())

@@ -6,60 +6,42 @@ import errno
 import mmap
 
 from skelgen._typing import TYPE_CHECKING
+from skelgen.model import map_types
 from skelgen.model.enums import MapType
-from skelgen.model.flags import BPF_F_MMAPABLE, BPF_F_NO_PREALLOC
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import ENOTSUPP, BpfOSError
 from skelgen.runtime.kernel.features.trial import NO_FD, Verdict, make_map, verdict
 
 if TYPE_CHECKING:
-    from typing import Final
-
-_STORAGE: Final = frozenset(
-    (
-        MapType.SK_STORAGE,
-        MapType.INODE_STORAGE,
-        MapType.TASK_STORAGE,
-        MapType.CGRP_STORAGE,
-    )
-)
-_OF_MAPS: Final = frozenset((MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS))
-
-# key size, value size, entries, flags; what is not here is made of numbers
-_SHAPES: Final[dict[int, tuple[int, int, int, int]]] = {
-    MapType.STACK_TRACE: (4, 8, 1, 0),
-    MapType.LPM_TRIE: (8, 8, 1, BPF_F_NO_PREALLOC),
-    MapType.CGROUP_STORAGE: (16, 8, 0, 0),
-    MapType.PERCPU_CGROUP_STORAGE: (16, 8, 0, 0),
-    MapType.QUEUE: (0, 4, 1, 0),
-    MapType.STACK: (0, 4, 1, 0),
-    MapType.BLOOM_FILTER: (0, 4, 1, 0),
-    MapType.RINGBUF: (0, 0, mmap.PAGESIZE, 0),
-    MapType.USER_RINGBUF: (0, 0, mmap.PAGESIZE, 0),
-    MapType.ARENA: (0, 0, 1, BPF_F_MMAPABLE),
-    MapType.INSN_ARRAY: (4, 16, 1, 0),
-    MapType.RHASH: (4, 4, 1, BPF_F_NO_PREALLOC),
-}
+    from skelgen.model.map_types import Sizes
 
 
 def map_type(number: int) -> Verdict:
     """Try to make a map."""
-    key, value, entries, flags = _SHAPES.get(number, (4, 4, 1, 0))
+    row = map_types.row(number)
+    entries = (mmap.PAGESIZE if row.unit == "byte" else 1) if row.entries else 0
+    expected = 0
     try:
-        if number in _OF_MAPS:
-            with syscalls.Fd(make_map(MapType.HASH, 4, 4, 1)) as inner:
-                fd = make_map(number, 4, 4, 1, inner_map_fd=inner.fileno())
-        elif number in _STORAGE:
+        if row.of_maps:
+            with syscalls.Fd(make_map(MapType.HASH)) as inner:
+                fd = make_map(number, inner_map_fd=inner.fileno())
+        elif row.btf == "required":
             # the fd of its BTF is looked at when the rest is right
-            fd = make_map(number, 4, 4, 0, flags=BPF_F_NO_PREALLOC, btf_fd=NO_FD)
+            expected = errno.EBADF
+            fd = make_map(number, entries=entries, flags=row.flags, btf_fd=NO_FD)
         elif number == MapType.STRUCT_OPS:
-            fd = make_map(number, 4, 4, 1, kernel_type=1)
+            expected = ENOTSUPP
+            fd = make_map(number, kernel_type=1)
         else:
-            fd = make_map(number, key, value, entries, flags=flags)
+            fd = make_map(
+                number, _size(row.key), _size(row.value), entries, flags=row.flags
+            )
     except BpfOSError as error:
-        known = (number in _STORAGE and error.errno == errno.EBADF) or (
-            number == MapType.STRUCT_OPS and error.errno == ENOTSUPP
-        )
-        return (True, "") if known else verdict(error)
+        return (True, "") if error.errno == expected else verdict(error)
     syscalls.close(fd)
     return True, ""
+
+
+def _size(sizes: Sizes) -> int:
+    """Return a size that is allowed: 8 where there is a choice, as stack traces want."""
+    return 8 if isinstance(sizes, range) else sizes[0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 
 from skelgen._typing import TYPE_CHECKING
-from skelgen.model.enums import AttachType, ProgType
+from skelgen.model import prog_types
+from skelgen.model.enums import ProgType
 from skelgen.model.flags import BPF_F_SLEEPABLE
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
@@ -103,15 +104,6 @@ def loads(
 
 
 _LOG_SIZE: Final = 1 << 16
-_ATTACH_TYPE: Final[dict[int, int]] = {
-    ProgType.CGROUP_SOCK_ADDR: AttachType.CGROUP_INET4_CONNECT,
-    ProgType.CGROUP_SOCKOPT: AttachType.CGROUP_GETSOCKOPT,
-    ProgType.LIRC_MODE2: AttachType.LIRC_MODE2,
-    ProgType.TRACING: AttachType.TRACE_RAW_TP,
-    ProgType.LSM: AttachType.LSM_MAC,
-    ProgType.SK_LOOKUP: AttachType.SK_LOOKUP,
-    ProgType.NETFILTER: AttachType.NETFILTER,
-}
 
 
 class Trial:
@@ -132,7 +124,7 @@ class Trial:
         """Why it was refused."""
         log = bytearray(_LOG_SIZE)
         if attach_type is None:
-            attach_type = _ATTACH_TYPE.get(prog_type, 0)
+            attach_type = prog_types.row(prog_type).load_attach_type
         version = 0
         if prog_type == ProgType.KPROBE:
             from skelgen.runtime.kernel.version import kernel_version

@@ -7,7 +7,7 @@ import pytest
 
 from skelgen.model.enums import MapType
 from skelgen.runtime.maps import create
-from skelgen.runtime.maps.limits import SHAPES, definition, reason
+from skelgen.runtime.maps.limits import definition, reason
 from skelgen.runtime.maps.request import MapRequest
 from tests.harness.fake_kernel import FakeKernel
 
@@ -155,10 +155,6 @@ def test_others() -> None:
     lru = wanted(T.LRU_HASH, 4, 4, 4, 1)
     assert reason(lru, 524) == "LRU maps do not take BPF_F_NO_PREALLOC"
     assert reason(wanted(T.HASH, 4, 4, 4, 1), 524) is None
-
-
-def test_every_type_has_a_shape() -> None:
-    assert set(SHAPES) == set(MapType) - {MapType.UNSPEC}
 
 
 def test_the_error(kernel: FakeKernel) -> None:

@@ -1,13 +1,10 @@
-"""The class of a program, chosen by its section; names, settings and pins of all classes."""
+"""Names, settings and pins of programs of all classes."""
 
 from pathlib import Path
 
 import pytest
 
-from skelgen.codegen import programs as codegen_programs
-from skelgen.elf.section_names import match_section
 from skelgen.model.enums import AttachType
-from skelgen.model.spec import ProgramSpec, Span
 from skelgen.runtime import (
     Program,
     StructOpsProgram,
@@ -17,35 +14,8 @@ from skelgen.runtime import (
     syscalls,
 )
 from skelgen.runtime.errors import AttachError, ClosedError, StateError
-from skelgen.runtime.programs.families import program_class
 from tests.harness.fake_kernel import FakeKernel
 from tests.harness.programs import loaded, opened
-
-SECTIONS = (
-    *("tp/a/b", "raw_tp/a", "raw_tp.w/a", "tp_btf/a", "fentry/a", "fexit.s/a"),
-    *("fmod_ret/a", "fsession/a", "fentry.multi/a*", "freplace/a", "lsm/a"),
-    *("lsm_cgroup/a", "iter/task", "kprobe/a", "kretprobe/a", "ksyscall/a"),
-    *("kprobe.multi/a*", "kprobe.session/a*", "uprobe/a:b", "uprobe.multi/a:b*"),
-    *("usdt/a:b:c", "xdp", "xdp/devmap", "tc", "tcx/ingress", "netkit/peer", "action"),
-    *("cgroup_skb/egress", "cgroup/skb", "cgroup/sock", "cgroup/dev", "cgroup/sysctl"),
-    *("cgroup/connect4", "cgroup/getsockopt", "sockops", "sk_skb", "sk_msg"),
-    *("sk_lookup", "flow_dissector", "netfilter", "perf_event", "socket"),
-    *("sk_reuseport", "struct_ops/a", "syscall", "lwt_in", "lirc_mode2", "unknown"),
-)
-
-
-@pytest.mark.parametrize("section", SECTIONS)
-def test_generator_and_runtime_agree_on_the_class(section: str) -> None:
-    match = match_section(section)
-    spec = ProgramSpec(
-        "p",
-        section,
-        match.type,
-        match.attach,
-        insns=Span(0, 8),
-        attach_type=match.attach_type,
-    )
-    assert program_class(spec).__name__ == codegen_programs.program_class(spec)
 
 
 def test_what_comes_later_says_so(kernel: FakeKernel) -> None:

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from skelgen.model import attach_types
 from skelgen.model.enums import AttachType
-from skelgen.model.since import attach_type_since
 from skelgen.runtime.kernel import features
 from tests.harness.sources import ROOT
 
@@ -40,5 +40,5 @@ def test_links_with_their_kernel(hook: str, number: int) -> None:
     rows = {
         name: since for name, since, _ in table("| hook | BPF link since | before |")
     }
-    assert rows[hook] == attach_type_since(number)
+    assert rows[hook] == attach_types.row(number).since
     assert rows["cgroups"] == features.LINK_CREATE.since
