@@ -36,6 +36,38 @@ def lists(symbols: bytes, name: str) -> bool:
     return key + b"\n" in symbols or key + b"\t[" in symbols
 
 
+def addresses(symbols: bytes, name: str) -> set[int]:
+    """Return the addresses that a table has for a name.
+
+    Clang renames static data in link-time optimisation: ``name.llvm.123``, type d.
+    """
+    raw = name.encode()
+    found: set[int] = set()
+    for key in (b" %b\n" % raw, b" %b\t" % raw, b" d %b.llvm." % raw):
+        at = symbols.find(key)
+        while at >= 0:
+            fields = symbols[symbols.rfind(b"\n", 0, at) + 1 : at + len(key)].split()
+            if len(fields) == 3:
+                found.add(int(fields[0], 16))
+            at = symbols.find(key, at + 1)
+    return found
+
+
+def hides_addresses(symbols: bytes) -> bool:
+    """Return whether all addresses of a table are 0, as for those without rights."""
+    for name in (b" T _stext\n", b" T _text\n"):
+        at = symbols.find(name)
+        if at >= 0:
+            return int(symbols[symbols.rfind(b"\n", 0, at) + 1 : at], 16) == 0
+    return False
+
+
+def names(symbols: bytes) -> set[str]:
+    """Return all names of a table."""
+    rows = (line.split() for line in symbols.decode(errors="replace").splitlines())
+    return {row[2] for row in rows if len(row) > 2}
+
+
 def functions() -> Iterator[bytes]:
     """Iterate over the names of functions, those of modules too.
 

@@ -119,15 +119,16 @@ def resolve(spec: ObjectSpec, types: "LoadTypes") -> Symbols:
 
 def _addresses(externs: list[ExternSpec]) -> dict[str, int]:
     """Look up symbols in ``/proc/kallsyms``."""
+    from skelgen.runtime.kernel import symbols
+
     try:
-        with open("/proc/kallsyms", "rb") as file:
-            table = b"\n" + file.read()
+        table = symbols.table()
     except OSError as error:
         table = b""
         reason = f"cannot read '/proc/kallsyms': {error.strerror}"
     else:
         reason = "not in '/proc/kallsyms'"
-        if _all_zero(table):
+        if symbols.hides_addresses(table):
             table = b""
             reason = (
                 "'/proc/kallsyms' hides addresses from this process:"
@@ -135,7 +136,7 @@ def _addresses(externs: list[ExternSpec]) -> dict[str, int]:
             )
     result: dict[str, int] = {}
     for extern in externs:
-        found = _find_symbol(table, extern.name.encode())
+        found = symbols.addresses(table, extern.name)
         if len(found) > 1:
             listed = " and ".join(f"{address:#x}" for address in sorted(found))
             raise ExternError(
@@ -153,7 +154,7 @@ def _addresses(externs: list[ExternSpec]) -> dict[str, int]:
             missing = ExternError(
                 f"extern '{extern.name}': {reason}{hint}", extern=extern.name
             )
-            _add_near(missing, extern.name, _names(table))
+            _add_near(missing, extern.name, symbols.names(table))
             raise missing
     return result
 
@@ -165,38 +166,6 @@ def _add_near(error: ExternError, name: str, names: "Iterable[str]") -> None:
     hint = did_you_mean(name, names)
     if hint:
         error.add_note(hint)
-
-
-def _names(table: bytes) -> "set[str]":
-    """Return the names of ``/proc/kallsyms``."""
-    rows = (line.split() for line in table.decode(errors="replace").splitlines())
-    return {row[2] for row in rows if len(row) > 2}
-
-
-def _all_zero(table: bytes) -> bool:
-    """Whether no symbol has an address, which the kernel does to hide them."""
-    for name in (b" T _stext\n", b" T _text\n"):
-        at = table.find(name)
-        if at >= 0:
-            return int(table[table.rfind(b"\n", 0, at) + 1 : at], 16) == 0
-    return False
-
-
-def _find_symbol(table: bytes, name: bytes) -> set[int]:
-    """Return the addresses of a symbol, as address, type, name and module are listed.
-
-    Clang renames static data in link-time optimisation: ``name.llvm.123``, type d.
-    """
-    found: set[int] = set()
-    for key in (b" %b\n" % name, b" %b\t" % name, b" d %b.llvm." % name):
-        at = table.find(key)
-        while at >= 0:
-            line = table[table.rfind(b"\n", 0, at) + 1 : at + len(key)]
-            fields = line.split()
-            if len(fields) == 3:
-                found.add(int(fields[0], 16))
-            at = table.find(key, at + 1)
-    return found
 
 
 def _typed(

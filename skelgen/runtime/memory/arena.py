@@ -130,8 +130,7 @@ class Arena:
             )
         except BpfOSError as error:
             self.size = 0  # whatever is asked for is outside
-            nothing = syscalls.MAP_PRIVATE | syscalls.MAP_FIXED | syscalls.MAP_ANONYMOUS
-            syscalls.mmap(self.address, size, _READ_WRITE, nothing, what=self.what)
+            syscalls.map_private(self.address, b"", size, what=self.what)
             warn(
                 f"{self.what}: cannot be mapped in this forked child, where it cannot"
                 f" be used and views of it are zero: {error}",

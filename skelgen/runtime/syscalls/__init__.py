@@ -31,14 +31,16 @@ __getattr__, __dir__, __all__ = public_names(
             "link_detach link_update"
         ),
         "skelgen.runtime.syscalls.map_access": "MapAccess",
+        "skelgen.runtime.syscalls.map_batches": (
+            "map_delete_batch map_lookup_batch map_update_batch"
+        ),
         "skelgen.runtime.syscalls.mapping": (
             "MAP_ANONYMOUS MAP_FIXED MAP_PRIVATE MAP_SHARED PROT_NONE PROT_READ "
             "PROT_WRITE map_over map_private mmap mprotect munmap populate"
         ),
         "skelgen.runtime.syscalls.maps": (
-            "map_create map_delete map_delete_batch map_freeze map_lookup "
-            "map_lookup_and_delete map_lookup_batch map_next_key map_update "
-            "map_update_batch"
+            "map_create map_delete map_freeze map_lookup map_lookup_and_delete "
+            "map_next_key map_update"
         ),
         "skelgen.runtime.syscalls.mounts": (
             "FSCONFIG_CMD_CREATE FSCONFIG_SET_STRING fsconfig fsmount fsopen"

@@ -52,6 +52,9 @@ from skelgen.runtime.syscalls.links import (
 from skelgen.runtime.syscalls.links import link_detach as link_detach
 from skelgen.runtime.syscalls.links import link_update as link_update
 from skelgen.runtime.syscalls.map_access import MapAccess as MapAccess
+from skelgen.runtime.syscalls.map_batches import map_delete_batch as map_delete_batch
+from skelgen.runtime.syscalls.map_batches import map_lookup_batch as map_lookup_batch
+from skelgen.runtime.syscalls.map_batches import map_update_batch as map_update_batch
 from skelgen.runtime.syscalls.mapping import MAP_ANONYMOUS as MAP_ANONYMOUS
 from skelgen.runtime.syscalls.mapping import MAP_FIXED as MAP_FIXED
 from skelgen.runtime.syscalls.mapping import MAP_PRIVATE as MAP_PRIVATE
@@ -67,14 +70,11 @@ from skelgen.runtime.syscalls.mapping import munmap as munmap
 from skelgen.runtime.syscalls.mapping import populate as populate
 from skelgen.runtime.syscalls.maps import map_create as map_create
 from skelgen.runtime.syscalls.maps import map_delete as map_delete
-from skelgen.runtime.syscalls.maps import map_delete_batch as map_delete_batch
 from skelgen.runtime.syscalls.maps import map_freeze as map_freeze
 from skelgen.runtime.syscalls.maps import map_lookup as map_lookup
 from skelgen.runtime.syscalls.maps import map_lookup_and_delete as map_lookup_and_delete
-from skelgen.runtime.syscalls.maps import map_lookup_batch as map_lookup_batch
 from skelgen.runtime.syscalls.maps import map_next_key as map_next_key
 from skelgen.runtime.syscalls.maps import map_update as map_update
-from skelgen.runtime.syscalls.maps import map_update_batch as map_update_batch
 from skelgen.runtime.syscalls.mounts import FSCONFIG_CMD_CREATE as FSCONFIG_CMD_CREATE
 from skelgen.runtime.syscalls.mounts import FSCONFIG_SET_STRING as FSCONFIG_SET_STRING
 from skelgen.runtime.syscalls.mounts import fsconfig as fsconfig

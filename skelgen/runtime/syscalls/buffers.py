@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     import os
 
 Buffer = bytes | bytearray | memoryview
-"""What a call reads from; what it writes to is a ``bytearray`` or writable view."""
+"""Bytes that a call reads; it writes to a ``bytearray`` or a writable view."""
+
+
+def byte_count(data: Buffer, name: str) -> int:
+    """Return the size of a buffer in bytes; ``name`` is for the error about another."""
+    readable(data, name)
+    return data.nbytes if isinstance(data, memoryview) else len(data)
 
 
 class Memory:

@@ -12,7 +12,7 @@ from skelgen.model.enums import Command
 from skelgen.runtime.errors import BpfError, ClosedError
 from skelgen.runtime.syscalls import call
 from skelgen.runtime.syscalls.numbers import NR_BPF
-from skelgen.runtime.syscalls.sizes import check_room, copy_sizes
+from skelgen.runtime.syscalls.sizes import check_room, copy_sizes, named_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +141,7 @@ class MapAccess:
         self.key_size: Final = key_size
         self.value_size: Final = value_size
         self._fd: Final = fd
-        self._what: Final = what or f"map fd {number(fd, 'fd')}"
+        self._what: Final = named_map(fd, what)
         sizes = copy_sizes(fd, what=self._what)
         check_room(self._what, "a key", key_size, sizes.key)
         check_room(self._what, "a value", value_size, sizes.value)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import struct
 
 from skelgen._typing import TYPE_CHECKING
-from skelgen.arguments import FD, must_be, name_bytes, number, readable
+from skelgen.arguments import must_be, name_bytes, number
 from skelgen.model.enums import Command
 from skelgen.model.flags import (
     BPF_F_NUMA_NODE,
@@ -14,11 +13,11 @@ from skelgen.model.flags import (
     BPF_F_VTYPE_BTF_OBJ_FD,
 )
 from skelgen.plain import plain
-from skelgen.runtime.syscalls.buffers import Buffer, Memory
-from skelgen.runtime.syscalls.call import bpf, check, failure
+from skelgen.runtime.syscalls.buffers import Buffer, Memory, byte_count
+from skelgen.runtime.syscalls.call import bpf, check
 from skelgen.runtime.syscalls.fd import check_fd
 from skelgen.runtime.syscalls.layout import Layout
-from skelgen.runtime.syscalls.sizes import CopySizes, check_room, copy_sizes
+from skelgen.runtime.syscalls.sizes import CopySizes, check_room, copy_sizes, named_map
 
 if TYPE_CHECKING:
     from typing import Final
@@ -30,11 +29,6 @@ _CREATE: Final = Layout(
     " value_type_btf_obj_fd token_fd excl_prog_hash excl_prog_hash",
 )
 _ELEMENT: Final = Layout("=IxxxxQQQ", "fd key value flags")
-_BATCH: Final = Layout(
-    "=QQQQIIQQ", "position next_position keys values count fd elem_flags flags"
-)
-_BATCH_COUNT: Final = 32  # offset of batch.count
-
 _U32: Final = (0, (1 << 32) - 1)
 
 
@@ -121,11 +115,6 @@ def _element(
     return bpf(command, attr)
 
 
-def _named(fd: int, what: str) -> str:
-    """Return how errors call a map."""
-    return what or f"map fd {number(fd, 'fd', FD)}"
-
-
 def _check_element(
     fd: int,
     key: Buffer | None,
@@ -139,15 +128,10 @@ def _check_element(
     else:
         must_be(CopySizes, sizes, "sizes", "CopySizes", what)
     if key is not None:
-        check_room(what, "key", _bytes(key, "key"), sizes.key)
+        check_room(what, "key", byte_count(key, "key"), sizes.key)
     if value is not None:
-        check_room(what, "value", _bytes(value, "value"), sizes.value)
+        check_room(what, "value", byte_count(value, "value"), sizes.value)
     return sizes
-
-
-def _bytes(data: Buffer, name: str) -> int:
-    readable(data, name)
-    return data.nbytes if isinstance(data, memoryview) else len(data)
 
 
 def map_lookup(
@@ -166,7 +150,7 @@ def map_lookup(
     without keys (queue, stack, bloom filter) take ``None``. ValueError when the kernel
     would copy more than the key or value has; it is asked, unless ``sizes`` says.
     """
-    what = _named(fd, what)
+    what = named_map(fd, what)
     _check_element(fd, key, value, what, sizes)
     memory = Memory()
     result = _element(
@@ -197,7 +181,7 @@ def map_update(
 
     ``flags``: ``BPF_ANY``, ``BPF_NOEXIST`` or ``BPF_EXIST``, and ``BPF_F_LOCK``.
     """
-    what = _named(fd, what)
+    what = named_map(fd, what)
     _check_element(fd, key, value, what, sizes)
     memory = Memory()
     command = Command.MAP_UPDATE_ELEM
@@ -216,7 +200,7 @@ def map_delete(
     sizes: CopySizes | None = None,
 ) -> bool:
     """Delete an element; False when there is none: ``BPF_MAP_DELETE_ELEM``, 3.18."""
-    what = _named(fd, what)
+    what = named_map(fd, what)
     _check_element(fd, key, None, what, sizes)
     memory = Memory()
     result = _element(Command.MAP_DELETE_ELEM, fd, key, 0, flags, memory, what)
@@ -234,9 +218,9 @@ def map_next_key(
     False at the end. ``None`` asks for the first (Linux 4.12); a key that is not in
     the map does so too.
     """
-    what = _named(fd, what)
+    what = named_map(fd, what)
     sizes = _check_element(fd, key, None, what)
-    check_room(what, "the next key", _bytes(out, "out"), sizes.key)
+    check_room(what, "the next key", byte_count(out, "out"), sizes.key)
     memory = Memory()
     command = Command.MAP_GET_NEXT_KEY
     result = _element(command, fd, key, memory.write(out, "out", what), 0, memory, what)
@@ -259,7 +243,7 @@ def map_lookup_and_delete(
     False when there is none. Queues and stacks since Linux 4.20 (key ``None``), hash
     maps since 5.14.
     """
-    what = _named(fd, what)
+    what = named_map(fd, what)
     _check_element(fd, key, value, what)
     memory = Memory()
     command = Command.MAP_LOOKUP_AND_DELETE_ELEM
@@ -276,151 +260,7 @@ def map_freeze(fd: int, *, what: str = "") -> None:
     """Make a map read-only for system calls: ``BPF_MAP_FREEZE``, Linux 5.2."""
     command = Command.MAP_FREEZE
     attr = bytearray(_ELEMENT.pack(what, fd, 0, 0, 0))
-    check(command, bpf(command, attr), _named(fd, what))
+    check(command, bpf(command, attr), named_map(fd, what))
 
 
 # -- batches -------------------------------------------------------------------
-
-
-def _batch(
-    command: Command,
-    fd: int,
-    count: int,
-    flags: tuple[int, int],
-    addresses: tuple[int, int, int, int],
-    what: str,
-) -> tuple[int, tuple[int, int]]:
-    attr = bytearray(_BATCH.pack(what, *addresses, count, fd, *flags))
-    result = bpf(command, attr, len(attr))
-    (done,) = struct.unpack_from("=I", attr, _BATCH_COUNT)
-    return done, result
-
-
-def _check_batch(
-    fd: int, keys: Buffer, values: Buffer | None, count: int, what: str
-) -> CopySizes:
-    """Refuse keys or values that the kernel would read or write past."""
-    sizes = copy_sizes(fd, what=what)
-    check_room(
-        what, f"the buffer of {count} keys", _bytes(keys, "keys"), count * sizes.key
-    )
-    if values is not None:
-        check_room(
-            what,
-            f"the buffer of {count} values",
-            _bytes(values, "values"),
-            count * sizes.value,
-        )
-    return sizes
-
-
-def map_lookup_batch(
-    fd: int,
-    position: Buffer | None,
-    next_position: bytearray | memoryview,
-    keys: bytearray | memoryview,
-    values: bytearray | memoryview,
-    count: int,
-    *,
-    delete: bool = False,
-    elem_flags: int = 0,
-    flags: int = 0,
-    what: str = "",
-) -> tuple[int, bool]:
-    """Read up to ``count`` elements: ``BPF_MAP_LOOKUP_BATCH``, Linux 5.6.
-
-    With ``delete`` they are taken out: ``BPF_MAP_LOOKUP_AND_DELETE_BATCH``. Starts at
-    ``position`` (``None`` for the beginning), and writes where to go on to
-    ``next_position``, which has the key's size, 4 bytes at least. Returns how many
-    elements there are in ``keys`` and ``values`` and whether these were the last.
-    Raises ``ENOSPC`` when a bucket of a hash map has more than ``count``.
-    """
-    command = Command.MAP_LOOKUP_BATCH
-    if delete:
-        command = Command.MAP_LOOKUP_AND_DELETE_BATCH
-    what = _named(fd, what)
-    room = _check_batch(fd, keys, values, count, what).position
-    check_room(what, "the next position", _bytes(next_position, "next_position"), room)
-    if position is not None:
-        check_room(what, "the position", _bytes(position, "position"), room)
-    memory = Memory()
-    addresses = (
-        memory.read(position, "position", what),
-        memory.write(next_position, "next_position", what),
-        memory.write(keys, "keys", what),
-        memory.write(values, "values", what),
-    )
-    done, result = _batch(command, fd, count, (elem_flags, flags), addresses, what)
-    if result[1] == errno.ENOENT:
-        return done, True
-    check(command, result, what)
-    return done, False
-
-
-def map_update_batch(
-    fd: int,
-    keys: Buffer,
-    values: Buffer,
-    count: int,
-    *,
-    elem_flags: int = 0,
-    flags: int = 0,
-    what: str = "",
-) -> int:
-    """Write ``count`` elements: ``BPF_MAP_UPDATE_BATCH``, Linux 5.6.
-
-    Returns how many were written. When one fails the error says why, in a note how
-    many were written before it, and also ``error.done``.
-    """
-    what = _named(fd, what)
-    _check_batch(fd, keys, values, count, what)
-    memory = Memory()
-    addresses = (
-        0,
-        0,
-        memory.read(keys, "keys", what),
-        memory.read(values, "values", what),
-    )
-    return _write_batch(
-        Command.MAP_UPDATE_BATCH, fd, count, (elem_flags, flags), addresses, what
-    )
-
-
-def map_delete_batch(
-    fd: int,
-    keys: Buffer,
-    count: int,
-    *,
-    elem_flags: int = 0,
-    flags: int = 0,
-    what: str = "",
-) -> int:
-    """Delete ``count`` elements: ``BPF_MAP_DELETE_BATCH``, Linux 5.6.
-
-    Returns how many were deleted; errors are as for :func:`map_update_batch`.
-    """
-    what = _named(fd, what)
-    _check_batch(fd, keys, None, count, what)
-    memory = Memory()
-    addresses = (0, 0, memory.read(keys, "keys", what), 0)
-    return _write_batch(
-        Command.MAP_DELETE_BATCH, fd, count, (elem_flags, flags), addresses, what
-    )
-
-
-def _write_batch(
-    command: Command,
-    fd: int,
-    count: int,
-    flags: tuple[int, int],
-    addresses: tuple[int, int, int, int],
-    what: str,
-) -> int:
-    done, result = _batch(command, fd, count, flags, addresses, what)
-    if result[0] < 0:
-        error = failure("BPF_" + command.name, result[1], what)
-        # EFAULT comes before the kernel counts, EINVAL before it looks
-        if result[1] not in {errno.EFAULT, errno.EINVAL}:
-            error.add_note(f"{done} of {count} elements were done before it")
-        raise error
-    return done

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING, Protocol
+from skelgen.arguments import FD, number
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.process.once import Once
 
@@ -22,6 +23,11 @@ _POSSIBLE: Final = "/sys/devices/system/cpu/possible"
 _FD_BYTES: Final = 4
 _POSITION: Final = 4
 """Bytes that a batch of a hash map writes its position to, whatever the keys have."""
+
+
+def named_map(fd: int, what: str) -> str:
+    """Return the name of a map in errors: ``what``, or its fd if that is empty."""
+    return what or f"map fd {number(fd, 'fd', FD)}"
 
 
 def _read_possible() -> int:

@@ -13,8 +13,8 @@ from skelgen.model.spec import ExternKind, ExternSpec, ObjectSpec
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import ExternError
 from skelgen.runtime.kernel import btf as kernel_btf
+from skelgen.runtime.kernel import symbols
 from skelgen.runtime.kernel.btf import KernelTypes, ModuleBtf
-from skelgen.runtime.load import externs
 from skelgen.runtime.load.externs import Symbol, Symbols
 from skelgen.runtime.load.externs import resolve as resolve_with
 from skelgen.runtime.load.types import LoadTypes
@@ -137,7 +137,7 @@ def kallsyms(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
             raise PermissionError(13, "Permission denied", path)
         return io.BytesIO(table[0])
 
-    monkeypatch.setattr(externs, "open", opened, raising=False)
+    monkeypatch.setattr(symbols, "open", opened, raising=False)
     return table
 
 
