@@ -9,6 +9,7 @@ from skelgen.btf.parse import Btf
 from skelgen.codegen.text import count, doc
 from skelgen.errors import BtfError
 from skelgen.model import attach
+from skelgen.model.constants import name_of
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.linked import called_by
 from skelgen.model.spec import (
@@ -65,7 +66,7 @@ class _Inspection:
     def map(self, spec: MapSpec) -> Table:
         return {
             "name": spec.name,
-            "type": _name(MapType, spec.type),
+            "type": name_of(spec.type, MapType),
             "key": self.type(spec.key_type_id),
             "key_size": spec.key_size,
             "value": self.type(spec.value_type_id),
@@ -84,9 +85,9 @@ class _Inspection:
         return {
             "name": spec.name,
             "section": spec.section,
-            "type": _name(ProgType, spec.type),
+            "type": name_of(spec.type, ProgType),
             "attach_type": (
-                _name(AttachType, spec.attach_type)
+                name_of(spec.attach_type, AttachType)
                 if spec.attach_type or _has_attach_type(spec)
                 else None
             ),
@@ -218,13 +219,6 @@ def _has_attach_type(spec: ProgramSpec) -> bool:
     return spec.type == ProgType.CGROUP_SKB
 
 
-def _name(enum: "type[MapType | ProgType | AttachType]", value: int) -> str:
-    try:
-        return enum(value).name
-    except ValueError:
-        return str(value)
-
-
 # -- for people ----------------------------------------------------------------
 
 
@@ -310,7 +304,7 @@ def _map_row(row: Table) -> tuple[str, ...]:
 
 
 def _program_row(spec: ProgramSpec, insns: Json) -> tuple[str, ...]:
-    type_ = _name(ProgType, spec.type)
+    type_ = name_of(spec.type, ProgType)
     size = _count(_size(spec).insns if insns is None else insns, "instruction")
     if insns is None:
         size += " and its subprograms'"

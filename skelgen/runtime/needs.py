@@ -11,6 +11,7 @@ from functools import partial
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model import attach
+from skelgen.model.constants import name_of
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import helper_name
 from skelgen.model.linked import Linker
@@ -109,7 +110,9 @@ class _Needs:
             users[MapType.STRUCT_OPS] = names
         for number, names in users.items():
             answer = features.map_type(number)
-            yield Need("map type", _constant(number), tuple(names), answer)
+            yield Need(
+                "map type", name_of(number, MapType).lower(), tuple(names), answer
+            )
         if self._spec.data:
             sections = tuple(data.section for data in self._spec.data)
             yield _feature(features.GLOBAL_DATA, sections)
@@ -125,11 +128,13 @@ class _Needs:
                 by_hook.setdefault(program.attach_type, []).append(program.name)
         for number, names in by_type.items():
             answer = features.program_type(number)
-            yield Need("program type", _name(number, ProgType), tuple(names), answer)
+            yield Need(
+                "program type", name_of(number, ProgType).lower(), tuple(names), answer
+            )
         for number, names in by_hook.items():
             answer = features.attach_type(number)
             without = _FALLBACKS.get(AttachType(number), "")
-            name = _name(number, AttachType)
+            name = name_of(number, AttachType).lower()
             yield Need("attach type", name, tuple(names), answer, without)
 
     def _helpers(self) -> Iterator[Need]:
@@ -298,14 +303,3 @@ def _symbols() -> bytes:
         return symbols.table()
     except OSError:
         return b""
-
-
-def _constant(number: int) -> str:
-    return _name(number, MapType)
-
-
-def _name(number: int, enum: type[MapType | ProgType | AttachType]) -> str:
-    try:
-        return enum(number).name.lower()
-    except ValueError:
-        return str(number)

@@ -7,6 +7,7 @@ import os
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model import map_types
+from skelgen.model.constants import name_of
 from skelgen.model.enums import MapType
 from skelgen.model.flags import BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE
 from skelgen.near_names import did_you_mean
@@ -159,10 +160,7 @@ def explain_map(error: BpfOSError, fd: int, iterator: str) -> None:
         error.add_note(f"fd {fd} is no map; it takes one of type {wanted}")
         return
     if number not in kinds:
-        try:
-            name = MapType(number).name
-        except ValueError:
-            name = str(number)
+        name = name_of(number, MapType)
         error.add_note(f"the map is of type {name}; it takes {wanted}")
 
 

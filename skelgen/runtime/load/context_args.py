@@ -16,6 +16,7 @@ from skelgen.btf.edit import BtfEditor
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import skip_mods, skip_mods_and_typedefs
 from skelgen.btf.types import DeclTag, Func, FuncProto, Int, Ptr, Struct, Typedef
+from skelgen.model import prog_types
 from skelgen.model.enums import ProgType
 from skelgen.runtime.log import debug
 
@@ -26,35 +27,6 @@ if TYPE_CHECKING:
 TAG: Final = "arg:ctx"
 _GLOBAL: Final = 1
 _VOID: Final = 0
-
-_CONTEXTS: Final[dict[int, str]] = {
-    ProgType.CGROUP_DEVICE: "bpf_cgroup_dev_ctx",
-    ProgType.CGROUP_SKB: "__sk_buff",
-    ProgType.CGROUP_SOCK: "bpf_sock",
-    ProgType.CGROUP_SOCK_ADDR: "bpf_sock_addr",
-    ProgType.CGROUP_SOCKOPT: "bpf_sockopt",
-    ProgType.CGROUP_SYSCTL: "bpf_sysctl",
-    ProgType.FLOW_DISSECTOR: "__sk_buff",
-    ProgType.KPROBE: "bpf_user_pt_regs_t",
-    ProgType.LWT_IN: "__sk_buff",
-    ProgType.LWT_OUT: "__sk_buff",
-    ProgType.LWT_SEG6LOCAL: "__sk_buff",
-    ProgType.LWT_XMIT: "__sk_buff",
-    ProgType.NETFILTER: "bpf_nf_ctx",
-    ProgType.PERF_EVENT: "bpf_perf_event_data",
-    ProgType.RAW_TRACEPOINT: "bpf_raw_tracepoint_args",
-    ProgType.RAW_TRACEPOINT_WRITABLE: "bpf_raw_tracepoint_args",
-    ProgType.SCHED_ACT: "__sk_buff",
-    ProgType.SCHED_CLS: "__sk_buff",
-    ProgType.SK_LOOKUP: "bpf_sk_lookup",
-    ProgType.SK_MSG: "sk_msg_md",
-    ProgType.SK_REUSEPORT: "sk_reuseport_md",
-    ProgType.SK_SKB: "__sk_buff",
-    ProgType.SOCK_OPS: "bpf_sock_ops",
-    ProgType.SOCKET_FILTER: "__sk_buff",
-    ProgType.XDP: "xdp_md",
-}
-"""Structs that the verifier knows contexts by; other types have none."""
 
 _REGISTERS: Final = {
     "aarch64": "user_pt_regs",
@@ -75,6 +47,13 @@ def _registers(prog_type: int) -> str | None:
     if prog_type == ProgType.PERF_EVENT:
         return _REGISTERS.get(os.uname().machine, "pt_regs")
     return None
+
+
+def _context(prog_type: int) -> str:
+    """Return the type that the verifier knows a context by; empty where it has none."""
+    if prog_type == ProgType.KPROBE:
+        return "bpf_user_pt_regs_t"
+    return prog_types.row(prog_type).context
 
 
 class CtxArgs:
@@ -108,8 +87,8 @@ class CtxArgs:
 
     def apply(self, program: str, prog_type: int, func_info: bytes) -> bytes:
         """Return a program's ``struct bpf_func_info`` records, with new functions."""
-        context = _CONTEXTS.get(prog_type)
-        if context is None:
+        context = _context(prog_type)
+        if not context:
             return func_info
         records = list(iter_unpack("=II", func_info))
         called = {type_id for _, type_id in records}

@@ -11,6 +11,7 @@ import errno
 import mmap
 
 from skelgen._typing import TYPE_CHECKING
+from skelgen.model.constants import name_of
 from skelgen.model.enums import ProgType
 from skelgen.runtime.errors import BpfOSError, os_error
 from skelgen.runtime.log import debug
@@ -159,14 +160,7 @@ def without_log(
         )
     elif error.errno == errno.EINVAL:
         result.add_note(
-            f"this kernel may not know programs of type {_type_name(prog_type)} or"
+            f"this kernel may not know programs of type {name_of(prog_type, ProgType)} or"
             " their expected attach type"
         )
     return result
-
-
-def _type_name(number: int) -> str:
-    try:
-        return ProgType(number).name
-    except ValueError:
-        return str(number)

@@ -263,7 +263,6 @@ class InnerSetting(Setting["InnerMap | None"]):
 
 def type_name(number: int) -> str:
     """Return the name of a map type, ``PERCPU_HASH``; its number if it is a newer one."""
-    try:
-        return MapType(number).name
-    except ValueError:
-        return str(number)
+    from skelgen.model.constants import name_of
+
+    return name_of(number, MapType)

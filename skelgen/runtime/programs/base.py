@@ -455,7 +455,9 @@ class Program(Live):
         if isinstance(self.spec.attach, TracingMulti):
             return _NO_MULTI
         hint = _OTHER_WAYS.get(self._type, "")
-        name = _type_name(self._type)
+        from skelgen.model.constants import name_of
+
+        name = name_of(self._type, ProgType)
         return f"programs of type {name} are not attached by a call of attach(){hint}"
 
     @property
@@ -504,13 +506,6 @@ def _named_target(attach: Attach) -> tuple[str | None, str | None]:
     if isinstance(attach, Tracing):
         return attach.target, attach.module
     return None, None
-
-
-def _type_name(number: int) -> str:
-    try:
-        return ProgType(number).name
-    except ValueError:
-        return str(number)
 
 
 _NO_MULTI: Final = (

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model import prog_types
+from skelgen.model.constants import name_of
 from skelgen.model.enums import ProgType
 from skelgen.runtime.kernel.names import kernel_name as cut
 from skelgen.runtime.verifier.contexts import member_at
@@ -243,10 +244,7 @@ class Facts:
         """What programs of this type are called."""
         if self.section:
             return f'SEC("{self.section}")'
-        try:
-            return f"type {ProgType(self.program_type).name}"
-        except ValueError:
-            return f"type {self.program_type}"
+        return f"type {name_of(self.program_type, ProgType)}"
 
 
 _PASSED = frozenset({"R0", "R1", "R2", "R3", "R4", "R5"})
