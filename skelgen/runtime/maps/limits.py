@@ -88,7 +88,7 @@ def _of_sizes(wanted: MapRequest, row: MapTypeRow) -> str | None:
         return f"max_entries is {wanted.max_entries}, and {kind} wants 0"
     missing = row.flags & ~wanted.flags
     if missing:
-        return f"{kind} wants map_flags {_FLAG_NAMES[missing]}"
+        return f"{kind} wants map_flags {_FLAG_NAMES.get(missing, hex(missing))}"
     return None
 
 
