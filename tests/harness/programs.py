@@ -1,18 +1,27 @@
 """Programs without an object: made from a section name, for tests of attaching."""
 
+import errno
 import os
 import struct
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Self, TypeVar, cast
 
+import pytest
+
+from skelgen.btf.kinds import Kind
 from skelgen.elf.section_names import match_section
 from skelgen.model.enums import AttachType, MapType
 from skelgen.model.spec import ProgramSpec, Span
 from skelgen.runtime import syscalls
+from skelgen.runtime.errors import ENOTSUPP, BpfOSError
+from skelgen.runtime.kernel import btf as kernel_btf
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.families import program_class
 
 P = TypeVar("P", bound=Program)
+LoadProgram = Callable[..., Program]
+"""The fixture ``load`` of ``tests/kernel``."""
 
 RETURN_0 = bytes.fromhex("b7000000000000009500000000000000")
 RETURN_1 = bytes.fromhex("b7000000010000009500000000000000")
@@ -118,3 +127,21 @@ class Counter:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def btf_id(name: str, kind: Kind) -> int:
+    """Return a type of the running kernel, or skip the test."""
+    found = kernel_btf.vmlinux().find(name, kind)
+    if found is None:
+        pytest.skip(f"this kernel's BTF has no '{name}'")
+    return found
+
+
+def load_or_skip(load: LoadProgram, section: str, **options: object) -> Program:
+    """Load a program, or skip where the kernel refuses programs of its kind."""
+    try:
+        return load(section, **options)
+    except BpfOSError as error:
+        if error.errno in {errno.EPERM, ENOTSUPP}:
+            pytest.skip(f"this kernel refuses {section}: {error}")
+        raise

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
+import skelgen
+from skelgen.runtime import Program
+from skelgen.runtime.errors import ExternError
+from skelgen.runtime.object.object import Object
 from tests.harness import leaks, oracle, places, privilege
+from tests.harness.fault_checks import Compile, Opener, clear
+from tests.harness.programs import Counter, LoadProgram, loaded
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +35,14 @@ def no_leaks(_privileged: None) -> Iterator[None]:
 
 REGISTERS = frozenset(
     (
-        *("test_cycles", "test_examples", "test_faults", "test_load_newer"),
-        *("test_load_objects", "test_sequences", "test_shown", "test_struct_ops"),
+        *("test_cycles", "test_examples", "test_faults", "test_attach_faults"),
+        *(
+            "test_load_newer",
+            "test_load_objects",
+            "test_sequences",
+            "test_shown",
+            "test_struct_ops",
+        ),
     )
 )
 """Modules whose tests attach struct_ops variables. The kernel has one list of names of
@@ -103,6 +115,68 @@ def spawn() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 stream.close()
+
+
+@pytest.fixture
+def counter() -> Iterator[Counter]:
+    """Yield a counter of what happens in this process."""
+    with Counter() as counter:
+        yield counter
+
+
+@pytest.fixture
+def load() -> Iterator[LoadProgram]:
+    """Return a function that loads a program, which is closed at the end."""
+    made: list[Program] = []
+
+    def load_program(section: str, cls: type[Program], **options: object) -> Program:
+        program = loaded(section, cls, **options)
+        made.append(program)
+        return program
+
+    yield load_program
+    for program in made:
+        program.close()
+
+
+@pytest.fixture
+def pins(bpffs: places.BpfFileSystem) -> Path:
+    """Return a folder of a bpffs, for pins alone."""
+    folder = bpffs.path / "pins"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def fixture(compile_bpf: Compile, pins: Path) -> Opener:
+    """Return a function from the name of a fixture to one that opens it.
+
+    What this kernel refuses of it anyway is left out.
+    """
+
+    def opener(name: str) -> Callable[[], Object]:
+        path = compile_bpf(name)
+        with skelgen.open_object(path, pin_root=pins) as trial:
+            report = trial.load(strict=False)
+        clear(pins)
+
+        def open_fixture() -> Object:
+            obj = skelgen.open_object(path, pin_root=pins)
+            for program in report.programs:
+                obj.programs[program].autoload = False
+            for left_out in report.maps:
+                obj.map(left_out).autocreate = False
+            return obj
+
+        with open_fixture() as trial:
+            try:
+                trial.load()
+            except ExternError as error:
+                pytest.skip(f"this kernel loads nothing of it: {error}")
+        clear(pins)
+        return open_fixture
+
+    return opener
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

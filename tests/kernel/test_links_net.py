@@ -1,10 +1,9 @@
-"""Interfaces, control groups, namespaces and sockets, attached and seen to act."""
+"""Attaching to interfaces, control groups, namespaces and sockets on the running kernel."""
 
 import contextlib
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -13,7 +12,6 @@ from skelgen.runtime import (
     CgroupProgram,
     NetfilterProgram,
     NetnsProgram,
-    Program,
     SocketProgram,
     SockmapProgram,
     TcProgram,
@@ -25,77 +23,16 @@ from skelgen.runtime.kernel import features
 from skelgen.runtime.links.attached import AttachedLink
 from skelgen.runtime.links.base import Link
 from tests.harness.faults import Interrupt, interrupt_after
+from tests.harness.packets import TCX_NEXT, send, tc_counter, xdp_counter
 from tests.harness.places import Cgroup, NetworkNamespace
-from tests.harness.programs import RETURN_0, RETURN_1, Counter, insn, loaded
-
-LoadProgram = Callable[..., Program]
-
-XDP_PASS, TCX_NEXT = 2, -1
-
-
-@pytest.fixture
-def counter() -> Iterator[Counter]:
-    counter = Counter()
-    yield counter
-    counter.close()
-
-
-@pytest.fixture
-def load() -> Iterator[LoadProgram]:
-    """Return a function that loads a program, which is closed at the end."""
-    made: list[Program] = []
-
-    def load_program(section: str, cls: type[Program], **options: object) -> Program:
-        program = loaded(section, cls, **options)
-        made.append(program)
-        return program
-
-    yield load_program
-    for program in made:
-        program.close()
-
-
-def send(netns: NetworkNamespace, count: int) -> None:
-    """Send datagrams out of ``veth0``, to nobody: each crosses to ``veth1``."""
-
-    def inside() -> None:
-        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
-            sock.bind(("veth0", 0x88B5))  # an EtherType for experiments
-            for _ in range(count):
-                sock.send(b"\xff" * 6 + b"\x02" * 6 + b"\x88\xb5" + bytes(50))
-
-    netns.call(inside)
-
-
-def own_packets(counter: Counter, *, data: int, end: int, result: int) -> bytes:
-    """Return a program that counts frames of our EtherType alone.
-
-    ``data`` and ``end`` are the offsets of the context's packet pointers.
-    """
-    count = counter.insns(result=result)
-    return (
-        insn(0x61, 2, 1, data)  # r2 = ctx->data
-        + insn(0x61, 3, 1, end)  # r3 = ctx->data_end
-        + insn(0xBF, 4, 2)  # r4 = r2
-        + insn(0x07, 4, imm=14)  # r4 += 14
-        + insn(0x2D, 4, 3, 2)  # if r4 > r3: out
-        + insn(0x69, 4, 2, 12)  # r4 = *(u16 *)(r2 + 12)
-        + insn(0x15, 4, off=2, imm=0xB588)  # if r4 == htons(0x88b5): go on
-        + insn(0xB7, 0, imm=result)
-        + insn(0x95)
-        + count
-    )
-
-
-def xdp_counter(counter: Counter) -> bytes:
-    return own_packets(counter, data=0, end=4, result=XDP_PASS)
-
-
-def tc_counter(counter: Counter, result: int = TCX_NEXT) -> bytes:
-    return own_packets(counter, data=76, end=80, result=result)
-
-
-# -- xdp -----------------------------------------------------------------------
+from tests.harness.programs import (
+    RETURN_0,
+    RETURN_1,
+    Counter,
+    LoadProgram,
+    insn,
+    loaded,
+)
 
 
 def test_xdp_counts_by_name_and_index(

@@ -4,44 +4,22 @@ import errno
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from skelgen.runtime import Program, TcProgram, XdpProgram
+from skelgen.runtime import TcProgram, XdpProgram
 from skelgen.runtime.errors import BpfOSError, NotSupportedError
 from skelgen.runtime.kernel import features
 from skelgen.runtime.kernel.features import Answer, answers
 from skelgen.runtime.links.netlink import TcFilterLink, XdpNetlinkLink
 from skelgen.runtime.syscalls import call, netlink, numbers, rtnetlink
 from tests.harness import privilege
+from tests.harness.packets import send, tc_counter, xdp_counter
 from tests.harness.places import NetworkNamespace
-from tests.harness.programs import Counter, insn, loaded
-from tests.kernel.test_links_net import send, tc_counter, xdp_counter
+from tests.harness.programs import Counter, LoadProgram, insn
 
-LoadProgram = Callable[..., Program]
 TC_ACT_OK, TC_ACT_UNSPEC, TC_ACT_SHOT = 0, -1, 2
-
-
-@pytest.fixture
-def counter() -> Iterator[Counter]:
-    with Counter() as counter:
-        yield counter
-
-
-@pytest.fixture
-def load() -> Iterator[LoadProgram]:
-    """Return a function that loads a program, which is closed at the end."""
-    made: list[Program] = []
-
-    def load_program(section: str, cls: type[Program], **options: object) -> Program:
-        program = loaded(section, cls, **options)
-        made.append(program)
-        return program
-
-    yield load_program
-    for program in made:
-        program.close()
 
 
 @pytest.fixture

@@ -1,63 +1,31 @@
-"""Tracepoints, probes and iterators of the running kernel, attached and fired."""
+"""Attaching to tracepoints and functions, and what becomes of links of other processes."""
 
 import errno
 import os
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import skelgen
 from skelgen.btf.types import Kind
-from skelgen.model.enums import LinkType, MapType
+from skelgen.model.enums import LinkType
 from skelgen.runtime import (
-    IterProgram,
     KprobeMultiProgram,
     KprobeProgram,
     KsyscallProgram,
-    PerfEventProgram,
-    Program,
     RawTracepointProgram,
     SocketProgram,
     TracepointProgram,
     TracingProgram,
     UprobeMultiProgram,
     UprobeProgram,
-    syscalls,
 )
-from skelgen.runtime.errors import ENOTSUPP, AttachError, BpfOSError, NotSupportedError
-from skelgen.runtime.kernel import btf as kernel_btf
-from skelgen.runtime.kernel import cpus, features, tracefs
-from skelgen.runtime.links.per_cpu import PerCpuLink
+from skelgen.runtime.errors import AttachError, BpfOSError, NotSupportedError
+from skelgen.runtime.kernel import features, tracefs
 from tests.harness import sources
-from tests.harness.programs import Counter, insn, loaded
+from tests.harness.programs import Counter, LoadProgram, btf_id, insn, load_or_skip
 
-LoadProgram = Callable[..., Program]
 FORK = "sched_process_fork"
-
-
-@pytest.fixture
-def counter() -> Iterator[Counter]:
-    """Yield a counter of what happens in this process."""
-    counter = Counter()
-    yield counter
-    counter.close()
-
-
-@pytest.fixture
-def load() -> Iterator[LoadProgram]:
-    """Return a function that loads a program, which is closed at the end."""
-    made: list[Program] = []
-
-    def load_program(section: str, cls: type[Program], **options: object) -> Program:
-        program = loaded(section, cls, **options)
-        made.append(program)
-        return program
-
-    yield load_program
-    for program in made:
-        program.close()
 
 
 def fork() -> None:
@@ -66,27 +34,6 @@ def fork() -> None:
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
-
-
-def btf_id(name: str, kind: Kind) -> int:
-    """Return a type of the running kernel, or skip the test."""
-    found = kernel_btf.vmlinux().find(name, kind)
-    if found is None:
-        pytest.skip(f"this kernel's BTF has no '{name}'")
-    return found
-
-
-def load_or_skip(load: LoadProgram, section: str, **options: object) -> Program:
-    """Load a program, or skip where the kernel refuses programs of its kind."""
-    try:
-        return load(section, **options)
-    except BpfOSError as error:
-        if error.errno in {errno.EPERM, ENOTSUPP}:
-            pytest.skip(f"this kernel refuses {section}: {error}")
-        raise
-
-
-# -- tracepoints ---------------------------------------------------------------
 
 
 def test_a_tracepoint_fires_until_it_is_destroyed(
@@ -327,150 +274,6 @@ def test_many_library_functions_at_once(counter: Counter, load: LoadProgram) -> 
         assert (info.target or "").endswith("libc.so.6")
     os.getppid()
     assert counter.value == 1
-
-
-# -- clocks --------------------------------------------------------------------
-
-
-def test_a_clock_samples_this_process(counter: Counter, load: LoadProgram) -> None:
-    program = load("perf_event", PerfEventProgram, insns=counter.insns(here=True))
-    with program.attach(frequency=1000, pid=0, cpu=-1):
-        deadline = time.monotonic() + 10
-        while counter.value < 3 and time.monotonic() < deadline:
-            pass
-    assert counter.value >= 3
-    stopped = counter.value
-    until = time.monotonic() + 0.05
-    while time.monotonic() < until:
-        pass
-    assert counter.value == stopped
-
-
-def burn(cpu: int) -> None:
-    """Use 0.3 s of a CPU, in this thread."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cpu})
-    try:
-        end = time.thread_time() + 0.3
-        while time.thread_time() < end:
-            pass
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def test_a_process_is_sampled_on_whatever_cpu_it_runs(
-    counter: Counter, load: LoadProgram
-) -> None:
-    program = load("perf_event", PerfEventProgram, insns=counter.insns(here=True))
-    for cpu in sorted(os.sched_getaffinity(0))[:4]:
-        before = counter.value
-        with program.attach(frequency=499, pid=0):
-            burn(cpu)
-        assert counter.value - before > 20, f"on CPU {cpu}"
-
-
-def test_everything_is_sampled_on_every_cpu(
-    counter: Counter, load: LoadProgram
-) -> None:
-    program = load("perf_event", PerfEventProgram, insns=counter.insns(here=True))
-    for cpu in sorted(os.sched_getaffinity(0))[:4]:
-        before = counter.value
-        with program.attach(frequency=499) as link:
-            assert isinstance(link, PerCpuLink)
-            assert list(link.cpus) == cpus.online()
-            if features.PERF_LINK.supported():
-                kinds = {each.info().type for each in link.links}
-                assert kinds == {LinkType.PERF_EVENT}
-            burn(cpu)
-        assert counter.value - before > 20, f"on CPU {cpu}"
-    stopped = counter.value
-    burn(min(os.sched_getaffinity(0)))
-    assert counter.value == stopped
-
-
-def test_one_cpu_is_sampled_alone(counter: Counter, load: LoadProgram) -> None:
-    first, *others = sorted(os.sched_getaffinity(0))
-    program = load("perf_event", PerfEventProgram, insns=counter.insns(here=True))
-    with program.attach(frequency=499, cpu=first):
-        for other in others[:1]:
-            burn(other)
-        assert counter.value < 20
-        burn(first)
-        assert counter.value > 20
-
-
-def test_a_cpu_that_is_not_there(load: LoadProgram) -> None:
-    program = load("perf_event", PerfEventProgram)
-    with pytest.raises(
-        AttachError, match=r"no CPU 7777 is online; there are [0-9,-]+$"
-    ):
-        program.attach(frequency=99, cpu=7777)
-    with pytest.raises(AttachError, match="there is no process 4194305"):
-        program.attach(frequency=99, pid=4194305)
-
-
-# -- iterators -----------------------------------------------------------------
-
-# bpf_seq_write(ctx->meta->seq, "x\n", 2)
-WRITE_LINE = (
-    insn(0x79, 1, 1)  # r1 = *(u64 *)(r1 + 0), meta
-    + insn(0x79, 1, 1)  # r1 = *(u64 *)(r1 + 0), seq
-    + insn(0x62, 10, off=-8, imm=0x0A78)  # *(u32 *)(r10 - 8) = "x\n"
-    + insn(0xBF, 2, 10)  # r2 = r10
-    + insn(0x07, 2, imm=-8)  # r2 += -8
-    + insn(0xB7, 3, imm=2)  # r3 = 2
-    + insn(0x85, imm=127)
-    + insn(0xB7, 0)
-    + insn(0x95)
-)
-
-
-def load_iterator(load: LoadProgram, target: str) -> IterProgram:
-    program = load_or_skip(
-        load,
-        f"iter/{target}",
-        cls=IterProgram,
-        insns=WRITE_LINE,
-        attach_btf_id=btf_id(f"bpf_iter_{target}", Kind.FUNC),
-    )
-    assert isinstance(program, IterProgram)
-    return program
-
-
-def test_an_iterator_walks_all_tasks(load: LoadProgram) -> None:
-    program = load_iterator(load, "task")
-    with program.attach() as link:
-        with link.open() as reader:
-            lines = list(reader)
-        assert len(lines) > 2
-        # the last call is for the end, without a task
-        assert set(lines) == {b"x\n"}
-        info = link.info()
-        assert (info.type, info.target) == (LinkType.ITER, "task")
-        assert link.read_text().startswith("x\nx\n")
-
-
-def test_an_iterator_walks_one_map(load: LoadProgram) -> None:
-    program = load_iterator(load, "bpf_map_elem")
-    fd = syscalls.map_create(
-        type=MapType.ARRAY, key_size=4, value_size=4, max_entries=3
-    )
-    with syscalls.Fd(fd):
-        with program.attach(map=fd) as link:
-            assert link.read() == b"x\n" * 4  # and once for the end
-            assert link.info().map_id == syscalls.map_info(fd).id
-        with pytest.raises(AttachError, match="does not say which map to walk"):
-            program.attach()
-
-
-def test_an_iterator_of_one_task(load: LoadProgram) -> None:
-    program = load_iterator(load, "task")
-    try:
-        link = program.attach(tid=os.getpid())
-    except BpfOSError as error:
-        pytest.skip(f"this kernel has no iterators of one task: {error}")
-    with link:
-        assert link.read() == b"x\n" * 2
 
 
 # -- processes -----------------------------------------------------------------

@@ -2,33 +2,15 @@
 
 import errno
 import shutil
-from collections.abc import Callable, Iterator
 
 import pytest
 
-from skelgen.runtime import Program, TcProgram, XdpProgram
+from skelgen.runtime import TcProgram, XdpProgram
 from skelgen.runtime.errors import AttachError, BpfOSError
 from skelgen.runtime.links.netlink import TcFilterLink
+from tests.harness.packets import send, tc_counter
 from tests.harness.places import NetworkNamespace
-from tests.harness.programs import Counter, loaded
-from tests.kernel.test_links_net import send, tc_counter
-
-LoadProgram = Callable[..., Program]
-
-
-@pytest.fixture
-def load() -> Iterator[LoadProgram]:
-    """Return a function that loads a program, which is closed at the end."""
-    made: list[Program] = []
-
-    def load_program(section: str, cls: type[Program], **options: object) -> Program:
-        program = loaded(section, cls, **options)
-        made.append(program)
-        return program
-
-    yield load_program
-    for program in made:
-        program.close()
+from tests.harness.programs import Counter, LoadProgram
 
 
 def text_of(error: BaseException) -> str:

@@ -4,7 +4,6 @@ import errno
 import os
 import socket
 from asyncio.trsock import TransportSocket
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from skelgen.model.enums import AttachType, MapType
 from skelgen.runtime import (
     CgroupProgram,
     NetnsProgram,
-    Program,
     SocketProgram,
     SockmapProgram,
     XdpProgram,
@@ -28,24 +26,7 @@ from skelgen.runtime.errors import (
 )
 from skelgen.runtime.links.base import Link
 from tests.harness.places import BpfFileSystem, Cgroup, NetworkNamespace, cgroup2_mount
-from tests.harness.programs import RETURN_0, RETURN_1, loaded
-
-LoadProgram = Callable[..., Program]
-
-
-@pytest.fixture
-def load() -> Iterator[LoadProgram]:
-    """Return a function that loads a program, which is closed at the end."""
-    made: list[Program] = []
-
-    def load_program(section: str, cls: type[Program], **options: object) -> Program:
-        program = loaded(section, cls, **options)
-        made.append(program)
-        return program
-
-    yield load_program
-    for program in made:
-        program.close()
+from tests.harness.programs import RETURN_0, RETURN_1, LoadProgram
 
 
 def text_of(error: BaseException) -> str:

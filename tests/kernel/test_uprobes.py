@@ -78,12 +78,6 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_c(tmp_path_factory.mktemp("victim"), "victim", VICTIM, "-rdynamic")
 
 
-@pytest.fixture
-def counter() -> Iterator[Counter]:
-    with Counter() as counter:
-        yield counter
-
-
 @pytest.fixture(params=["uprobe", "uprobe.multi"])
 def attach(request: pytest.FixtureRequest, counter: Counter) -> Iterator[Attach]:
     """Return a function that attaches a counting program to a function of a file."""
