@@ -43,6 +43,7 @@ types: $(VENV)/.test examples
 
 imports: $(VENV)/.test
 	$(BIN)/lint-imports
+	$(BIN)/python tools/rooms.py --check 14
 
 # What needs no kernel, on every processor; then what loads into this one.
 pytest: pytest-build pytest-kernel
