@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from skelgen.runtime.load.functions import Code
     from skelgen.runtime.load.parts import Parts
     from skelgen.runtime.load.program import Refused
-    from skelgen.runtime.load.request import ProgramRequest
     from skelgen.runtime.load.types import LoadTypes
     from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.programs.request import ProgramRequest
 
 _UNCLEAR = (errno.EPERM, errno.EACCES, errno.EINVAL)
 _MARKER = "call unknown#"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from skelgen.runtime.kernel.features import Feature
-    from skelgen.runtime.load.request import ProgramRequest
+    from skelgen.runtime.programs.request import ProgramRequest
 
 # helpers that take the place of others before Linux 5.5
 _PROBE_READ = {112: 4, 113: 4, 114: 45, 115: 45}

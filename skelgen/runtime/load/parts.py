@@ -5,12 +5,16 @@ from collections.abc import Mapping
 
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING, Generic, TypeVar
-from skelgen.model.spec import DataKind, DataSpec, MapSpec, ObjectSpec, Pinning
+from skelgen.model.spec import DataKind, DataSpec, ObjectSpec, Pinning
 from skelgen.plain import plain
-from skelgen.runtime.errors import StateError
 from skelgen.runtime.listing import Listed
+from skelgen.runtime.maps.data import (
+    DataHandle,
+    data_map_spec,
+    has_map,
+    section_map_name,
+)
 from skelgen.runtime.maps.handle import MapHandle
-from skelgen.runtime.maps.request import data_map_spec, has_map, section_map_name
 from skelgen.runtime.memory.section import Section
 
 if TYPE_CHECKING:
@@ -154,30 +158,3 @@ def _btf(spec: ObjectSpec) -> "Btf":
     from skelgen.btf.parse import Btf
 
     return Btf(b"" if spec.btf is None else spec.view(spec.btf))
-
-
-class DataHandle(MapHandle):
-    """The map of a data section: an array of one element, of the section's size."""
-
-    __slots__ = ("_section",)
-
-    def __init__(self, spec: MapSpec, section: Section) -> None:
-        super().__init__(spec)
-        self._section = section
-
-    def setting(self, name: str) -> object:
-        """Return a part of the definition."""
-        return self._section.size if name == "value_size" else self.definition[name]
-
-    def set(self, name: str, value: object) -> None:
-        """Change a part of the definition; the size changes the section."""
-        if name == "value_size" and isinstance(value, int):
-            self._section.resize(value)
-        elif name in {"type", "key_size", "max_entries"}:
-            raise StateError(f"{self.what}: the map of a data section has its {name}")
-        else:
-            super().set(name, value)
-
-    def value_type_id(self) -> int:
-        """Return the BTF of the section, which load gives the section's size."""
-        return self.spec.value_type_id

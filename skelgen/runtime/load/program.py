@@ -17,7 +17,7 @@ from skelgen.runtime.errors import BpfOSError, os_error
 from skelgen.runtime.log import debug
 
 if TYPE_CHECKING:
-    from skelgen.runtime.load.request import ProgramRequest
+    from skelgen.runtime.programs.request import ProgramRequest
 
 _FIRST_LOG = 16 << 20
 """``UINT32_MAX >> 8``, the longest log of kernels before 5.2 and libbpf's choice."""
@@ -74,13 +74,12 @@ class Refused(Exception):  # noqa: N818 - carries an answer to the one caller
         self.hint = hint
 
 
-def load_program(request: ProgramRequest, log_size: int = 0) -> tuple[int, str]:
+def load_program(request: ProgramRequest) -> tuple[int, str]:
     """Load a program; return its fd and, with a ``log_level``, the verifier's log.
 
-    ``log_size`` is the bytes of the first buffer for the log (0: 16 MiB). Raises
-    :class:`Refused`.
+    Raises :class:`Refused`.
     """
-    size = log_size or _FIRST_LOG
+    size = request.log_size or _FIRST_LOG
     if request.log_level:
         try:
             return _load_with_log(request, size)

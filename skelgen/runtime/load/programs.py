@@ -12,9 +12,7 @@ from skelgen.model.spec import DataKind, JumpTable, MapValue
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.insns.relocate import maps_of
-from skelgen.runtime.kernel.names import kernel_name
 from skelgen.runtime.load.program import Refused, load_program
-from skelgen.runtime.load.request import ProgramRequest
 from skelgen.runtime.load.results import LoadedProgram
 from skelgen.runtime.log import debug, step
 from skelgen.runtime.syscalls.sizes import sizes_of
@@ -23,12 +21,14 @@ from skelgen.runtime.undo import Undo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from skelgen.model.spec import ObjectSpec
     from skelgen.runtime.load.functions import Code, Functions
     from skelgen.runtime.load.report import Failures
     from skelgen.runtime.load.results import Context, Operations, Prepared
     from skelgen.runtime.load.targets import AttachTarget
     from skelgen.runtime.maps.handle import MapHandle
     from skelgen.runtime.programs.base import Program
+    from skelgen.runtime.programs.request import ProgramRequest
 
 
 def fit_programs(
@@ -114,7 +114,7 @@ def _load(prepared: Prepared, program: Program, code: Code) -> LoadedProgram:
             insns = code.relocated(program.name, prepared.places, made).data
             request = _request(prepared, program, code, insns)
             try:
-                fd, log = load_program(request, program.log_size)
+                fd, log = load_program(request)
             except Refused as refused:
                 error = _explained(prepared, program, code, refused)
                 raise error from error.__cause__
@@ -140,23 +140,15 @@ def _request(
     prepared: Prepared, program: Program, code: Code, insns: bytearray
 ) -> ProgramRequest:
     """Return what to ask the kernel for."""
-    context, spec, linked = prepared.context, program.spec, code.linked
-    target = _target(prepared, program)
-    attach_type = program.attach_type
-    request = ProgramRequest(
-        type=program.type,
-        insns=insns,
+    context, btf, linked = prepared.context, prepared.btf, code.linked
+    target = _target(prepared, program)  # which may change the attach type
+    asked = program.request(insns)
+    request = asked._replace(
         license=context.parts.spec.license,
-        name=kernel_name(program.name),
-        attach_type=attach_type,
-        flags=program.flags,
-        kern_version=_kern_version(prepared, program),
-        log_level=program.log_level or context.parts.options.log_level,
-        ifindex=program.ifindex,
+        kern_version=_kern_version(context.parts.spec, asked.type),
+        log_level=asked.log_level or context.parts.options.log_level,
         fd_array=prepared.externals.fd_array,
         token_fd=context.token_fd,
-        what=program.what,
-        spare_attach_type=attach_type if spec.attach_type_optional else 0,
     )
     if target is not None:
         request = request._replace(
@@ -164,11 +156,10 @@ def _request(
             attach_prog_fd=target.prog_fd,
             attach_btf_obj_fd=target.btf_obj_fd,
         )
-    btf = prepared.btf
     if btf.fd and btf.functions:
         request = request._replace(
             prog_btf_fd=btf.fd,
-            func_info=btf.func_info.get(spec.name, linked.func_info),
+            func_info=btf.func_info.get(program.spec.name, linked.func_info),
             line_info=linked.line_info,
         )
     return request
@@ -193,11 +184,10 @@ def _target(prepared: Prepared, program: Program) -> AttachTarget | None:
     return None
 
 
-def _kern_version(prepared: Prepared, program: Program) -> int:
+def _kern_version(spec: ObjectSpec, program_type: int) -> int:
     """Return the version that kernels before 5.0 want of kprobes to match."""
-    written = prepared.context.parts.spec.kern_version
-    if written or program.type != ProgType.KPROBE:
-        return written or 0
+    if spec.kern_version or program_type != ProgType.KPROBE:
+        return spec.kern_version or 0
     from skelgen.runtime.kernel.version import kernel_version
 
     return kernel_version()
@@ -254,7 +244,7 @@ def _fill_slots(
     from skelgen.runtime.load.slots import fill_slot
 
     fd = prepared.places.maps[name].fd
-    sizes = sizes_of(handle)
+    sizes = sizes_of(handle.request(name))
     for index, program in handle.spec.values:
         if program not in loaded:
             debug("map '%s': slot %d: '%s' was not loaded", name, index, program)

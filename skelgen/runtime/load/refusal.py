@@ -21,8 +21,8 @@ from skelgen.runtime.syscalls import rights
 if TYPE_CHECKING:
     from typing import Final
 
-    from skelgen.runtime.load.request import ProgramRequest
     from skelgen.runtime.load.types import LoadTypes
+    from skelgen.runtime.programs.request import ProgramRequest
 
 _NOTHING: Final = b"\xb7\0\0\0\0\0\0\0" + EXIT  # r0 = 0; exit
 

@@ -7,13 +7,13 @@ import mmap
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import MapType
-from skelgen.model.flags import BPF_F_MMAPABLE, BPF_F_NUMA_NODE, BPF_F_RDONLY_PROG
-from skelgen.model.spec import DataKind, DataSpec, MapSpec
-from skelgen.runtime.kernel.names import NAME_LENGTH, kernel_name
+from skelgen.model.flags import BPF_F_NUMA_NODE
+from skelgen.runtime.kernel.names import kernel_name
 from skelgen.runtime.syscalls.sizes import possible_cpus
 
 if TYPE_CHECKING:
 
+    from skelgen.model.spec import MapSpec
     from skelgen.runtime.maps.settings import InnerMap
 
 
@@ -41,41 +41,6 @@ class MapRequest(Record):
     """BTF of the module that has that type."""
     program_hash: bytes = b""
     """Of the one program that may use it."""
-
-
-def section_map_name(object_name: str, section: str) -> str:
-    """Return the kernel's name of a data section's map, as libbpf makes it.
-
-    ``.bss`` of ``bootstrap`` is ``bootstra.bss``: 7 characters or more are left for
-    the section. A section of a longer name (``.data.foo``) stands for itself.
-    """
-    if "." in section[1:]:
-        prefix = ""
-    else:
-        suffix = min(max(7, len(section)), NAME_LENGTH)
-        prefix = object_name[: NAME_LENGTH - suffix]
-    return kernel_name(prefix + section)
-
-
-def data_map_spec(spec: DataSpec) -> MapSpec:
-    """Return the array map of one element that a data section becomes."""
-    flags = BPF_F_RDONLY_PROG if spec.readonly else 0
-    if spec.mmapable:
-        flags |= BPF_F_MMAPABLE
-    return MapSpec(
-        spec.section,
-        MapType.ARRAY,
-        key_size=4,
-        value_size=spec.size,
-        max_entries=1,
-        flags=flags,
-        value_type_id=spec.type_id,
-    )
-
-
-def has_map(spec: DataSpec) -> bool:
-    """Whether a data section has a map of its own: global variables of an arena have not."""
-    return spec.kind is not DataKind.ARENA
 
 
 def inner_request(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-# pyright: reportPrivateUsage=false
-# objects have methods for their programs alone
 import errno
 
 from skelgen._typing import TYPE_CHECKING, Protocol, TypeVar
@@ -20,6 +18,7 @@ from skelgen.runtime.errors import (
     ClosedError,
     StateError,
 )
+from skelgen.runtime.kernel.names import kernel_name
 from skelgen.runtime.listing import Live
 from skelgen.runtime.programs.settings import AutoAttach, LogSize, Name, Setting
 from skelgen.runtime.syscalls.used_fd import UsedFd
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from skelgen.model.attach import Attach
     from skelgen.model.spec import ProgramSpec
     from skelgen.runtime.links.base import Link
+    from skelgen.runtime.programs.request import ProgramRequest
     from skelgen.runtime.syscalls import ProgInfo, TestRun
 
     class Settings(TypedDict, total=False):
@@ -122,7 +122,8 @@ class Program(Live):
     )
     _internal = frozenset(
         (
-            *("adopt", "like", "skip", "check_not_loaded", "check_not_prepared"),
+            *("adopt", "like", "request", "skip", "check_not_loaded"),
+            "check_not_prepared",
             *("attach_error", "check_attachable", "misnamed", "no_target", "what"),
         )
     )
@@ -182,7 +183,7 @@ class Program(Live):
         self._target_program: Program | int | None = None
         self._fd: UsedFd | None = None
         self._closed = False
-        self._cloned = False
+        self._cloned = name is not None
         self._skipped = False
         self._load_error: BpfError | None = None
         self._pins: list[str] = []
@@ -192,16 +193,34 @@ class Program(Live):
         """How errors call it."""
         return f"program '{plain(self.name)}'"
 
-    # -- for the loader --------------------------------------------------------
+    # -- for load/ -------------------------------------------------------------
+
+    def request(self, insns: bytearray) -> ProgramRequest:
+        """Return what to ask the kernel for, without what depends on the object."""
+        from skelgen.runtime.programs.request import ProgramRequest
+
+        spare = self._attach_type if self.spec.attach_type_optional else 0
+        return ProgramRequest(
+            type=self._type,
+            insns=insns,
+            name=kernel_name(self.name),
+            attach_type=self._attach_type,
+            flags=self._flags,
+            log_level=self._log_level,
+            ifindex=self._ifindex,
+            what=self.what,
+            spare_attach_type=spare,
+            log_size=self._log_size,
+        )
 
     def adopt(self, fd: syscalls.Fd, log: str = "") -> None:
-        """Take over the fd of the loaded program (the loader's part)."""
+        """Own the fd of the loaded program from now on."""
         self._fd = UsedFd(fd.detach(), self.what)
         self._log = log
         self._autoload = True  # of struct_ops, whatever it was before: a variable asks
 
     def skip(self, reason: BpfError | None = None) -> None:
-        """Note that the object was loaded without it, and why (the loader's part)."""
+        """Note that the object was loaded without it, and why if it failed."""
         self._skipped = True
         self._load_error = reason
         if reason is None:
@@ -277,7 +296,6 @@ class Program(Live):
     def like(self, name: str | None, settings: Mapping[str, object]) -> Self:
         """Return a program of the same settings but some, not loaded."""
         made = type(self)(self.obj, self.spec, name or self.name)
-        made._cloned = True  # noqa: SLF001 - of this class
         for slot in _COPIED:
             setattr(made, slot, getattr(self, slot))
         for setting, value in settings.items():

@@ -12,8 +12,8 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.errors import os_error
 from skelgen.runtime.kernel import features
 from skelgen.runtime.load import refusal
-from skelgen.runtime.load.request import ProgramRequest
 from skelgen.runtime.load.types import LoadTypes
+from skelgen.runtime.programs.request import ProgramRequest
 from skelgen.runtime.syscalls import rights
 
 USUAL = 77

@@ -6,9 +6,10 @@ import pytest
 
 from skelgen.model.enums import MapType
 from skelgen.model.spec import DataKind, DataSpec, MapSpec
-from skelgen.runtime.maps import create, request
+from skelgen.runtime.maps import create
+from skelgen.runtime.maps.data import data_map_spec, has_map, section_map_name
 from skelgen.runtime.maps.handle import MapHandle
-from skelgen.runtime.maps.request import MapRequest, section_map_name
+from skelgen.runtime.maps.request import MapRequest
 from skelgen.runtime.syscalls.sizes import possible_cpus
 from tests.harness.fake_kernel import FakeKernel
 
@@ -129,7 +130,7 @@ def test_an_inner_map_that_cannot_be_made(kernel: FakeKernel) -> None:
 )
 def test_data_sections(kind: DataKind, flags: int, *, mmapable: bool) -> None:
     spec = DataSpec(".x", kind, 12, mmapable=mmapable, type_id=9)
-    made = request.data_map_spec(spec)
+    made = data_map_spec(spec)
     assert made == MapSpec(".x", MapType.ARRAY, 4, 12, 1, flags=flags, value_type_id=9)
-    assert request.has_map(spec)
-    assert not request.has_map(spec._replace(kind=DataKind.ARENA))
+    assert has_map(spec)
+    assert not has_map(spec._replace(kind=DataKind.ARENA))

@@ -13,8 +13,8 @@ from skelgen.runtime.errors import BpfError, VerifierError, os_error
 from skelgen.runtime.load.explain import explain
 from skelgen.runtime.load.functions import Body, Code
 from skelgen.runtime.load.program import Refused
-from skelgen.runtime.load.request import ProgramRequest
 from skelgen.runtime.load.types import LoadTypes
+from skelgen.runtime.programs.request import ProgramRequest
 from tests.harness import rejected
 
 LOGS = sorted(rejected.LOGS.glob("*/*.log"))
@@ -50,7 +50,7 @@ def explained(kernel: str, name: str) -> VerifierError:
     log = rejected.log_of(kernel, name).read_text()
     with rejected.opened(name) as obj:
         (program,) = obj.programs.values()
-        request = ProgramRequest(program.type, b"", "GPL", program.name)
+        request = ProgramRequest(program.type, b"", program.name)
         refused = Refused(request, os_error(22), log)
         types, linked = NoKernelTypes(obj.spec), Linker(obj.spec).link(program.spec)
         code = Code(linked, tuple(Body(b"") for _ in linked.functions))

@@ -16,9 +16,9 @@ class ProgramRequest(Record):
 
     type: int
     insns: bytes | bytearray
-    license: str
     name: str
     """The kernel's, 15 characters at most."""
+    license: str = ""
     attach_type: int = 0
     flags: int = 0
     kern_version: int = 0
@@ -36,9 +36,11 @@ class ProgramRequest(Record):
     """How errors call the program."""
     spare_attach_type: int = 0
     """The attach type, where the kernel can do without."""
+    log_size: int = 0
+    """Bytes of the first buffer for the verifier's log, 0 for the usual."""
 
     def load(self, **log: Any) -> int:  # noqa: ANN401 (of the log)
         """Load it and return its fd; ``log`` has ``log_buf`` and ``true_size``."""
         asked = self._asdict()
-        del asked["spare_attach_type"]
+        del asked["spare_attach_type"], asked["log_size"]
         return syscalls.prog_load(**asked, **log)
