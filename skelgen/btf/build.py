@@ -115,7 +115,7 @@ class BtfBuilder:
         *,
         signed: bool = False,
         char: bool = False,
-        bool: bool = False,  # noqa: A002 - as in types.Int
+        bool: bool = False,
         bits: int | None = None,
         bit_offset: int = 0,
     ) -> int:

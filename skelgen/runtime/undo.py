@@ -48,6 +48,14 @@ class Undo:
         return failures
 
 
+def last_step(step: Callable[[], object]) -> None:
+    """Take a step in ``__del__``, where nobody could catch an error."""
+    try:
+        step()
+    except Exception as error:  # noqa: BLE001 - it is logged
+        debug("clean-up: %s", error)
+
+
 class Attempt:
     """A block that does something whole, or takes back what it did."""
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 VMLINUX: Final = "/sys/kernel/btf/vmlinux"
 
 _NO_MODULES: Final = {errno.EPERM, errno.EINVAL, errno.E2BIG}
-"""What a kernel says that does not tell its modules: E2BIG before 5.11, as it does not
-know names of BTF."""
+"""Errnos of kernels that cannot list modules; before 5.11 it is E2BIG, for they have no
+BTF names."""
 
 # where distributions put the uncompressed kernel, for kernels before 5.4
 _ELF_PATHS: Final = (
@@ -118,7 +118,7 @@ class ModuleBtf:
         self._btf = _module_btf.get((btf_id, name))
 
     def may_have(self, name: str) -> bool:
-        """Whether a type of this name can be here; False is certain."""
+        """Return whether a type of this name can be here; False is certain."""
         raw = name.encode()
         return raw in self._data() or raw in self._base.string_bytes
 

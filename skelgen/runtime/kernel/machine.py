@@ -1,4 +1,4 @@
-"""What decides on this machine over BPF, beside the features of its kernel.
+"""The settings of this machine that decide over BPF, beside its kernel's features.
 
 Read from ``/proc`` and ``/sys``, which tell it to every user; nothing is tried.
 """

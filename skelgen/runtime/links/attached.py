@@ -6,6 +6,7 @@ from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.links.base import NoBpfLink, detach_at_last
+from skelgen.runtime.undo import last_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ class StayingLink(NoBpfLink):
             raise
 
     def _roll_back(self, *, interrupted: bool) -> None:
-        """Take back what a failed attach may have done."""
+        """Undo an attach that failed or was interrupted."""
         if interrupted:
             try:
                 self._detach()
@@ -73,10 +74,7 @@ class StayingLink(NoBpfLink):
     def __del__(self) -> None:
         if not hasattr(self, "_prog"):  # the constructor did not come that far
             return
-        try:
-            self.destroy()
-        except Exception as error:  # noqa: BLE001 (nobody could catch it)
-            log.debug("cannot detach: %s", error)
+        last_step(self.destroy)
 
 
 class AttachedLink(StayingLink):
@@ -116,7 +114,7 @@ class AttachedLink(StayingLink):
             log.debug("%s: no longer there: %s", self.what, error)
 
     def _is_there(self) -> bool:
-        """Whether the program is the one in place."""
+        """Return whether the program is the one in place."""
         ours = syscalls.prog_info(self._prog.fileno(), what=self.what).id
         target, hook = self._fd.fileno(), self._attach_type
         return ours in syscalls.prog_query(target, hook, what=self.what).prog_ids

@@ -80,7 +80,7 @@ class Link(Live):
 
     def __init__(self, fd: int, program: AttachedProgram | None = None) -> None:
         self.program: AttachedProgram | None = program
-        """What is attached; ``None`` for a link opened from a path, and for maps."""
+        """The attached program; ``None`` for a link opened from a path, and for maps."""
         self._fd: Final = syscalls.Fd(fd)
         self._pid: Final = os.getpid()
         self._pin_path: str | None = None
@@ -103,7 +103,7 @@ class Link(Live):
 
     @property
     def what(self) -> str:
-        """How errors call it."""
+        """Its name in errors."""
         if self.program is not None:
             return f"link of {self.program.what}"
         if self._pin_path is not None:
@@ -191,7 +191,7 @@ class Link(Live):
         self._fd.close()
 
     def _mine(self) -> bool:
-        """Whether this process made it, rather than got it by a fork."""
+        """Return whether this process made it, rather than got it by a fork."""
         return self._pid == os.getpid()
 
     def __enter__(self) -> Self:
@@ -246,7 +246,7 @@ class NoBpfLink(Link):
 
 
 def detach_at_last(detach: Callable[[], None]) -> None:
-    """Detach what would stay attached for good: where it fails, once more."""
+    """Detach a program that would stay attached for good; try twice."""
     try:
         detach()
     except BaseException as error:

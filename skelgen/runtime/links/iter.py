@@ -9,7 +9,7 @@ from skelgen.runtime.links.base import Link
 
 
 class IterLink(Link):
-    """An iterator: every :meth:`open` runs it once more."""
+    """An iterator: every :meth:`open` runs it again."""
 
     __slots__ = ()
 

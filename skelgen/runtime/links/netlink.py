@@ -113,7 +113,7 @@ class XdpNetlinkLink(_NetlinkLink):
             )
 
     def _is_there(self, ours: int) -> bool:
-        """Whether the program is on the interface, in the mode that it was put in."""
+        """Return whether the program is on the interface, in the mode that it was put in."""
         state = rtnetlink.xdp_query(self._route, self.ifindex, what=self.what)
         place = _PLACES.get(self._mode)
         there = state[1:] if place is None or not any(state[2:]) else (state[place],)

@@ -1,4 +1,4 @@
-"""Why a network interface does not take a program: looked up when it did not.
+"""Hints why a network interface refused a program, looked up after the refusal.
 
 What is here asks the kernel about the interface; what it does not tell says nothing.
 """

@@ -6,6 +6,7 @@ from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, NotSupportedError
 from skelgen.runtime.links.base import Link, NoBpfLink
+from skelgen.runtime.undo import last_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,10 +107,7 @@ class ProbeLink(Link):
     def __del__(self) -> None:
         if not hasattr(self, "_undo"):  # the constructor did not come that far
             return
-        try:
-            self.destroy()
-        except Exception as error:  # noqa: BLE001 (nobody could catch it)
-            log.debug("cannot detach: %s", error)
+        last_step(self.destroy)
 
 
 class PerfEventLink(NoBpfLink, ProbeLink):

@@ -1,4 +1,4 @@
-"""Why a cgroup, namespace or map does not take a program: looked up when it did not."""
+"""Hints why a cgroup, namespace or map refused a program."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DEEPEST: Final = 64
 NAMESPACES: Final = (
     "those of the network are at /run/netns/NAME (ip netns) and /proc/PID/ns/net"
 )
-"""Where a network namespace is found."""
+"""A hint where network namespaces are found."""
 STALE: Final = (
     "what is attached there has changed since expected_revision was read; ask again"
     " (syscalls.prog_query)"
@@ -56,7 +56,7 @@ def explain_cgroup(
 
 
 def is_cgroup2(fd: int) -> bool:
-    """Whether an fd is of a cgroup file system of version 2."""
+    """Return whether an fd is of a cgroup file system of version 2."""
     return rights.file_system(f"/proc/self/fd/{fd}") == _CGROUP2
 
 

@@ -25,7 +25,7 @@ _serial: Final = itertools.count()
 
 
 class Place(Record):
-    """Where a probe goes."""
+    """The place of a probe."""
 
     kind: str
     """``kprobe`` or ``uprobe``."""

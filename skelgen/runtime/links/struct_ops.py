@@ -9,6 +9,7 @@ from skelgen.arguments import checks_arguments
 from skelgen.runtime import log, syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError
 from skelgen.runtime.links.base import Link, detach_at_last, tell_another
+from skelgen.runtime.undo import last_step
 
 if TYPE_CHECKING:
     from typing import Final
@@ -45,7 +46,7 @@ class StructOpsLink(Link):
 
     @property
     def what(self) -> str:
-        """How errors call it."""
+        """Its name in errors."""
         return self._what or super().what
 
     @checks_arguments
@@ -113,10 +114,7 @@ class StructOpsRegistration(StructOpsLink):
     def __del__(self) -> None:
         if not hasattr(self, "_what"):  # the constructor did not come that far
             return
-        try:
-            self.destroy()
-        except Exception as error:  # noqa: BLE001 (nobody could catch it)
-            log.debug("cannot unregister: %s", error)
+        last_step(self.destroy)
 
 
 def attach_struct_ops(

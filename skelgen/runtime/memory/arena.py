@@ -18,6 +18,7 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
 from skelgen.runtime.log import debug
 from skelgen.runtime.process.forks import register
+from skelgen.runtime.undo import last_step
 
 if TYPE_CHECKING:
     from typing import Any, Final
@@ -113,7 +114,7 @@ class Arena:
         self._populate(0, len(data))
         ctypes.memmove(self.address, data, len(data))
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         """Map it in a forked child too, or leave zeros to views of it and warn."""
         size = self.size
         if not size:
@@ -162,10 +163,7 @@ class Arena:
         self._fd.close()
 
     def __del__(self) -> None:
-        try:
-            self.unmap()
-        except Exception as error:  # noqa: BLE001 (nobody could catch it)
-            debug("cannot unmap: %s", error)
+        last_step(self.unmap)
 
 
 class ArenaRequest(Protocol):

@@ -46,7 +46,7 @@ _TAKEN = "it is attached already"
 
 
 class _Attaching:
-    """What one ``attach()`` has done so far."""
+    """The progress of one ``attach()``."""
 
     __slots__ = ("report", "strict", "undo")
 

@@ -1,4 +1,4 @@
-"""What an ``attach()`` did, and what it did not do."""
+"""The report of an ``attach()``: what it did, and what it left alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class AttachReport(Listed):
-    """What ``attach()`` returns: true when all is attached whose ``SEC()`` says where.
+    """The report of ``attach()``: true when all is attached whose ``SEC()`` says where.
 
     Every program and struct_ops variable of the object is in one of the three, by its
     name in C.

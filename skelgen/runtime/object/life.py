@@ -127,7 +127,7 @@ class Life:
         finally:
             self._runner = 0
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         """Forget a call of a thread that a forked child does not have.
 
         The child's own call of destroy() does what that call did not come to.

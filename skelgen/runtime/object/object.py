@@ -247,7 +247,7 @@ class Object(Opened):
 
     @property
     def links(self) -> dict[str, Link]:
-        """What :meth:`attach` attached and is not detached since, by name."""
+        """The links that :meth:`attach` made and that are not detached, by name."""
         with self._life.lock:
             return {n: link for n, link in self._links.items() if not link.destroyed}
 

@@ -54,7 +54,7 @@ class Opened(Live):
         self.spec: Final = spec
         """The blueprint."""
         self.name: Final = name
-        """What errors and the kernel's data maps are called after."""
+        """The name in errors, and the start of the kernel's names of data maps."""
         self._life: Final = Life(f"object '{name}'")
         self._families: dict[str, tuple[tuple[int, ...], Map]] = {}
         self._programs: dict[str, Program] = {}

@@ -38,7 +38,7 @@ def pin_all(parts: Parts, place: str | os.PathLike[str]) -> None:
 def unpin_all(parts: Parts, place: str | os.PathLike[str]) -> None:
     """Remove what :func:`pin_all` made, also the directory once it is empty.
 
-    Goes on where one is missing; the first failure is raised in the end.
+    Goes on where one is missing, then raises the first failure.
     """
     directory = pins.checked_path(place, f"object '{parts.spec.name}': directory")
     undo = Undo()

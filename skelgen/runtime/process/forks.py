@@ -1,13 +1,9 @@
-"""What a forked child does first with what it has from its parent.
+"""Repairs that a forked child makes first to what it has from its parent.
 
-Of the parent's threads only the one that called ``fork()`` goes on in the child. What
-another one was about to give back, a lock or a buffer, it would wait for in vain.
-Whoever keeps something of that kind registers, and is called in the child before
-anything else is.
+Only the thread that called ``fork()`` goes on in the child. It would wait in vain for a
+lock or a buffer that another thread was about to give back. Whoever keeps such a thing
+registers, and is called in the child before anything else is.
 """
-
-# pyright: reportPrivateUsage=false
-# what is called after a fork is of the runtime alone
 
 from __future__ import annotations
 
@@ -23,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Inherited(Protocol):
-    """What is no more in a child as the parent left it."""
+    """A thing that a forked child has to repair."""
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         """Make it good for a child, which has one thread by now."""
         ...
 
@@ -34,7 +30,7 @@ _registered: Final[set[ref[Inherited]]] = set()
 
 
 def register(thing: Inherited) -> None:
-    """Have ``_after_fork()`` called in forked children, as long as it lives."""
+    """Have ``after_fork()`` called in forked children, as long as it lives."""
     _registered.add(ref(thing, _registered.discard))
 
 
@@ -50,7 +46,7 @@ class Lock(RLock):  # type: ignore[misc] # pyright: ignore[reportGeneralTypeIssu
     def __init__(self) -> None:
         register(self)
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         """Take it from a thread that is not here; what this thread holds stays held."""
         if self.acquire(blocking=False):
             self.release()
@@ -65,7 +61,7 @@ def _in_child() -> None:
         if thing is None:
             continue
         try:
-            thing._after_fork()  # noqa: SLF001 - ours
+            thing.after_fork()
         except Exception as error:  # noqa: BLE001 - the others still matter
             debug("after fork: %s", error)
 

@@ -1,4 +1,4 @@
-"""What is worked out once in a process, whichever of its threads asks first."""
+"""Answers that are worked out once in a process, whichever thread asks first."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class IterProgram(TracingProgram):
     def attach(
         self,
         *,
-        map: HasFd | int | None = None,  # noqa: A002 (the UAPI's word)
+        map: HasFd | int | None = None,
         cgroup: str | os.PathLike[str] | int | None = None,
         order: int = 0,
         tid: int = 0,

@@ -50,7 +50,7 @@ class PerfEventProgram(Program):
         self,
         perf_fd: int | None = None,
         *,
-        type: int = syscalls.PERF_TYPE_SOFTWARE,  # noqa: A002 (the UAPI's word)
+        type: int = syscalls.PERF_TYPE_SOFTWARE,
         config: int = syscalls.PERF_COUNT_SW_CPU_CLOCK,
         period: int = 0,
         frequency: int = 0,

@@ -52,7 +52,7 @@ class SockmapProgram(Program):
 
     def attach(
         self,
-        map: HasFd | int,  # noqa: A002 (the UAPI's word)
+        map: HasFd | int,
         *,
         attach_type: AttachType | int | None = None,
     ) -> Link:

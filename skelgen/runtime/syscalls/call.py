@@ -26,7 +26,7 @@ _syscall.argtypes = [ctypes.c_long] * 7
 
 
 class _Made(ctypes.c_long):
-    """What a call returned that makes an fd: closes it, unless it was taken out.
+    """A new fd, as a call returned it; closes it, unless it was taken out.
 
     A signal that comes during the call is handled right after it, before anything can
     be done with what it returned. Where the handler raises (``KeyboardInterrupt``),
@@ -177,7 +177,9 @@ def failure(
         try:
             # late: needed when something failed only
             from skelgen.runtime.syscalls.rights import explain
-        except ImportError:  # rights were dropped, and with them those to our files
+        except (
+            ImportError
+        ):  # privileges were dropped, and skelgen's own files cannot be read
             return result
         for note in explain(command, kind):
             result.add_note(note)

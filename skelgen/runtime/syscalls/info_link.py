@@ -184,7 +184,7 @@ def link_info(fd: int, *, what: str = "") -> LinkInfo:
 
 
 def _nameless(number: int, info: bytes) -> bool:
-    """Whether a perf event link is of a counter or of an unknown kind."""
+    """Return whether a perf event link is of a counter or of an unknown kind."""
     if number != LinkType.PERF_EVENT:
         return False
     kind: int = struct.unpack_from("=I", info, 16)[0]

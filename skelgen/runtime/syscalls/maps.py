@@ -34,7 +34,7 @@ _U32: Final = (0, (1 << 32) - 1)
 
 def map_create(
     *,
-    type: int,  # noqa: A002 (the UAPI's word)
+    type: int,
     key_size: int,
     value_size: int,
     max_entries: int,

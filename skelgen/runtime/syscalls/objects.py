@@ -118,9 +118,7 @@ def get_next_id(kind: str, start: int) -> int | None:
     return next_id
 
 
-def get_fd_by_id(
-    kind: str, id: int, *, flags: int = 0, token_fd: int = 0  # noqa: A002 (UAPI)
-) -> int:
+def get_fd_by_id(kind: str, id: int, *, flags: int = 0, token_fd: int = 0) -> int:
     """Return an fd of the object with a kernel id.
 
     ``BPF_PROG_GET_FD_BY_ID``, ``BPF_MAP_GET_FD_BY_ID`` (Linux 4.13),
@@ -156,7 +154,7 @@ def fd_kind(fd: int) -> str | None:
         return None
 
 
-def enable_stats(type: int = 0) -> int:  # noqa: A002 (the UAPI's word)
+def enable_stats(type: int = 0) -> int:
     """Count runs and time of programs as long as the fd is open.
 
     ``BPF_ENABLE_STATS``, Linux 5.8; ``type`` 0 is ``BPF_STATS_RUN_TIME``.
@@ -174,7 +172,7 @@ def token_create(bpffs_fd: int, flags: int = 0, *, what: str = "") -> int:
 
 
 class TaskFd(Record):
-    """What a perf event or raw tracepoint fd of a process is attached to."""
+    """The program and the target of a perf event or raw tracepoint fd of a process."""
 
     prog_id: int
     type: int

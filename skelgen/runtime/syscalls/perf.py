@@ -50,7 +50,7 @@ PERF_EVENT_IOC_SET_BPF: Final = _ioc(1, 8, 4)
 
 def perf_event_open(
     *,
-    type: int,  # noqa: A002 (the UAPI's word)
+    type: int,
     config: int,
     config1: int = 0,
     config2: int = 0,

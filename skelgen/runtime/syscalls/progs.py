@@ -67,9 +67,9 @@ _LOAD_ATTEMPTS: Final = 5
 
 def prog_load(
     *,
-    type: int,  # noqa: A002 (the UAPI's word)
+    type: int,
     insns: Buffer,
-    license: str,  # noqa: A002 (the UAPI's word)
+    license: str,
     name: str = "",
     attach_type: int = 0,
     flags: int = 0,
@@ -158,7 +158,7 @@ def prog_load(
 
 
 class TestRun(Record):
-    """What one ``BPF_PROG_TEST_RUN`` gave."""
+    """The result of one ``BPF_PROG_TEST_RUN``."""
 
     retval: int
     """Return value of the program, as the kernel holds it: unsigned, 32 bits."""
@@ -298,7 +298,7 @@ def prog_detach(
 
 
 class ProgQuery(Record):
-    """What is attached at a hook."""
+    """The programs that are attached at a hook."""
 
     prog_ids: tuple[int, ...]
     """Programs in the order they run."""

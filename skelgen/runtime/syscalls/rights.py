@@ -1,4 +1,4 @@
-"""Why the kernel said ``EPERM``: capabilities, sysctls, lockdown, seccomp.
+"""Hints why the kernel said ``EPERM``: capabilities, sysctls, lockdown, seccomp.
 
 What is here is read from ``/proc`` and ``/sys`` when something has failed already; a
 file that cannot be read says nothing.
@@ -68,7 +68,7 @@ _WHOLE_RANGE: Final = ["0", "0", "4294967295"]
 
 
 class Process(Record):
-    """What decides over this process's rights; ``None`` for what cannot be read."""
+    """The facts that decide over this process's rights; ``None`` if one cannot be read."""
 
     capabilities: int | None
     """``CapEff``, a bit a capability."""
@@ -235,7 +235,7 @@ _MOUNT_POINT: Final = 4  # field of /proc/self/mountinfo
 
 
 def is_bpffs(path: str) -> bool | None:
-    """Whether a path is on a bpffs, ``None`` when it cannot be told."""
+    """Return whether a path is on a bpffs, ``None`` when it cannot be told."""
     number = file_system(path)
     return None if number is None else number == _BPF_FS_MAGIC
 

@@ -59,7 +59,7 @@ _ETH_P_ALL: Final = socket.htons(3)
 
 
 class XdpState(Record):
-    """What is attached to an interface; ids are 0 where nothing is."""
+    """The programs that are attached to an interface; an id of 0 is none."""
 
     attached: int
     """``XDP_ATTACHED_*``: 0 nothing, 1 driver, 2 generic, 3 card, 4 several."""
@@ -79,7 +79,7 @@ class Filter(Record):
     prog_id: int
     name: str
     direct_action: bool
-    """Whether what the program returns is the verdict."""
+    """Whether the program's return value is the verdict."""
 
 
 # -- XDP -----------------------------------------------------------------------

@@ -98,7 +98,7 @@ class MapShape(Protocol):
 
 
 class CopySizes(Record):
-    """What the kernel copies for one element of a map, in bytes."""
+    """The bytes that the kernel copies for one element of a map."""
 
     type: MapType | int
     """Of the map, as the kernel has it."""

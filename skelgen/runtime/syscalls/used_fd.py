@@ -33,7 +33,7 @@ class UsedFd(Fd):
         self._users: Final[list[int]] = []
         register(self)
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         """Forget the calls of threads that a forked child has not."""
         self._users[:] = [thread for thread in self._users if thread == get_ident()]
 

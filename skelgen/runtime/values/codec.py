@@ -91,7 +91,7 @@ class IntCodec(Codec[int]):
         name: str,
         ctype: Any,
         size: int,
-        format: str,  # noqa: A002 (the word of struct)
+        format: str,
     ) -> None:
         bits = 8 * size
         signed = name[0] == "i"
@@ -264,9 +264,7 @@ class FloatCodec(Codec[float]):
 
     __slots__ = ("_checker", "_struct")
 
-    def __init__(
-        self, name: str, ctype: Any, format: str  # noqa: A002 (the word of struct)
-    ) -> None:
+    def __init__(self, name: str, ctype: Any, format: str) -> None:
         super().__init__(f"float ({name})", _struct.calcsize(format), ctype)
         self._struct = _struct.Struct(format)
         self._checker = _struct.Struct("=" + format)  # native sizes are not checked

@@ -49,7 +49,7 @@ class Facts:
         *,
         program_type: int = ProgType.UNSPEC,
         section: str = "",
-        license: str = "GPL",  # noqa: A002 (the field's name)
+        license: str = "GPL",
         sleepable: bool = False,
         lines: "Lines | None" = None,
         names: Names | None = None,

@@ -1,4 +1,4 @@
-"""What this kernel can do, found out by trying, once, when someone asks.
+"""Features of the running kernel, each tried once, when someone asks.
 
 Versions say little, because distributions port features back. The first kernel of a
 feature is written down for error messages only. An answer is ``True``, ``False``, or

@@ -111,7 +111,7 @@ def kfunc(name: str, prog_type: int | None) -> Verdict:
 
 
 def _marks_kfuncs(btf: KernelBtf) -> bool:
-    """Whether the kernel was built with a pahole that marks its kfuncs."""
+    """Return whether the kernel was built with a pahole that marks its kfuncs."""
     return btf.find("bpf_kfunc", Kind.DECL_TAG) is not None
 
 

@@ -23,7 +23,7 @@ class Answer(Record):
     supported: bool | None
     """``None`` when it cannot be told."""
     reason: str = ""
-    """What the kernel said instead of a yes, e.g. ``operation not permitted
+    """The kernel's words instead of a yes, e.g. ``operation not permitted
     (EPERM)``; for a kfunc that is there, the BTF it is in."""
     since: str = ""
     """First mainline kernel that has it, e.g. ``5.8``; empty when that is newer than

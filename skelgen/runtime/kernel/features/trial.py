@@ -22,7 +22,7 @@ NO_FD: Final = 0x7FFFFFFF
 """An fd and an interface that cannot be: beyond any limit."""
 
 Verdict = tuple[bool | None, str]
-"""Whether it is there, ``None`` when it cannot be told; what the kernel said."""
+"""Whether the kernel has it, ``None`` if it cannot be told, and the kernel's words."""
 
 
 def verdict(error: BpfOSError) -> Verdict:
