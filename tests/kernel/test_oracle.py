@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import skelgen
+from skelgen.model import map_types
 from skelgen.model.enums import MapType
 from skelgen.model.linked import Linker
 from skelgen.model.spec import MapFd, MapSpec, MapValue, ObjectSpec, ProgramSpec
 from skelgen.runtime.errors import BpfError
-from skelgen.runtime.maps import request
 from skelgen.runtime.object.object import Object
 from tests.harness import oracle as oracles
 from tests.harness import privilege, sources
@@ -223,6 +223,6 @@ def check_map(obj: Object, spec: MapSpec) -> None:
     if spec.type not in {MapType.RINGBUF, MapType.USER_RINGBUF}:
         assert info.max_entries == spec.max_entries
     assert info.map_extra in {0, spec.map_extra}
-    typed = spec.type not in request._WITHOUT_BTF
+    typed = map_types.row(spec.type).btf != "refused"
     assert info.btf_key_type_id == (spec.key_type_id if typed else 0)
     assert info.btf_value_type_id == (spec.value_type_id if typed else 0)

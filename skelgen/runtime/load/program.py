@@ -11,7 +11,6 @@ import errno
 import mmap
 
 from skelgen._typing import TYPE_CHECKING
-from skelgen.model.constants import name_of
 from skelgen.model.enums import ProgType
 from skelgen.runtime.errors import BpfOSError, os_error
 from skelgen.runtime.log import debug
@@ -158,8 +157,11 @@ def without_log(
             f" with CAP_BPF, and {_UNPRIVILEGED_INSNS:,} from others and before Linux 5.2"
         )
     elif error.errno == errno.EINVAL:
+        from skelgen.model.constants import name_of
+
+        kind = name_of(prog_type, ProgType)
         result.add_note(
-            f"this kernel may not know programs of type {name_of(prog_type, ProgType)} or"
-            " their expected attach type"
+            f"this kernel may not know programs of type {kind} or their"
+            " expected attach type"
         )
     return result

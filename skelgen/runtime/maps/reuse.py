@@ -8,7 +8,6 @@ import errno
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model import map_types
-from skelgen.model.constants import name_of
 from skelgen.model.enums import MapType
 from skelgen.model.flags import BPF_F_NUMA_NODE
 from skelgen.runtime import syscalls
@@ -89,5 +88,7 @@ def differences(there: "MapInfo", wanted: "MapRequest") -> list[str]:
 
 def _number(name: str, value: int) -> str:
     if name == "type":
+        from skelgen.model.constants import name_of
+
         return name_of(value, MapType)
     return f"{value:#x}" if name in {"flags", "map_extra"} else str(value)

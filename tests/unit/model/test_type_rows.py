@@ -1,7 +1,10 @@
 """Rows of map types, program types and attach types: complete, and true of both halves."""
 
+import errno
 import inspect
+import sys
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,11 +16,15 @@ from skelgen.model import attach, attach_types, map_types, prog_types
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.spec import MapSpec, ProgramSpec, Span
 from skelgen.runtime import public
+from skelgen.runtime.maps import limits
 from skelgen.runtime.maps.base import Map
 from skelgen.runtime.maps.families import family
+from skelgen.runtime.maps.generic import GenericMap
 from skelgen.runtime.maps.handle import MapHandle
+from skelgen.runtime.maps.request import MapRequest
 from skelgen.runtime.programs.base import Program
 from skelgen.runtime.programs.families import program_class
+from skelgen.runtime.syscalls import rights
 from tests.harness.generating import blueprint, generated, loaded
 
 BEFORE_THE_FIRST = (3, 18)
@@ -101,6 +108,27 @@ def test_generator_and_runtime_give_a_map_the_class_of_its_row(kind: int) -> Non
     with loaded(text).Demo.open() as skel:
         assert type(skel.maps.m) is public.find(row.family)
         assert skel.maps.m._serves(kind)
+
+
+def test_a_new_map_type_takes_a_row_and_a_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class NewMap(GenericMap[Any, Any]):
+        family = "NewMap"
+
+    module = ModuleType("new_maps")
+    monkeypatch.setattr(module, "NewMap", NewMap, raising=False)
+    monkeypatch.setitem(sys.modules, "new_maps", module)
+    monkeypatch.setitem(public.HOME_OF, "NewMap", "new_maps")
+    row = map_types.MapTypeRow("9.9", (4,), (8,), "NewMap", net_admin=True)
+    monkeypatch.setitem(map_types.ROWS, 99, row)
+
+    spec = MapSpec("m", 99, 4, 8, 1)
+    assert type(family(MapHandle(spec))) is NewMap
+    assert "self.m: Final = rt.NewMap(" in generated(blueprint(maps=(spec,)))
+    assert rights.needed("BPF_MAP_CREATE", 99) == ("CAP_BPF", "CAP_NET_ADMIN")
+    refused = limits.reason(MapRequest(99, 8, 8, 1, 0, "m"), errno.EINVAL)
+    assert refused == "key_size is 8, and 99 wants 4"
 
 
 # -- classes of programs -------------------------------------------------------
