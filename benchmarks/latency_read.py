@@ -5,10 +5,7 @@ it is ready, then the nanoseconds that each event took. Types and ring buffer ar
 generated module, but without one: each tree of skelgen would generate its own.
 """
 
-# ruff: noqa: RUF012 (as generated)
-
 import asyncio
-import ctypes
 import sys
 from collections.abc import Callable
 from time import monotonic_ns
@@ -17,13 +14,11 @@ import skelgen
 from skelgen import runtime as rt
 
 
-class Event(rt.Struct):
+class Event(rt.Struct, size=16):
     """``struct event``."""
 
-    sent: int
-    number: int
-
-    _fields_ = [("sent", ctypes.c_uint64), ("number", ctypes.c_uint64)]
+    sent: int = rt.member(rt.U64, 0)
+    number: int = rt.member(rt.U64, 8)
 
 
 def main(path: str, count: str, how: str) -> None:

@@ -9,7 +9,14 @@ subscripted as ``list`` is. What is in annotations alone comes from ``typing``, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Generic, Protocol, TypeVar, cast, overload
+    from typing import (
+        Generic,
+        Protocol,
+        TypeVar,
+        cast,
+        dataclass_transform,
+        overload,
+    )
 else:
     from types import GenericAlias
 
@@ -44,9 +51,21 @@ else:
         """Return the value."""
         return value
 
+    def dataclass_transform(**_options):
+        """Return a decorator that returns the class."""
+        return lambda cls: cls
+
     def overload(function):
         """Return the function, which the last one of its name replaces."""
         return function
 
 
-__all__ = ("TYPE_CHECKING", "Generic", "Protocol", "TypeVar", "cast", "overload")
+__all__ = (
+    "TYPE_CHECKING",
+    "Generic",
+    "Protocol",
+    "TypeVar",
+    "cast",
+    "dataclass_transform",
+    "overload",
+)

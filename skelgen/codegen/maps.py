@@ -8,7 +8,7 @@ from skelgen.codegen import shapes
 from skelgen.codegen.names import camel
 from skelgen.codegen.pretty import Expr, Group
 from skelgen.codegen.shapes import Shape
-from skelgen.codegen.text import code, count, literal
+from skelgen.codegen.text import code, count, literal, sentence
 from skelgen.codegen.types import Context, TypeTable
 from skelgen.errors import BtfError
 from skelgen.model import map_types
@@ -66,7 +66,7 @@ def struct_ops_map_view(spec: StructOpsSpec, attribute: str) -> MapView:
     items = (literal(spec.name),)
     expr = Group(f"self.{attribute}: Final = obj.struct_ops", items, "[]")
     map_ = MapSpec(spec.name, MapType.STRUCT_OPS)
-    return MapView(attribute, expr, f"{doc}.", map_)
+    return MapView(attribute, expr, sentence(doc), map_)
 
 
 def has_records(type_: int) -> bool:

@@ -282,12 +282,8 @@ def _uses(classes: tuple[EnumClass | StructClass, ...]) -> frozenset[str]:
         if isinstance(cls, EnumClass):
             uses.add("enum")
             continue
-        uses.add("ctypes")
         for member in cls.members:
-            annotations = member.annotation
-            if cls.constructed:
-                annotations += member.shape.parameter
             uses.update(
-                word for word in ("builtins", "Sequence") if word in annotations
+                word for word in ("builtins", "Sequence") if word in member.annotation
             )
     return frozenset(uses)

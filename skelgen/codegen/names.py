@@ -27,7 +27,6 @@ MODULE_NAMES = frozenset(
         "Sequence",
         "TYPE_CHECKING",
         "builtins",
-        "ctypes",
         "enum",
         "functools",
         "rt",

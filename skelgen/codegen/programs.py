@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from skelgen.codegen.pretty import Group
-from skelgen.codegen.text import code, literal
+from skelgen.codegen.text import code, literal, sentence
 from skelgen.model.prog_types import program_class_name
 from skelgen.model.spec import ProgramSpec, StructOpsSpec
 
@@ -24,12 +24,12 @@ def program_view(spec: ProgramSpec, attribute: str) -> ProgramView:
     if not spec.autoload:
         doc += ", not loaded unless ``autoload`` is set"
     expr = Group(f"self.{attribute}: Final = obj.program", items)
-    return ProgramView(attribute, expr, f"{doc}.")
+    return ProgramView(attribute, expr, sentence(doc))
 
 
 def struct_ops_view(spec: StructOpsSpec, attribute: str, cls: str) -> ProgramView:
     """Return how a struct_ops variable looks in a module, whose shadow is a ``cls``."""
-    doc = f"{code(f'struct {spec.type_name} {spec.name}')}."
+    doc = code(f"struct {spec.type_name} {spec.name}")
     items = (literal(spec.name), cls)
     expr = Group(f"self.{attribute}: Final = obj.shadow", items)
     return ProgramView(attribute, expr, doc)

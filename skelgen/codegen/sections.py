@@ -9,7 +9,7 @@ from skelgen.codegen.names import camel
 from skelgen.codegen.pretty import Group, flat
 from skelgen.codegen.shapes import Shape
 from skelgen.codegen.spelling import Scope, Spelling, attribute
-from skelgen.codegen.text import code, literal, words
+from skelgen.codegen.text import code, literal, sentence, words
 from skelgen.codegen.types import Context, TypeTable
 from skelgen.errors import BtfError
 from skelgen.model.spec import DataKind, DataSpec, ExternKind, ObjectSpec
@@ -139,4 +139,4 @@ def _global(
         )
     text = code(declaration(btf, var.type_id, var.name)) + shape.note
     expr = Group(f"{name} = rt.Global", (shape.codec, f"offset={var.offset}"))
-    return GlobalView(name, expr, f"{text}.", shape)
+    return GlobalView(name, expr, sentence(text), shape)

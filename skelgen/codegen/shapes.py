@@ -8,51 +8,47 @@ from typing import NamedTuple
 from skelgen.btf.types import Float, Int
 from skelgen.codegen.pretty import Expr, Group
 
-_BITS = {1: "8", 2: "16", 4: "32", 8: "64"}
-
 
 class Shape(NamedTuple):
     """One type, in each of the places where a generated module writes it."""
 
     size: int
     """Bytes."""
-    align: int
-    """As ctypes aligns it on a 64-bit machine, in bytes."""
-    ctype: Expr | None
-    """In ``_fields_``: ``ctypes.c_uint32``, ``Event``, ``ctypes.c_char * 16``; None
-    for what ctypes does not have."""
     codec: Expr
-    """For keys, values and globals: ``rt.U32``, ``rt.struct(Event)``."""
+    """For keys, values and globals: ``rt.U32``, ``rt.enum(Kind, rt.U32)``."""
+    member: Expr
+    """For members: the same, but an enumeration is an integer."""
     annotation: str
     """Of a member: ``int``, ``bytes``, ``Event``, ``rt.Array[int]``."""
-    parameter: str
-    """Of a constructor's argument: as ``annotation``, but ``Sequence[int]``."""
-    default: str
-    """Of that argument."""
+    given: str
+    """Type that a member is assigned from: ``Sequence[int]``, else the annotation."""
     note: str = ""
     """What the C declaration does not say, for docstrings, to go right behind it."""
     enum: str = ""
     """Class of the enumeration that it holds, in an array or not."""
+    signed: bool = False
+    """Whether it is a signed integer."""
+
+
+def _plain(size: int, codec: Expr, annotation: str, note: str = "") -> Shape:
+    return Shape(size, codec, codec, annotation, annotation, note)
 
 
 def scalar(size: int, *, signed: bool, note: str = "") -> Shape:
     """Return an integer of 1, 2, 4 or 8 bytes."""
-    bits = _BITS[size]
-    ctype = f"ctypes.c_int{bits}" if signed else f"ctypes.c_uint{bits}"
-    codec = f"rt.I{bits}" if signed else f"rt.U{bits}"
-    return Shape(size, size, ctype, codec, "int", "int", "0", note)
+    codec = f"rt.{'I' if signed else 'U'}{8 * size}"
+    return _plain(size, codec, "int", note)._replace(signed=signed)
 
 
 POINTER = scalar(8, signed=False, note=" (a pointer, seen as an integer)")
 CHAR = scalar(1, signed=True)
 """A single ``char``, which BPF has signed."""
-_BOOL = Shape(1, 1, "ctypes.c_bool", "rt.BOOL", "bool", "bool", "False")
+_BOOL = _plain(1, "rt.BOOL", "bool")
 
 
 def raw(size: int, note: str) -> Shape:
     """Return bytes that stand in for a type that the runtime does not have."""
-    codec = Group("rt.Bytes", (str(size),))
-    return Shape(size, 1, None, codec, "bytes", "bytes", 'b""', note)
+    return _plain(size, Group("rt.Bytes", (str(size),)), "bytes", note)
 
 
 def integer(type_: Int) -> Shape:
@@ -61,9 +57,8 @@ def integer(type_: Int) -> Shape:
     if type_.bool and size == 1:
         return _BOOL
     if size == 16:
-        codec = "rt.I128" if type_.signed else "rt.U128"
-        return Shape(16, 1, None, codec, "int", "int", "0")
-    if size not in _BITS:
+        return _plain(16, "rt.I128" if type_.signed else "rt.U128", "int")
+    if size not in {1, 2, 4, 8}:
         return raw(size, f" (an integer of {size} bytes, left as bytes)")
     return scalar(size, signed=type_.signed)
 
@@ -71,11 +66,9 @@ def integer(type_: Int) -> Shape:
 def floating(type_: Float) -> Shape:
     """Return the shape of ``BTF_KIND_FLOAT``."""
     size = type_.size
-    if size == 4:
-        return Shape(4, 4, "ctypes.c_float", "rt.F32", "float", "float", "0.0")
-    if size == 8:
-        return Shape(8, 8, "ctypes.c_double", "rt.F64", "float", "float", "0.0")
-    return raw(size, f" (a float of {size} bytes, left as bytes)")
+    if size not in {4, 8}:
+        return raw(size, f" (a float of {size} bytes, left as bytes)")
+    return _plain(size, f"rt.F{8 * size}", "float")
 
 
 def enumeration(stored: Shape, cls: str) -> Shape:
@@ -83,32 +76,26 @@ def enumeration(stored: Shape, cls: str) -> Shape:
     return stored._replace(codec=Group("rt.enum", (cls, stored.codec)), enum=cls)
 
 
-def aggregate(cls: str, size: int, align: int) -> Shape:
+def aggregate(cls: str, size: int) -> Shape:
     """Return the shape of a struct or union that has a class."""
-    codec = Group("rt.struct", (cls,))
-    return Shape(size, align, cls, codec, cls, f"{cls} | None", "None")
+    return _plain(size, Group("rt.struct", (cls,)), cls)
 
 
 def chars(length: int) -> Shape:
     """Return the shape of a ``char`` array."""
     codec = Group("rt.CString", (str(length),))
-    ctype = f"ctypes.c_char * {length}"
-    note = ", cut at the first NUL"
-    return Shape(length, 1, ctype, codec, "bytes", "bytes", 'b""', note)
+    return _plain(length, codec, "bytes", ", cut at the first NUL")
 
 
 def array(element: Shape, length: int) -> Shape:
     """Return the shape of an array."""
-    ctype = element.ctype
-    parameter = element.parameter.removesuffix(" | None")
+    read, given = element.annotation, element.given
     return Shape(
         element.size * length,
-        element.align,
-        None if ctype is None else Group("rt.array_type", (ctype, str(length))),
         Group("rt.array", (element.codec, str(length))),
-        f"rt.Array[{element.annotation}]",
-        f"Sequence[{parameter}]",
-        "()",
+        Group("rt.array", (element.member, str(length))),
+        f"rt.Array[{read}]" if given == read else f"rt.Array[{read}, {given}]",
+        f"Sequence[{given}]",
         element.note,
         element.enum,
     )

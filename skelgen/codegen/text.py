@@ -13,6 +13,7 @@ WIDTH = 88
 _LONGEST_DOC = 400
 _outside = re.compile(r"[^ -~]|\\")
 _word = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+_code_alone = re.compile(r"``[^`]*``").fullmatch
 _plain = re.compile(r"[ !#-\[\]-~]*").fullmatch
 
 
@@ -53,6 +54,11 @@ def code(text: str) -> str:
     """Return C code for a docstring, in the quotes of reStructuredText."""
     safe = doc(text).replace("`", "'").strip()
     return f"``{safe}``"
+
+
+def sentence(text: str) -> str:
+    """Return text with its full stop; one C declaration alone has none."""
+    return text if _code_alone(text) else f"{text}."
 
 
 def count(number: int, unit: str) -> str:

@@ -20,7 +20,7 @@ from skelgen.codegen.names import ENUM_NAMES, STRUCT_NAMES, camel
 from skelgen.codegen.shapes import Shape
 from skelgen.codegen.spelling import Scope, Spelling, Wanted, attribute
 from skelgen.codegen.structs import Layout
-from skelgen.codegen.text import code
+from skelgen.codegen.text import code, sentence
 from skelgen.errors import BtfError
 
 _MOST_ANONYMOUS = 4096
@@ -179,7 +179,9 @@ class TypeTable:
             for (name, _), one in zip(names, type_.values, strict=True)
         ]
         signed = type_.signed or any(value < 0 for _, value in values)
-        self._classes.append(EnumClass(naming.name, f"{naming.doc}.", tuple(values)))
+        self._classes.append(
+            EnumClass(naming.name, sentence(naming.doc), tuple(values))
+        )
         stored = shapes.scalar(type_.size, signed=signed)
         return shapes.enumeration(stored, naming.name)
 
@@ -194,9 +196,8 @@ class TypeTable:
             reserved = STRUCT_NAMES | hidden
             trial = self._tried(type_, naming, reserved, is_shadow=is_shadow)
         trial.scope.tell()
-        self._classes += trial.anonymous
         self._classes.append(struct_class(naming.name, naming.doc, trial.whole))
-        return shapes.aggregate(naming.name, type_.size, trial.whole.align)
+        return shapes.aggregate(naming.name, type_.size)
 
     def _tried(
         self,
@@ -210,9 +211,8 @@ class TypeTable:
         scope = Scope(self._spelling, naming.plain, reserved, sunder=True)
         names = scope.add_all(list(self._member_names(type_, naming.owner, ())))
         trial = _Trial(scope, iter([name for name, _ in names]))
-        trial.whole = self._layout(
-            trial, type_, naming.name, naming.owner, is_shadow=is_shadow
-        )
+        place = _Place(naming.owner, naming.name, naming.name)
+        trial.whole = self._layout(trial, type_, place, is_shadow=is_shadow)
         return trial
 
     def _member_names(
@@ -241,24 +241,20 @@ class TypeTable:
         self,
         trial: "_Trial",
         type_: bt.Struct | bt.Union,
-        cls: str,
-        owner: str,
-        base: int = 0,
-        number: str = "",
+        place: "_Place",
         *,
         is_shadow: bool = False,
     ) -> Layout:
         is_union = isinstance(type_, bt.Union)
-        layout = Layout(owner, type_.size, is_union=is_union, base=base, number=number)
+        layout = Layout(place.owner, type_.size, is_union=is_union)
         layout.is_shadow = is_shadow
         for index, member in enumerate(type_.members):
-            if not member.name:
-                what = f"{owner}, member {index}"
-                self._anonymous(trial, layout, member, cls, what)
-                continue
-            last = index == len(type_.members) - 1 and not layout.is_union
-            self._member(layout, next(trial.names), member, cls, owner, last=last)
-        layout.finish()
+            if member.name:
+                last = index == len(type_.members) - 1 and not layout.is_union
+                self._member(layout, next(trial.names), member, place, last=last)
+            else:
+                what = f"{place.owner}, member {index}"
+                self._anonymous(trial, layout, member, place._replace(owner=what))
         return layout
 
     def _member(
@@ -266,8 +262,7 @@ class TypeTable:
         layout: Layout,
         name: str,
         member: bt.Member,
-        cls: str,
-        owner: str,
+        place: "_Place",
         *,
         last: bool,
     ) -> None:
@@ -277,11 +272,11 @@ class TypeTable:
             if isinstance(pointer, bt.Ptr):
                 self._operation(layout, name, member, pointer)
                 return
-        what = f"{owner}, member '{member.name}'"
+        what = f"{place.owner}, member '{member.name}'"
         where = Context(
             what,
-            f"member ``{member.name}`` in :class:`{cls}`",
-            f"{cls.strip('_')}{camel(member.name).strip('_')}",
+            f"member ``{member.name}`` in :class:`{place.cls}`",
+            f"{place.words.strip('_')}{camel(member.name).strip('_')}",
         )
         declared = declaration(btf, member.type_id, member.name)
         integer = _integer(btf, member.type_id)
@@ -291,9 +286,7 @@ class TypeTable:
             width, bit_offset = integer.bits, bit_offset + integer.bit_offset
         shape = self.shape(member.type_id, where)
         if width:
-            signed = (integer is not None and integer.signed) or (
-                shape.enum != "" and str(shape.ctype).startswith("ctypes.c_int")
-            )
+            signed = (integer is not None and integer.signed) or shape.signed
             declared += f":{width}"
             layout.place_bits(name, declared, bit_offset, width, shape, signed=signed)
         elif last and self._is_flexible(member.type_id):
@@ -313,7 +306,7 @@ class TypeTable:
             layout.left_out.append(member.name)
 
     def _anonymous(
-        self, trial: "_Trial", layout: Layout, member: bt.Member, cls: str, what: str
+        self, trial: "_Trial", layout: Layout, member: bt.Member, place: "_Place"
     ) -> None:
         """Add an anonymous struct or union.
 
@@ -323,18 +316,12 @@ class TypeTable:
         if member.bitfield_size or not isinstance(type_, bt.Struct | bt.Union):
             return
         if type_.id in self._active or len(self._active) > MAX_NESTING:
-            raise BtfError(f"{what}: its type contains itself, or has no end")
+            raise BtfError(f"{place.owner}: its type contains itself, or has no end")
         self._active.add(type_.id)
-        name = f"_{cls.removeprefix('_')}Anon{layout.unnamed}"
-        number = f"{layout.number}.{layout.unnamed}".removeprefix(".")
+        words = f"{place.words}Anon{layout.unnamed}"
         layout.unnamed += 1
-        base = layout.base + member.bit_offset // 8
-        inner = self._layout(trial, type_, name, what, base, number)
-        shape = shapes.aggregate(name, type_.size, inner.align)
-        if layout.place_anonymous(member.bit_offset, shape, inner):
-            word = "union" if inner.is_union else "struct"
-            doc = f"Anonymous {word} at offset {base} of :class:`{cls}`"
-            trial.anonymous.append(struct_class(name, doc, inner, anonymous=True))
+        inner = self._layout(trial, type_, place._replace(words=words))
+        layout.place_anonymous(member.bit_offset, inner)
         self._active.remove(type_.id)
 
     def _is_flexible(self, type_id: int) -> bool:
@@ -349,6 +336,17 @@ class TypeTable:
         return self.shape(type_.type_id, where)
 
 
+class _Place(NamedTuple):
+    """Where members are: in a struct, or in an anonymous member of one."""
+
+    owner: str
+    """For messages."""
+    cls: str
+    """Class that shows them."""
+    words: str
+    """What the names of types begin with that have none of their own."""
+
+
 class _Trial:
     """A layout whose names may turn out to hide what the class needs."""
 
@@ -356,8 +354,6 @@ class _Trial:
         self.scope = scope
         self.names = names
         """Of its attributes, in the order in which they are asked for."""
-        self.anonymous: list[StructClass] = []
-        """Classes of anonymous members, dependencies first."""
         self.whole: Layout
 
 

@@ -32,7 +32,7 @@ class ImageView(NamedTuple):
 
     @property
     def function(self) -> str:
-        """Name of the function that builds the blueprint."""
+        """Name of the function that returns the blueprint, if it is one of several."""
         return "_spec" + self._suffix
 
     @property
@@ -50,8 +50,7 @@ class ImageView(NamedTuple):
     @property
     def doc(self) -> str:
         """Docstring of the function."""
-        machines = f" for {', '.join(self.targets)}" if self.targets else ""
-        return f"Blueprint of the object{machines}: everything that goes to the kernel."
+        return f"Return the blueprint for {', '.join(self.targets)}."
 
     @property
     def _suffix(self) -> str:
@@ -84,11 +83,13 @@ class ModuleView(NamedTuple):
     @property
     def imports(self) -> tuple[str, ...]:
         """Modules of the standard library."""
-        return tuple(sorted({"functools", *self.uses & {"builtins", "ctypes", "enum"}}))
+        return tuple(sorted({"functools", *self.uses & {"builtins", "enum"}}))
 
     @property
-    def chosen(self) -> Group:
-        """The choice between several images."""
+    def blueprint(self) -> Expr:
+        """The expression that ``spec()`` returns: a choice where there are several images."""
+        if not self.images[0].targets:
+            return self.images[0].blueprint
         pairs = [
             f"{target}={image.function}"
             for image in self.images

@@ -121,7 +121,6 @@ from skelgen.runtime.syscalls.progs import TestRun as TestRun
 from skelgen.runtime.syscalls.sizes import possible_cpus as possible_cpus
 from skelgen.runtime.values.array import Array as Array
 from skelgen.runtime.values.array import array as array
-from skelgen.runtime.values.array import array_type as array_type
 from skelgen.runtime.values.codec import BOOL as BOOL
 from skelgen.runtime.values.codec import F32 as F32
 from skelgen.runtime.values.codec import F64 as F64
@@ -139,11 +138,10 @@ from skelgen.runtime.values.codec import Bytes as Bytes
 from skelgen.runtime.values.codec import Codec as Codec
 from skelgen.runtime.values.codec import CString as CString
 from skelgen.runtime.values.codec import enum as enum
-from skelgen.runtime.values.member import BitField as BitField
-from skelgen.runtime.values.member import Flexible as Flexible
-from skelgen.runtime.values.member import FlexibleBytes as FlexibleBytes
-from skelgen.runtime.values.member import Member as Member
+from skelgen.runtime.values.member import bits as bits
+from skelgen.runtime.values.member import flexible as flexible
+from skelgen.runtime.values.member import flexible_bytes as flexible_bytes
+from skelgen.runtime.values.member import member as member
 from skelgen.runtime.values.struct import Struct as Struct
 from skelgen.runtime.values.struct import Union as Union
-from skelgen.runtime.values.struct import check_layout as check_layout
 from skelgen.runtime.values.struct import struct as struct

@@ -65,13 +65,13 @@ HOMES = {
     "skelgen.runtime.syscalls.info_link": "LinkInfo",
     "skelgen.runtime.syscalls.progs": "TestRun",
     "skelgen.runtime.syscalls.sizes": "possible_cpus",
-    "skelgen.runtime.values.array": "Array array array_type",
+    "skelgen.runtime.values.array": "Array array",
     "skelgen.runtime.values.codec": (
         "BOOL Bytes CString Codec F32 F64 I128 I16 I32 I64 I8 U128 U16 U32 U64 U8 "
         "enum"
     ),
-    "skelgen.runtime.values.member": "BitField Flexible FlexibleBytes Member",
-    "skelgen.runtime.values.struct": "Struct Union check_layout struct",
+    "skelgen.runtime.values.member": "bits flexible flexible_bytes member",
+    "skelgen.runtime.values.struct": "Struct Union struct",
 }
 """Names by module, as one text: a name a line would be longer than the loader."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from skelgen._typing import TYPE_CHECKING
 from skelgen.runtime.errors import ClosedError
 from skelgen.runtime.listing import Live, Namespace, check_first, part_names
@@ -89,6 +91,7 @@ class Skeleton(Live):
             object.__setattr__(self, name, value)
 
     @staticmethod
+    @cache
     def spec() -> ObjectSpec:
         """Return the blueprint that the skeleton was generated from."""
         raise NotImplementedError

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 _IMPORTS = {
     "from __future__ import annotations",
     "import builtins",
-    "import ctypes",
     "import enum",
     "import functools",
     "from skelgen import runtime as rt",
@@ -17,18 +16,17 @@ _TYPED = {
     f"if TYPE_CHECKING:\n{sequence}    from typing import Final"
     for sequence in ("", _SEQUENCE)
 }
-_CALLED = {"rt", "ctypes", "functools", "super", "obj"}
+_CALLED = {"rt", "functools", "super", "obj"}
 _OUTSIDE = {
     "rt",
     "builtins",
-    "ctypes",
     "enum",
     "functools",
     "Sequence",
     "Final",
     "TYPE_CHECKING",
 }
-_BUILTINS = {"int", "bytes", "float", "bool", "super", "str", "staticmethod", "True"}
+_BUILTINS = {"int", "bytes", "float", "bool", "super", "staticmethod", "tuple"}
 _LOCAL = {"self", "obj"}
 
 
@@ -59,7 +57,7 @@ def _statement(node: ast.stmt) -> Iterator[str]:
             yield f"import: {text}"
     elif isinstance(node, ast.Expr):
         is_text = isinstance(node.value, ast.Constant)
-        if not is_text and not text.startswith(("rt.require_abi(", "rt.check_layout(")):
+        if not is_text and not text.startswith("rt.require_abi("):
             yield f"expression: {text[:80]}"
     elif isinstance(node, ast.Assign | ast.AnnAssign):
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target

@@ -18,7 +18,7 @@ import functools
 
 from skelgen import runtime as rt
 
-TYPE_CHECKING = False  # type checkers know the name, and take it for true
+TYPE_CHECKING = False  # type checkers take this for True
 if TYPE_CHECKING:
     from typing import Final
 
@@ -40,7 +40,7 @@ class CoreFieldsClang14Progs(rt.Namespace):
 
     def __init__(self, obj: rt.Object) -> None:
         self.on_getppid: Final = obj.program("on_getppid", rt.TracepointProgram)
-        """``SEC("tp/syscalls/sys_enter_getppid")``."""
+        """``SEC("tp/syscalls/sys_enter_getppid")``"""
 
 
 class CoreFieldsClang14Links(rt.Links):
@@ -57,9 +57,9 @@ class CoreFieldsClang14Data(rt.DataSection):
     __slots__ = ()
 
     has_missing = rt.Global(rt.I32, offset=0)
-    """``int has_missing``."""
+    """``int has_missing``"""
     has_type = rt.Global(rt.I32, offset=4)
-    """``int has_type``."""
+    """``int has_type``"""
 
 
 class CoreFieldsClang14Bss(rt.DataSection):
@@ -68,19 +68,19 @@ class CoreFieldsClang14Bss(rt.DataSection):
     __slots__ = ()
 
     pid = rt.Global(rt.I32, offset=0)
-    """``int pid``."""
+    """``int pid``"""
     ppid = rt.Global(rt.I32, offset=4)
-    """``int ppid``."""
+    """``int ppid``"""
     comm = rt.Global(rt.CString(16), offset=8)
     """``char comm[16]``, cut at the first NUL."""
     code = rt.Global(rt.U64, offset=24)
-    """``unsigned long code``."""
+    """``unsigned long code``"""
     comm_size = rt.Global(rt.U32, offset=32)
-    """``unsigned int comm_size``."""
+    """``unsigned int comm_size``"""
     pid_size = rt.Global(rt.U32, offset=36)
-    """``unsigned int pid_size``."""
+    """``unsigned int pid_size``"""
     comm_offset = rt.Global(rt.U32, offset=40)
-    """``unsigned int comm_offset``."""
+    """``unsigned int comm_offset``"""
 
 
 class CoreFieldsClang14(rt.Skeleton):
@@ -96,58 +96,55 @@ class CoreFieldsClang14(rt.Skeleton):
         self.bss: Final = CoreFieldsClang14Bss(obj.section(".bss"))
 
     @staticmethod
+    @functools.cache
     def spec() -> rt.ObjectSpec:
-        """Return the blueprint that this skeleton was generated from."""
-        return _spec()
-
-
-@functools.cache
-def _spec() -> rt.ObjectSpec:
-    """Blueprint of the object: everything that goes to the kernel."""
-    return rt.ObjectSpec(
-        name="core_fields_clang14",
-        source="core_fields.clang14.bpf.o",
-        byteorder="little",
-        license="GPL",
-        data=(
-            rt.DataSpec(
-                ".data",
-                rt.DataKind.DATA,
-                size=8,
-                image=rt.Span(2168, 8),
-                mmapable=True,
-                type_id=34,
-            ),
-            rt.DataSpec(".bss", rt.DataKind.BSS, size=44, mmapable=True, type_id=33),
-        ),
-        programs=(
-            rt.ProgramSpec(
-                "on_getppid",
-                "tp/syscalls/sys_enter_getppid",
-                rt.ProgType.TRACEPOINT,
-                rt.Tracepoint("syscalls", "sys_enter_getppid"),
-                insns=rt.Span(0, 1088),
-                relocs=(
-                    rt.MapValue(9, ".bss", 0),
-                    rt.MapValue(27, ".bss", 4),
-                    rt.MapValue(34, ".bss", 8),
-                    rt.MapValue(52, ".bss", 24),
-                    rt.MapValue(57, ".bss", 32),
-                    rt.MapValue(61, ".bss", 36),
-                    rt.MapValue(64, ".bss", 40),
-                    rt.MapValue(68, ".data", 0),
-                    rt.MapValue(90, ".bss", 0),
-                    rt.MapValue(104, ".bss", 4),
-                    rt.MapValue(110, ".data", 4),
+        """Return the blueprint: everything that goes to the kernel."""
+        return rt.ObjectSpec(
+            name="core_fields_clang14",
+            source="core_fields.clang14.bpf.o",
+            byteorder="little",
+            license="GPL",
+            data=(
+                rt.DataSpec(
+                    ".data",
+                    rt.DataKind.DATA,
+                    size=8,
+                    image=rt.Span(2168, 8),
+                    mmapable=True,
+                    type_id=34,
                 ),
-                func_info=rt.Span(1088, 8),
-                line_info=rt.Span(1096, 800),
-                core_relos=rt.Span(1896, 272),
+                rt.DataSpec(
+                    ".bss", rt.DataKind.BSS, size=44, mmapable=True, type_id=33
+                ),
             ),
-        ),
-        btf=rt.Span(2176, 2217),
-        image=rt.decode(_IMAGE, size=4393),
-    )
+            programs=(
+                rt.ProgramSpec(
+                    "on_getppid",
+                    "tp/syscalls/sys_enter_getppid",
+                    rt.ProgType.TRACEPOINT,
+                    rt.Tracepoint("syscalls", "sys_enter_getppid"),
+                    insns=rt.Span(0, 1088),
+                    relocs=(
+                        rt.MapValue(9, ".bss", 0),
+                        rt.MapValue(27, ".bss", 4),
+                        rt.MapValue(34, ".bss", 8),
+                        rt.MapValue(52, ".bss", 24),
+                        rt.MapValue(57, ".bss", 32),
+                        rt.MapValue(61, ".bss", 36),
+                        rt.MapValue(64, ".bss", 40),
+                        rt.MapValue(68, ".data", 0),
+                        rt.MapValue(90, ".bss", 0),
+                        rt.MapValue(104, ".bss", 4),
+                        rt.MapValue(110, ".data", 4),
+                    ),
+                    func_info=rt.Span(1088, 8),
+                    line_info=rt.Span(1096, 800),
+                    core_relos=rt.Span(1896, 272),
+                ),
+            ),
+            btf=rt.Span(2176, 2217),
+            image=rt.decode(_IMAGE, size=4393),
+        )
 
 
 # Program instructions, data section images and BTF, concatenated.

@@ -18,7 +18,7 @@ import functools
 
 from skelgen import runtime as rt
 
-TYPE_CHECKING = False  # type checkers know the name, and take it for true
+TYPE_CHECKING = False  # type checkers take this for True
 if TYPE_CHECKING:
     from typing import Final
 
@@ -39,7 +39,7 @@ class InstructionsBigProgs(rt.Namespace):
 
     def __init__(self, obj: rt.Object) -> None:
         self.all: Final = obj.program("all", rt.TcProgram)
-        """``SEC("tc")``."""
+        """``SEC("tc")``"""
 
 
 class InstructionsBigLinks(rt.Links):
@@ -56,11 +56,11 @@ class InstructionsBigBss(rt.DataSection):
     __slots__ = ()
 
     word = rt.Global(rt.U64, offset=0)
-    """``__u64 word``."""
+    """``__u64 word``"""
     half = rt.Global(rt.U32, offset=8)
-    """``__u32 half``."""
+    """``__u32 half``"""
     swapped = rt.Global(rt.U64, offset=16)
-    """``__u64 swapped``."""
+    """``__u64 swapped``"""
 
 
 class InstructionsBig(rt.Skeleton):
@@ -75,43 +75,40 @@ class InstructionsBig(rt.Skeleton):
         self.bss: Final = InstructionsBigBss(obj.section(".bss"))
 
     @staticmethod
+    @functools.cache
     def spec() -> rt.ObjectSpec:
-        """Return the blueprint that this skeleton was generated from."""
-        return _spec()
-
-
-@functools.cache
-def _spec() -> rt.ObjectSpec:
-    """Blueprint of the object: everything that goes to the kernel."""
-    return rt.ObjectSpec(
-        name="instructions_big",
-        source="instructions.big.bpf.o",
-        byteorder="big",
-        license="GPL",
-        data=(
-            rt.DataSpec(".bss", rt.DataKind.BSS, size=24, mmapable=True, type_id=25),
-        ),
-        programs=(
-            rt.ProgramSpec(
-                "all",
-                "tc",
-                rt.ProgType.SCHED_CLS,
-                rt.Manual(),
-                insns=rt.Span(0, 384),
-                relocs=(
-                    rt.MapValue(0, ".bss", 0),
-                    rt.MapValue(17, ".bss", 8),
-                    rt.MapValue(25, ".bss", 16),
-                    rt.MapValue(39, ".bss", 0),
-                    rt.MapValue(43, ".bss", 8),
+        """Return the blueprint: everything that goes to the kernel."""
+        return rt.ObjectSpec(
+            name="instructions_big",
+            source="instructions.big.bpf.o",
+            byteorder="big",
+            license="GPL",
+            data=(
+                rt.DataSpec(
+                    ".bss", rt.DataKind.BSS, size=24, mmapable=True, type_id=25
                 ),
-                func_info=rt.Span(384, 8),
-                line_info=rt.Span(392, 432),
             ),
-        ),
-        btf=rt.Span(824, 1910),
-        image=rt.decode(_IMAGE, size=2734),
-    )
+            programs=(
+                rt.ProgramSpec(
+                    "all",
+                    "tc",
+                    rt.ProgType.SCHED_CLS,
+                    rt.Manual(),
+                    insns=rt.Span(0, 384),
+                    relocs=(
+                        rt.MapValue(0, ".bss", 0),
+                        rt.MapValue(17, ".bss", 8),
+                        rt.MapValue(25, ".bss", 16),
+                        rt.MapValue(39, ".bss", 0),
+                        rt.MapValue(43, ".bss", 8),
+                    ),
+                    func_info=rt.Span(384, 8),
+                    line_info=rt.Span(392, 432),
+                ),
+            ),
+            btf=rt.Span(824, 1910),
+            image=rt.decode(_IMAGE, size=2734),
+        )
 
 
 # Program instructions, data section images and BTF, concatenated.

@@ -16,7 +16,7 @@ import functools
 
 from skelgen import runtime as rt
 
-TYPE_CHECKING = False  # type checkers know the name, and take it for true
+TYPE_CHECKING = False  # type checkers take this for True
 if TYPE_CHECKING:
     from typing import Final
 
@@ -65,7 +65,7 @@ class MapsNestedClang14Progs(rt.Namespace):
 
     def __init__(self, obj: rt.Object) -> None:
         self.count: Final = obj.program("count", rt.TracepointProgram)
-        """``SEC("tp/syscalls/sys_enter_getppid")``."""
+        """``SEC("tp/syscalls/sys_enter_getppid")``"""
 
 
 class MapsNestedClang14Links(rt.Links):
@@ -88,47 +88,17 @@ class MapsNestedClang14(rt.Skeleton):
         self.links: Final = MapsNestedClang14Links(obj)
 
     @staticmethod
+    @functools.cache
     def spec() -> rt.ObjectSpec:
-        """Return the blueprint that this skeleton was generated from."""
-        return _spec()
-
-
-@functools.cache
-def _spec() -> rt.ObjectSpec:
-    """Blueprint of the object: everything that goes to the kernel."""
-    return rt.ObjectSpec(
-        name="maps_nested_clang14",
-        source="maps_nested.clang14.bpf.o",
-        byteorder="little",
-        license="GPL",
-        maps=(
-            rt.MapSpec(
-                "first",
-                rt.MapType.ARRAY,
-                key_size=4,
-                value_size=8,
-                max_entries=4,
-                key_type_id=8,
-                value_type_id=11,
-            ),
-            rt.MapSpec(
-                "second",
-                rt.MapType.ARRAY,
-                key_size=4,
-                value_size=8,
-                max_entries=4,
-                key_type_id=8,
-                value_type_id=11,
-            ),
-            rt.MapSpec(
-                "outer_array",
-                rt.MapType.ARRAY_OF_MAPS,
-                key_size=4,
-                value_size=4,
-                max_entries=4,
-                key_type_id=8,
-                inner=rt.MapSpec(
-                    "outer_array.inner",
+        """Return the blueprint: everything that goes to the kernel."""
+        return rt.ObjectSpec(
+            name="maps_nested_clang14",
+            source="maps_nested.clang14.bpf.o",
+            byteorder="little",
+            license="GPL",
+            maps=(
+                rt.MapSpec(
+                    "first",
                     rt.MapType.ARRAY,
                     key_size=4,
                     value_size=8,
@@ -136,50 +106,77 @@ def _spec() -> rt.ObjectSpec:
                     key_type_id=8,
                     value_type_id=11,
                 ),
-                values=((0, "first"), (3, "second")),
-            ),
-            rt.MapSpec(
-                "outer_hash",
-                rt.MapType.HASH_OF_MAPS,
-                key_size=8,
-                value_size=4,
-                max_entries=8,
-                inner=rt.MapSpec(
-                    "outer_hash.inner",
-                    rt.MapType.HASH,
+                rt.MapSpec(
+                    "second",
+                    rt.MapType.ARRAY,
+                    key_size=4,
+                    value_size=8,
+                    max_entries=4,
+                    key_type_id=8,
+                    value_type_id=11,
+                ),
+                rt.MapSpec(
+                    "outer_array",
+                    rt.MapType.ARRAY_OF_MAPS,
                     key_size=4,
                     value_size=4,
-                    max_entries=16,
-                    flags=0x1,
+                    max_entries=4,
                     key_type_id=8,
-                    value_type_id=8,
+                    inner=rt.MapSpec(
+                        "outer_array.inner",
+                        rt.MapType.ARRAY,
+                        key_size=4,
+                        value_size=8,
+                        max_entries=4,
+                        key_type_id=8,
+                        value_type_id=11,
+                    ),
+                    values=((0, "first"), (3, "second")),
+                ),
+                rt.MapSpec(
+                    "outer_hash",
+                    rt.MapType.HASH_OF_MAPS,
+                    key_size=8,
+                    value_size=4,
+                    max_entries=8,
+                    inner=rt.MapSpec(
+                        "outer_hash.inner",
+                        rt.MapType.HASH,
+                        key_size=4,
+                        value_size=4,
+                        max_entries=16,
+                        flags=0x1,
+                        key_type_id=8,
+                        value_type_id=8,
+                    ),
+                ),
+                rt.MapSpec(
+                    "rings",
+                    rt.MapType.ARRAY_OF_MAPS,
+                    key_size=4,
+                    value_size=4,
+                    max_entries=2,
+                    key_type_id=8,
+                    inner=rt.MapSpec(
+                        "rings.inner", rt.MapType.RINGBUF, max_entries=4096
+                    ),
                 ),
             ),
-            rt.MapSpec(
-                "rings",
-                rt.MapType.ARRAY_OF_MAPS,
-                key_size=4,
-                value_size=4,
-                max_entries=2,
-                key_type_id=8,
-                inner=rt.MapSpec("rings.inner", rt.MapType.RINGBUF, max_entries=4096),
+            programs=(
+                rt.ProgramSpec(
+                    "count",
+                    "tp/syscalls/sys_enter_getppid",
+                    rt.ProgType.TRACEPOINT,
+                    rt.Tracepoint("syscalls", "sys_enter_getppid"),
+                    insns=rt.Span(0, 152),
+                    relocs=(rt.MapFd(6, "outer_array"),),
+                    func_info=rt.Span(152, 8),
+                    line_info=rt.Span(160, 176),
+                ),
             ),
-        ),
-        programs=(
-            rt.ProgramSpec(
-                "count",
-                "tp/syscalls/sys_enter_getppid",
-                rt.ProgType.TRACEPOINT,
-                rt.Tracepoint("syscalls", "sys_enter_getppid"),
-                insns=rt.Span(0, 152),
-                relocs=(rt.MapFd(6, "outer_array"),),
-                func_info=rt.Span(152, 8),
-                line_info=rt.Span(160, 176),
-            ),
-        ),
-        btf=rt.Span(336, 1661),
-        image=rt.decode(_IMAGE, size=1997),
-    )
+            btf=rt.Span(336, 1661),
+            image=rt.decode(_IMAGE, size=1997),
+        )
 
 
 # Program instructions, data section images and BTF, concatenated.

@@ -16,13 +16,12 @@ Usage::
 
 from __future__ import annotations
 
-import ctypes
 import enum
 import functools
 
 from skelgen import runtime as rt
 
-TYPE_CHECKING = False  # type checkers know the name, and take it for true
+TYPE_CHECKING = False  # type checkers take this for True
 if TYPE_CHECKING:
     from typing import Final
 
@@ -42,70 +41,34 @@ __all__ = (
 
 
 class Kind(enum.IntEnum):
-    """``enum kind``."""
+    """``enum kind``"""
 
     KIND_CALL = 0
     KIND_RETURN = 2
 
 
-class EventPair(rt.Struct):
-    """``struct`` of member ``pair`` in :class:`Event`, 4 bytes."""
+class EventPair(rt.Struct, size=4):
+    """``struct`` of member ``pair`` in :class:`Event`."""
 
-    a: int
-    """``__u16 a`` at offset 0."""
-    b: int
-    """``__u16 b`` at offset 2."""
-
-    _fields_ = [
-        ("a", ctypes.c_uint16),
-        ("b", ctypes.c_uint16),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(self, *, a: int = 0, b: int = 0) -> None: ...
+    a: int = rt.member(rt.U16, 0)
+    """``__u16 a``"""
+    b: int = rt.member(rt.U16, 2)
+    """``__u16 b``"""
 
 
-rt.check_layout(EventPair, size=4, offsets=(0, 2))
+class Event(rt.Struct, size=40):
+    """``struct event``"""
 
-
-class Event(rt.Struct):
-    """``struct event``, 40 bytes."""
-
-    pid: int
-    """``__u32 pid`` at offset 0."""
-    kind: int
-    """``enum kind kind`` at offset 4; compare with :class:`Kind`."""
-    number: int
-    """``__u64 number`` at offset 8."""
-    comm: bytes
-    """``char comm[16]`` at offset 16, cut at the first NUL."""
-    pair: EventPair
-    """``struct { __u16 a; __u16 b; } pair`` at offset 32."""
-
-    _fields_ = [
-        ("pid", ctypes.c_uint32),
-        ("kind", ctypes.c_uint32),
-        ("number", ctypes.c_uint64),
-        ("comm", ctypes.c_char * 16),
-        ("pair", EventPair),
-        ("36:40", ctypes.c_uint8 * 4),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            *,
-            pid: int = 0,
-            kind: int = 0,
-            number: int = 0,
-            comm: bytes = b"",
-            pair: EventPair | None = None,
-        ) -> None: ...
-
-
-rt.check_layout(Event, size=40, offsets=(0, 4, 8, 16, 32))
+    pid: int = rt.member(rt.U32, 0)
+    """``__u32 pid``"""
+    kind: int = rt.member(rt.U32, 4)
+    """``enum kind kind``; compare with :class:`Kind`."""
+    number: int = rt.member(rt.U64, 8)
+    """``__u64 number``"""
+    comm: bytes = rt.member(rt.CString(16), 16)
+    """``char comm[16]``, cut at the first NUL."""
+    pair: EventPair = rt.member(rt.struct(EventPair), 32)
+    """``struct { __u16 a; __u16 b; } pair``"""
 
 
 class RingbufClang14Maps(rt.Namespace):
@@ -125,7 +88,7 @@ class RingbufClang14Progs(rt.Namespace):
 
     def __init__(self, obj: rt.Object) -> None:
         self.on_getppid: Final = obj.program("on_getppid", rt.TracepointProgram)
-        """``SEC("tp/syscalls/sys_enter_getppid")``."""
+        """``SEC("tp/syscalls/sys_enter_getppid")``"""
 
 
 class RingbufClang14Links(rt.Links):
@@ -142,7 +105,7 @@ class RingbufClang14Rodata(rt.DataSection):
     __slots__ = ()
 
     only_pid = rt.Global(rt.I32, offset=0)
-    """``const volatile int only_pid``."""
+    """``const volatile int only_pid``"""
 
 
 class RingbufClang14Bss(rt.DataSection):
@@ -151,9 +114,9 @@ class RingbufClang14Bss(rt.DataSection):
     __slots__ = ()
 
     lost = rt.Global(rt.U64, offset=0)
-    """``__u64 lost``."""
+    """``__u64 lost``"""
     sent = rt.Global(rt.U64, offset=8)
-    """``__u64 sent``."""
+    """``__u64 sent``"""
 
 
 class RingbufClang14(rt.Skeleton):
@@ -170,46 +133,43 @@ class RingbufClang14(rt.Skeleton):
         self.bss: Final = RingbufClang14Bss(obj.section(".bss"))
 
     @staticmethod
+    @functools.cache
     def spec() -> rt.ObjectSpec:
-        """Return the blueprint that this skeleton was generated from."""
-        return _spec()
-
-
-@functools.cache
-def _spec() -> rt.ObjectSpec:
-    """Blueprint of the object: everything that goes to the kernel."""
-    return rt.ObjectSpec(
-        name="ringbuf_clang14",
-        source="ringbuf.clang14.bpf.o",
-        byteorder="little",
-        license="GPL",
-        maps=(rt.MapSpec("rb", rt.MapType.RINGBUF, max_entries=65536),),
-        data=(
-            rt.DataSpec(
-                ".rodata", rt.DataKind.RODATA, size=4, mmapable=True, type_id=24
-            ),
-            rt.DataSpec(".bss", rt.DataKind.BSS, size=16, mmapable=True, type_id=22),
-        ),
-        programs=(
-            rt.ProgramSpec(
-                "on_getppid",
-                "tp/syscalls/sys_enter_getppid",
-                rt.ProgType.TRACEPOINT,
-                rt.Tracepoint("syscalls", "sys_enter_getppid"),
-                insns=rt.Span(0, 344),
-                relocs=(
-                    rt.MapValue(3, ".rodata", 0),
-                    rt.MapFd(9, "rb"),
-                    rt.MapValue(16, ".bss", 0),
-                    rt.MapValue(25, ".bss", 8),
+        """Return the blueprint: everything that goes to the kernel."""
+        return rt.ObjectSpec(
+            name="ringbuf_clang14",
+            source="ringbuf.clang14.bpf.o",
+            byteorder="little",
+            license="GPL",
+            maps=(rt.MapSpec("rb", rt.MapType.RINGBUF, max_entries=65536),),
+            data=(
+                rt.DataSpec(
+                    ".rodata", rt.DataKind.RODATA, size=4, mmapable=True, type_id=24
                 ),
-                func_info=rt.Span(344, 8),
-                line_info=rt.Span(352, 288),
+                rt.DataSpec(
+                    ".bss", rt.DataKind.BSS, size=16, mmapable=True, type_id=22
+                ),
             ),
-        ),
-        btf=rt.Span(640, 1020),
-        image=rt.decode(_IMAGE, size=1660),
-    )
+            programs=(
+                rt.ProgramSpec(
+                    "on_getppid",
+                    "tp/syscalls/sys_enter_getppid",
+                    rt.ProgType.TRACEPOINT,
+                    rt.Tracepoint("syscalls", "sys_enter_getppid"),
+                    insns=rt.Span(0, 344),
+                    relocs=(
+                        rt.MapValue(3, ".rodata", 0),
+                        rt.MapFd(9, "rb"),
+                        rt.MapValue(16, ".bss", 0),
+                        rt.MapValue(25, ".bss", 8),
+                    ),
+                    func_info=rt.Span(344, 8),
+                    line_info=rt.Span(352, 288),
+                ),
+            ),
+            btf=rt.Span(640, 1020),
+            image=rt.decode(_IMAGE, size=1660),
+        )
 
 
 # Program instructions, data section images and BTF, concatenated.

@@ -20,7 +20,7 @@ import functools
 
 from skelgen import runtime as rt
 
-TYPE_CHECKING = False  # type checkers know the name, and take it for true
+TYPE_CHECKING = False  # type checkers take this for True
 if TYPE_CHECKING:
     from typing import Final
 
@@ -53,7 +53,7 @@ class RingbufLinkedProgs(rt.Namespace):
 
     def __init__(self, obj: rt.Object) -> None:
         self.on_getppid: Final = obj.program("on_getppid", rt.TracepointProgram)
-        """``SEC("tp/syscalls/sys_enter_getppid")``."""
+        """``SEC("tp/syscalls/sys_enter_getppid")``"""
 
 
 class RingbufLinkedLinks(rt.Links):
@@ -70,7 +70,7 @@ class RingbufLinkedRodata(rt.DataSection):
     __slots__ = ()
 
     only_pid = rt.Global(rt.I32, offset=0)
-    """``const volatile int only_pid``."""
+    """``const volatile int only_pid``"""
 
 
 class RingbufLinkedBss(rt.DataSection):
@@ -79,9 +79,9 @@ class RingbufLinkedBss(rt.DataSection):
     __slots__ = ()
 
     lost = rt.Global(rt.U64, offset=0)
-    """``__u64 lost``."""
+    """``__u64 lost``"""
     sent = rt.Global(rt.U64, offset=8)
-    """``__u64 sent``."""
+    """``__u64 sent``"""
 
 
 class RingbufLinked(rt.Skeleton):
@@ -98,46 +98,43 @@ class RingbufLinked(rt.Skeleton):
         self.bss: Final = RingbufLinkedBss(obj.section(".bss"))
 
     @staticmethod
+    @functools.cache
     def spec() -> rt.ObjectSpec:
-        """Return the blueprint that this skeleton was generated from."""
-        return _spec()
-
-
-@functools.cache
-def _spec() -> rt.ObjectSpec:
-    """Blueprint of the object: everything that goes to the kernel."""
-    return rt.ObjectSpec(
-        name="ringbuf_linked",
-        source="ringbuf.linked.bpf.o",
-        byteorder="little",
-        license="GPL",
-        maps=(rt.MapSpec("rb", rt.MapType.RINGBUF, max_entries=65536),),
-        data=(
-            rt.DataSpec(
-                ".rodata", rt.DataKind.RODATA, size=4, mmapable=True, type_id=22
-            ),
-            rt.DataSpec(".bss", rt.DataKind.BSS, size=16, mmapable=True, type_id=24),
-        ),
-        programs=(
-            rt.ProgramSpec(
-                "on_getppid",
-                "tp/syscalls/sys_enter_getppid",
-                rt.ProgType.TRACEPOINT,
-                rt.Tracepoint("syscalls", "sys_enter_getppid"),
-                insns=rt.Span(0, 344),
-                relocs=(
-                    rt.MapValue(3, ".rodata", 0),
-                    rt.MapFd(9, "rb"),
-                    rt.MapValue(16, ".bss", 0),
-                    rt.MapValue(25, ".bss", 8),
+        """Return the blueprint: everything that goes to the kernel."""
+        return rt.ObjectSpec(
+            name="ringbuf_linked",
+            source="ringbuf.linked.bpf.o",
+            byteorder="little",
+            license="GPL",
+            maps=(rt.MapSpec("rb", rt.MapType.RINGBUF, max_entries=65536),),
+            data=(
+                rt.DataSpec(
+                    ".rodata", rt.DataKind.RODATA, size=4, mmapable=True, type_id=22
                 ),
-                func_info=rt.Span(344, 8),
-                line_info=rt.Span(352, 288),
+                rt.DataSpec(
+                    ".bss", rt.DataKind.BSS, size=16, mmapable=True, type_id=24
+                ),
             ),
-        ),
-        btf=rt.Span(640, 1020),
-        image=rt.decode(_IMAGE, size=1660),
-    )
+            programs=(
+                rt.ProgramSpec(
+                    "on_getppid",
+                    "tp/syscalls/sys_enter_getppid",
+                    rt.ProgType.TRACEPOINT,
+                    rt.Tracepoint("syscalls", "sys_enter_getppid"),
+                    insns=rt.Span(0, 344),
+                    relocs=(
+                        rt.MapValue(3, ".rodata", 0),
+                        rt.MapFd(9, "rb"),
+                        rt.MapValue(16, ".bss", 0),
+                        rt.MapValue(25, ".bss", 8),
+                    ),
+                    func_info=rt.Span(344, 8),
+                    line_info=rt.Span(352, 288),
+                ),
+            ),
+            btf=rt.Span(640, 1020),
+            image=rt.decode(_IMAGE, size=1660),
+        )
 
 
 # Program instructions, data section images and BTF, concatenated.

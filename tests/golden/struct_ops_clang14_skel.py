@@ -14,12 +14,11 @@ Usage::
 
 from __future__ import annotations
 
-import ctypes
 import functools
 
 from skelgen import runtime as rt
 
-TYPE_CHECKING = False  # type checkers know the name, and take it for true
+TYPE_CHECKING = False  # type checkers take this for True
 if TYPE_CHECKING:
     from typing import Final
 
@@ -36,31 +35,21 @@ __all__ = (
 )
 
 
-class StructOpsClang14TcpCongestionOps(rt.Shadow):
-    """``struct tcp_congestion_ops``, 56 bytes, settable before ``load()``."""
+class StructOpsClang14TcpCongestionOps(rt.Shadow, size=56):
+    """``struct tcp_congestion_ops``, settable before ``load()``."""
 
-    ssthresh = rt.Operation("ssthresh", offset=0)
-    """``__u32 (*ssthresh)(struct sock *)`` at offset 0."""
-    cong_avoid = rt.Operation("cong_avoid", offset=8)
-    """``void (*cong_avoid)(struct sock *, __u32, __u32)`` at offset 8."""
-    set_state = rt.Operation("set_state", offset=16)
-    """``void (*set_state)(struct sock *, __u8)`` at offset 16."""
-    undo_cwnd = rt.Operation("undo_cwnd", offset=24)
-    """``__u32 (*undo_cwnd)(struct sock *)`` at offset 24."""
-    name: bytes
-    """``char name[16]`` at offset 32, cut at the first NUL."""
-    flags: int
-    """``__u32 flags`` at offset 48."""
-
-    _fields_ = [
-        ("0:32", ctypes.c_uint8 * 32),
-        ("name", ctypes.c_char * 16),
-        ("flags", ctypes.c_uint32),
-        ("52:56", ctypes.c_uint8 * 4),
-    ]
-
-
-rt.check_layout(StructOpsClang14TcpCongestionOps, size=56, offsets=(32, 48))
+    ssthresh = rt.Operation("ssthresh", 0)
+    """``__u32 (*ssthresh)(struct sock *)``"""
+    cong_avoid = rt.Operation("cong_avoid", 8)
+    """``void (*cong_avoid)(struct sock *, __u32, __u32)``"""
+    set_state = rt.Operation("set_state", 16)
+    """``void (*set_state)(struct sock *, __u8)``"""
+    undo_cwnd = rt.Operation("undo_cwnd", 24)
+    """``__u32 (*undo_cwnd)(struct sock *)``"""
+    name: bytes = rt.member(rt.CString(16), 32)
+    """``char name[16]``, cut at the first NUL."""
+    flags: int = rt.member(rt.U32, 48)
+    """``__u32 flags``"""
 
 
 class StructOpsClang14Maps(rt.Namespace):
@@ -82,15 +71,15 @@ class StructOpsClang14Progs(rt.Namespace):
         self.skelgen_ssthresh: Final = obj.program(
             "skelgen_ssthresh", rt.StructOpsProgram
         )
-        """``SEC("struct_ops/ssthresh")``."""
+        """``SEC("struct_ops/ssthresh")``"""
         self.skelgen_cong_avoid: Final = obj.program(
             "skelgen_cong_avoid", rt.StructOpsProgram
         )
-        """``SEC("struct_ops/cong_avoid")``."""
+        """``SEC("struct_ops/cong_avoid")``"""
         self.skelgen_undo_cwnd: Final = obj.program(
             "skelgen_undo_cwnd", rt.StructOpsProgram
         )
-        """``SEC("struct_ops/undo_cwnd")``."""
+        """``SEC("struct_ops/undo_cwnd")``"""
 
 
 class StructOpsClang14StructOps(rt.Namespace):
@@ -102,7 +91,7 @@ class StructOpsClang14StructOps(rt.Namespace):
         self.skelgen_cc: Final = obj.shadow(
             "skelgen_cc", StructOpsClang14TcpCongestionOps
         )
-        """``struct tcp_congestion_ops skelgen_cc``."""
+        """``struct tcp_congestion_ops skelgen_cc``"""
 
 
 class StructOpsClang14Links(rt.Links):
@@ -127,7 +116,7 @@ class StructOpsClang14Bss(rt.DataSection):
     __slots__ = ()
 
     calls = rt.Global(rt.U64, offset=0)
-    """``__u64 calls``."""
+    """``__u64 calls``"""
 
 
 class StructOpsClang14(rt.Skeleton):
@@ -144,67 +133,64 @@ class StructOpsClang14(rt.Skeleton):
         self.bss: Final = StructOpsClang14Bss(obj.section(".bss"))
 
     @staticmethod
+    @functools.cache
     def spec() -> rt.ObjectSpec:
-        """Return the blueprint that this skeleton was generated from."""
-        return _spec()
-
-
-@functools.cache
-def _spec() -> rt.ObjectSpec:
-    """Blueprint of the object: everything that goes to the kernel."""
-    return rt.ObjectSpec(
-        name="struct_ops_clang14",
-        source="struct_ops.clang14.bpf.o",
-        byteorder="little",
-        license="GPL",
-        data=(rt.DataSpec(".bss", rt.DataKind.BSS, size=8, mmapable=True, type_id=30),),
-        struct_ops=(
-            rt.StructOpsSpec(
-                "skelgen_cc",
-                ".struct_ops",
-                type_id=11,
-                type_name="tcp_congestion_ops",
-                image=rt.Span(168, 56),
-                functions=(
-                    ("ssthresh", "skelgen_ssthresh"),
-                    ("cong_avoid", "skelgen_cong_avoid"),
-                    ("undo_cwnd", "skelgen_undo_cwnd"),
+        """Return the blueprint: everything that goes to the kernel."""
+        return rt.ObjectSpec(
+            name="struct_ops_clang14",
+            source="struct_ops.clang14.bpf.o",
+            byteorder="little",
+            license="GPL",
+            data=(
+                rt.DataSpec(".bss", rt.DataKind.BSS, size=8, mmapable=True, type_id=30),
+            ),
+            struct_ops=(
+                rt.StructOpsSpec(
+                    "skelgen_cc",
+                    ".struct_ops",
+                    type_id=11,
+                    type_name="tcp_congestion_ops",
+                    image=rt.Span(168, 56),
+                    functions=(
+                        ("ssthresh", "skelgen_ssthresh"),
+                        ("cong_avoid", "skelgen_cong_avoid"),
+                        ("undo_cwnd", "skelgen_undo_cwnd"),
+                    ),
                 ),
             ),
-        ),
-        programs=(
-            rt.ProgramSpec(
-                "skelgen_ssthresh",
-                "struct_ops/ssthresh",
-                rt.ProgType.STRUCT_OPS,
-                rt.StructOps(),
-                insns=rt.Span(0, 56),
-                relocs=(rt.MapValue(0, ".bss", 0),),
-                func_info=rt.Span(56, 8),
-                line_info=rt.Span(64, 32),
+            programs=(
+                rt.ProgramSpec(
+                    "skelgen_ssthresh",
+                    "struct_ops/ssthresh",
+                    rt.ProgType.STRUCT_OPS,
+                    rt.StructOps(),
+                    insns=rt.Span(0, 56),
+                    relocs=(rt.MapValue(0, ".bss", 0),),
+                    func_info=rt.Span(56, 8),
+                    line_info=rt.Span(64, 32),
+                ),
+                rt.ProgramSpec(
+                    "skelgen_cong_avoid",
+                    "struct_ops/cong_avoid",
+                    rt.ProgType.STRUCT_OPS,
+                    rt.StructOps(),
+                    insns=rt.Span(96, 8),
+                    func_info=rt.Span(104, 8),
+                    line_info=rt.Span(112, 16),
+                ),
+                rt.ProgramSpec(
+                    "skelgen_undo_cwnd",
+                    "struct_ops/undo_cwnd",
+                    rt.ProgType.STRUCT_OPS,
+                    rt.StructOps(),
+                    insns=rt.Span(128, 16),
+                    func_info=rt.Span(144, 8),
+                    line_info=rt.Span(152, 16),
+                ),
             ),
-            rt.ProgramSpec(
-                "skelgen_cong_avoid",
-                "struct_ops/cong_avoid",
-                rt.ProgType.STRUCT_OPS,
-                rt.StructOps(),
-                insns=rt.Span(96, 8),
-                func_info=rt.Span(104, 8),
-                line_info=rt.Span(112, 16),
-            ),
-            rt.ProgramSpec(
-                "skelgen_undo_cwnd",
-                "struct_ops/undo_cwnd",
-                rt.ProgType.STRUCT_OPS,
-                rt.StructOps(),
-                insns=rt.Span(128, 16),
-                func_info=rt.Span(144, 8),
-                line_info=rt.Span(152, 16),
-            ),
-        ),
-        btf=rt.Span(224, 1184),
-        image=rt.decode(_IMAGE, size=1408),
-    )
+            btf=rt.Span(224, 1184),
+            image=rt.decode(_IMAGE, size=1408),
+        )
 
 
 # Program instructions, data section images and BTF, concatenated.

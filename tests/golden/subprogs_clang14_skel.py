@@ -20,7 +20,7 @@ import functools
 
 from skelgen import runtime as rt
 
-TYPE_CHECKING = False  # type checkers know the name, and take it for true
+TYPE_CHECKING = False  # type checkers take this for True
 if TYPE_CHECKING:
     from typing import Final
 
@@ -42,11 +42,11 @@ class SubprogsClang14Progs(rt.Namespace):
 
     def __init__(self, obj: rt.Object) -> None:
         self.first: Final = obj.program("first", rt.SocketProgram)
-        """``SEC("socket")``."""
+        """``SEC("socket")``"""
         self.second: Final = obj.program("second", rt.SocketProgram)
-        """``SEC("socket")``."""
+        """``SEC("socket")``"""
         self.alone: Final = obj.program("alone", rt.TcProgram)
-        """``SEC("tc")``."""
+        """``SEC("tc")``"""
 
 
 class SubprogsClang14Links(rt.Links):
@@ -65,7 +65,7 @@ class SubprogsClang14Rodata(rt.DataSection):
     __slots__ = ()
 
     step = rt.Global(rt.I32, offset=0)
-    """``const volatile int step``."""
+    """``const volatile int step``"""
 
 
 class SubprogsClang14Bss(rt.DataSection):
@@ -74,7 +74,7 @@ class SubprogsClang14Bss(rt.DataSection):
     __slots__ = ()
 
     total = rt.Global(rt.I32, offset=0)
-    """``int total``."""
+    """``int total``"""
 
 
 class SubprogsClang14(rt.Skeleton):
@@ -90,107 +90,102 @@ class SubprogsClang14(rt.Skeleton):
         self.bss: Final = SubprogsClang14Bss(obj.section(".bss"))
 
     @staticmethod
+    @functools.cache
     def spec() -> rt.ObjectSpec:
-        """Return the blueprint that this skeleton was generated from."""
-        return _spec()
-
-
-@functools.cache
-def _spec() -> rt.ObjectSpec:
-    """Blueprint of the object: everything that goes to the kernel."""
-    return rt.ObjectSpec(
-        name="subprogs_clang14",
-        source="subprogs.clang14.bpf.o",
-        byteorder="little",
-        license="GPL",
-        data=(
-            rt.DataSpec(
-                ".rodata",
-                rt.DataKind.RODATA,
-                size=4,
-                image=rt.Span(1088, 4),
-                mmapable=True,
-                type_id=43,
-            ),
-            rt.DataSpec(".bss", rt.DataKind.BSS, size=4, mmapable=True, type_id=42),
-        ),
-        programs=(
-            rt.ProgramSpec(
-                "first",
-                "socket",
-                rt.ProgType.SOCKET_FILTER,
-                rt.Manual(),
-                insns=rt.Span(0, 64),
-                relocs=(
-                    rt.SubprogramRef(2, "global_one"),
-                    rt.SubprogramRef(5, "weak_one"),
+        """Return the blueprint: everything that goes to the kernel."""
+        return rt.ObjectSpec(
+            name="subprogs_clang14",
+            source="subprogs.clang14.bpf.o",
+            byteorder="little",
+            license="GPL",
+            data=(
+                rt.DataSpec(
+                    ".rodata",
+                    rt.DataKind.RODATA,
+                    size=4,
+                    image=rt.Span(1088, 4),
+                    mmapable=True,
+                    type_id=43,
                 ),
-                func_info=rt.Span(64, 8),
-                line_info=rt.Span(72, 112),
+                rt.DataSpec(".bss", rt.DataKind.BSS, size=4, mmapable=True, type_id=42),
             ),
-            rt.ProgramSpec(
-                "second",
-                "socket",
-                rt.ProgType.SOCKET_FILTER,
-                rt.Manual(),
-                insns=rt.Span(184, 104),
-                relocs=(
-                    rt.SubprogramRef(2, "weak_one"),
-                    rt.SubprogramRef(5, "hidden_one"),
-                    rt.SubprogramRef(9, "middle"),
+            programs=(
+                rt.ProgramSpec(
+                    "first",
+                    "socket",
+                    rt.ProgType.SOCKET_FILTER,
+                    rt.Manual(),
+                    insns=rt.Span(0, 64),
+                    relocs=(
+                        rt.SubprogramRef(2, "global_one"),
+                        rt.SubprogramRef(5, "weak_one"),
+                    ),
+                    func_info=rt.Span(64, 8),
+                    line_info=rt.Span(72, 112),
                 ),
-                func_info=rt.Span(288, 8),
-                line_info=rt.Span(296, 144),
+                rt.ProgramSpec(
+                    "second",
+                    "socket",
+                    rt.ProgType.SOCKET_FILTER,
+                    rt.Manual(),
+                    insns=rt.Span(184, 104),
+                    relocs=(
+                        rt.SubprogramRef(2, "weak_one"),
+                        rt.SubprogramRef(5, "hidden_one"),
+                        rt.SubprogramRef(9, "middle"),
+                    ),
+                    func_info=rt.Span(288, 8),
+                    line_info=rt.Span(296, 144),
+                ),
+                rt.ProgramSpec(
+                    "alone",
+                    "tc",
+                    rt.ProgType.SCHED_CLS,
+                    rt.Manual(),
+                    insns=rt.Span(440, 16),
+                    func_info=rt.Span(456, 8),
+                    line_info=rt.Span(464, 16),
+                ),
             ),
-            rt.ProgramSpec(
-                "alone",
-                "tc",
-                rt.ProgType.SCHED_CLS,
-                rt.Manual(),
-                insns=rt.Span(440, 16),
-                func_info=rt.Span(456, 8),
-                line_info=rt.Span(464, 16),
+            subprograms=(
+                rt.SubprogramSpec(
+                    "global_one",
+                    rt.Span(480, 80),
+                    relocs=(rt.MapValue(0, ".bss", 0), rt.SubprogramRef(5, "middle")),
+                    func_info=rt.Span(560, 8),
+                    line_info=rt.Span(568, 80),
+                ),
+                rt.SubprogramSpec(
+                    "middle",
+                    rt.Span(648, 64),
+                    relocs=(rt.SubprogramRef(1, "leaf"), rt.SubprogramRef(5, "leaf")),
+                    func_info=rt.Span(712, 8),
+                    line_info=rt.Span(720, 96),
+                ),
+                rt.SubprogramSpec(
+                    "weak_one",
+                    rt.Span(816, 24),
+                    func_info=rt.Span(840, 8),
+                    line_info=rt.Span(848, 48),
+                ),
+                rt.SubprogramSpec(
+                    "hidden_one",
+                    rt.Span(896, 40),
+                    relocs=(rt.MapValue(0, ".bss", 0),),
+                    func_info=rt.Span(936, 8),
+                    line_info=rt.Span(944, 48),
+                ),
+                rt.SubprogramSpec(
+                    "leaf",
+                    rt.Span(992, 40),
+                    relocs=(rt.MapValue(0, ".rodata", 0),),
+                    func_info=rt.Span(1032, 8),
+                    line_info=rt.Span(1040, 48),
+                ),
             ),
-        ),
-        subprograms=(
-            rt.SubprogramSpec(
-                "global_one",
-                rt.Span(480, 80),
-                relocs=(rt.MapValue(0, ".bss", 0), rt.SubprogramRef(5, "middle")),
-                func_info=rt.Span(560, 8),
-                line_info=rt.Span(568, 80),
-            ),
-            rt.SubprogramSpec(
-                "middle",
-                rt.Span(648, 64),
-                relocs=(rt.SubprogramRef(1, "leaf"), rt.SubprogramRef(5, "leaf")),
-                func_info=rt.Span(712, 8),
-                line_info=rt.Span(720, 96),
-            ),
-            rt.SubprogramSpec(
-                "weak_one",
-                rt.Span(816, 24),
-                func_info=rt.Span(840, 8),
-                line_info=rt.Span(848, 48),
-            ),
-            rt.SubprogramSpec(
-                "hidden_one",
-                rt.Span(896, 40),
-                relocs=(rt.MapValue(0, ".bss", 0),),
-                func_info=rt.Span(936, 8),
-                line_info=rt.Span(944, 48),
-            ),
-            rt.SubprogramSpec(
-                "leaf",
-                rt.Span(992, 40),
-                relocs=(rt.MapValue(0, ".rodata", 0),),
-                func_info=rt.Span(1032, 8),
-                line_info=rt.Span(1040, 48),
-            ),
-        ),
-        btf=rt.Span(1096, 2192),
-        image=rt.decode(_IMAGE, size=3288),
-    )
+            btf=rt.Span(1096, 2192),
+            image=rt.decode(_IMAGE, size=3288),
+        )
 
 
 # Program instructions, data section images and BTF, concatenated.

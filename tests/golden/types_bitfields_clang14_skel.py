@@ -12,13 +12,12 @@ Usage::
 
 from __future__ import annotations
 
-import ctypes
 import enum
 import functools
 
 from skelgen import runtime as rt
 
-TYPE_CHECKING = False  # type checkers know the name, and take it for true
+TYPE_CHECKING = False  # type checkers take this for True
 if TYPE_CHECKING:
     from typing import Final
 
@@ -38,168 +37,73 @@ __all__ = (
 )
 
 
-class Simple(rt.Struct):
-    """``struct simple``, 4 bytes."""
+class Simple(rt.Struct, size=4):
+    """``struct simple``"""
 
-    a = rt.BitField(bit_offset=0, width=3)
-    """``unsigned int a:3`` at offset 0, bits 0 to 2."""
-    b = rt.BitField(bit_offset=3, width=5)
-    """``unsigned int b:5`` at offset 0, bits 3 to 7."""
-    c = rt.BitField(bit_offset=8, width=24)
-    """``unsigned int c:24`` at offset 1, bits 0 to 23."""
-
-    _fields_ = [
-        ("0:4", ctypes.c_uint8 * 4),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(self, *, a: int = 0, b: int = 0, c: int = 0) -> None: ...
-
-
-rt.check_layout(Simple, size=4, offsets=())
+    a: int = rt.bits(0, width=3)
+    """``unsigned int a:3``"""
+    b: int = rt.bits(3, width=5)
+    """``unsigned int b:5``"""
+    c: int = rt.bits(8, width=24)
+    """``unsigned int c:24``"""
 
 
 class Colour(enum.IntEnum):
-    """``enum colour``."""
+    """``enum colour``"""
 
     RED = 0
     GREEN = 1
     BLUE = 2
 
 
-class Mixed(rt.Struct):
-    """``struct mixed``, 12 bytes."""
+class Mixed(rt.Struct, size=12):
+    """``struct mixed``"""
 
-    whole: int
-    """``int whole`` at offset 0."""
-    s = rt.BitField(bit_offset=32, width=7, signed=True)
-    """``int s:7`` at offset 4, bits 0 to 6."""
-    u = rt.BitField(bit_offset=42, width=6)
-    """``unsigned int u:6`` at offset 5, bits 2 to 7."""
-    colour = rt.BitField(bit_offset=48, width=2)
-    """``enum colour colour:2`` at offset 6, bits 0 to 1; compare with
-    :class:`Colour`.
-    """
-    on = rt.BitField(bit_offset=64, width=1)
-    """``_Bool on:1`` at offset 8, bit 0."""
-    small = rt.BitField(bit_offset=65, width=4)
-    """``__u8 small:4`` at offset 8, bits 1 to 4."""
-    next: int
-    """``__u16 next`` at offset 10."""
-
-    _fields_ = [
-        ("whole", ctypes.c_int32),
-        ("4:10", ctypes.c_uint8 * 6),
-        ("next", ctypes.c_uint16),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            *,
-            whole: int = 0,
-            s: int = 0,
-            u: int = 0,
-            colour: int = 0,
-            on: int = 0,
-            small: int = 0,
-            next: int = 0,
-        ) -> None: ...
+    whole: int = rt.member(rt.I32, 0)
+    """``int whole``"""
+    s: int = rt.bits(32, width=7, signed=True)
+    """``int s:7``"""
+    u: int = rt.bits(42, width=6)
+    """``unsigned int u:6``"""
+    colour: int = rt.bits(48, width=2)
+    """``enum colour colour:2``; compare with :class:`Colour`."""
+    on: int = rt.bits(64, width=1)
+    """``_Bool on:1``"""
+    small: int = rt.bits(65, width=4)
+    """``__u8 small:4``"""
+    next: int = rt.member(rt.U16, 10)
+    """``__u16 next``"""
 
 
-rt.check_layout(Mixed, size=12, offsets=(0, 10))
+class Wide(rt.Struct, size=16):
+    """``struct wide``"""
+
+    low: int = rt.bits(0, width=40)
+    """``__u64 low:40``"""
+    high: int = rt.bits(40, width=24)
+    """``__u64 high:24``"""
+    sign: int = rt.bits(64, width=33, signed=True)
+    """``__s64 sign:33``"""
 
 
-class Wide(rt.Struct):
-    """``struct wide``, 16 bytes."""
+class Last(rt.Struct, size=16):
+    """``struct last``"""
 
-    low = rt.BitField(bit_offset=0, width=40)
-    """``__u64 low:40`` at offset 0, bits 0 to 39."""
-    high = rt.BitField(bit_offset=40, width=24)
-    """``__u64 high:24`` at offset 5, bits 0 to 23."""
-    sign = rt.BitField(bit_offset=64, width=33, signed=True)
-    """``__s64 sign:33`` at offset 8, bits 0 to 32."""
-
-    _fields_ = [
-        ("0:16", ctypes.c_uint8 * 16),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(self, *, low: int = 0, high: int = 0, sign: int = 0) -> None: ...
+    word: int = rt.member(rt.U64, 0)
+    """``__u64 word``"""
+    tail: int = rt.bits(64, width=9)
+    """``__u32 tail:9``"""
 
 
-rt.check_layout(Wide, size=16, offsets=())
+class InUnion(rt.Struct, size=2):
+    """``struct in_union``"""
 
-
-class Last(rt.Struct):
-    """``struct last``, 16 bytes."""
-
-    word: int
-    """``__u64 word`` at offset 0."""
-    tail = rt.BitField(bit_offset=64, width=9)
-    """``__u32 tail:9`` at offset 8, bits 0 to 8."""
-
-    _fields_ = [
-        ("word", ctypes.c_uint64),
-        ("8:16", ctypes.c_uint8 * 8),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(self, *, word: int = 0, tail: int = 0) -> None: ...
-
-
-rt.check_layout(Last, size=16, offsets=(0,))
-
-
-class _InUnionAnon0Anon0(rt.Struct):
-    """Anonymous struct at offset 0 of :class:`_InUnionAnon0`, 2 bytes."""
-
-    _fields_ = [
-        ("0:2", ctypes.c_uint8 * 2),
-    ]
-
-
-rt.check_layout(_InUnionAnon0Anon0, size=2, offsets=())
-
-
-class _InUnionAnon0(rt.Union):
-    """Anonymous union at offset 0 of :class:`InUnion`, 2 bytes."""
-
-    _anonymous_ = ("0:2 #0.0",)
-    _fields_ = [
-        ("0:2 #0.0", _InUnionAnon0Anon0),
-        ("both", ctypes.c_uint16),
-    ]
-
-
-rt.check_layout(_InUnionAnon0, size=2, offsets=(0,))
-
-
-class InUnion(rt.Struct):
-    """``struct in_union``, 2 bytes."""
-
-    lo = rt.BitField(bit_offset=0, width=4)
-    """``__u16 lo:4`` at offset 0, bits 0 to 3."""
-    hi = rt.BitField(bit_offset=4, width=12)
-    """``__u16 hi:12`` at offset 0, bits 4 to 15."""
-    both: int
-    """``__u16 both`` at offset 0."""
-
-    _anonymous_ = ("0:2 #0",)
-    _fields_ = [
-        ("0:2 #0", _InUnionAnon0),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(self, *, lo: int = 0, hi: int = 0, both: int = 0) -> None: ...
-
-
-rt.check_layout(InUnion, size=2, offsets=())
+    lo: int = rt.bits(0, width=4)
+    """``__u16 lo:4``"""
+    hi: int = rt.bits(4, width=12)
+    """``__u16 hi:12``"""
+    both: int = rt.member(rt.U16, 0)
+    """``__u16 both``"""
 
 
 class TypesBitfieldsClang14Progs(rt.Namespace):
@@ -209,7 +113,7 @@ class TypesBitfieldsClang14Progs(rt.Namespace):
 
     def __init__(self, obj: rt.Object) -> None:
         self.use: Final = obj.program("use", rt.SocketProgram)
-        """``SEC("socket")``."""
+        """``SEC("socket")``"""
 
 
 class TypesBitfieldsClang14Links(rt.Links):
@@ -228,15 +132,15 @@ class TypesBitfieldsClang14Data(rt.DataSection):
     __slots__ = ()
 
     simple = rt.Global(rt.struct(Simple), offset=0)
-    """``struct simple simple``."""
+    """``struct simple simple``"""
     mixed = rt.Global(rt.struct(Mixed), offset=4)
-    """``struct mixed mixed``."""
+    """``struct mixed mixed``"""
     wide = rt.Global(rt.struct(Wide), offset=16)
-    """``struct wide wide``."""
+    """``struct wide wide``"""
     last = rt.Global(rt.struct(Last), offset=32)
-    """``struct last last``."""
+    """``struct last last``"""
     in_union = rt.Global(rt.struct(InUnion), offset=48)
-    """``struct in_union in_union``."""
+    """``struct in_union in_union``"""
 
 
 class TypesBitfieldsClang14(rt.Skeleton):
@@ -251,50 +155,45 @@ class TypesBitfieldsClang14(rt.Skeleton):
         self.data: Final = TypesBitfieldsClang14Data(obj.section(".data"))
 
     @staticmethod
+    @functools.cache
     def spec() -> rt.ObjectSpec:
-        """Return the blueprint that this skeleton was generated from."""
-        return _spec()
-
-
-@functools.cache
-def _spec() -> rt.ObjectSpec:
-    """Blueprint of the object: everything that goes to the kernel."""
-    return rt.ObjectSpec(
-        name="types_bitfields_clang14",
-        source="types_bitfields.clang14.bpf.o",
-        byteorder="little",
-        license="GPL",
-        data=(
-            rt.DataSpec(
-                ".data",
-                rt.DataKind.DATA,
-                size=50,
-                image=rt.Span(560, 50),
-                mmapable=True,
-                type_id=33,
-            ),
-        ),
-        programs=(
-            rt.ProgramSpec(
-                "use",
-                "socket",
-                rt.ProgType.SOCKET_FILTER,
-                rt.Manual(),
-                insns=rt.Span(0, 408),
-                relocs=(
-                    rt.MapValue(0, ".data", 0),
-                    rt.MapValue(9, ".data", 4),
-                    rt.MapValue(19, ".data", 48),
-                    rt.MapValue(23, ".data", 32),
-                    rt.MapValue(32, ".data", 16),
+        """Return the blueprint: everything that goes to the kernel."""
+        return rt.ObjectSpec(
+            name="types_bitfields_clang14",
+            source="types_bitfields.clang14.bpf.o",
+            byteorder="little",
+            license="GPL",
+            data=(
+                rt.DataSpec(
+                    ".data",
+                    rt.DataKind.DATA,
+                    size=50,
+                    image=rt.Span(560, 50),
+                    mmapable=True,
+                    type_id=33,
                 ),
-                func_info=rt.Span(408, 8),
-                line_info=rt.Span(416, 144),
             ),
-        ),
-        btf=rt.Span(616, 1259),
-        image=rt.decode(_IMAGE, size=1875),
-    )
+            programs=(
+                rt.ProgramSpec(
+                    "use",
+                    "socket",
+                    rt.ProgType.SOCKET_FILTER,
+                    rt.Manual(),
+                    insns=rt.Span(0, 408),
+                    relocs=(
+                        rt.MapValue(0, ".data", 0),
+                        rt.MapValue(9, ".data", 4),
+                        rt.MapValue(19, ".data", 48),
+                        rt.MapValue(23, ".data", 32),
+                        rt.MapValue(32, ".data", 16),
+                    ),
+                    func_info=rt.Span(408, 8),
+                    line_info=rt.Span(416, 144),
+                ),
+            ),
+            btf=rt.Span(616, 1259),
+            image=rt.decode(_IMAGE, size=1875),
+        )
 
 
 # Program instructions, data section images and BTF, concatenated.

@@ -12,14 +12,12 @@ Usage::
 
 from __future__ import annotations
 
-import ctypes
 import functools
 
 from skelgen import runtime as rt
 
-TYPE_CHECKING = False  # type checkers know the name, and take it for true
+TYPE_CHECKING = False  # type checkers take this for True
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Final
 
 rt.require_abi(1)
@@ -48,385 +46,139 @@ __all__ = (
 )
 
 
-class Point(rt.Struct):
-    """``struct point``, 8 bytes."""
+class Point(rt.Struct, size=8):
+    """``struct point``"""
 
-    x: int
-    """``int x`` at offset 0."""
-    y: int
-    """``int y`` at offset 4."""
+    x: int = rt.member(rt.I32, 0)
+    """``int x``"""
+    y: int = rt.member(rt.I32, 4)
+    """``int y``"""
 
-    _fields_ = [
-        ("x", ctypes.c_int32),
-        ("y", ctypes.c_int32),
-    ]
 
-    if TYPE_CHECKING:
+class Line(rt.Struct, size=24):
+    """``struct line``"""
 
-        def __init__(self, *, x: int = 0, y: int = 0) -> None: ...
+    from_: Point = rt.member(rt.struct(Point), 0)
+    """``struct point from``"""
+    to: Point = rt.member(rt.struct(Point), 8)
+    """``struct point to``"""
+    name: bytes = rt.member(rt.CString(5), 16)
+    """``char name[5]``, cut at the first NUL."""
 
 
-rt.check_layout(Point, size=8, offsets=(0, 4))
+class AnonymousNamed(rt.Struct, size=16):
+    """``struct`` of member ``named`` in :class:`Anonymous`."""
 
+    first: int = rt.member(rt.U64, 0)
+    """``__u64 first``"""
+    second: int = rt.member(rt.U8, 8)
+    """``__u8 second``"""
 
-class Line(rt.Struct):
-    """``struct line``, 24 bytes."""
 
-    from_: Point
-    """``struct point from`` at offset 0."""
-    to: Point
-    """``struct point to`` at offset 8."""
-    name: bytes
-    """``char name[5]`` at offset 16, cut at the first NUL."""
+class AnonymousBoth(rt.Union, size=8):
+    """``union`` of member ``both`` in :class:`Anonymous`."""
 
-    _fields_ = [
-        ("from_", Point),
-        ("to", Point),
-        ("name", ctypes.c_char * 5),
-        ("21:24", ctypes.c_uint8 * 3),
-    ]
+    p: Point = rt.member(rt.struct(Point), 0)
+    """``struct point p``"""
+    raw: int = rt.member(rt.U64, 0)
+    """``__u64 raw``"""
 
-    if TYPE_CHECKING:
 
-        def __init__(
-            self,
-            *,
-            from_: Point | None = None,
-            to: Point | None = None,
-            name: bytes = b"",
-        ) -> None: ...
+class Anonymous(rt.Struct, size=48):
+    """``struct anonymous``"""
 
+    kind: int = rt.member(rt.I32, 0)
+    """``int kind``"""
+    v4: int = rt.member(rt.U32, 4)
+    """``__u32 v4``"""
+    v6: rt.Array[int] = rt.member(rt.array(rt.U8, 16), 4)
+    """``__u8 v6[16]``"""
+    low: int = rt.member(rt.U16, 4)
+    """``__u16 low``"""
+    high: int = rt.member(rt.U16, 6)
+    """``__u16 high``"""
+    named: AnonymousNamed = rt.member(rt.struct(AnonymousNamed), 24)
+    """``struct { __u64 first; __u8 second; } named``"""
+    both: AnonymousBoth = rt.member(rt.struct(AnonymousBoth), 40)
+    """``union { struct point p; __u64 raw; } both``"""
 
-rt.check_layout(Line, size=24, offsets=(0, 8, 16))
 
+class DeepBC(rt.Struct, size=4):
+    """``struct`` of member ``c`` in :class:`DeepB`."""
 
-class AnonymousNamed(rt.Struct):
-    """``struct`` of member ``named`` in :class:`Anonymous`, 16 bytes."""
+    bottom: int = rt.member(rt.U8, 0)
+    """``__u8 bottom``"""
+    other: int = rt.member(rt.U32, 0)
+    """``__u32 other``"""
 
-    first: int
-    """``__u64 first`` at offset 0."""
-    second: int
-    """``__u8 second`` at offset 8."""
 
-    _fields_ = [
-        ("first", ctypes.c_uint64),
-        ("second", ctypes.c_uint8),
-        ("9:16", ctypes.c_uint8 * 7),
-    ]
+class DeepB(rt.Struct, size=4):
+    """``struct`` of member ``b`` in :class:`Deep`."""
 
-    if TYPE_CHECKING:
+    c: DeepBC = rt.member(rt.struct(DeepBC), 0)
+    """``struct { union { struct { __u8 bottom; }; __u32 other; }; } c``"""
 
-        def __init__(self, *, first: int = 0, second: int = 0) -> None: ...
 
+class Deep(rt.Struct, size=24):
+    """``struct deep``"""
 
-rt.check_layout(AnonymousNamed, size=16, offsets=(0, 8))
+    b: DeepB = rt.member(rt.struct(DeepB), 0)
+    """``struct { ... } b``"""
+    next: int = rt.member(rt.U64, 8)
+    """``struct deep *next`` (a pointer, seen as an integer)."""
+    opaque: int = rt.member(rt.U64, 16)
+    """``struct never_defined *opaque`` (a pointer, seen as an integer)."""
 
 
-class AnonymousBoth(rt.Union):
-    """``union`` of member ``both`` in :class:`Anonymous`, 8 bytes."""
+class Value(rt.Union, size=24):
+    """``union value``"""
 
-    p: Point
-    """``struct point p`` at offset 0."""
-    raw: int
-    """``__u64 raw`` at offset 0."""
+    byte: int = rt.member(rt.U8, 0)
+    """``__u8 byte``"""
+    word: int = rt.member(rt.U64, 0)
+    """``__u64 word``"""
+    real: float = rt.member(rt.F64, 0)
+    """``double real``"""
+    text: bytes = rt.member(rt.CString(24), 0)
+    """``char text[24]``, cut at the first NUL."""
 
-    _fields_ = [
-        ("p", Point),
-        ("raw", ctypes.c_uint64),
-    ]
 
-    if TYPE_CHECKING:
+class Empty(rt.Struct, size=0):
+    """``struct empty``"""
 
-        def __init__(self, *, p: Point | None = None, raw: int = 0) -> None: ...
 
+class HoldsEmpty(rt.Struct, size=4):
+    """``struct holds_empty``"""
 
-rt.check_layout(AnonymousBoth, size=8, offsets=(0, 0))
+    nothing: Empty = rt.member(rt.struct(Empty), 0)
+    """``struct empty nothing``"""
+    something: int = rt.member(rt.I32, 0)
+    """``int something``"""
 
 
-class _AnonymousAnon0Anon0(rt.Struct):
-    """Anonymous struct at offset 4 of :class:`_AnonymousAnon0`, 4 bytes."""
+class Tail(rt.Struct, size=16):
+    """``struct tail``"""
 
-    _fields_ = [
-        ("low", ctypes.c_uint16),
-        ("high", ctypes.c_uint16),
-    ]
+    a: int = rt.member(rt.U64, 0)
+    """``__u64 a``"""
+    b: int = rt.member(rt.U8, 8)
+    """``__u8 b``"""
 
 
-rt.check_layout(_AnonymousAnon0Anon0, size=4, offsets=(0, 2))
+class UnnamedInner(rt.Struct, size=2):
+    """``struct`` of member ``inner`` in :class:`Unnamed`."""
 
+    b: int = rt.member(rt.I16, 0)
+    """``short b``"""
 
-class _AnonymousAnon0(rt.Union):
-    """Anonymous union at offset 4 of :class:`Anonymous`, 16 bytes."""
 
-    _anonymous_ = ("4:8 #0.0",)
-    _fields_ = [
-        ("v4", ctypes.c_uint32),
-        ("v6", rt.array_type(ctypes.c_uint8, 16)),
-        ("4:8 #0.0", _AnonymousAnon0Anon0),
-    ]
+class Unnamed(rt.Struct, size=8):
+    """``struct`` of global ``unnamed``."""
 
-
-rt.check_layout(_AnonymousAnon0, size=16, offsets=(0, 0))
-
-
-class Anonymous(rt.Struct):
-    """``struct anonymous``, 48 bytes."""
-
-    kind: int
-    """``int kind`` at offset 0."""
-    v4: int
-    """``__u32 v4`` at offset 4."""
-    v6: rt.Array[int]
-    """``__u8 v6[16]`` at offset 4."""
-    low: int
-    """``__u16 low`` at offset 4."""
-    high: int
-    """``__u16 high`` at offset 6."""
-    named: AnonymousNamed
-    """``struct { __u64 first; __u8 second; } named`` at offset 24."""
-    both: AnonymousBoth
-    """``union { struct point p; __u64 raw; } both`` at offset 40."""
-
-    _anonymous_ = ("4:20 #0",)
-    _fields_ = [
-        ("kind", ctypes.c_int32),
-        ("4:20 #0", _AnonymousAnon0),
-        ("20:24", ctypes.c_uint8 * 4),
-        ("named", AnonymousNamed),
-        ("both", AnonymousBoth),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            *,
-            kind: int = 0,
-            v4: int = 0,
-            v6: Sequence[int] = (),
-            low: int = 0,
-            high: int = 0,
-            named: AnonymousNamed | None = None,
-            both: AnonymousBoth | None = None,
-        ) -> None: ...
-
-
-rt.check_layout(Anonymous, size=48, offsets=(0, 24, 40))
-
-
-class _DeepBCAnon0Anon0(rt.Struct):
-    """Anonymous struct at offset 0 of :class:`_DeepBCAnon0`, 1 byte."""
-
-    _fields_ = [
-        ("bottom", ctypes.c_uint8),
-    ]
-
-
-rt.check_layout(_DeepBCAnon0Anon0, size=1, offsets=(0,))
-
-
-class _DeepBCAnon0(rt.Union):
-    """Anonymous union at offset 0 of :class:`DeepBC`, 4 bytes."""
-
-    _anonymous_ = ("0:1 #0.0",)
-    _fields_ = [
-        ("0:1 #0.0", _DeepBCAnon0Anon0),
-        ("other", ctypes.c_uint32),
-    ]
-
-
-rt.check_layout(_DeepBCAnon0, size=4, offsets=(0,))
-
-
-class DeepBC(rt.Struct):
-    """``struct`` of member ``c`` in :class:`DeepB`, 4 bytes."""
-
-    bottom: int
-    """``__u8 bottom`` at offset 0."""
-    other: int
-    """``__u32 other`` at offset 0."""
-
-    _anonymous_ = ("0:4 #0",)
-    _fields_ = [
-        ("0:4 #0", _DeepBCAnon0),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(self, *, bottom: int = 0, other: int = 0) -> None: ...
-
-
-rt.check_layout(DeepBC, size=4, offsets=())
-
-
-class DeepB(rt.Struct):
-    """``struct`` of member ``b`` in :class:`Deep`, 4 bytes."""
-
-    c: DeepBC
-    """``struct { union { struct { __u8 bottom; }; __u32 other; }; } c`` at offset 0."""
-
-    _fields_ = [
-        ("c", DeepBC),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(self, *, c: DeepBC | None = None) -> None: ...
-
-
-rt.check_layout(DeepB, size=4, offsets=(0,))
-
-
-class Deep(rt.Struct):
-    """``struct deep``, 24 bytes."""
-
-    b: DeepB
-    """``struct { ... } b`` at offset 0."""
-    next: int
-    """``struct deep *next`` at offset 8 (a pointer, seen as an integer)."""
-    opaque: int
-    """``struct never_defined *opaque`` at offset 16 (a pointer, seen as an integer)."""
-
-    _fields_ = [
-        ("b", DeepB),
-        ("4:8", ctypes.c_uint8 * 4),
-        ("next", ctypes.c_uint64),
-        ("opaque", ctypes.c_uint64),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self, *, b: DeepB | None = None, next: int = 0, opaque: int = 0
-        ) -> None: ...
-
-
-rt.check_layout(Deep, size=24, offsets=(0, 8, 16))
-
-
-class Value(rt.Union):
-    """``union value``, 24 bytes."""
-
-    byte: int
-    """``__u8 byte`` at offset 0."""
-    word: int
-    """``__u64 word`` at offset 0."""
-    real: float
-    """``double real`` at offset 0."""
-    text: bytes
-    """``char text[24]`` at offset 0, cut at the first NUL."""
-
-    _fields_ = [
-        ("byte", ctypes.c_uint8),
-        ("word", ctypes.c_uint64),
-        ("real", ctypes.c_double),
-        ("text", ctypes.c_char * 24),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self, *, byte: int = 0, word: int = 0, real: float = 0.0, text: bytes = b""
-        ) -> None: ...
-
-
-rt.check_layout(Value, size=24, offsets=(0, 0, 0, 0))
-
-
-class Empty(rt.Struct):
-    """``struct empty``, 0 bytes."""
-
-    _fields_ = []
-
-
-rt.check_layout(Empty, size=0, offsets=())
-
-
-class HoldsEmpty(rt.Struct):
-    """``struct holds_empty``, 4 bytes."""
-
-    nothing: Empty
-    """``struct empty nothing`` at offset 0."""
-    something: int
-    """``int something`` at offset 0."""
-
-    _fields_ = [
-        ("nothing", Empty),
-        ("something", ctypes.c_int32),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self, *, nothing: Empty | None = None, something: int = 0
-        ) -> None: ...
-
-
-rt.check_layout(HoldsEmpty, size=4, offsets=(0, 0))
-
-
-class Tail(rt.Struct):
-    """``struct tail``, 16 bytes."""
-
-    a: int
-    """``__u64 a`` at offset 0."""
-    b: int
-    """``__u8 b`` at offset 8."""
-
-    _fields_ = [
-        ("a", ctypes.c_uint64),
-        ("b", ctypes.c_uint8),
-        ("9:16", ctypes.c_uint8 * 7),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(self, *, a: int = 0, b: int = 0) -> None: ...
-
-
-rt.check_layout(Tail, size=16, offsets=(0, 8))
-
-
-class UnnamedInner(rt.Struct):
-    """``struct`` of member ``inner`` in :class:`Unnamed`, 2 bytes."""
-
-    b: int
-    """``short b`` at offset 0."""
-
-    _fields_ = [
-        ("b", ctypes.c_int16),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(self, *, b: int = 0) -> None: ...
-
-
-rt.check_layout(UnnamedInner, size=2, offsets=(0,))
-
-
-class Unnamed(rt.Struct):
-    """``struct`` of global ``unnamed``, 8 bytes."""
-
-    a: int
-    """``int a`` at offset 0."""
-    inner: UnnamedInner
-    """``struct { short b; } inner`` at offset 4."""
-
-    _fields_ = [
-        ("a", ctypes.c_int32),
-        ("inner", UnnamedInner),
-        ("6:8", ctypes.c_uint8 * 2),
-    ]
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self, *, a: int = 0, inner: UnnamedInner | None = None
-        ) -> None: ...
-
-
-rt.check_layout(Unnamed, size=8, offsets=(0, 4))
+    a: int = rt.member(rt.I32, 0)
+    """``int a``"""
+    inner: UnnamedInner = rt.member(rt.struct(UnnamedInner), 4)
+    """``struct { short b; } inner``"""
 
 
 class TypesStructsClang14Progs(rt.Namespace):
@@ -436,7 +188,7 @@ class TypesStructsClang14Progs(rt.Namespace):
 
     def __init__(self, obj: rt.Object) -> None:
         self.use: Final = obj.program("use", rt.SocketProgram)
-        """``SEC("socket")``."""
+        """``SEC("socket")``"""
 
 
 class TypesStructsClang14Links(rt.Links):
@@ -453,21 +205,21 @@ class TypesStructsClang14Data(rt.DataSection):
     __slots__ = ()
 
     start = rt.Global(rt.struct(Point), offset=0)
-    """``struct point start``."""
+    """``struct point start``"""
     line = rt.Global(rt.struct(Line), offset=8)
-    """``struct line line``."""
+    """``struct line line``"""
     anon = rt.Global(rt.struct(Anonymous), offset=32)
-    """``struct anonymous anon``."""
+    """``struct anonymous anon``"""
     deep = rt.Global(rt.struct(Deep), offset=80)
-    """``struct deep deep``."""
+    """``struct deep deep``"""
     value = rt.Global(rt.struct(Value), offset=104)
-    """``union value value``."""
+    """``union value value``"""
     holds = rt.Global(rt.struct(HoldsEmpty), offset=128)
-    """``struct holds_empty holds``."""
+    """``struct holds_empty holds``"""
     tail = rt.Global(rt.struct(Tail), offset=136)
-    """``struct tail tail``."""
+    """``struct tail tail``"""
     unnamed = rt.Global(rt.struct(Unnamed), offset=152)
-    """``struct { int a; struct { short b; } inner; } unnamed``."""
+    """``struct { int a; struct { short b; } inner; } unnamed``"""
 
 
 class TypesStructsClang14Rodata(rt.DataSection):
@@ -476,7 +228,7 @@ class TypesStructsClang14Rodata(rt.DataSection):
     __slots__ = ()
 
     config = rt.Global(rt.struct(Anonymous), offset=0)
-    """``const volatile struct anonymous config``."""
+    """``const volatile struct anonymous config``"""
 
 
 class TypesStructsClang14Bss(rt.DataSection):
@@ -485,7 +237,7 @@ class TypesStructsClang14Bss(rt.DataSection):
     __slots__ = ()
 
     origin = rt.Global(rt.struct(Point), offset=0)
-    """``struct point origin``."""
+    """``struct point origin``"""
 
 
 class TypesStructsClang14(rt.Skeleton):
@@ -502,64 +254,59 @@ class TypesStructsClang14(rt.Skeleton):
         self.bss: Final = TypesStructsClang14Bss(obj.section(".bss"))
 
     @staticmethod
+    @functools.cache
     def spec() -> rt.ObjectSpec:
-        """Return the blueprint that this skeleton was generated from."""
-        return _spec()
-
-
-@functools.cache
-def _spec() -> rt.ObjectSpec:
-    """Blueprint of the object: everything that goes to the kernel."""
-    return rt.ObjectSpec(
-        name="types_structs_clang14",
-        source="types_structs.clang14.bpf.o",
-        byteorder="little",
-        license="GPL",
-        data=(
-            rt.DataSpec(
-                ".data",
-                rt.DataKind.DATA,
-                size=160,
-                image=rt.Span(680, 160),
-                mmapable=True,
-                type_id=56,
-            ),
-            rt.DataSpec(
-                ".rodata",
-                rt.DataKind.RODATA,
-                size=48,
-                image=rt.Span(840, 48),
-                mmapable=True,
-                type_id=57,
-            ),
-            rt.DataSpec(".bss", rt.DataKind.BSS, size=8, mmapable=True, type_id=55),
-        ),
-        programs=(
-            rt.ProgramSpec(
-                "use",
-                "socket",
-                rt.ProgType.SOCKET_FILTER,
-                rt.Manual(),
-                insns=rt.Span(0, 368),
-                relocs=(
-                    rt.MapValue(0, ".data", 136),
-                    rt.MapValue(5, ".data", 80),
-                    rt.MapValue(8, ".data", 152),
-                    rt.MapValue(14, ".data", 104),
-                    rt.MapValue(18, ".data", 0),
-                    rt.MapValue(21, ".data", 8),
-                    rt.MapValue(25, ".data", 128),
-                    rt.MapValue(29, ".bss", 0),
-                    rt.MapValue(34, ".data", 32),
-                    rt.MapValue(38, ".rodata", 0),
+        """Return the blueprint: everything that goes to the kernel."""
+        return rt.ObjectSpec(
+            name="types_structs_clang14",
+            source="types_structs.clang14.bpf.o",
+            byteorder="little",
+            license="GPL",
+            data=(
+                rt.DataSpec(
+                    ".data",
+                    rt.DataKind.DATA,
+                    size=160,
+                    image=rt.Span(680, 160),
+                    mmapable=True,
+                    type_id=56,
                 ),
-                func_info=rt.Span(368, 8),
-                line_info=rt.Span(376, 304),
+                rt.DataSpec(
+                    ".rodata",
+                    rt.DataKind.RODATA,
+                    size=48,
+                    image=rt.Span(840, 48),
+                    mmapable=True,
+                    type_id=57,
+                ),
+                rt.DataSpec(".bss", rt.DataKind.BSS, size=8, mmapable=True, type_id=55),
             ),
-        ),
-        btf=rt.Span(888, 2053),
-        image=rt.decode(_IMAGE, size=2941),
-    )
+            programs=(
+                rt.ProgramSpec(
+                    "use",
+                    "socket",
+                    rt.ProgType.SOCKET_FILTER,
+                    rt.Manual(),
+                    insns=rt.Span(0, 368),
+                    relocs=(
+                        rt.MapValue(0, ".data", 136),
+                        rt.MapValue(5, ".data", 80),
+                        rt.MapValue(8, ".data", 152),
+                        rt.MapValue(14, ".data", 104),
+                        rt.MapValue(18, ".data", 0),
+                        rt.MapValue(21, ".data", 8),
+                        rt.MapValue(25, ".data", 128),
+                        rt.MapValue(29, ".bss", 0),
+                        rt.MapValue(34, ".data", 32),
+                        rt.MapValue(38, ".rodata", 0),
+                    ),
+                    func_info=rt.Span(368, 8),
+                    line_info=rt.Span(376, 304),
+                ),
+            ),
+            btf=rt.Span(888, 2053),
+            image=rt.decode(_IMAGE, size=2941),
+        )
 
 
 # Program instructions, data section images and BTF, concatenated.

@@ -1,29 +1,20 @@
 """Ring buffers of the tests, with records of two types."""
 
-# ruff: noqa: RUF012 (as generated)
-
-import ctypes
-
 from skelgen.runtime.maps.ringbuf import RingBuf
 from skelgen.runtime.values import codec as c
-from skelgen.runtime.values.member import FlexibleBytes
+from skelgen.runtime.values.member import flexible_bytes, member
 from skelgen.runtime.values.struct import Struct, struct
 from tests.harness.ringbuf import Ring
 
 
-class Event(Struct):
-    seq: int
-    rest: int
-
-    _fields_ = [("seq", ctypes.c_uint64), ("rest", ctypes.c_uint64)]
+class Event(Struct, size=16):
+    seq: int = member(c.U64, 0)
+    rest: int = member(c.U64, 8)
 
 
-class Growing(Struct):
-    seq: int
-
-    _fields_ = [("seq", ctypes.c_uint64)]
-
-    rest = FlexibleBytes(offset=8)
+class Growing(Struct, size=8):
+    seq: int = member(c.U64, 0)
+    rest: bytes = flexible_bytes(8)
 
 
 def events(ring: Ring) -> RingBuf[Event]:

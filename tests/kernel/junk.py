@@ -262,7 +262,7 @@ def try_object(path: str, thing: Any) -> None:
             for junk in values_for(name, name):
                 call(where + "=", lambda n=name, j=junk: setattr(thing, n, j), name)
             call(where + "=", lambda n=name, v=value: setattr(thing, n, v), name)
-    if isinstance(thing, (rt.Struct, rt.Union)):
+    if isinstance(thing, (rt.Struct, rt.Union, rt.Shadow)):
         return
     for junk in (*INTEGERS, *OTHERS):
         for word, use in (

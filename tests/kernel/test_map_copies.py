@@ -1,11 +1,9 @@
 """What is read from a map is a copy: it cannot be written to, and no element is lost."""
 
-# ruff: noqa: RUF012 (as generated)
-
 import copy
 import ctypes
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -17,44 +15,39 @@ from skelgen.runtime.maps.hash import HashMap, PerCpuHashMap
 from skelgen.runtime.memory.section import PrivatePages
 from skelgen.runtime.syscalls import sizes
 from skelgen.runtime.values import codec as c
-from skelgen.runtime.values.array import array, array_type
-from skelgen.runtime.values.member import BitField, Member
+from skelgen.runtime.values.array import Array, array
+from skelgen.runtime.values.member import bits, member
 from skelgen.runtime.values.struct import Struct, Union, struct
 from tests.harness.maps import made
 
 pytestmark = pytest.mark.any_kernel
 
 
-class Inner(Struct):
-    _fields_ = [("x", ctypes.c_uint32), ("name", ctypes.c_char * 4)]
+class Inner(Struct, size=8):
+    x: int = member(c.U32, 0)
+    name: bytes = member(c.CString(4), 4)
 
 
-class Either(Union):
-    _fields_ = [("low", ctypes.c_uint32), ("high", ctypes.c_uint64)]
+class Either(Union, size=8):
+    low: int = member(c.U32, 0)
+    high: int = member(c.U64, 0)
 
 
-class Value(Struct):
-    _fields_ = [
-        ("count", ctypes.c_uint64),
-        ("inner", Inner),
-        ("arr", array_type(ctypes.c_uint32, 4)),
-        ("grid", array_type(array_type(ctypes.c_uint16, 2), 2)),
-        ("inners", array_type(Inner, 2)),
-        ("either", Either),
-        ("64:80", ctypes.c_uint8 * 16),
-        ("80:84", ctypes.c_uint8 * 4),
-    ]
-    big = Member(c.U128, offset=64)
-    mode = BitField(bit_offset=80 * 8, width=3)
-    again = Member(struct(Inner), offset=8)
+class Value(Struct, size=88):
+    count: int = member(c.U64, 0)
+    inner: Inner = member(struct(Inner), 8)
+    arr: Array[int] = member(array(c.U32, 4), 16)
+    grid: Array[Array[int], Sequence[int]] = member(array(array(c.U16, 2), 2), 32)
+    inners: Array[Inner] = member(array(struct(Inner), 2), 40)
+    either: Either = member(struct(Either), 56)
+    big: int = member(c.U128, 64)
+    mode: int = bits(80 * 8, width=3)
+    again: Inner = member(struct(Inner), 8)
 
 
-class Key(Struct):
-    _fields_ = [
-        ("port", ctypes.c_uint16),
-        ("proto", ctypes.c_uint8),
-        ("3:4", ctypes.c_uint8 * 1),
-    ]
+class Key(Struct, size=4):
+    port: int = member(c.U16, 0)
+    proto: int = member(c.U8, 2)
 
 
 WRITES: dict[str, Callable[[Any], object]] = {

@@ -1,8 +1,5 @@
 """Hash maps on the running kernel."""
 
-# ruff: noqa: RUF012 (as generated)
-
-import ctypes
 import itertools
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
@@ -25,6 +22,7 @@ from skelgen.runtime.syscalls import BPF_EXIST, BPF_NOEXIST
 from skelgen.runtime.syscalls.sizes import possible_cpus
 from skelgen.runtime.values import codec as c
 from skelgen.runtime.values.array import array
+from skelgen.runtime.values.member import member
 from skelgen.runtime.values.struct import Struct, struct
 from tests.harness.maps import made
 
@@ -34,22 +32,14 @@ pytestmark = pytest.mark.any_kernel
 CPUS = possible_cpus()
 
 
-class Key(Struct):
-    port: int
-    proto: int
-
-    _fields_ = [
-        ("port", ctypes.c_uint16),
-        ("proto", ctypes.c_uint8),
-        ("3:4", ctypes.c_uint8 * 1),
-    ]
+class Key(Struct, size=4):
+    port: int = member(c.U16, 0)
+    proto: int = member(c.U8, 2)
 
 
-class Value(Struct):
-    packets: int
-    name: bytes
-
-    _fields_ = [("packets", ctypes.c_uint64), ("name", ctypes.c_char * 8)]
+class Value(Struct, size=16):
+    packets: int = member(c.U64, 0)
+    name: bytes = member(c.CString(8), 8)
 
 
 @pytest.fixture

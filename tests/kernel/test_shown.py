@@ -29,6 +29,7 @@ OBJECTS = (
     *("externs_kconfig", "globals_live", "types_structs", "types_arrays"),
     *("sections_custom", "prog_net", "struct_ops_tcp"),
 )
+OF_C = (rt.Namespace, rt.Struct, rt.Union, rt.Shadow, rt.DataSection)
 NOT_FOR_USERS = ("loader's part", "how errors call it", "for the loader")
 
 
@@ -128,7 +129,7 @@ def faults(path: str, value: Any) -> Iterator[str]:
     for name in names:
         if name.startswith("_"):
             yield f"{path}.{name} of {type(value)}"
-        if isinstance(value, (rt.Namespace, rt.Struct, rt.Union, rt.DataSection)):
+        if isinstance(value, OF_C):
             continue  # names of C, which the generated module documents
         docs = docs_of(value, name)
         if docs is None:

@@ -4,7 +4,7 @@
 
 from globals_live_skel import GlobalsLive, Totals
 from maps_arena_skel import MapsArena
-from positive import Data, Key
+from positive import Data, Key, Shape
 from ringbuf_skel import Ringbuf
 from struct_ops_shadow_skel import StructOpsShadow, StructOpsShadowSkelgenOps
 
@@ -22,7 +22,8 @@ def wrong_globals(data: Data) -> None:
     data.key = 5  # error
     data.key.port = "x"  # error
     data.key.prot = 1  # error
-    data.key.tags = [1]  # error
+    data.key.tags = 1  # error
+    data.key.tags = ["x"]  # error
     data.key.tags[0] = "x"  # error
     data.key.mode = "x"  # error
     data.key.wide = b""  # error
@@ -34,6 +35,44 @@ def wrong_globals(data: Data) -> None:
     data.numbr = 1  # error
     text: str = data.number  # error
     del text
+
+
+def wrong_structs(key: Key, shape: Shape) -> None:
+    Key(prot=1)  # error
+    Key(port="x")  # error
+    Key(80)  # error
+    Key(tags=["x"])  # error
+    Key(tags=[[1]])  # error
+    Key(mode=b"")  # error
+    Shape(grid=[1])  # error
+    Shape(grid=[["x"]])  # error
+    Shape(cube=[[1]])  # error
+    Shape(keys=[1])  # error
+    Shape(key=Shape())  # error
+    Shape(rest=(1,))  # error
+    Shape(text=b"x")  # error
+    shape.grid = [["x"]]  # error
+    shape.keys = [key, 1]  # error
+    shape.name = "x"  # error
+    shape.nmae  # error
+    shape.rest[0] = 1  # error
+
+
+class WrongSize(rt.Struct, size="4"):  # error
+    pass
+
+
+class WrongOption(rt.Struct, sizee=4):  # error
+    pass
+
+
+class WrongTypes(rt.Struct, size=16):
+    number: int = rt.member(rt.CString(4), 0)  # error
+    text: bytes = rt.member(rt.U32, 0)  # error
+    key: Key = rt.member(rt.struct(Shape), 0)  # error
+    where: int = rt.member(rt.U32, "0")  # error
+    many: rt.Array[Key] = rt.member(rt.array(rt.U32, 4), 0)  # error
+    flag: bool = rt.bits(0, width=1)  # error
 
 
 def wrong_maps(
@@ -103,7 +142,7 @@ def wrong_shadows(skel: StructOpsShadow) -> None:
     plain.name = "text"  # error
     plain.limits = 5  # error
     plain.limits.low = "x"  # error
-    plain.table = [1, 2]  # error
+    plain.table = ["x"]  # error
     plain.start = skel.progs.other  # error
     plain.start = "on_start"  # error
     plain.strat = None  # error

@@ -4,11 +4,8 @@ The skeletons come from the fixtures ``globals_live``, ``maps_arena``, ``names_m
 ``ringbuf`` and ``struct_ops_shadow``.
 """
 
-# ruff: noqa: RUF012 (as generated)
-
-import ctypes
 from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
-from typing import TYPE_CHECKING, assert_type
+from typing import assert_type
 
 from globals_live_skel import GlobalsLive, Totals
 from maps_arena_skel import Item, MapsArena
@@ -32,22 +29,27 @@ from struct_ops_shadow_skel import Limits, Mode, StructOpsShadow
 from skelgen import runtime as rt
 
 
-class Key(rt.Struct):
-    port: int
-    tags: rt.Array[int]
+class Key(rt.Struct, size=16):
+    port: int = rt.member(rt.U16, 0)
+    tags: rt.Array[int] = rt.member(rt.array(rt.U8, 6), 2)
+    mode: int = rt.bits(64, width=3)
+    wide: int = rt.member(rt.I32, 12)
 
-    _fields_ = [
-        ("port", ctypes.c_uint16),
-        ("tags", rt.array_type(ctypes.c_uint8, 6)),
-        ("8:16", ctypes.c_uint8 * 8),
-    ]
 
-    mode = rt.BitField(bit_offset=64, width=3)
-    wide = rt.Member(rt.I32, offset=12)
-
-    if TYPE_CHECKING:
-
-        def __init__(self, *, port: int = 0, tags: Sequence[int] = ()) -> None: ...
+class Shape(rt.Union, size=32):
+    real: float = rt.member(rt.F64, 0)
+    flag: bool = rt.member(rt.BOOL, 0)
+    name: bytes = rt.member(rt.CString(8), 0)
+    key: Key = rt.member(rt.struct(Key), 0)
+    keys: rt.Array[Key] = rt.member(rt.array(rt.struct(Key), 2), 0)
+    grid: rt.Array[rt.Array[int], Sequence[int]] = rt.member(
+        rt.array(rt.array(rt.U8, 2), 2), 4
+    )
+    cube: rt.Array[rt.Array[rt.Array[int]], Sequence[Sequence[int]]] = rt.member(
+        rt.array(rt.array(rt.array(rt.U8, 2), 2), 2), 0
+    )
+    rest: tuple[int, ...] = rt.flexible(rt.U16, 32)
+    text: bytes = rt.flexible_bytes(32)
 
 
 class Data(rt.DataSection):
@@ -97,6 +99,33 @@ def globals_are_typed(data: Data) -> None:
     assert sum(data.table) == 2 + 5 + 6 + 4
     assert max(row[0] for row in data.grid) == 3
     assert_type(Data.number.offset, int)
+
+
+def structs_are_typed() -> None:
+    key = Key(port=80, tags=[1, 2, 3, 4, 5, 6], mode=7, wide=-1)
+    assert key == Key(port=80, tags=key.tags, mode=7, wide=-1)
+    assert {key: 1}[key] == 1
+    assert_type(key.port, int)
+    assert_type(key.tags, rt.Array[int])
+    assert_type(key.mode, int)
+    key.tags = [0, 0, 0, 0, 0, 1]
+    assert key.tags[5] == 1
+    shape = Shape()
+    assert_type(shape.real, float)
+    assert_type(shape.flag, bool)
+    assert_type(shape.name, bytes)
+    assert_type(shape.key, Key)
+    assert_type(shape.keys, rt.Array[Key])
+    assert_type(shape.grid, rt.Array[rt.Array[int]])
+    assert_type(shape.cube, rt.Array[rt.Array[rt.Array[int]]])
+    assert_type(shape.rest, tuple[int, ...])
+    assert_type(shape.text, bytes)
+    shape.keys = [Key(), Key(port=1)]
+    shape.keys[0].port = 2
+    shape.grid = [[1, 2], (3, 4)]
+    assert Shape(grid=[[1, 2], [3, 4]]).grid == [[1, 2], [3, 4]]
+    assert Shape(cube=[[[1, 2], [3, 4]], shape.grid]).cube[1][0][0] == 1
+    assert Shape(name=b"abc").name == b"abc"
 
 
 def maps_are_typed(
@@ -282,6 +311,7 @@ def main() -> None:
     spec = rt.DataSpec(".data", rt.DataKind.DATA, size=100, mmapable=True)
     section = rt.Section(spec)
     globals_are_typed(Data(section))
+    structs_are_typed()
     skeletons_are_typed()
     shadows_are_typed()
     arenas_are_typed()

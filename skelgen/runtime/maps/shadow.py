@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from skelgen._typing import TYPE_CHECKING, Protocol, cast, overload
 from skelgen.runtime.values.array import owner_of
-from skelgen.runtime.values.struct import Descriptor, Struct
+from skelgen.runtime.values.layout import StructMeta, Structure
+from skelgen.runtime.values.member import Descriptor
+from skelgen.runtime.values.struct import Checked
 
 if TYPE_CHECKING:
     from typing import Final, NoReturn, Self
@@ -74,12 +76,14 @@ class Image(bytearray):
         """Do nothing: load reads it."""
 
 
-class Shadow(Struct):
+class Shadow(Checked, Structure, metaclass=StructMeta):
     """Base of the generated classes of struct_ops variables.
 
     Members are readable at any time, and writable until the object is loaded: then
     StateError. Attaching is a matter of the map: ``skel.maps.x.attach()``.
     """
+
+    __slots__ = ("__owner__",)
 
     def __init__(self) -> None:
         raise TypeError(
@@ -98,11 +102,11 @@ class Operation(Descriptor):
     ValueError for one of another object.
     """
 
-    __slots__ = ("function", "offset")
+    __slots__ = ("function",)
 
-    def __init__(self, function: str, *, offset: int) -> None:
+    def __init__(self, function: str, offset: int) -> None:
+        super().__init__(offset, 8)
         self.function = function
-        self.offset = offset
 
     @overload
     def __get__(self, instance: None, owner: type[object]) -> Self: ...

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from skelgen._typing import TYPE_CHECKING, overload
+from skelgen._typing import TYPE_CHECKING, Generic, TypeVar, overload
 from skelgen.arguments import SIZE, checks_arguments, number
 from skelgen.plain import plain
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.listing import Live, without_values
 from skelgen.runtime.memory.section import Section
 from skelgen.runtime.values.codec import checked
-from skelgen.runtime.values.member import A, T, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +23,14 @@ if TYPE_CHECKING:
         IntCodec,
         Slot,
     )
-    from skelgen.runtime.values.member import Bytes, E, S
-    from skelgen.runtime.values.struct import StructCodec
+    from skelgen.runtime.values.struct import Struct, StructCodec, Union
+
+    Bytes = bytes | bytearray | memoryview
+    E = TypeVar("E")
+    S = TypeVar("S", bound=Struct | Union)
+
+T = TypeVar("T")
+A = TypeVar("A", contravariant=True)  # noqa: PLC0105 (a letter, like the others)
 
 __all__ = ("DataSection", "Global", "Section")
 
@@ -94,8 +99,11 @@ def _globals(section: type[DataSection]) -> dict[str, Global[Any, Any]]:
     }
 
 
-class Global(Variable[T, A]):
-    """A global variable at an offset of its section.
+class Global(Generic[T, A]):
+    """A global variable at an offset of its section: read as ``T``, assigned from ``A``.
+
+    ``A`` is wider than ``T`` where ``T`` has literals: a type checker would otherwise
+    believe that a variable set to 0 stays 0, whatever the kernel does to it.
 
     Reading raises ClosedError after destroy (StateError before load for
     ``.kconfig``); writing also StateError once the section is read-only,
@@ -103,7 +111,7 @@ class Global(Variable[T, A]):
     length.
     """
 
-    __slots__ = ()
+    __slots__ = ("codec", "name", "offset")
 
     if TYPE_CHECKING:
 
@@ -131,7 +139,17 @@ class Global(Variable[T, A]):
         def __init__(
             self: Global[Array[E], Sequence[E]], codec: ArrayCodec[E], *, offset: int
         ) -> None: ...
-        def __init__(self, codec: Codec[Any], *, offset: int) -> None: ...
+
+    def __init__(self, codec: Codec[Any], *, offset: int) -> None:
+        self.codec: Codec[Any] = codec
+        """Its C type."""
+        self.offset = offset
+        """Bytes from the start of the section."""
+        self.name = ""
+        """Its name in C."""
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self.name = name
 
     @overload
     def __get__(self, instance: None, owner: type[object]) -> Self: ...

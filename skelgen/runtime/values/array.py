@@ -9,20 +9,25 @@ from __future__ import annotations
 
 # ruff: noqa: ANN401 (types of ctypes have no common name)
 import ctypes
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from skelgen._typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast, overload
-from skelgen.arguments import SIZE, must_be, number, shown, wrong
+from skelgen.arguments import SIZE, must_be, number, shown
 from skelgen.runtime.errors import StateError
 from skelgen.runtime.process.once import one_each
-from skelgen.runtime.values.codec import Codec, Copied, Slot, checked, scalar
+from skelgen.runtime.values.codec import Codec, Copied, Slot, checked
 
 if TYPE_CHECKING:
     from typing import Any, Self, SupportsIndex
 
+    import typing_extensions
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 E = TypeVar("E")
+if TYPE_CHECKING:
+    A = typing_extensions.TypeVar("A", default=E)
+else:
+    A = TypeVar("A")
 
 
 class Owner(Protocol):
@@ -92,17 +97,21 @@ def _element(codec: Codec[Any], value: Any, index: int) -> Any:
 
 if TYPE_CHECKING:
     # to a type checker an array is a sequence; in truth ctypes' metaclass rules that out
-    _Base = Sequence
+    class _Base(Sequence[E], Generic[E, A]): ...
+
 else:
     _Base = Generic
 
 
-class Array(_Base[E]):
+class Array(_Base[E, A]):
     """An array in C: a sequence of fixed length that can be written.
 
     Slices and whole arrays are assigned from sequences of the same length
     (``a[:] = [1, 2, 3]``); ``bytes(a)`` is its memory. One that was read from a map is
     read-only, as its elements are (TypeError); ``copy.deepcopy(a)`` is not.
+
+    As a member of a struct it is read as an ``Array[E]`` and assigned from a sequence
+    of ``A``, which is ``E`` but in an array of arrays: there it is a sequence, too.
     """
 
     __slots__ = ()
@@ -111,6 +120,8 @@ class Array(_Base[E]):
 
     if TYPE_CHECKING:
 
+        def __get__(self, struct: object, cls: object = None, /) -> Array[E]: ...
+        def __set__(self, struct: object, value: Sequence[A], /) -> None: ...
         @overload
         def __getitem__(self, index: SupportsIndex, /) -> E: ...
         @overload
@@ -172,11 +183,6 @@ class Array(_Base[E]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return list, (self[:],)  # the type is made at run time: pickled as a list
-
-    @classmethod
-    def __make_codec__(cls) -> Codec[Any]:
-        length: int = getattr(cls, "_length_")  # noqa: B009 (ctypes.Array's)
-        return _array_codec(cls._codec_, length)
 
 
 class _Boxed:
@@ -291,31 +297,6 @@ def _array_type(element: Codec[Any], length: int) -> Any:
             "__module__": __name__,
         },
     )
-
-
-def codec_of(ctype: Any) -> Codec[Any]:
-    """Return the codec of a ctypes type that is used in ``_fields_``.
-
-    Raises TypeError for what has no checked form, e.g. ``ctypes.c_uint32 * 4``.
-    """
-    if not isinstance(ctype, type):
-        raise wrong("ctype", "a type of ctypes", ctype)
-    codec = scalar(ctype)
-    if codec is None:
-        make: Callable[[], Codec[Any]] | None = getattr(ctype, "__make_codec__", None)
-        if make is None:
-            raise TypeError(f"ctype: no codec for {ctype.__name__}; use rt.array_type")
-        codec = make()
-    return codec
-
-
-def array_type(ctype: Any, length: int) -> Any:
-    """Return what stands for an array in ``_fields_``: a checked ctypes array type.
-
-    ``ctype`` is any type that may stand there itself, another array included.
-    ``char[n]`` is ``ctypes.c_char * n`` instead.
-    """
-    return _array_type(codec_of(ctype), number(length, "length", SIZE))
 
 
 @overload

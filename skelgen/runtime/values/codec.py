@@ -65,7 +65,6 @@ __all__ = (
     "checked",
     "enum",
     "packed",
-    "scalar",
 )
 
 
@@ -143,6 +142,7 @@ class Int128Codec(IntCodec):
 
     def __init__(self, name: str) -> None:
         super().__init__(name, ctypes.c_uint64 * 2, 16, "16s")
+        self.by_ctypes = False
         self._signed = name[0] == "i"
 
     def coerce(self, value: int) -> Any:
@@ -180,6 +180,7 @@ class EnumCodec(IntCodec):
             codec.size,
             codec.format,
         )
+        self.by_ctypes = False
         self.cls = cls
         """The enumeration."""
         self._members: dict[int, int] = {member.value: member for member in cls}
@@ -315,6 +316,7 @@ class BytesCodec(Codec[bytes]):
             text, size, (ctypes.c_char if cstring else ctypes.c_uint8) * size
         )
         self._struct = _struct.Struct(f"{size}s")
+        self.by_ctypes = cstring
         self.cstring = cstring
         """Whether it is read up to the first NUL and may be shorter when written."""
 
@@ -422,19 +424,3 @@ def enum(cls: type[IntEnum], codec: IntCodec) -> EnumCodec:
     must_be(type, cls, "cls", "an enumeration")
     must_be(IntCodec, codec, "codec", "the codec of an integer")
     return EnumCodec(cls, codec)
-
-
-_SCALARS: Final[dict[Any, Codec[Any]]] = {
-    codec.ctype: codec
-    for codec in (U8, U16, U32, U64, I8, I16, I32, I64, BOOL, F32, F64)
-}
-
-
-def scalar(
-    ctype: Any,
-) -> Codec[Any] | None:
-    """Return the codec of a ctypes scalar or ``c_char`` array; None for others."""
-    codec = _SCALARS.get(ctype)
-    if codec is None and getattr(ctype, "_type_", None) is ctypes.c_char:
-        codec = CString(ctypes.sizeof(ctype))
-    return codec

@@ -40,7 +40,7 @@ class Copied:
 class Codec(Generic[T]):
     """A C type, as keys, values and globals of type ``T``."""
 
-    __slots__ = ("ctype", "size", "text")
+    __slots__ = ("by_ctypes", "ctype", "size", "text")
 
     def __init__(self, text: str, size: int, ctype: Any) -> None:
         self.text = text
@@ -48,7 +48,9 @@ class Codec(Generic[T]):
         self.size = size
         """Bytes in C."""
         self.ctype = ctype
-        """What stands for the type in ``_fields_`` of a ctypes structure."""
+        """The type in ctypes, of the same size."""
+        self.by_ctypes = True
+        """Whether ctypes reads and writes that type as the codec does."""
 
     def __repr__(self) -> str:
         return f"<codec of {self.size} bytes: {self.text}>"

@@ -1,62 +1,39 @@
-"""Structs and unions: ctypes structures whose writes are checked.
+"""Structs and unions: classes of ctypes whose writes are checked.
 
-What the generator writes for a C type. *Member* is the entry in ``_fields_``,
-*annotation* the type that a type checker sees, *codec* what stands in
-``rt.Global``, ``rt.HashMap`` and the like.
+A class gives its size, and each member its type and offset, as they are in C::
 
-=========================  ======================  ================  ================
-C                          member                  annotation        codec
-=========================  ======================  ================  ================
-1, 2, 4, 8 byte integer,   ``ctypes.c_uint32``     ``int``           ``rt.U32``
-enum, enum64, one char     (``c_int8`` ... by
-                           size and sign)
-pointer, function pointer  ``ctypes.c_uint64``     ``int``           ``rt.U64``
-``_Bool``                  ``ctypes.c_bool``       ``bool``          ``rt.BOOL``
-float, double              ``ctypes.c_float``,     ``float``         ``rt.F32``,
-                           ``ctypes.c_double``                       ``rt.F64``
-``char[n]``                ``ctypes.c_char * n``   ``bytes``         ``rt.CString(n)``
-``T[n]``, also of u8       ``rt.array_type(        ``rt.Array[P]``   ``rt.array(
-                           ctype of T, n)``                          codec of T, n)``
-struct, union              its class               its class         ``rt.struct(Cls)``
-``T[a][b]``                array_type of an        ``rt.Array[       array of an array
-                           array_type              rt.Array[P]]``
-``__int128``               hidden, see below       (descriptor)      ``rt.I128``, U128
-bit-field                  hidden, see below       (descriptor)      none
-flexible array ``T x[]``   none, see below         (descriptor)      none
-anything else, n bytes     hidden, see below       (descriptor)      ``rt.Bytes(n)``
-=========================  ======================  ================  ================
+    class Event(rt.Struct, size=40):
+        pid: int = rt.member(rt.U32, 0)
+        mode: int = rt.bits(32, width=3)
+        comm: bytes = rt.member(rt.CString(16), 8)
+        counts: rt.Array[int] = rt.member(rt.array(rt.U32, 4), 24)
 
-* *Hidden* members are storage and padding. Their name is their byte range, which
-  no C name can be: ``("4:8", ctypes.c_uint8 * 4)``. Every gap and the tail get one;
-  they show up nowhere.
-* What ctypes cannot express is a descriptor behind ``_fields_``, over hidden storage,
-  at its offset in bytes or bits from the start of the struct::
+The generator writes so for each C type:
 
-    big = rt.Member(rt.U128, offset=16)
-    mode = rt.BitField(bit_offset=35, width=3)             # as in BTF
-    delta = rt.BitField(bit_offset=38, width=5, signed=True)
-    data = rt.Flexible(rt.U32, offset=40)                  # __u32 data[]
-    text = rt.FlexibleBytes(offset=40)                     # char text[]
+==========================  =============================  ======================
+C                           codec                          annotation
+==========================  =============================  ======================
+integer, enum, one char     ``rt.U32``: by size and sign   ``int``
+pointer, function pointer   ``rt.U64``                     ``int``
+``_Bool``                   ``rt.BOOL``                    ``bool``
+float, double               ``rt.F32``, ``rt.F64``         ``float``
+``__int128``                ``rt.I128``, ``rt.U128``       ``int``
+``char[n]``                 ``rt.CString(n)``              ``bytes``
+``T[n]``, also of u8        ``rt.array(codec of T, n)``    ``rt.Array[T]``
+``T[a][b]``                 an array of arrays             ``rt.Array[rt.Array[T],
+                                                           Sequence[T]]``
+struct, union               ``rt.struct(Cls)``             ``Cls``
+anything else, n bytes      ``rt.Bytes(n)``                ``bytes``
+bit-field                   ``rt.bits(...)``               ``int``
+flexible array ``T x[]``    ``rt.flexible(codec, ...)``    ``tuple[T, ...]``
+``char x[]``                ``rt.flexible_bytes(...)``     ``bytes``
+==========================  =============================  ======================
 
-  ``Member`` takes any codec at any offset; it is also the way out for a member
-  that ctypes would align elsewhere.
-* A packed struct, or one whose members ctypes would move, has ``_pack_ = 1`` and
-  ``_layout_ = "ms"`` (which Python 3.14 wants beside it) before ``_fields_``.
-* An anonymous struct or union is a class of its own, a member with a hidden name
-  (``("8:16", EventAnon0)``) and that name in ``_anonymous_``, set before ``_fields_``:
-  ctypes then shows its members as the outer struct's; annotate them there. Descriptors
-  are not shown that way: repeat them in the outer struct, with its offsets.
+* Members of an anonymous struct or union are members of the struct around it.
+* A global or map value of an enumeration has another codec, ``rt.enum(Cls, rt.U32)``.
 * No member may be called ``from_buffer``, ``from_buffer_copy``, ``from_address``,
   ``from_param`` or ``in_dll`` (ctypes finds them on the class), nor ``_x_``.
-* ``rt.check_layout(Cls, size=, offsets=)`` after the class: offsets of the entries of
-  ``_fields_`` that are not hidden, in their order.
-* For constructors that are checked, an ``__init__`` under ``TYPE_CHECKING``::
-
-    if TYPE_CHECKING:
-        def __init__(self, *, pid: int = 0, comm: bytes = b"", ...) -> None: ...
-
-  with ``Sequence[P]`` for arrays (``= ()``: zeros) and ``Cls | None = None`` for
-  structs. At run time :class:`Struct` takes what is named and leaves the rest zero.
+* To type checkers a class is a dataclass: they know the arguments of its constructor.
 """
 
 # ruff: noqa: ANN401 (members have any type)
@@ -65,100 +42,48 @@ from __future__ import annotations
 
 import ctypes
 
-from skelgen._typing import TYPE_CHECKING, Generic, TypeVar
-from skelgen.arguments import must_derive, wrong
+from skelgen._typing import TYPE_CHECKING, Generic, TypeVar, dataclass_transform
+from skelgen.arguments import must_derive
 from skelgen.runtime.process.forks import Lock
-from skelgen.runtime.values.array import LiveSlot, begin, codec_of
+from skelgen.runtime.values import layout
+from skelgen.runtime.values.array import LiveSlot, begin
 from skelgen.runtime.values.codec import Codec, Copied, Slot, checked
+from skelgen.runtime.values.member import Descriptor, flexible, flexible_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
     from typing import Any, ClassVar, Final, Self
 
     from _typeshed import ReadableBuffer, WriteableBuffer
-
-
-if TYPE_CHECKING:
-    # ctypes' classes have a __getattr__ for type checkers, to which a misspelt member
-    # then is no error; their base has none
-    from _ctypes import _CData  # pyright: ignore[reportPrivateUsage]
-
-    class _Memory(_CData):  # pyright: ignore[reportGeneralTypeIssues]
-        _fields_: ClassVar[Sequence[tuple[str, Any]]]
-        _anonymous_: ClassVar[Sequence[str]]
-        _pack_: ClassVar[int]
-        _layout_: ClassVar[str]
-
-        @classmethod
-        def from_buffer(cls, source: WriteableBuffer, offset: int = 0) -> Self: ...
-        @classmethod
-        def from_buffer_copy(cls, source: ReadableBuffer, offset: int = 0) -> Self: ...
-        def __bytes__(self) -> bytes: ...
-
-    class _Structure(_Memory): ...
-
-    class _Union(_Memory): ...
-
-else:
-    _Structure, _Union = ctypes.Structure, ctypes.Union
-
-
-class Descriptor:
-    """A member that ctypes does not know; kept apart for :func:`_members`."""
-
-    __slots__ = ()
-    flexible = False
-    """Whether it is an array without end, behind the struct's own bytes."""
-    offset: int
-    """Bytes from the start of the struct."""
-
-
-def _names(cls: type[Any]) -> Iterator[tuple[int, str, Codec[Any] | None]]:
-    """Yield offset, name and codec (None for descriptors) of every member."""
-    anonymous = getattr(cls, "_anonymous_", ())
-    for name, ctype, *_ in cls._fields_:
-        start = getattr(cls, name).offset
-        if name in anonymous:
-            for offset, inner, codec in _names(ctype):
-                if codec is not None:
-                    yield start + offset, inner, codec
-        elif name.isidentifier():
-            yield start, name, codec_of(ctype)
-    for base in cls.__mro__:
-        for name, value in vars(base).items():
-            if isinstance(value, Descriptor):
-                yield value.offset, name, None
-
-
-_making: Final = Lock()
-
-
-def _members(cls: type[Any]) -> dict[str, Codec[Any] | None]:
-    """Return the members of a struct in their order, computed once a class."""
-    members: dict[str, Codec[Any] | None] | None = cls.__dict__.get("__members__")
-    if members is None:
-        found = sorted(_names(cls), key=lambda member: member[0])
-        members = {name: codec for _, name, codec in found}
-        cls.__members__ = members  # equal, where two threads do it at once
-    return members
 
 
 def _no_member(cls: type[Any], name: str) -> str:
     """Return what to say of a name that no member has."""
     from skelgen.near_names import or_near
 
-    return or_near(f"{cls.__name__} has no member '{name}'", name, _members(cls))
+    return or_near(f"{cls.__name__} has no member '{name}'", name, cls.__members__)
 
 
-class _Checked:
-    """What structs and unions share; stands before ctypes' class."""
+class Checked:
+    """The part that structs and unions share; stands before the class of ctypes."""
 
     __slots__ = ()
+    __members__: ClassVar[dict[str, Codec[Any] | None]] = {}
+    """Members in their order; without a codec those that check what they are given."""
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def from_buffer_copy(cls, source: ReadableBuffer, offset: int = 0) -> Self:
+            """Return a copy of memory."""
+            raise NotImplementedError
+
+        def __bytes__(self) -> bytes: ...
 
     def __init__(self, /, **members: Any) -> None:
         super().__init__()
         for name, value in members.items():
-            if name not in _members(type(self)):
+            if name not in self.__members__:
                 raise TypeError(_no_member(type(self), name))
             if value is not None and value != ():
                 setattr(self, name, value)
@@ -168,58 +93,15 @@ class _Checked:
         def __setattr__(self, name: str, value: Any) -> None:
             cls = type(self)
             try:
-                codec = _members(cls)[name]
+                codec = cls.__members__[name]
             except KeyError:
                 raise AttributeError(_no_member(cls, name)) from None
-            if codec is not None:  # else the descriptor checks
+            if codec is not None:
                 value = checked(codec, value, f"{cls.__name__}.{name}")
             owner = begin(self)
             super().__setattr__(name, value)
             if owner is not None:
                 owner.push()
-
-    def __dir__(self) -> list[str]:
-        return sorted(_members(type(self)))
-
-    def __repr__(self) -> str:
-        members = (f"{name}={getattr(self, name)!r}" for name in _members(type(self)))
-        return f"{type(self).__name__}({', '.join(members)})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).from_buffer_copy, (bytes(self),)  # type: ignore[attr-defined, call-overload] # ctypes'
-
-    @classmethod
-    def __make_codec__(cls) -> StructCodec[Any]:
-        codec: StructCodec[Any] | None = cls.__dict__.get("__codec__")
-        if codec is not None:
-            return codec
-        with _making:
-            made: StructCodec[Any] = StructCodec(cls)
-            made = cls.__dict__.get("__codec__") or made  # another thread's
-            setattr(cls, "__codec__", made)  # noqa: B010 (no annotation for all)
-        return made
-
-
-class Struct(_Checked, _Structure):
-    """A C struct; generated classes list its members in ``_fields_``.
-
-    A view of a global, or a copy of its own. Writes are checked: OverflowError out of
-    range, TypeError of the wrong type, StateError into a section that is read-only.
-    What was read from a map is read-only in depth (TypeError), as writing to it would
-    change no map: ``copy.deepcopy(value)`` may be changed, and written back. A record
-    of a ring buffer belongs to its reader.
-
-    Equal to another of its class whose members are equal, whatever is in the padding;
-    hashed likewise, so do not change one that is the key of a dict. Only what was read
-    from a map as a key is equal if all of its bytes are, as the kernel has it: two
-    elements whose keys differ in padding are two. ``bytes()`` is its memory.
-    """
-
-    __slots__ = ("__owner__",)  # a dict for each value would take longer than its copy
-
-    if TYPE_CHECKING:
-
-        def __init__(self, **members: Any) -> None: ...
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -227,12 +109,49 @@ class Struct(_Checked, _Structure):
         if _is_key(self) or _is_key(other):
             return bytes(self) == bytes(other)
         return all(
-            getattr(self, name) == getattr(other, name) for name in _members(type(self))
+            getattr(self, name) == getattr(other, name) for name in self.__members__
         )
 
     def __hash__(self) -> int:
-        members = _members(type(self))
-        return hash(tuple(_hashable(getattr(self, name)) for name in members))
+        return hash(tuple(_hashable(getattr(self, name)) for name in self.__members__))
+
+    def __dir__(self) -> list[str]:
+        return sorted(self.__members__)
+
+    def __repr__(self) -> str:
+        members = (f"{name}={getattr(self, name)!r}" for name in self.__members__)
+        return f"{type(self).__name__}({', '.join(members)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_buffer_copy, (bytes(self),)
+
+
+@dataclass_transform(
+    kw_only_default=True,
+    eq_default=False,
+    field_specifiers=(flexible, flexible_bytes),
+)
+class Struct(Checked, layout.Structure, metaclass=layout.StructMeta):
+    """A C struct; generated classes declare its members.
+
+    A view of a global, or a copy of its own. Writes are checked: OverflowError out of
+    range, TypeError of the wrong type, StateError into a section that is read-only.
+    What was read from a map is read-only in depth (TypeError), as writing to it would
+    change no map: ``copy.deepcopy(value)`` may be changed, and written back. A record
+    of a ring buffer belongs to its reader.
+
+    Equal to another of its class whose members are equal, whatever is in the padding.
+    The hash is that of the members, so do not change one that is the key of a dict.
+    Only what was read from a map as a key is equal if all of its bytes are, as the
+    kernel has it: two elements whose keys differ in padding are two. ``bytes()`` is its
+    memory.
+    """
+
+    __slots__ = ("__owner__",)  # a dict for each value would take longer than its copy
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **members: Any) -> None: ...
 
 
 def _is_key(value: Any) -> bool:
@@ -247,7 +166,12 @@ def _hashable(value: Any) -> Any:
     return value
 
 
-class Union(_Checked, _Union):
+@dataclass_transform(
+    kw_only_default=True,
+    eq_default=False,
+    field_specifiers=(flexible, flexible_bytes),
+)
+class Union(Checked, layout.Union, metaclass=layout.UnionMeta):
     """A C union: like :class:`Struct`, but equal only if all of its memory is."""
 
     __slots__ = ("__owner__",)
@@ -350,29 +274,16 @@ class StructCodec(Codec[S], Generic[S]):
         return read
 
 
+_making: Final = Lock()
+
+
 def struct(cls: type[S]) -> StructCodec[S]:
-    """Return the codec of a struct or union."""
-    must_derive(_Checked, cls, "cls", "a class of a struct or union")
-    return cls.__make_codec__()
-
-
-def check_layout(
-    cls: type[Struct | Union], *, size: int, offsets: tuple[int, ...]
-) -> None:
-    """Compare a class with the layout that BTF gave when it was generated.
-
-    ``offsets`` are those of the entries of ``_fields_`` that are not hidden. Raises
-    TypeError: this Python lays the struct out in another way, so its values would be
-    wrong.
-    """
-    described: Any = cls
-    must_derive(_Checked, cls, "cls", "a class of a struct or union")
-    if not hasattr(cls, "_fields_"):
-        raise wrong("cls", "a class with members", cls)
-    names = [name for name, *_ in described._fields_ if name.isidentifier()]
-    found = tuple(getattr(cls, name).offset for name in names)
-    if found != offsets or ctypes.sizeof(cls) != size:
-        raise TypeError(
-            f"{cls.__name__}: laid out as {ctypes.sizeof(cls)} bytes, members at "
-            f"{found}; C has {size} bytes, members at {offsets}"
-        )
+    """Return the codec of a struct or union: one and the same for each class."""
+    must_derive(Checked, cls, "cls", "a class of a struct or union")
+    found: StructCodec[S] | None = cls.__dict__.get("__codec__")
+    if found is not None:
+        return found
+    with _making:
+        codec: StructCodec[S] = cls.__dict__.get("__codec__") or StructCodec(cls)
+        setattr(cls, "__codec__", codec)  # noqa: B010 (no annotation for all)
+    return codec

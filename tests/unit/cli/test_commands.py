@@ -118,7 +118,7 @@ def test_names_that_meet(folder: Path, compile_bpf: CompileBpf) -> None:
         str(path), "--rename", "data_a_b_2=under", "--rename", "FooBar_2=Foo", "-o", "-"
     )
     assert "data_a_b_2" not in done.stderr
-    assert "class Foo(rt.Struct):" in done.stdout
+    assert "class Foo(rt.Struct, size=" in done.stdout
     assert "self.under: Final = " in done.stdout
     done = run(str(path), "--rename", "FooBar_3=Foo")
     assert done.exit_code == 2

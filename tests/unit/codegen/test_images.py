@@ -95,7 +95,7 @@ def test_equal_images_are_kept_once() -> None:
     assert "x86_64=_spec_x86_64" in text
     assert "aarch64=_spec_x86_64" in text
     assert "s390x=_spec_s390x" in text
-    assert "for x86_64, aarch64: everything" in text
+    assert "Return the blueprint for x86_64, aarch64." in text
 
 
 def test_one_image_for_all_needs_no_choice() -> None:

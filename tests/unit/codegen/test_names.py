@@ -247,7 +247,7 @@ def test_a_type_and_the_skeleton() -> None:
     assert len(notes) == 3
     # a name that --name gives changes nothing but what it clashes with
     text = generated(blueprint(btf, name="other"), types=("event",))
-    assert "class Event(rt.Struct)" in text
+    assert "class Event(rt.Struct, size=4)" in text
     assert "class Other(rt.Skeleton)" in text
 
 
@@ -259,8 +259,8 @@ def test_two_types_of_one_class() -> None:
     third = btf.add_struct("FooBar", 4, [("c", int_id, 0)])
     data = with_globals(btf, ("x", second, 4), ("y", first, 4), ("z", third, 4))
     text = generated(blueprint(btf, data=(data,)))
-    assert 'class FooBar(rt.Struct):\n    """``struct FooBar``' in text
-    assert 'class FooBar_2(rt.Struct):\n    """``struct foo_bar``' in text
+    assert 'class FooBar(rt.Struct, size=4):\n    """``struct FooBar``' in text
+    assert 'class FooBar_2(rt.Struct, size=4):\n    """``struct foo_bar``' in text
     assert 'class FooBar_3(enum.IntEnum):\n    """``enum fooBar``' in text
 
 
@@ -273,8 +273,8 @@ def test_names_of_types_do_not_depend_on_options() -> None:
     spec = blueprint(btf, data=(with_globals(btf, ("x", used, 4)),), maps=(rb,))
     for options in ({"types": ("FooBar",)}, {"records": (("rb", "FooBar"),)}):
         text = generated(spec, **options)  # type: ignore[arg-type] # one of each
-        assert 'class FooBar(rt.Struct):\n    """``struct foo_bar``' in text
-        assert 'class FooBar_2(rt.Struct):\n    """``struct FooBar``' in text
+        assert 'class FooBar(rt.Struct, size=4):\n    """``struct foo_bar``' in text
+        assert 'class FooBar_2(rt.Struct, size=4):\n    """``struct FooBar``' in text
 
 
 def test_a_name_of_its_own_goes_before_one_of_its_use() -> None:
@@ -318,8 +318,8 @@ def test_one_type_twice() -> None:
         "struct 'event' is 'Event_2', for 'Event' is another struct 'event'",
     )
     text = generated(spec, renames=(("Event_2", "Other"), ("Event_2.b", "c")))
-    assert "class Other(rt.Struct):" in text
-    assert "    c: int\n" in text
+    assert "class Other(rt.Struct, size=4):" in text
+    assert "    c: int = rt.member(" in text
 
 
 def test_sections_that_meet() -> None:
@@ -462,11 +462,11 @@ def test_members_that_python_or_the_class_needs() -> None:
     members = [(name, u64, 64 * index) for index, name in enumerate(names)]
     btf.add_struct("stats", 72, [*members, ("comm", text, 512)])
     source = generated(blueprint(btf), types=("stats",))
-    assert "    comm: builtins.bytes\n" in source
-    assert "    bytes: builtins.int\n" in source
+    assert "    comm: builtins.bytes = rt.member(" in source
+    assert "    bytes: builtins.int = rt.member(" in source
     record = loaded(source).Stats(bytes=1, int=2, self=5, class_=8, comm=b"x")
     assert (record.bytes, record.int, record.self, record.class_) == (1, 2, 5, 8)
-    assert (record.rt, record.ctypes_, record._fields__, record.from_buffer_) == (
+    assert (record.rt_, record.ctypes, record._fields__, record.from_buffer_) == (
         0,
         0,
         0,

@@ -43,6 +43,10 @@ def c() -> Basics:
     return Basics()
 
 
+def c32(number: int) -> bytes:
+    return number.to_bytes(4, sys.byteorder)
+
+
 def test_scalars(c: Basics) -> None:
     btf = c.btf
     members = [
@@ -106,7 +110,7 @@ def test_odd_sizes_become_bytes(c: Basics) -> None:
     three = c.btf.add_int("int24", 3)
     c.btf.add_struct("s", 8, [("half", half, 0), ("three", three, 16)])
     text = generated(blueprint(c.btf), types=("s",))
-    assert "``_Float16 half`` at offset 0 (a float of 2 bytes, left as bytes)." in text
+    assert "``_Float16 half`` (a float of 2 bytes, left as bytes)." in text
     assert "(an integer of 3 bytes, left as bytes)" in text
     one = loaded(text).S()
     one.three = b"\1\2\3"
@@ -115,20 +119,17 @@ def test_odd_sizes_become_bytes(c: Basics) -> None:
 
 def test_gaps_and_the_tail_are_filled(c: Basics) -> None:
     c.btf.add_struct("s", 64, [("a", c.u8, 0), ("b", c.u32, 128)])
-    text = generated(blueprint(c.btf), types=("s",))
-    assert '("1:16", ctypes.c_uint8 * 15),' in text
-    assert '("20:64", ctypes.c_uint8 * 44),' in text
-    assert "_pack_" not in text
-    assert loaded(text).S.b.offset == 16
+    cls = struct_module(c.btf, "s").S
+    assert ctypes.sizeof(cls) == 64
+    assert cls.b.offset == 16
+    assert bytes(cls(a=1, b=2)) == b"\1" + bytes(15) + c32(2) + bytes(44)
 
 
 @pytest.mark.parametrize("size", [16, 15])
 def test_packed(c: Basics, size: int) -> None:
     members = [("a", c.u8, 0), ("b", c.u32, 8), ("c", c.u64, 56)]
     c.btf.add_struct("s", size, members)
-    text = generated(blueprint(c.btf), types=("s",))
-    assert '    _pack_ = 1\n    _layout_ = "ms"\n' in text
-    cls = loaded(text).S
+    cls = struct_module(c.btf, "s").S
     assert ctypes.sizeof(cls) == size
     assert (cls.b.offset, cls.c.offset) == (1, 7)
 
@@ -136,9 +137,7 @@ def test_packed(c: Basics, size: int) -> None:
 def test_a_packed_struct_within_another(c: Basics) -> None:
     inner = c.btf.add_struct("inner", 5, [("a", c.u8, 0), ("b", c.u32, 8)])
     c.btf.add_struct("outer", 8, [("x", c.u8, 0), ("i", inner, 8), ("y", c.u16, 48)])
-    text = generated(blueprint(c.btf), types=("outer",))
-    assert text.count("_pack_ = 1") == 1  # of the inner one
-    outer = loaded(text).Outer(x=1, y=2)
+    outer = struct_module(c.btf, "outer").Outer(x=1, y=2)
     outer.i.b = 0x01020304
     assert outer.i.b == 0x01020304
 
@@ -177,8 +176,8 @@ def test_bit_fields_of_old_btf(c: Basics) -> None:
     five = c.btf.add_int("unsigned int", 4, bits=5, bit_offset=1)
     c.btf.add_struct("s", 4, [("a", three, 0), ("b", five, 3)])
     text = generated(blueprint(c.btf), types=("s",))
-    assert "a = rt.BitField(bit_offset=0, width=3)" in text
-    assert "b = rt.BitField(bit_offset=4, width=5)" in text
+    assert "a: int = rt.bits(0, width=3)" in text
+    assert "b: int = rt.bits(4, width=5)" in text
 
 
 def test_anonymous_members(c: Basics) -> None:
@@ -235,12 +234,14 @@ def test_types_without_names(c: Basics) -> None:
     )
     data = with_globals(btf, ("outer", outer, 16), ("loose", btf.add_struct("", 4), 4))
     text = generated(blueprint(btf, data=(data,)))
-    assert "class OuterIn(rt.Struct):\n" in text
-    assert "``struct`` of member ``in`` in :class:`Outer`, 4 bytes." in text
+    assert "class OuterIn(rt.Struct, size=4):\n" in text
+    assert "``struct`` of member ``in`` in :class:`Outer`." in text
     assert "class OuterKind(enum.IntEnum):\n" in text
-    assert "class PosT(rt.Struct):\n" in text  # named by the typedef closest to it
-    assert "class Loose(rt.Struct):\n" in text
-    assert "``struct`` of global ``loose``, 4 bytes." in text
+    assert (
+        "class PosT(rt.Struct, size=4):\n" in text
+    )  # named by the typedef closest to it
+    assert "class Loose(rt.Struct, size=4):\n" in text
+    assert "``struct`` of global ``loose``." in text
     loaded(text)
 
 
@@ -250,8 +251,8 @@ def test_flexible_arrays(c: Basics) -> None:
     btf.add_struct("chars", 8, [("n", c.u64, 0), ("text", c.array(c.char, 0), 64)])
     btf.add_struct("middle", 8, [("none", c.array(c.u16, 0), 0), ("after", c.u64, 0)])
     text = generated(blueprint(btf), types=("words", "chars", "middle"))
-    assert "data = rt.Flexible(rt.U16, offset=8)" in text
-    assert "text = rt.FlexibleBytes(offset=8)" in text
+    assert "data: tuple[int, ...] = rt.flexible(rt.U16, 8)" in text
+    assert "text: bytes = rt.flexible_bytes(8)" in text
     module = loaded(text)
     assert module.Words().data == ()
     assert module.Chars().text == b""

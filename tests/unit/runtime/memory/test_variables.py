@@ -1,13 +1,11 @@
 """Globals of a section before load, and sections that cannot be mapped."""
 
-# ruff: noqa: RUF012, S102 (as generated; statements of our own)
+# ruff: noqa: S102 (as generated; statements of our own)
 
-import ctypes
 import enum
 import gc
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 
@@ -16,7 +14,8 @@ from skelgen.runtime.errors import ClosedError, StateError
 from skelgen.runtime.memory.section import Section
 from skelgen.runtime.memory.variables import DataSection, Global
 from skelgen.runtime.values import codec as c
-from skelgen.runtime.values.array import array, array_type
+from skelgen.runtime.values.array import Array, array
+from skelgen.runtime.values.member import member
 from skelgen.runtime.values.struct import Struct, struct
 from tests.harness.fake_kernel import Call, FakeKernel
 
@@ -26,11 +25,9 @@ class Mode(enum.IntEnum):
     ON = 1
 
 
-class Stats(Struct):
-    hits: int
-    per: Any
-
-    _fields_ = [("hits", ctypes.c_uint64), ("per", array_type(ctypes.c_uint16, 4))]
+class Stats(Struct, size=16):
+    hits: int = member(c.U64, 0)
+    per: Array[int] = member(array(c.U16, 4), 8)
 
 
 class Data(DataSection):

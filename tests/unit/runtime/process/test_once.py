@@ -1,6 +1,5 @@
 """What is worked out once in a process, asked by eight threads at once."""
 
-import ctypes
 import errno
 import resource
 import sys
@@ -22,7 +21,8 @@ from skelgen.runtime.object.object import Object
 from skelgen.runtime.process.once import Once, one_each
 from skelgen.runtime.syscalls import sizes
 from skelgen.runtime.values import codec as c
-from skelgen.runtime.values.array import array, array_type
+from skelgen.runtime.values.array import array
+from skelgen.runtime.values.member import member
 from skelgen.runtime.values.struct import Struct, struct
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.specs import RETURN_0
@@ -162,18 +162,15 @@ def test_one_object_for_the_same_arguments() -> None:
 
 
 def new_struct() -> type[Struct]:
-    fields = {"_fields_": [("a", ctypes.c_uint64)], "__annotations__": {"a": int}}
-    return type("Fresh", (Struct,), fields)
+    class Fresh(Struct, size=8):
+        a: int = member(c.U64, 0)
+
+    return Fresh
 
 
 def the_codec_of_a_struct() -> Callable[[], Any]:
     cls = new_struct()
     return lambda: struct(cls)
-
-
-def an_array_type() -> Callable[[], Any]:
-    cls = new_struct()
-    return lambda: array_type(cls, 3)
 
 
 def the_codec_of_an_array() -> Callable[[], Any]:
@@ -208,7 +205,6 @@ SIZES = iter(range(1000, 100_000))
     "make",
     [
         the_codec_of_a_struct,
-        an_array_type,
         the_codec_of_an_array,
         the_codec_of_a_string,
         the_number_of_cpus,

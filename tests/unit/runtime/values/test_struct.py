@@ -1,117 +1,76 @@
 """Structs and unions: ctypes layouts with checked writes."""
 
-# ruff: noqa: RUF012, S102, S301 (as generated; statements and pickles of our own)
+# ruff: noqa: S102, S301 (statements and pickles of our own)
 
 import copy
 import ctypes
 import pickle
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from skelgen.runtime.values import codec as c
-from skelgen.runtime.values.array import array, array_type
-from skelgen.runtime.values.member import BitField, Flexible, FlexibleBytes, Member
-from skelgen.runtime.values.struct import Struct, Union, check_layout, struct
+from skelgen.runtime.values.array import Array, array
+from skelgen.runtime.values.codec import I16
+from skelgen.runtime.values.member import bits, flexible, flexible_bytes, member
+from skelgen.runtime.values.struct import Struct, Union, struct
 
 
-class Point(Struct):
-    x: int
-    y: int
-
-    _fields_ = [
-        ("x", ctypes.c_int16),
-        ("y", ctypes.c_int16),
-    ]
+class Point(Struct, size=4):
+    x: int = member(c.I16, 0)
+    y: int = member(c.I16, 2)
 
 
-class Addr(Union):
-    v4: int
-    v6: Any
-
-    _fields_ = [
-        ("v4", ctypes.c_uint32),
-        ("v6", array_type(ctypes.c_uint8, 16)),
-    ]
+class Addr(Union, size=16):
+    v4: int = member(c.U32, 0)
+    v6: Array[int] = member(array(c.U8, 16), 0)
 
 
-class Event(Struct):
+class Event(Struct, size=72):
     """Something of everything."""
 
-    pid: int
-    alive: bool
-    load: float
-    comm: bytes
-    at: Point
-    addr: Addr
-    counts: Any
-    path: Any
-    names: Any
-    grid: Any
-
-    _fields_ = [
-        ("pid", ctypes.c_int32),
-        ("alive", ctypes.c_bool),
-        ("5:8", ctypes.c_uint8 * 3),
-        ("load", ctypes.c_double),
-        ("comm", ctypes.c_char * 8),
-        ("at", Point),
-        ("addr", Addr),
-        ("counts", array_type(ctypes.c_uint16, 4)),
-        ("path", array_type(Point, 2)),
-        ("names", array_type(ctypes.c_char * 4, 2)),
-        ("grid", array_type(array_type(ctypes.c_uint8, 2), 2)),
-    ]
+    pid: int = member(c.I32, 0)
+    alive: bool = member(c.BOOL, 4)
+    load: float = member(c.F64, 8)
+    comm: bytes = member(c.CString(8), 16)
+    at: Point = member(struct(Point), 24)
+    addr: Addr = member(struct(Addr), 28)
+    counts: Array[int] = member(array(c.U16, 4), 44)
+    path: Array[Point] = member(array(struct(Point), 2), 52)
+    names: Array[bytes] = member(array(c.CString(4), 2), 60)
+    grid: Array[Array[int], Sequence[int]] = member(array(array(c.U8, 2), 2), 68)
 
 
-class Odd(Struct):
-    """What ctypes cannot express: 128 bits, bit-fields, unaligned members."""
+class Odd(Struct, size=32):
+    """What ctypes cannot express: 128 bits, bit-fields; and unaligned members."""
 
-    _fields_ = [("0:32", ctypes.c_uint8 * 32)]
-
-    big = Member(c.I128, offset=0)
-    low = BitField(bit_offset=128, width=3)
-    mid = BitField(bit_offset=131, width=7, signed=True)
-    word = Member(c.U32, offset=19)
+    big: int = member(c.I128, 0)
+    low: int = bits(128, width=3)
+    mid: int = bits(131, width=7, signed=True)
+    word: int = member(c.U32, 19)
     """At an odd offset."""
-    at = Member(struct(Point), offset=23)
-    pair = Member(array(c.U16, 2), offset=27)
+    at: Point = member(struct(Point), 23)
+    pair: Array[int] = member(array(c.U16, 2), 27)
 
 
-class Anonymous(Struct):
+class Anonymous(Struct, size=8):
     """``struct { int a; union { int b; struct { short c, d; }; }; }``."""
 
-    class Both(Struct):
-        _fields_ = [("c", ctypes.c_int16), ("d", ctypes.c_int16)]
-
-    class Either(Union):
-        _anonymous_ = ("0:4",)
-
-    Either._fields_ = [("b", ctypes.c_int32), ("0:4", Both)]
-
-    a: int
-    b: int
-    c: int
-    d: int
-
-    _anonymous_ = ("4:8",)
-    _fields_ = [("a", ctypes.c_int32), ("4:8", Either)]
+    a: int = member(c.I32, 0)
+    b: int = member(c.I32, 4)
+    c: int = member(c.I16, 4)
+    d: int = member(I16, 6)
 
 
-class Packet(Struct):
-    size: int
-
-    _fields_ = [("size", ctypes.c_uint32)]
-
-    data = FlexibleBytes(offset=4)
+class Packet(Struct, size=4):
+    size: int = member(c.U32, 0)
+    data: bytes = flexible_bytes(4)
 
 
-class Samples(Struct):
-    kind: int
-
-    _fields_ = [("kind", ctypes.c_uint64)]
-
-    values = Flexible(c.U16, offset=8)
+class Samples(Struct, size=8):
+    kind: int = member(c.U64, 0)
+    values: tuple[int, ...] = flexible(c.U16, 8)
 
 
 def event() -> Event:
@@ -211,21 +170,19 @@ def test_every_bit_field_keeps_its_neighbours() -> None:
     for offset in range(20):
         for width in (1, 2, 7, 8, 9, 31, 33, 64):
 
-            class Bits(Struct):
-                _fields_ = [("0:12", ctypes.c_uint8 * 12)]
+            class Bits(Struct, size=12):
+                unsigned: int = bits(offset, width=width)
+                signed: int = bits(offset, width=width, signed=True)
 
-                unsigned = BitField(bit_offset=offset, width=width)
-                signed = BitField(bit_offset=offset, width=width, signed=True)
-
-            bits = Bits.from_buffer_copy(b"\xff" * 12)
-            assert bits.unsigned == (1 << width) - 1
-            assert bits.signed == -1
-            bits.unsigned = 0
-            word = int.from_bytes(bytes(bits), "little")
+            made = Bits.from_buffer_copy(b"\xff" * 12)
+            assert made.unsigned == (1 << width) - 1
+            assert made.signed == -1
+            made.unsigned = 0
+            word = int.from_bytes(bytes(made), "little")
             assert word == (1 << 96) - 1 - (((1 << width) - 1) << offset)
-            bits.signed = -(1 << (width - 1))
-            assert bits.signed == -(1 << (width - 1))
-            assert bits.unsigned == 1 << (width - 1)
+            made.signed = -(1 << (width - 1))
+            assert made.signed == -(1 << (width - 1))
+            assert made.unsigned == 1 << (width - 1)
 
 
 def test_members_of_anonymous_structs_belong_to_the_outer_one() -> None:
@@ -303,19 +260,144 @@ def test_a_subclass_of_a_generated_class_is_the_same_struct() -> None:
     assert struct(Named).unpack(bytes(value)).sum == 3
 
 
-def test_a_struct_that_this_python_lays_out_otherwise_is_refused() -> None:
-    check_layout(Point, size=4, offsets=(0, 2))
-    check_layout(Event, size=72, offsets=(0, 4, 8, 16, 24, 28, 44, 52, 60, 68))
-    with pytest.raises(TypeError, match=r"Point: laid out as 4 bytes.* C has 6 bytes"):
-        check_layout(Point, size=6, offsets=(0, 4))
+def at(cls: type, *names: str) -> list[int]:
+    return [getattr(cls, name).offset for name in names]
 
 
-def test_plain_ctypes_arrays_are_refused_as_members() -> None:
+def test_members_are_where_c_has_them() -> None:
+    assert ctypes.sizeof(Event) == 72
+    names = ("pid", "alive", "load", "comm", "at", "addr", "counts", "path", "names")
+    assert at(Event, *names) == [0, 4, 8, 16, 24, 28, 44, 52, 60]
+    assert at(Odd, "word", "at", "pair") == [19, 23, 27]
+    assert at(Anonymous, "a", "b", "c", "d") == [0, 4, 4, 6]
+
+
+def test_members_that_ctypes_knows_are_read_by_ctypes() -> None:
+    """It reads in C, wherever the member lies and whatever it overlaps."""
+    for cls in (Point, Addr, Event, Anonymous):
+        for name in cls.__members__:
+            assert type(getattr(cls, name)) is type(getattr(Point, "x"))  # noqa: B009
+    assert type(vars(Odd)["word"]) is type(vars(Point)["x"])
+
+
+class Overlaps(Struct, size=12):
+    """Two unions, and two structs in a union, none of which has a name."""
+
+    first: int = member(c.U32, 0)
+    low: int = member(c.U8, 4)
+    high: int = member(c.U16, 6)
+    both: int = member(c.U32, 4)
+    middle: int = member(c.U16, 5)
+    flag: int = bits(39, width=1)
+    last: int = member(c.U32, 8)
+    wide: int = member(c.U64, 4)
+
+
+def test_members_that_overlap_share_their_bytes() -> None:
+    value = Overlaps.from_buffer_copy(bytes(range(12)))
+    assert repr(value) == (
+        "Overlaps(first=50462976, low=4, high=1798, both=117835012, middle=1541, "
+        "flag=0, last=185207048, wide=795458214266537220)"
+    )
+    value.middle = 0xFFFF
+    assert bytes(value) == b"\0\1\2\3\4\xff\xff\7\10\11\12\13"
+    assert value == copy.deepcopy(value)
+    value.low = 0x84
+    assert (value.flag, value.both) == (1, 0x07FFFF84)
+
+
+class Parts(Union, size=8):
+    """A union with an anonymous struct in it."""
+
+    whole: int = member(c.U64, 0)
+    low: int = member(c.U32, 0)
+    high: int = member(c.U32, 4)
+    top: int = member(c.U8, 7)
+
+
+def test_members_of_a_struct_in_a_union_have_their_offsets() -> None:
+    parts = Parts(whole=0x0102030405060708)
+    assert (parts.low, parts.high, parts.top) == (0x05060708, 0x01020304, 1)
+    assert at(Parts, "whole", "low", "high", "top") == [0, 0, 4, 7]
+
+
+def outside() -> type[Struct]:
+    class Wrong(Struct, size=6):
+        a: int = member(c.U32, 4)
+
+    return Wrong
+
+
+def bits_outside() -> type[Struct]:
+    class Wrong(Struct, size=1):
+        a: int = bits(4, width=5)
+
+    return Wrong
+
+
+def before() -> type[Struct]:
+    class Wrong(Struct, size=6):
+        a: int = member(c.U32, -1)
+
+    return Wrong
+
+
+def without_size() -> type[Struct]:
     class Wrong(Struct):
-        _fields_ = [("a", ctypes.c_uint32 * 4)]
+        a: int = member(c.U32, 0)
 
-    with pytest.raises(TypeError, match=r"use rt\.array_type"):
-        Wrong(a=[1, 2, 3, 4])
+    return Wrong
+
+
+def of_a_word() -> type[Struct]:
+    class Wrong(Struct, size="4"):  # type: ignore[arg-type] # as is tested
+        pass
+
+    return Wrong
+
+
+def behind_its_base() -> type[Struct]:
+    class Wrong(Point, size=8):
+        z: int = member(c.U32, 4)
+
+    return Wrong
+
+
+@pytest.mark.parametrize(
+    ("define", "text"),
+    [
+        (outside, r"^Wrong\.a is outside of its class of 6 bytes: it is at 4:8$"),
+        (bits_outside, r"^Wrong\.a is outside of its class of 1 bytes: it is at 0:2$"),
+        (before, r"^Wrong\.a is outside of its class of 6 bytes: it is at -1:3$"),
+        (without_size, r"^Wrong has a member 'a', and no size="),
+        (of_a_word, r"^Wrong: size must be int, got str$"),
+        (behind_its_base, r"^Wrong: this Python .* 12 bytes"),
+        (lambda: member(4, 0), "codec must be a codec, like rt.U32, got int"),  # type: ignore[call-overload]
+        (lambda: member(c.U32, "0"), "offset must be int, got str"),  # type: ignore[call-overload]
+        (lambda: bits("0", width=1), "offset must be int, got str"),  # type: ignore[arg-type]
+        (lambda: flexible(4, 0), "codec must be a codec"),  # type: ignore[arg-type]
+    ],
+)
+def test_classes_that_cannot_be_are_refused(
+    define: Callable[[], object], text: str
+) -> None:
+    with pytest.raises(TypeError, match=text):
+        define()
+
+
+def test_a_struct_that_this_python_lays_out_otherwise_is_refused() -> None:
+    longer: c.Codec[int] = c.Codec("a codec that is wrong about ctypes", 4, c.U64.ctype)
+    with pytest.raises(TypeError, match=r"^Wrong: this Python makes it 8 bytes, C 4$"):
+
+        class Wrong(Struct, size=4):
+            a: int = member(longer, 0)
+
+    shorter: c.Codec[int] = c.Codec("another", 8, c.U32.ctype)
+    with pytest.raises(TypeError, match=r"^Off\.b: .* at offset 4, C at 8$"):
+
+        class Off(Struct, size=12):
+            a: int = member(shorter, 0)
+            b: int = member(longer, 8)
 
 
 def test_a_view_keeps_its_struct_alive() -> None:
