@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from skelgen.model.enums import Command
 from skelgen.runtime.syscalls import numbers
 from tests.harness.bpf_attr import LAYOUTS, Attr
+from tests.harness.commands import Command
 
 FIRST_FD = 1_000_000
 """Far above any real one, so that closing one by mistake does no harm."""

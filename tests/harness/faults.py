@@ -17,10 +17,10 @@ from typing import Any, Self
 
 import pytest
 
-from skelgen.model.enums import Command
 from skelgen.runtime import syscalls
 from skelgen.runtime.syscalls import call, numbers
 from skelgen.runtime.syscalls import mapping as mem
+from tests.harness.commands import Command
 from tests.harness.fake_kernel import NAMES
 
 ERRORS = (errno.EPERM, errno.EINVAL, errno.ENOMEM, errno.EAGAIN, errno.E2BIG)

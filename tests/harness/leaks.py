@@ -8,9 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skelgen.model.enums import Command
 from skelgen.runtime import syscalls
 from skelgen.runtime.syscalls import call, numbers
+from tests.harness.commands import Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ import pytest
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
 from skelgen.model import attach_types, map_types, prog_types
-from skelgen.model.enums import AttachType, Command, MapType, ProgType
+from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import HELPERS, helper_name, helper_since
 from skelgen.runtime.kernel import btf as kernel_btf
 from skelgen.runtime.kernel import features, memlock
@@ -30,6 +30,7 @@ from skelgen.runtime.kernel.features import answers
 from skelgen.runtime.process.once import Once
 from skelgen.runtime.syscalls import call, numbers
 from tests.harness.bpf_attr import Attr
+from tests.harness.commands import Command
 
 LOG_SIZE = 1 << 12
 _identifier = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}").fullmatch

@@ -154,8 +154,14 @@ def check(
     """Return the result of a command, or raise for its errno."""
     value, error = result
     if value < 0:
-        raise failure("BPF_" + Command(command).name, error, what, kind=kind)
+        raise failure(command_name(command), error, what, kind=kind)
     return value
+
+
+def command_name(command: int) -> str:
+    """Return the name of a command in C: ``BPF_MAP_CREATE``."""
+    named = ((name, number) for name, number in vars(Command).items() if name.isupper())
+    return next(f"BPF_{name}" for name, number in named if number == command)
 
 
 def fail(command: str, error: int, what: str) -> NoReturn:

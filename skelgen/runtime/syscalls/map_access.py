@@ -272,14 +272,14 @@ class MapAccess:
         finally:
             _FLAGS.pack_into(buffers.attr, _FLAGS_OFFSET, 0)
 
-    def _missed(self, command: Command) -> bool:
+    def _missed(self, command: int) -> bool:
         """Return False when the element is not there, raise on any other errno."""
         error = ctypes.get_errno()
         if error != errno.ENOENT:
             raise self._failure(command, error)
         return False
 
-    def _failure(self, command: Command, error: int) -> BpfError:
+    def _failure(self, command: int, error: int) -> BpfError:
         if self._closed and error == errno.EBADF:
             return ClosedError(f"{self._what}: destroyed already")
-        return call.failure("BPF_" + command.name, error, self._what)
+        return call.failure(call.command_name(command), error, self._what)

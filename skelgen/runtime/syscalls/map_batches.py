@@ -22,7 +22,7 @@ _BATCH_COUNT: Final = 32  # offset of batch.count
 
 
 def _batch(
-    command: Command,
+    command: int,
     fd: int,
     count: int,
     flags: tuple[int, int],
@@ -150,7 +150,7 @@ def map_delete_batch(
 
 
 def _write_batch(
-    command: Command,
+    command: int,
     fd: int,
     count: int,
     flags: tuple[int, int],
@@ -159,7 +159,7 @@ def _write_batch(
 ) -> int:
     done, result = _batch(command, fd, count, flags, addresses, what)
     if result[0] < 0:
-        error = failure("BPF_" + command.name, result[1], what)
+        error = failure(command_name(command), result[1], what)
         # EFAULT comes before the kernel counts, EINVAL before it looks
         if result[1] not in {errno.EFAULT, errno.EINVAL}:
             error.add_note(f"{done} of {count} elements were done before it")

@@ -102,7 +102,7 @@ def map_create(
 
 
 def _element(
-    command: Command,
+    command: int,
     fd: int,
     key: Buffer | None,
     value: int,

@@ -92,7 +92,7 @@ def obj_get(
         raise
 
 
-def _kind(commands: dict[str, Command], kind: str) -> Command:
+def _kind(commands: dict[str, int], kind: str) -> int:
     must_be(str, kind, "kind", "str")
     if kind not in commands:
         raise ValueError(

@@ -10,10 +10,10 @@ from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import size_of
 from skelgen.btf.types import Struct, Union
-from skelgen.model.enums import Command
 from skelgen.runtime.errors import KernelBtfError
 from skelgen.runtime.kernel import btf as kernel_btf
 from tests.harness.bpf_attr import LAYOUTS, Attr
+from tests.harness.commands import Command
 
 PARTS = {
     **dict.fromkeys(("MAP_LOOKUP_BATCH", "MAP_UPDATE_BATCH"), "batch"),

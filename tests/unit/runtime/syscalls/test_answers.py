@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from skelgen.model.enums import AttachType, Command, MapType, ProgType
+from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.runtime import syscalls
 from tests.harness.bpf_attr import LAYOUTS
+from tests.harness.commands import Command
 from tests.harness.fake_kernel import FakeKernel
 
 ANSWERED = {

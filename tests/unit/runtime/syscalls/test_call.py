@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from skelgen.model.enums import Command, MapType, ProgType
+from skelgen.model.enums import MapType, ProgType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import (
     BpfError,
@@ -26,6 +26,7 @@ from skelgen.runtime.errors import (
     os_error,
 )
 from skelgen.runtime.syscalls import rights
+from tests.harness.commands import Command
 from tests.harness.fake_kernel import FIRST_FD, Call, FakeKernel, map_info
 
 RETURN_0 = bytes.fromhex("b7000000000000009500000000000000")
