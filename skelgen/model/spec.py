@@ -43,7 +43,7 @@ class Pinning(IntEnum):
 
 
 class DataKind(Enum):
-    """What a data section holds, which decides how its map is made."""
+    """The contents of a data section, which decide how its map is made."""
 
     DATA = "data"
     RODATA = "rodata"
@@ -281,7 +281,7 @@ class ObjectSpec(Record):
     """The object's own BTF, fixed up: sizes and offsets of ``DATASEC`` filled in,
     ``.ksyms`` in the form that the kernel accepts."""
     image: bytes = b""
-    """What every span points into."""
+    """The bytes that every span points into."""
 
     def view(self, span: Span) -> memoryview:
         """Return the bytes of a span, read-only and without a copy."""

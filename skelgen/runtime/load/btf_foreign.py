@@ -12,31 +12,19 @@ from struct import pack, pack_into, unpack_from
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.c_name import c_name
-from skelgen.btf.kinds import MAX_VLEN
+from skelgen.btf.kinds import MAX_VLEN, ROWS, Kind
 from skelgen.btf.parse import Btf
-from skelgen.btf.types import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST = 127
 """``KSYM_NAME_LEN`` without the NUL, before Linux 6.1."""
-_NAMELESS = frozenset(
-    {
-        Kind.PTR,
-        Kind.ARRAY,
-        Kind.VOLATILE,
-        Kind.CONST,
-        Kind.RESTRICT,
-        Kind.FUNC_PROTO,
-    }
-)
+_NAMELESS = frozenset(kind for kind, row in ROWS.items() if not row.named)
 _PARTS = {
-    Kind.STRUCT: 12,
-    Kind.UNION: 12,
-    Kind.ENUM: 8,
-    Kind.ENUM64: 12,
-    Kind.FUNC_PROTO: 8,
+    kind: 4 * len(row.each.split())
+    for kind, row in ROWS.items()
+    if row.each.startswith("name")
 }
 """Bytes of a member, enumerator or parameter; its name is the first word."""
 _with_dots = re.compile(r"[A-Za-z_.][A-Za-z0-9_.]*").fullmatch
