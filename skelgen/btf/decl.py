@@ -8,16 +8,16 @@ from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.resolve import MAX_NESTING
 from skelgen.btf.types import (
+    AnyEnum,
     Array,
     Const,
     DeclTag,
-    Enum,
-    Enum64,
     Float,
     Func,
     FuncProto,
     Fwd,
     Int,
+    Modifier,
     Ptr,
     Restrict,
     Struct,
@@ -52,7 +52,7 @@ class _Modifiers:
         self.qualifiers: list[str] = []
         self.tags: list[str] = []
 
-    def add(self, found: Const | Volatile | Restrict | TypeTag) -> None:
+    def add(self, found: Modifier) -> None:
         if isinstance(found, TypeTag):
             name = found.name[:LONGEST]
             text = name if found.attribute else f'btf_type_tag("{name}")'
@@ -105,7 +105,7 @@ class _Speller:
         pending = _Modifiers()
         found = self.btf.type(type_id)
         for _ in range(_MAX_CHAIN):
-            if isinstance(found, Const | Volatile | Restrict | TypeTag):
+            if isinstance(found, Modifier):
                 pending.add(found)
             elif isinstance(found, Ptr):
                 before = pending.pointer(before)
@@ -153,7 +153,7 @@ class _Speller:
             return found.name[:LONGEST]
         if isinstance(found, Fwd):
             return f"{'union' if found.union else 'struct'} {found.name[:LONGEST]}"
-        if isinstance(found, Struct | Union | Enum | Enum64):
+        if isinstance(found, Struct | Union | AnyEnum):
             name = found.name[:LONGEST] or self._body(found, depth)
             return f"{keyword(found)} {name}"
         raise BtfParseError(
@@ -161,7 +161,7 @@ class _Speller:
             " which cannot be declared"
         )
 
-    def _body(self, found: Struct | Union | Enum | Enum64, depth: int) -> str:
+    def _body(self, found: Struct | Union | AnyEnum, depth: int) -> str:
         """Return what is in a type without a name, in one line, or ``{ ... }``."""
         if isinstance(found, Struct | Union):
             # each member takes four characters or more
@@ -179,7 +179,7 @@ class _Speller:
         return f"{{ {text} }}" if len(text) <= BODY_LIMIT else "{ ... }"
 
 
-def keyword(found: Struct | Union | Enum | Enum64) -> str:
+def keyword(found: Struct | Union | AnyEnum) -> str:
     """Return ``struct``, ``union`` or ``enum``."""
     if isinstance(found, Struct):
         return "struct"

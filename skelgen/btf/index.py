@@ -14,7 +14,7 @@ from struct import Struct, pack
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kinds import Kind
+from skelgen.btf.kinds import ENUMS, Kind
 from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.raw import OVERLAP
@@ -23,7 +23,6 @@ from skelgen.btf.walk import LINKED, Words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ENUMS = frozenset({Kind.ENUM, Kind.ENUM64})
 
 # magic and version, 1 in native byte order, checksum of samples, then the number of
 # types, listed types, bytes of listed names, linked types
@@ -107,7 +106,7 @@ class KernelBtf(Btf):
         ):
             found_kind = self.kind(type_id)
             if (
-                found_kind is kind or (found_kind in _ENUMS and kind in _ENUMS)
+                found_kind is kind or (found_kind in ENUMS and kind in ENUMS)
             ) and essential_name(self.name(type_id)) == essential:
                 found.append(type_id)
         return sorted(found)

@@ -92,3 +92,6 @@ EXTRA_WORDS = tuple(
 REFERENCES = frozenset(kind for kind, row in ROWS.items() if row.third == "type")
 """Kinds whose third word refers to a type."""
 MODIFIERS = frozenset(kind for kind, row in ROWS.items() if row.modifier)
+ENUMS = frozenset({Kind.ENUM, Kind.ENUM64})
+DEFINITIONS = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.TYPEDEF)
+"""Kinds that C defines by a name."""

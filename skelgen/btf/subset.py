@@ -11,6 +11,7 @@ from skelgen.btf.build import BtfBuilder
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.types import (
+    AnyEnum,
     Array,
     Enum,
     Enum64,
@@ -152,7 +153,7 @@ class BtfSubset:
         elif isinstance(found, Array):
             element, index = number(found.type_id), number(found.index_type_id)
             builder.add_array(element, index, found.nelems)
-        elif isinstance(found, Enum | Enum64):
+        elif isinstance(found, AnyEnum):
             enum = builder.add_enum if isinstance(found, Enum) else builder.add_enum64
             enum(
                 found.name,

@@ -252,6 +252,8 @@ class Unknown(Record):
     """``BTF_KIND_*``."""
 
 
+Modifier: TypeAlias = Const | Volatile | Restrict | TypeTag
+AnyEnum: TypeAlias = Enum | Enum64
 Type: TypeAlias = (
     Void
     | Int

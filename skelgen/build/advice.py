@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kinds import Kind
+from skelgen.btf.kinds import DEFINITIONS, ENUMS, Kind
 from skelgen.btf.parse import Btf
-from skelgen.btf.types import Enum, Enum64, Struct, Union
+from skelgen.btf.types import AnyEnum, Struct, Union
 from skelgen.build import btf_dump
 from skelgen.codegen.text import doc
 from skelgen.compiler import clang
@@ -59,7 +59,6 @@ _LACKING_TARGET = re.compile(
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _is_constant = re.compile(r"[A-Z_][A-Z0-9_]+").fullmatch
 
-_DEFINITIONS = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.TYPEDEF)
 _SYSTEM = ("linux", "asm-generic", "asm")  # folders of the kernel's UAPI headers
 
 
@@ -177,7 +176,7 @@ def _about_vmlinux(
         if types or members or any(map(_is_constant, constants)):
             yield f"{_SMALL} (this machine cannot tell what that has: no kernel BTF)"
         return
-    found = [name for name in types if kernel.find_all(name, *_DEFINITIONS)]
+    found = [name for name in types if kernel.find_all(name, *DEFINITIONS)]
     found += [
         f"{name}.{member}" for name, member in members if _has(kernel, name, member)
     ]
@@ -225,9 +224,9 @@ def _constants(btf: Btf, names: tuple[str, ...]) -> set[str]:
     if not wanted:
         return found
     for type_id in btf.ids():
-        if btf.kind(type_id) in {Kind.ENUM, Kind.ENUM64}:
+        if btf.kind(type_id) in ENUMS:
             enum = btf.type(type_id)
-            if isinstance(enum, Enum | Enum64):
+            if isinstance(enum, AnyEnum):
                 found |= {value.name for value in enum.values} & wanted
     return found
 

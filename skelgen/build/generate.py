@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from skelgen import elf
 from skelgen._version import __version__
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kinds import Kind
+from skelgen.btf.kinds import DEFINITIONS
 from skelgen.btf.parse import Btf
 from skelgen.build.options import Options
 from skelgen.codegen.requests import Requests, missing_types
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _MOST_WARNINGS = 20
 """Variables that are warned of one by one, and names that are noted so."""
-_TYPES = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.TYPEDEF)
 
 
 class Read(NamedTuple):
@@ -180,6 +179,6 @@ def _with_dwarf(data: bytes, missing: tuple[str, ...], btf: Btf | None) -> Btf:
     except ObjectError as error:
         if not error.message.startswith("type "):
             text = f"type '{missing[0]}': not in BTF; {error.message}"
-            known = {name for kind in _TYPES for name in btf.names(kind)}
+            known = {name for kind in DEFINITIONS for name in btf.names(kind)}
             error.message = or_near(text, missing[0].rpartition(" ")[2], known)
         raise

@@ -125,9 +125,7 @@ class ClassNames:
             type_ = self._btf.type(type_id)
             if isinstance(type_, bt.Typedef):
                 alias = type_.name
-            elif not isinstance(
-                type_, bt.Const | bt.Volatile | bt.Restrict | bt.TypeTag
-            ):
+            elif not isinstance(type_, bt.Modifier):
                 break
             type_id = type_.type_id
         return type_id, alias

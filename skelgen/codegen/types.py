@@ -85,7 +85,7 @@ class TypeTable:
         for _ in range(MAX_CHAIN):
             if not isinstance(
                 type_,
-                bt.Typedef | bt.Const | bt.Volatile | bt.Restrict | bt.TypeTag,
+                bt.Typedef | bt.Modifier,
             ):
                 return self._plain(type_, where)
             type_ = self._btf.type(type_.type_id)

@@ -7,14 +7,12 @@ defines.
 
 from collections.abc import Sequence
 
-from skelgen.btf.kinds import Kind
+from skelgen.btf.kinds import DEFINITIONS
 from skelgen.btf.parse import Btf
 from skelgen.elf.dwarf_index import Index
 from skelgen.elf.dwarf_types import TypeWriter
 from skelgen.elf.reader import ElfFile
 from skelgen.errors import ObjectError
-
-_DEFINED = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.TYPEDEF)
 
 
 def struct_from_dwarf(data: bytes, names: Sequence[str], btf: Btf) -> bytes:
@@ -26,7 +24,7 @@ def struct_from_dwarf(data: bytes, names: Sequence[str], btf: Btf) -> bytes:
 
     Raises :class:`ObjectError` when there is no such type, no DWARF, or broken DWARF.
     """
-    missing = [name for name in names if not btf.find_all(name, *_DEFINED)]
+    missing = [name for name in names if not btf.find_all(name, *DEFINITIONS)]
     if not missing:
         return btf.raw
     try:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from skelgen.btf.edit import BtfEditor
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kinds import Kind
+from skelgen.btf.kinds import ENUMS, Kind
 from skelgen.btf.resolve import size_of
 from skelgen.errors import ObjectError
 
@@ -246,7 +246,7 @@ class TypeWriter:
     def _add_enum(self, die: "DIE") -> int:
         name = self._name(die)
         size = self._number(die, "DW_AT_byte_size", 4)
-        existing = self._existing(name, size, Kind.ENUM, Kind.ENUM64)
+        existing = self._existing(name, size, *ENUMS)
         if existing is not None:
             return existing
         if size not in {1, 2, 4, 8}:

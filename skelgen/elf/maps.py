@@ -14,10 +14,9 @@ from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import MAX_CHAIN, size_of, skip_mods_and_typedefs
 from skelgen.btf.types import (
+    AnyEnum,
     Array,
     Datasec,
-    Enum,
-    Enum64,
     FuncProto,
     Fwd,
     Member,
@@ -270,7 +269,7 @@ class _Definition:
 
     def _long(self, member: Member) -> int:
         found = self._btf.type(skip_mods_and_typedefs(self._btf, member.type_id))
-        if not isinstance(found, (Enum, Enum64)):
+        if not isinstance(found, AnyEnum):
             return self._integer(member)
         if len(found.values) != 1:
             raise self._fault(f"'{member.name}' is no __ulong()")

@@ -19,7 +19,15 @@ from skelgen.btf.errors import BtfParseError
 from skelgen.btf.names import essential_name
 from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.subset import BtfSubset
-from skelgen.btf.types import Array, Enum, Enum64, FuncProto, Fwd, Ptr, Struct, Union
+from skelgen.btf.types import (
+    AnyEnum,
+    Array,
+    FuncProto,
+    Fwd,
+    Ptr,
+    Struct,
+    Union,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -213,7 +221,7 @@ class _OneObject:
             return  # names and kinds decide
         if isinstance(local, Struct | Union) and isinstance(target, Struct | Union):
             yield from self._members(local, target)
-        elif isinstance(local, Enum | Enum64) and isinstance(target, Enum | Enum64):
+        elif isinstance(local, AnyEnum) and isinstance(target, AnyEnum):
             self._keep_constants(local, target)
         elif isinstance(local, Ptr) and isinstance(target, Ptr):
             yield local.type_id, self._subset.follow(target_id), True
@@ -233,7 +241,7 @@ class _OneObject:
                 theirs = self._subset.keep_member(target.id, index)
                 yield member.type_id, theirs, False
 
-    def _keep_constants(self, local: Enum | Enum64, target: Enum | Enum64) -> None:
+    def _keep_constants(self, local: AnyEnum, target: AnyEnum) -> None:
         places = _places(constant.name for constant in target.values)
         for constant in local.values:
             for index in places.get(essential_name(constant.name), ()):

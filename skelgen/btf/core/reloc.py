@@ -18,7 +18,15 @@ from skelgen.btf.errors import BtfParseError
 from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import MAX_CHAIN, size_of, skip_mods_and_typedefs
-from skelgen.btf.types import Array, Enum, Enum64, Int, Kind, Ptr, Struct, Union
+from skelgen.btf.types import (
+    AnyEnum,
+    Array,
+    Int,
+    Kind,
+    Ptr,
+    Struct,
+    Union,
+)
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -180,7 +188,7 @@ class CoreRelocator:
         if kind == ReloKind.ENUMVAL_VALUE:
             step = spec.steps[0]
             enum = spec.btf.type(step.type_id)
-            assert isinstance(enum, Enum | Enum64)  # parse() looked
+            assert isinstance(enum, AnyEnum)  # parse() looked
             return _Answer(enum.values[step.number].value)
         if not spec.steps[-1].name:
             return _element_answer(spec)
@@ -236,7 +244,7 @@ def _member_answer(  # noqa: PLR0911 - one question after another
         return _Answer(size, check)
     if kind == ReloKind.FIELD_SIGNED:
         type_ = btf.type(type_id)
-        return _Answer(int(isinstance(type_, Int | Enum | Enum64) and type_.signed))
+        return _Answer(int(isinstance(type_, Int | AnyEnum) and type_.signed))
     if kind == ReloKind.FIELD_RSHIFT_U64:
         return _Answer(64 - bits)
     inside = spec.bit_offset - offset * 8

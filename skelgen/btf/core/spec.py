@@ -17,7 +17,7 @@ from skelgen.btf.core.types import (
 from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import size_of, skip_mods_and_typedefs
-from skelgen.btf.types import Array, Enum, Enum64, Struct, Union
+from skelgen.btf.types import AnyEnum, Array, Struct, Union
 
 _MAX_LEN = 64
 """``BPF_CORE_SPEC_MAX_LEN``: parts of an access string."""
@@ -115,7 +115,7 @@ def parse(btf: Btf, type_id: int, access: str, kind: ReloKind) -> Spec:
     spec.enter(parts[0], 0)
     if kind.on_enumerator:
         enum = btf.type(current)
-        if not isinstance(enum, Enum | Enum64):
+        if not isinstance(enum, AnyEnum):
             raise SpecError(f"type [{type_id}] is no enum")
         if len(parts) > 1 or parts[0] >= len(enum.values):
             raise SpecError(f"enum '{enum.name}' has no constant '{access}'")
@@ -203,7 +203,7 @@ def match(local: Spec, target_btf: Btf, target_id: int) -> Spec | None:
 def _match_enumerator(local: Spec, spec: Spec) -> bool:
     type_id = skip_mods_and_typedefs(spec.btf, spec.root_id)
     enum = spec.btf.type(type_id)
-    if not isinstance(enum, Enum | Enum64):
+    if not isinstance(enum, AnyEnum):
         return False
     wanted = essential_name(local.steps[0].name)
     for index, value in enumerate(enum.values):

@@ -5,13 +5,13 @@ of a type that a program names, ``types_match`` by ``bpf_core_type_matches()``. 
 three look through typedefs and qualifiers. Rules as in libbpf's ``relo_core.c``.
 """
 
+from skelgen.btf.kinds import ENUMS
 from skelgen.btf.names import essential_name
 from skelgen.btf.parse import Btf
 from skelgen.btf.resolve import skip_mods_and_typedefs
 from skelgen.btf.types import (
+    AnyEnum,
     Array,
-    Enum,
-    Enum64,
     Float,
     FuncProto,
     Fwd,
@@ -36,12 +36,12 @@ def kinds_compatible(local: Kind, target: Kind) -> bool:
     """Whether types of two kinds can be candidates of each other."""
     if local == target:
         return True
-    return {local, target} == {Kind.ENUM, Kind.ENUM64}
+    return local in ENUMS and target in ENUMS
 
 
 def _same_kind(local: Type, target: Type) -> bool:
-    if isinstance(local, Enum | Enum64):
-        return isinstance(target, Enum | Enum64)
+    if isinstance(local, AnyEnum):
+        return isinstance(target, AnyEnum)
     return type(local) is type(target)
 
 
@@ -64,7 +64,7 @@ def fields_compatible(
             return False
         if isinstance(local, Ptr | Float):
             return True
-        if isinstance(local, Enum | Enum64 | Fwd):
+        if isinstance(local, AnyEnum | Fwd):
             ours = essential_name(local.name)
             theirs = essential_name(target_btf.name(target_id))
             return not ours or not theirs or ours == theirs
@@ -134,7 +134,7 @@ class _Compatible:
         """Compare without following; ``None`` when what is behind decides."""
         if not _same_kind(local, target):
             return False
-        if isinstance(local, Void | Struct | Union | Enum | Enum64 | Fwd):
+        if isinstance(local, Void | Struct | Union | AnyEnum | Fwd):
             return True
         if isinstance(local, Int) and isinstance(target, Int):
             return local.bit_offset == 0 and target.bit_offset == 0
@@ -182,7 +182,7 @@ class _Match(_Compatible):
     ) -> bool | None:
         if isinstance(local, Fwd) and isinstance(target, Fwd):
             return local.union == target.union
-        if isinstance(local, Enum | Enum64) and isinstance(target, Enum | Enum64):
+        if isinstance(local, AnyEnum) and isinstance(target, AnyEnum):
             return _enums_match(local, target)
         if isinstance(local, Int) and isinstance(target, Int):
             return local.size == target.size and local.signed == target.signed
@@ -213,7 +213,7 @@ def _is_union(type_: Fwd | Struct | Union) -> bool:
     return type_.union if isinstance(type_, Fwd) else isinstance(type_, Union)
 
 
-def _enums_match(local: Enum | Enum64, target: Enum | Enum64) -> bool:
+def _enums_match(local: AnyEnum, target: AnyEnum) -> bool:
     if local.size != target.size:
         return False
     theirs = {essential_name(value.name) for value in target.values}
