@@ -8,7 +8,7 @@ import struct
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import Command
 from skelgen.runtime.syscalls.buffers import Buffer, Memory, byte_count
-from skelgen.runtime.syscalls.call import bpf, check, failure
+from skelgen.runtime.syscalls.call import bpf, check, command_name, failure
 from skelgen.runtime.syscalls.layout import Layout
 from skelgen.runtime.syscalls.sizes import CopySizes, check_room, copy_sizes, named_map
 
