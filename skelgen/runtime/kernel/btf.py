@@ -51,6 +51,8 @@ def _read_vmlinux() -> KernelBtf:
         try:
             return btf_cache.indexed(_map_or_read(VMLINUX))
         except OSError as error:
+            if error.errno in {errno.EMFILE, errno.ENFILE}:
+                raise  # it may well be there
             debug("kernel BTF: %s", error)
             reason = error.strerror
         release = os.uname().release
