@@ -1,6 +1,5 @@
-"""What a CO-RE relocation comes to, on BTF made here: every kind, both outcomes."""
+"""A CO-RE relocation finds fields, types, enumerators and their candidates."""
 
-from collections.abc import Callable, Sequence
 from typing import Literal
 
 import pytest
@@ -8,89 +7,19 @@ import pytest
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.core.reloc import CoreRelo, CoreRelocator, Value
 from skelgen.btf.core.spec import ReloKind
-from skelgen.btf.core.types import SpecError, kinds_compatible
-from skelgen.btf.names import essential_name
-from skelgen.btf.parse import Btf
-from skelgen.btf.types import Kind
-
-Fill = Callable[[BtfBuilder], int]
-
-
-def finder(*targets: Btf) -> Callable[[str, Kind], list[tuple[Btf, int]]]:
-    def find(name: str, kind: Kind) -> list[tuple[Btf, int]]:
-        return [
-            (btf, type_id)
-            for btf in targets
-            for type_id in btf.ids()
-            if kinds_compatible(kind, btf.kind(type_id))
-            and essential_name(btf.name(type_id)) == name
-        ]
-
-    return find
-
-
-def make(fill: Fill, byteorder: str = "little") -> tuple[Btf, int]:
-    builder = BtfBuilder(byteorder)
-    type_id = fill(builder)
-    return Btf(builder.bytes()), type_id
-
-
-def work_out(
-    local: Fill,
-    targets: Sequence[Fill],
-    kind: ReloKind,
-    access: str = "0",
-    byteorder: Literal["little", "big"] = "little",
-) -> Value:
-    btf, type_id = make(local)
-    relocator = CoreRelocator(btf, finder(*(make(fill)[0] for fill in targets)))
-    relocator.byteorder = byteorder
-    return relocator.value(CoreRelo(3, type_id, access, kind))
-
-
-def point(b: BtfBuilder) -> int:
-    """Struct with ints x, y, a bit-field of 3 bits, an array and a pointer."""
-    int_id = b.add_int("int", 4, signed=True)
-    uint_id = b.add_int("unsigned int", 4)
-    array_id = b.add_array(uint_id, uint_id, 4)
-    ptr_id = b.add_ptr(0)
-    return b.add_struct(
-        "point",
-        48,
-        [
-            ("x", int_id, 0),
-            ("y", uint_id, 32),
-            ("bits", uint_id, 64, 3),
-            ("list", array_id, 96),
-            ("next", ptr_id, 256),
-        ],
-    )
-
-
-def moved_point(b: BtfBuilder) -> int:
-    """The same fields elsewhere, of other sizes, within anonymous members."""
-    b.add_int("gap", 1)
-    int_id = b.add_int("int", 8, signed=True)
-    uint_id = b.add_int("unsigned int", 8)
-    array_id = b.add_array(uint_id, uint_id, 4)
-    ptr_id = b.add_ptr(0)
-    inner = b.add_union("", 8, [("other", int_id, 0), ("y", uint_id, 0)])
-    outer = b.add_struct("", 16, [("z", int_id, 0), ("", inner, 64)])
-    return b.add_struct(
-        "point",
-        96,
-        [
-            ("", outer, 64),
-            ("x", int_id, 192),
-            ("bits", uint_id, 260, 7),
-            ("list", array_id, 320),
-            ("next", ptr_id, 576),
-        ],
-    )
-
-
-def empty_point(b: BtfBuilder) -> int:
-    return b.add_struct("point", 8, [])
+from skelgen.btf.core.types import SpecError
+from tests.harness.core_relocations import (
+    Fill,
+    empty_point,
+    finder,
+    make,
+    moved_point,
+    one,
+    point,
+    pointer,
+    unsigned,
+    work_out,
+)
 
 
 @pytest.mark.parametrize(
@@ -253,69 +182,6 @@ def test_a_field_becomes_a_bitfield() -> None:
     assert (value.old_size, value.new_size, value.resizable) == (4, 0, False)
 
 
-# -- sizes of loads and stores ---------------------------------------------------
-
-
-def one(field: Fill) -> Fill:
-    return lambda b: b.add_struct("s", 16, [("f", field(b), 0)])
-
-
-def unsigned(size: int) -> Fill:
-    return lambda b: b.add_int("u", size)
-
-
-def signed(size: int) -> Fill:
-    return lambda b: b.add_int("s", size, signed=True)
-
-
-def pointer(b: BtfBuilder) -> int:
-    return b.add_ptr(0)
-
-
-def enumeration(size: int) -> Fill:
-    return lambda b: b.add_enum("", [("A", 1)], size=size)
-
-
-@pytest.mark.parametrize(
-    ("local", "target", "sizes", "resizable"),
-    [
-        (unsigned(4), unsigned(4), (4, 4), True),
-        (unsigned(4), unsigned(8), (4, 8), True),
-        (unsigned(8), unsigned(1), (8, 1), True),
-        (signed(4), signed(4), (4, 4), True),
-        (signed(4), signed(8), (4, 8), False),
-        (unsigned(4), signed(8), (4, 8), False),
-        (pointer, pointer, (8, 8), True),
-        (enumeration(4), enumeration(1), (4, 1), False),
-    ],
-)
-def test_sizes_of_a_field(
-    local: Fill,
-    target: Fill,
-    sizes: tuple[int, int],
-    resizable: bool,  # noqa: FBT001
-) -> None:
-    value = work_out(one(local), [one(target)], ReloKind.FIELD_BYTE_OFFSET, "0:0")
-    assert (value.old_size, value.new_size) == sizes
-    assert value.resizable is resizable
-
-
-def test_size_of_an_array_is_that_of_an_element() -> None:
-    def matrix(size: int) -> Fill:
-        def fill(b: BtfBuilder) -> int:
-            uint_id = b.add_int("u", size)
-            row = b.add_array(uint_id, uint_id, 3)
-            return b.add_array(b.add_typedef("row", row), uint_id, 2)
-
-        return fill
-
-    for access in ("0:0", "0:0:1", "0:0:1:2"):
-        value = work_out(
-            one(matrix(4)), [one(matrix(8))], ReloKind.FIELD_BYTE_OFFSET, access
-        )
-        assert (value.old_size, value.new_size) == (4, 8)
-
-
 # -- enumerators -----------------------------------------------------------------
 
 
@@ -416,115 +282,3 @@ def test_a_field_of_an_incompatible_type_is_not_there() -> None:
         one(unsigned(4)), [one(pointer)], ReloKind.FIELD_BYTE_OFFSET, "0:0"
     )
     assert value.poison
-
-
-# -- arrays ----------------------------------------------------------------------
-
-
-def with_array(nelems: int, *, last: bool = True) -> Fill:
-    def fill(b: BtfBuilder) -> int:
-        uint_id = b.add_int("u", 4)
-        members = [("a", b.add_array(uint_id, uint_id, nelems), 32)]
-        if not last:
-            members.append(("z", uint_id, 256))
-        return b.add_struct("s", 36, members)
-
-    return fill
-
-
-@pytest.mark.parametrize(
-    ("target", "poison"),
-    [
-        (with_array(5), False),
-        (with_array(4), True),
-        (with_array(0), False),
-        (with_array(0, last=False), True),
-    ],
-)
-def test_bounds_of_the_targets_array(target: Fill, *, poison: bool) -> None:
-    value = work_out(with_array(8), [target], ReloKind.FIELD_BYTE_OFFSET, "0:0:4")
-    assert value.poison is poison
-    assert poison or value.new == 20
-
-
-@pytest.mark.parametrize(
-    ("local", "access", "message"),
-    [
-        (with_array(4), "0:0:4", "element 4 of an array of 4"),
-        (with_array(4), "0:1", "no member number 1"),
-        (with_array(4), "0:0:0:0", "has no parts"),
-        (with_array(4), "", "no list of numbers"),
-        (with_array(4), "0:x", "no list of numbers"),
-        (with_array(4), "0:-1", "no list of numbers"),
-        (with_array(4), ":".join("0" * 65), "no list of numbers"),
-    ],
-)
-def test_broken_access_strings(local: Fill, access: str, message: str) -> None:
-    with pytest.raises(SpecError, match=message):
-        work_out(local, [with_array(4)], ReloKind.FIELD_BYTE_OFFSET, access)
-
-
-def test_broken_records() -> None:
-    with pytest.raises(SpecError, match="access string '0:1' on a whole type"):
-        work_out(point, [point], ReloKind.TYPE_SIZE, "0:1")
-    with pytest.raises(SpecError, match="is no enum"):
-        work_out(point, [point], ReloKind.ENUMVAL_VALUE)
-    with pytest.raises(SpecError, match="has no constant '1'"):
-        work_out(lambda b: b.add_enum("e", [("A", 1)]), [], ReloKind.ENUMVAL_VALUE, "1")
-    with pytest.raises(SpecError, match="anonymous types"):
-        work_out(lambda b: b.add_struct("", 4), [], ReloKind.TYPE_SIZE)
-    with pytest.raises(SpecError, match="offset and a size alone"):
-        work_out(with_array(4), [with_array(4)], ReloKind.FIELD_SIGNED, "0:0:0")
-    btf, type_id = make(point)
-    relocator = CoreRelocator(btf, finder())
-    with pytest.raises(SpecError, match="unknown kind 13"):
-        relocator.value(CoreRelo(0, type_id, "0", 13))
-    with pytest.raises(SpecError, match="99"):
-        relocator.value(CoreRelo(0, 99, "0", ReloKind.TYPE_SIZE))
-    with pytest.raises(SpecError, match="no size"):
-        work_out(lambda b: b.add_fwd("f"), [], ReloKind.FIELD_BYTE_SIZE)
-
-
-def test_an_enum64_target_of_a_big_endian_file() -> None:
-    def local(b: BtfBuilder) -> int:
-        return b.add_enum("e", [("A", 1)])
-
-    btf, type_id = make(local)
-    target, _ = make(lambda b: b.add_enum64("e", [("A", 5 << 32)]), "big")
-    value = CoreRelocator(btf, finder(target)).value(
-        CoreRelo(0, type_id, "0", ReloKind.ENUMVAL_VALUE)
-    )
-    assert value.new == 5 << 32
-
-
-@pytest.mark.parametrize(
-    ("kind", "access", "text"),
-    [
-        (ReloKind.FIELD_BYTE_OFFSET, "0:1", "point.y"),
-        (ReloKind.FIELD_BYTE_OFFSET, "0:3:2", "point.list[2]"),
-        (ReloKind.FIELD_BYTE_OFFSET, "1:0", "point[1].x"),
-        (ReloKind.TYPE_SIZE, "0", "point"),
-        (ReloKind.TYPE_SIZE, "9", "type [5] 9"),
-    ],
-)
-def test_access_in_words(kind: ReloKind, access: str, text: str) -> None:
-    btf, type_id = make(point)
-    relo = CoreRelo(0, type_id, access, kind)
-    assert CoreRelocator(btf, finder()).access(relo) == text
-
-
-def test_access_of_an_enumerator_in_words() -> None:
-    btf, type_id = make(lambda b: b.add_enum("e", [("A", 1)]))
-    relo = CoreRelo(0, type_id, "0", ReloKind.ENUMVAL_VALUE)
-    assert CoreRelocator(btf, finder()).access(relo) == "e::A"
-
-
-def test_an_access_through_64_anonymous_members_is_too_deep() -> None:
-    def deep(b: BtfBuilder) -> int:
-        type_id = b.add_struct("", 4, [("f", b.add_int("u", 4), 0)])
-        for _ in range(64):
-            type_id = b.add_struct("", 4, [("", type_id, 0)])
-        return b.add_struct("s", 4, [("", type_id, 0)])
-
-    with pytest.raises(SpecError, match="too deeply"):
-        work_out(one(unsigned(4)), [deep], ReloKind.FIELD_EXISTS, "0:0")
