@@ -14,11 +14,7 @@ from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
 
 K = ReloKind
-
-
 KINDS = [*K, *[kind for kind in K if kind.on_field or kind.on_enumerator] * 2]
-
-
 NAMED = frozenset(
     {Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.TYPEDEF, Kind.INT, Kind.FWD}
 )

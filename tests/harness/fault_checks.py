@@ -12,8 +12,6 @@ from tests.harness import leaks
 from tests.harness.faults import ERRORS, Failure, Faults
 
 Compile = Callable[..., Path]
-
-
 INTERRUPTS = (KeyboardInterrupt, MemoryError)
 
 

@@ -12,10 +12,8 @@ import errno
 import os
 import re
 import resource
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import pytest
 
@@ -29,48 +27,22 @@ from skelgen.runtime.kernel import features, memlock
 from skelgen.runtime.kernel.features import answers
 from skelgen.runtime.process.once import Once
 from skelgen.runtime.syscalls import call, numbers
+from tests.harness.attempt import (
+    BTF_LOAD,
+    LINK_CREATE,
+    MAP_CREATE,
+    PROG_LOAD,
+    Attempt,
+    Refusal,
+    write_log,
+)
 from tests.harness.bpf_attr import Attr
 from tests.harness.commands import Command
 
-LOG_SIZE = 1 << 12
 _identifier = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}").fullmatch
-
-
-class Refusal(NamedTuple):
-    """What an older kernel says to a call."""
-
-    errno: int
-    log: str = ""
-
-
-class Attempt(NamedTuple):
-    """One command of ``bpf(2)``, before the kernel sees it."""
-
-    command: Command
-    attr: Attr
-
-    def memory(self, name: str, size: int) -> bytes:
-        """Return the bytes that a field points to."""
-        return ctypes.string_at(self.attr[name], size)
-
-    def insns(self) -> Iterator[tuple[int, int, int]]:
-        """Yield code, source register and immediate of each instruction."""
-        data = self.memory("insns", self.attr.insn_cnt * 8)
-        at = 0
-        while at < len(data):
-            code, regs, _, imm = struct.unpack_from("<BBhi", data, at)
-            yield code, regs >> 4, imm
-            at += 16 if code == 0x18 else 8
-
-
 Rule = Callable[[Attempt], Refusal | None]
-MAP_CREATE, PROG_LOAD = Command.MAP_CREATE, Command.PROG_LOAD
-BTF_LOAD, LINK_CREATE = Command.BTF_LOAD, Command.LINK_CREATE
 INVALID = Refusal(errno.EINVAL)
 TOO_BIG = Refusal(errno.E2BIG)
-
-
-# -- rules ---------------------------------------------------------------------
 
 
 def command(*commands: Command) -> Rule:
@@ -278,7 +250,10 @@ _TRACING_LINKS = (
     AttachType.MODIFY_RETURN,
     AttachType.LSM_MAC,
 )
+
+
 _JMP32, _ATOMIC, _LD_IMM64, _CALL = 6, 0xDB, 0x18, 0x85
+
 
 FEATURES: dict[str, tuple[str, Rule]] = {
     "names": (
@@ -377,6 +352,7 @@ FEATURES: dict[str, tuple[str, Rule]] = {
 }
 """What came when, and how a kernel without it refuses a call that uses it."""
 
+
 CHECKS: dict[str, tuple[str, Rule]] = {
     # of 5.0, and in the stable releases of 4.19 which distributions have
     "btf_names": ("4.19", _btf(wrong_name, "Invalid name")),
@@ -426,22 +402,9 @@ class MaskedKernel:
             found = rule(call)
             if found is not None:
                 self.refused[name] = self.refused.get(name, 0) + 1
-                _write_log(call, found.log)
+                write_log(call, found.log)
                 return found
         return None
-
-
-def _write_log(call: Attempt, text: str) -> None:
-    """Say why, where the caller gave room for it."""
-    if call.command is PROG_LOAD:
-        size, place = call.attr.log_size, call.attr.log_buf
-    elif call.command is BTF_LOAD:
-        size, place = call.attr.btf_log_size, call.attr.btf_log_buf
-    else:
-        return
-    data = text.encode() + b"\0"
-    if text and place and size >= len(data):
-        ctypes.memmove(place, data, len(data))
 
 
 def _rules(before: str | None, without: tuple[str, ...]) -> dict[str, Rule]:

@@ -7,11 +7,7 @@ from skelgen.runtime.binaries.symbols import ElfSymbols
 from tests.harness.elf_files import CODE, DATA, OBJECT, UNDEF, Builder, Sym
 
 FORMS = [(True, "<"), (True, ">"), (False, "<"), (False, ">")]
-
-
 HIDDEN = 0x8000
-
-
 VERSIONED = [
     Sym("getpid", 0, section=UNDEF, version=4),
     Sym("f", CODE + 0x10, version=2 | HIDDEN),

@@ -30,14 +30,8 @@ from tests.harness.places import Cgroup, NetworkNamespace
 from tests.harness.programs import RETURN_1, loaded
 
 pytestmark = pytest.mark.any_kernel
-
-
 TRACING = ("bootstrap", "prog_raw_tracepoint", "prog_tracepoint")
-
-
 OPERATIONS = ("struct_ops", "struct_ops_link", "struct_ops_shadow", "struct_ops_tcp")
-
-
 ATTACHED = (
     *((name, "") for name in (*TRACING, *OPERATIONS, "prog_iter")),
     ("bootstrap", "perf_links"),

@@ -14,8 +14,6 @@ from tests.harness.fault_checks import Opener, Traces, check_error, clear, failu
 from tests.harness.faults import faults
 
 pytestmark = pytest.mark.any_kernel
-
-
 OBJECTS = (
     "bootstrap",
     "externs_kconfig",

@@ -20,8 +20,6 @@ from skelgen.runtime.values import codec as c
 from tests.harness.maps import made
 
 pytestmark = pytest.mark.any_kernel
-
-
 MMAPABLE = 1 << 10
 PACKET = bytes(64)
 

@@ -27,8 +27,6 @@ from skelgen.runtime.values.struct import Struct, struct
 from tests.harness.maps import made
 
 pytestmark = pytest.mark.any_kernel
-
-
 CPUS = possible_cpus()
 
 

@@ -22,8 +22,6 @@ from tests.harness.maps import made
 from tests.harness.programs import RETURN_0
 
 pytestmark = pytest.mark.any_kernel
-
-
 CPUS = sizes.possible_cpus()
 
 

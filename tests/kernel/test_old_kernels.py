@@ -36,8 +36,6 @@ from tests.kernel.test_load_objects import variable
 from tests.unit.elf import elf_builder as eb
 
 pytestmark = pytest.mark.any_kernel
-
-
 Compile = Callable[..., Path]
 PACKET = bytes(64)
 

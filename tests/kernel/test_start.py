@@ -11,8 +11,6 @@ import pytest
 import skelgen
 
 pytestmark = pytest.mark.any_kernel
-
-
 SCRIPT = """
 import os  # as site does
 import sys

@@ -312,7 +312,7 @@ def test_a_fifo_in_the_place_of_a_file(tmp_path: Path, fifo: Path) -> None:
 def test_a_fifo_in_the_record_of_a_build(tmp_path: Path, fifo: Path) -> None:
     module = tmp_path / "x_skel.py"
     module.write_text("text", "ascii")
-    made = fingerprint.Record(tmp_path / "records" / "x.json", tmp_path, "digest")
+    made = fingerprint.Fingerprint(tmp_path / "records" / "x.json", tmp_path, "digest")
     made.write([module], "text", started=1 << 62)
     assert made.holds(module)
     assert not made.holds(fifo)

@@ -151,8 +151,6 @@ def bad_call(body: bytes, relocs: list[tuple[int, str]]) -> eb.ElfBuilder:
 
 
 A = eb.Asm()
-
-
 BAD_CALLS = {
     "no_relocation": (
         A.call(3) + A.exit(),
