@@ -22,7 +22,7 @@ from skelgen.runtime.pins import checked_path, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Final, Self
+    from typing import Final, Self
 
     from skelgen.runtime.errors import AttachError
     from skelgen.runtime.syscalls import LinkInfo, ProgInfo
@@ -42,17 +42,6 @@ class AttachedProgram(Protocol):
     @property
     def what(self) -> str:
         """Return what errors call it."""
-        ...
-
-    # whole numbers; pyright takes the settings of programs for no int in a protocol
-    @property
-    def flags(self) -> Any:  # noqa: ANN401
-        """Return ``prog_flags``."""
-        ...
-
-    @property
-    def ifindex(self) -> Any:  # noqa: ANN401
-        """Return the interface that it is offloaded to, 0 for none."""
         ...
 
     def fd(self) -> int:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import errno
 
+from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
-from skelgen.model.flags import BPF_F_XDP_HAS_FRAGS
 from skelgen.near_names import did_you_mean
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
@@ -45,12 +45,20 @@ def no_interface(name: str) -> str:
     return f"{text}; {hint}" if hint else text
 
 
-def explain_xdp(
-    error: BpfOSError, program: AttachedProgram, ifindex: int, mode: str | None
-) -> None:
+class Asked(Record):
+    """How an XDP program was to be attached."""
+
+    mode: str | None
+    frags: bool
+    """Whether it takes packets of several pages."""
+    offloaded: bool
+    """Whether it was loaded for a network card."""
+
+
+def explain_xdp(error: BpfOSError, what: str, ifindex: int, asked: Asked) -> None:
     """Add notes to the error of an XDP program that was not attached."""
     try:
-        route = Route(program.what)
+        route = Route(what)
         try:
             interface = rtnetlink.interface_query(route, ifindex)
             state = rtnetlink.xdp_query(route, ifindex)
@@ -62,20 +70,17 @@ def explain_xdp(
                 f"no interface of this network namespace has index {ifindex}"
             )
         return
-    for note in _xdp_notes(error.errno or 0, program, interface, state, mode):
+    for note in _xdp_notes(error.errno or 0, interface, state, asked):
         error.add_note(note)
 
 
 def _xdp_notes(
-    number: int,
-    program: AttachedProgram,
-    interface: Interface,
-    state: XdpState,
-    mode: str | None,
+    number: int, interface: Interface, state: XdpState, asked: Asked
 ) -> list[str]:
+    mode = asked.mode
     if number in {errno.EBUSY, errno.EEXIST}:
         return _taken(number, _attached(state))
-    if mode == "offload" and number == errno.EINVAL and not program.ifindex:
+    if mode == "offload" and number == errno.EINVAL and not asked.offloaded:
         return [
             "an offloaded program is loaded for its card: set ifindex before load()"
         ]
@@ -95,7 +100,9 @@ def _xdp_notes(
         )
         return [note]
     long = number == errno.EINVAL and interface.mtu > _ETHERNET
-    return [_mtu(program, interface)] if long or number == errno.ERANGE else []
+    return (
+        [_mtu(interface, frags=asked.frags)] if long or number == errno.ERANGE else []
+    )
 
 
 def _taken(number: int, there: str) -> list[str]:
@@ -111,9 +118,9 @@ def _taken(number: int, there: str) -> list[str]:
     return [note] if there else []
 
 
-def _mtu(program: AttachedProgram, interface: Interface) -> str:
+def _mtu(interface: Interface, *, frags: bool) -> str:
     ways = ["lower the MTU"]
-    if not program.flags & BPF_F_XDP_HAS_FRAGS:
+    if not frags:
         ways.append('compile it as SEC("xdp.frags") (Linux 5.18)')
     ways.append("attach it with mode='generic'")
     whose = "it or its peer may have more" if interface.kind == "veth" else ""

@@ -7,6 +7,7 @@ import errno
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType
 from skelgen.model.flags import (
+    BPF_F_XDP_HAS_FRAGS,
     XDP_FLAGS_DRV_MODE,
     XDP_FLAGS_HW_MODE,
     XDP_FLAGS_SKB_MODE,
@@ -80,9 +81,11 @@ class XdpProgram(Program):
         try:
             return self._attach(prog_fd, index, flags, what, link=link)
         except BpfOSError as error:
-            from skelgen.runtime.links.network_hints import explain_xdp
+            from skelgen.runtime.links.network_hints import Asked, explain_xdp
 
-            explain_xdp(error, self, index, mode)
+            frags = bool(self.flags & BPF_F_XDP_HAS_FRAGS)
+            asked = Asked(mode, frags, offloaded=bool(self.ifindex))
+            explain_xdp(error, self.what, index, asked)
             raise
 
     def _attach(
