@@ -336,4 +336,4 @@ def test_a_word_that_says_nothing(tmp_path: Path) -> None:
         parse({"vmlinux": "large", "skeletons": [skeleton]}, tmp_path)
     table = {**skeleton, "vmlinux": "kernel"}
     config = parse({"skeletons": [table, {**skeleton, "module": "y"}]}, tmp_path)
-    assert [one.vmlinux for one in config.skeletons] == ["kernel", "small"]
+    assert [one.compile.vmlinux for one in config.skeletons] == ["kernel", "small"]

@@ -12,6 +12,7 @@ from skelgen.model.enums import Command
 from skelgen.runtime.errors import BpfOSError, VerifierError
 from skelgen.runtime.load import program as prog_load
 from skelgen.runtime.syscalls import call, numbers
+from tests.harness.bpf_attr import Attr
 from tests.harness.fault_checks import Compile, Opener
 from tests.harness.faults import faults
 
@@ -41,8 +42,8 @@ def eagain(times: int) -> Iterator[list[None]]:
 
     def raw(nr: int, a: int = 0, b: int = 0, *rest: int) -> tuple[int, int]:
         if nr == numbers.NR_BPF and a == Command.PROG_LOAD:
-            name = ctypes.string_at(b + 48, 16).rstrip(b"\0")
-            if name == b"count":
+            attr = Attr("PROG_LOAD", ctypes.string_at(b, rest[0]))
+            if attr.prog_name == "count":
                 tried.append(None)
                 if len(tried) <= times:
                     return -1, errno.EAGAIN
