@@ -41,8 +41,12 @@ STANDARD = {
 }
 """Most of it comes with ``enum`` and ``ctypes``; ``typing``, ``re``, ``threading`` and
 ``contextlib`` took a fifth of the time."""
-OWN = 97
-"""How many modules of skelgen there may be: a file read and executed each."""
+OWN = 117
+"""How many modules of skelgen there may be: a file read and executed each.
+
+With these, importing, opening and destroying ``bootstrap`` takes 148 million instructions,
+28 of them Python's own (``valgrind --tool=cachegrind``, CPython 3.11.7, ``python -S -E``).
+"""
 
 
 def test_a_skeleton_imports_little_until_it_is_loaded(

@@ -180,6 +180,7 @@ def test_one_in_place_of_another(skel: Any, loopback: NetworkNamespace) -> None:
     assert note.startswith(f"what is in place has id {skel.maps.two.info().id}, and")
 
 
+@needs_links
 def test_value_sizes_are_the_objects_and_then_the_kernels(skel: Any) -> None:
     one = skel.maps.one
     for name in ("type", "key_size", "value_size", "max_entries"):

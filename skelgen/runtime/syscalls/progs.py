@@ -97,7 +97,7 @@ def prog_load(
     writes its log to ``log_buf``, NUL-terminated; the bytes that the whole of it
     takes are appended to ``true_size`` (Linux 6.4). The kernel keeps 15 bytes of the
     name (Linux 4.15). Tried up to five times when the kernel says ``EAGAIN``, which
-    it does when a signal interrupts the verifier.
+    it does when a signal interrupts the verifier; signals wait for the last try.
     """
     memory = Memory()
     what = what or f"program '{plain(str(name))}'"
@@ -148,13 +148,26 @@ def prog_load(
     # the kernel writes to what it is shown of the attr alone
     size = None if true_size is None or token_fd or fd_array_cnt else _LOG_TRUE_SIZE + 4
     result = bpf(Command.PROG_LOAD, attr, size)
-    for _ in range(_LOAD_ATTEMPTS - 1):
+    for _ in range(_LOAD_ATTEMPTS - 2):
         if result[1] != errno.EAGAIN:
             break
         result = bpf(Command.PROG_LOAD, attr, size)
+    if result[1] == errno.EAGAIN:
+        result = _load_undisturbed(attr, size)
     if isinstance(true_size, list):
         true_size += struct.unpack_from("=I", attr, _LOG_TRUE_SIZE)
     return check_fd(Command.PROG_LOAD, result, what, kind=type)
+
+
+def _load_undisturbed(attr: bytearray, size: int | None) -> tuple[int, int]:
+    """Load a program while signals of this thread wait."""
+    import signal
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        return bpf(Command.PROG_LOAD, attr, size)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class TestRun(Record):

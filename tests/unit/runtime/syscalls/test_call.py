@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import pickle
+import signal
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -151,6 +152,22 @@ def test_a_program_is_loaded_up_to_five_times_on_eagain(kernel: FakeKernel) -> N
     with pytest.raises(BpfOSError, match="EAGAIN"):
         load()
     assert len(kernel.named("PROG_LOAD")) == 10
+
+
+def test_signals_wait_for_the_last_try_of_a_load(kernel: FakeKernel) -> None:
+    blocked: list[int] = []
+
+    def refuse(_: Call) -> int:
+        blocked.append(len(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+        return -errno.EAGAIN
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    kernel.always("PROG_LOAD", refuse)
+    with pytest.raises(BpfOSError, match="EAGAIN"):
+        load()
+    assert blocked[:4] == [len(before)] * 4
+    assert blocked[4] > 20
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 def test_the_log_is_written_into_the_buffer(kernel: FakeKernel) -> None:
