@@ -1,4 +1,4 @@
-"""What a BTF type looks like in Python: as a member, as a value, as an annotation.
+"""The looks of a BTF type in Python: as a member, as a value, as an annotation.
 
 The table in ``skelgen.runtime.values.struct`` is what this follows.
 """
@@ -23,7 +23,7 @@ class Shape(NamedTuple):
     given: str
     """Type that a member is assigned from: ``Sequence[int]``, else the annotation."""
     note: str = ""
-    """What the C declaration does not say, for docstrings, to go right behind it."""
+    """The words of docstrings that the C declaration lacks; they go right behind it."""
     enum: str = ""
     """Class of the enumeration that it holds, in an array or not."""
     signed: bool = False

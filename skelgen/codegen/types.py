@@ -344,7 +344,7 @@ class _Place(NamedTuple):
     cls: str
     """Class that shows them."""
     words: str
-    """What the names of types begin with that have none of their own."""
+    """The prefixes of names of types that have none of their own."""
 
 
 class _Trial:

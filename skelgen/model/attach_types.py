@@ -21,7 +21,7 @@ class AttachTypeRow(Record):
     family: str = ""
     """Class of the runtime, where it is not that of the program type."""
     called: str = ""
-    """What messages call it, where it is not its name."""
+    """The word of messages for it, where that is not its name."""
     option: str = ""
     """Option without which a kernel that knows the type answers ``EOPNOTSUPP``."""
     in_map: int = 0

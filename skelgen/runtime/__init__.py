@@ -1,4 +1,4 @@
-"""What generated modules and users of the loader import, as one name each.
+"""The public names of the loader, for generated modules and its users.
 
 ``from skelgen import runtime as rt``: nearly every name is loaded when it is first
 used, so that a program pays for the families of maps, programs and links it has.

@@ -1,4 +1,4 @@
-"""What generated modules and the runtime agree on."""
+"""The agreement between generated modules and the runtime."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skelgen.model.spec import ObjectSpec
 
 ABI: Final = 1
-"""What this runtime offers; it loads what was generated for any lower number too."""
+"""The number of this runtime, which loads modules of any lower number too."""
 
 
 def require_abi(number: int) -> None:

@@ -1,4 +1,4 @@
-"""What the calls go through that make much in the kernel: load, attach, pin, clone."""
+"""The entrance of calls that make much in the kernel: load, attach, pin, clone."""
 
 # ruff: noqa: ANN401 (a method of any signature)
 import errno

@@ -1,4 +1,4 @@
-"""What the runtime raises. All of it is a :class:`BpfError`."""
+"""Errors of the runtime. Each is a :class:`BpfError`."""
 
 import errno as _errno
 import os
@@ -38,7 +38,7 @@ class BpfOSError(BpfError, OSError):
     command: str
     """Name of the call in the kernel, e.g. ``BPF_MAP_CREATE``."""
     what: str
-    """What it was done to, e.g. ``map 'counts'``; may be empty."""
+    """The thing that the call was about, e.g. ``map 'counts'``; may be empty."""
 
     def __init__(
         self,
@@ -173,11 +173,11 @@ class VerifierError(BpfOSError):
         self.registers = registers
         """The registers that matter, before that instruction."""
         self.messages = messages
-        """What the verifier said at the end of the log."""
+        """The verifier's complaint at the end of the log."""
         self.reason = reason
-        """What is wrong, in one sentence, where the complaint is a known one."""
+        """The cause in one sentence, where the complaint is a known one."""
         self.hint = hint
-        """What to do about it."""
+        """The way out."""
 
     def _text(self) -> str:
         return f"{self.what}: {self.strerror}"
@@ -246,7 +246,7 @@ class CoreRelocationError(BpfError):
         self.insn = insn
         """Index of the instruction."""
         self.access = access
-        """What it asks for, e.g. ``task_struct.real_parent``."""
+        """The access that it describes, e.g. ``task_struct.real_parent``."""
 
 
 class ExternError(BpfError):

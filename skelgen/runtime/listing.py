@@ -1,4 +1,4 @@
-"""What objects show of themselves: the names that TAB completes, and their text.
+"""The looks of objects: the names that TAB completes, and their text.
 
 And that they are no values, to be copied.
 """

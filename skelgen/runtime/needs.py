@@ -1,4 +1,4 @@
-"""What an object asks of a kernel, and whether this one has it, without loading it.
+"""The needs of an object, and whether this kernel meets them, without loading it.
 
 For a look before deployment. Types, helpers and kfuncs are tried one by one, names
 are looked up; only a load can tell whether the verifier takes the programs.
@@ -48,7 +48,7 @@ class Need(Record):
     """Maps and programs that ask for it; none for the whole object."""
     answer: Answer
     without: str = ""
-    """What happens on a kernel that lacks it; empty when the object does not load."""
+    """The fallback on a kernel that lacks it; empty when the object does not load."""
 
     @property
     def missing(self) -> bool:

@@ -1,4 +1,4 @@
-"""What generated skeletons inherit: the life of an object, and its links."""
+"""The bases of generated skeletons: the life of an object, and its links."""
 
 from __future__ import annotations
 

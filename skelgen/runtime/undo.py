@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Undo:
-    """What has been made so far, and how to get rid of it."""
+    """Steps made so far, and how each is taken back."""
 
     __slots__ = ("_steps",)
 
@@ -63,9 +63,9 @@ class Attempt:
 
     def __init__(self) -> None:
         self.undo = Undo()
-        """What to do if it fails."""
+        """Steps to take if it fails."""
         self.cleanup = Undo()
-        """What to do last, whether it failed or not."""
+        """Steps to take last, whether it failed or not."""
 
     def __enter__(self) -> "Self":
         return self

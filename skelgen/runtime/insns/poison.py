@@ -7,6 +7,6 @@ was missing.
 POISON = 0xBAD2310
 """195896080, "bad relo": what a failed CO-RE relocation calls, as in libbpf."""
 POISON_MAP = 2001000000
-"""What a reference to a map which was not made calls, plus the map's index."""
+"""The helper number that a reference to a missing map calls, plus the map's index."""
 POISON_KFUNC = 2002000000
-"""What a call of a missing kernel function calls, plus the extern's index."""
+"""The helper number that a call of a missing kernel function calls, plus the extern's index."""

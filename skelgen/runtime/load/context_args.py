@@ -33,7 +33,7 @@ _REGISTERS: Final = {
     "s390x": "user_pt_regs",
     "riscv64": "user_regs_struct",
 }
-"""What ``bpf_user_pt_regs_t`` is; ``pt_regs`` elsewhere."""
+"""The type behind ``bpf_user_pt_regs_t``; ``pt_regs`` elsewhere."""
 
 
 _RAW: Final = frozenset({ProgType.RAW_TRACEPOINT, ProgType.RAW_TRACEPOINT_WRITABLE})

@@ -1,4 +1,4 @@
-"""What a program is loaded without on kernels that are too old for it.
+"""Loading without what an old kernel lacks: one row a feature.
 
 A row has the feature that a part of the request needs, and the change that does without;
 rows are tried in order, once the kernel has refused the program.

@@ -1,4 +1,4 @@
-"""What an object consists of, as the loader needs it."""
+"""The parts of an object, as the loader needs them."""
 
 import os
 from collections.abc import Mapping

@@ -43,7 +43,7 @@ class LogBuffer:
 
     @property
     def view(self) -> memoryview:
-        """What the kernel writes to."""
+        """The buffer that the kernel writes to."""
         return memoryview(self._pages)
 
     def text(self) -> str:
@@ -67,7 +67,7 @@ class Refused(Exception):  # noqa: N818 - carries an answer to the one caller
     ) -> None:
         super().__init__(str(error))
         self.request = request
-        """What the kernel was asked for last."""
+        """The last request to the kernel."""
         self.error = error
         self.log = log
         self.hint = hint

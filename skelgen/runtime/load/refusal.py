@@ -1,4 +1,4 @@
-"""What the kernel says to a program that is like a refused one, in part.
+"""The kernel's answers to smaller programs that resemble a refused one.
 
 Called where a program was refused and the reason may not be in it: the kernel said
 nothing, or withholds a helper. Each question is a program of a few instructions that is

@@ -1,4 +1,4 @@
-"""What a load could not do: a report for those who go on without it."""
+"""The report of a load that went on without some parts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LoadFailure(Record):
     name: str
     """Name in C; a data section's ELF name."""
     error: BpfError
-    """What a strict load would have raised."""
+    """The error that a strict load would have raised."""
 
     def __str__(self) -> str:
         text = str(self.error)
@@ -35,7 +35,7 @@ class LoadFailure(Record):
 
 
 class LoadReport(Listed):
-    """What ``load()`` returns: true when all was loaded, else the failures in order."""
+    """The result of ``load()``: true when all was loaded, else the failures in order."""
 
     __slots__ = ("failures",)
 

@@ -1,4 +1,4 @@
-"""What the steps of a load return: each record is made by one step, and read by later ones."""
+"""Results of the steps of a load: one step makes each record, later ones read it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Context(Record):
-    """What every step reads: the object, and where to note what was made or failed."""
+    """The object of a load, and where steps note what was made or failed."""
 
     parts: Parts
     programs: tuple[Program, ...]
@@ -44,7 +44,7 @@ class Context(Record):
 
 
 class Externals(Record):
-    """What the kernel provides to an object."""
+    """Values and symbols that the kernel provides to an object."""
 
     kconfig: bytearray | None = None
     """The contents of ``.kconfig``."""
@@ -127,7 +127,7 @@ class ObjectBtf(Record):
     functions: bool = True
     """Whether it still describes functions, so that func_info makes sense."""
     refusal: str = ""
-    """What the kernel said of BTF that it did not take."""
+    """The kernel's complaint about BTF that it did not take."""
     func_info: Mapping[str, bytes] = {}
     """Records of programs that need others than the blueprint's, by name."""
 
@@ -156,7 +156,7 @@ class MadeMap:
 
     @property
     def sizes(self) -> CopySizes:
-        """What the kernel copies for an element."""
+        """Bytes that the kernel copies for an element."""
         return sizes_of(self.request)
 
 

@@ -33,7 +33,7 @@ _WORDS = {
 
 
 class AttachTarget(Record):
-    """What ``BPF_PROG_LOAD`` is told of a target."""
+    """The target as ``BPF_PROG_LOAD`` takes it."""
 
     btf_id: int = 0
     btf_obj_fd: int = 0

@@ -53,7 +53,7 @@ class LoadTypes:
 
     @property
     def relocator(self) -> "CoreRelocator | None":
-        """What works CO-RE relocations out; ``None`` for an object without BTF."""
+        """The relocator of CO-RE; ``None`` for an object without BTF."""
         if self._relocator is None and self.btf is not None:
             from skelgen.btf.core.reloc import CoreRelocator
 

@@ -1,4 +1,4 @@
-"""What every map has, and how its elements are iterated."""
+"""The base class of maps, and how their elements are iterated."""
 
 from __future__ import annotations
 

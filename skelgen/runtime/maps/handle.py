@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class _Closes(Protocol):
-    """What has to be closed before the fd is: it would hit another map."""
+    """A user of the fd, closed before it: it would hit another map."""
 
     def close(self) -> None: ...
 

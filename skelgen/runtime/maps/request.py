@@ -1,4 +1,4 @@
-"""What the kernel is asked for when a map is made."""
+"""The request for a map: all that the kernel is told."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Definition(Protocol):
-    """What holds the parts of a definition: a map's handle, or a template."""
+    """The holder of a definition: a map's handle, or a template."""
 
     @property
     def what(self) -> str:
@@ -43,7 +43,7 @@ class Definition(Protocol):
 
 
 class Outer(Definition, Protocol):
-    """What a template of inner maps knows of the map that they are for."""
+    """The map of maps that a template of inner maps is for."""
 
     @property
     def name(self) -> str:
@@ -52,13 +52,13 @@ class Outer(Definition, Protocol):
 
 
 class Defined(Live):
-    """What has the definition of a map: its handle, and the families over it."""
+    """A thing with the definition of a map: its handle, and the families over it."""
 
     __slots__ = ()
 
     @property
     def handle(self) -> Definition:
-        """What holds the definition."""
+        """The holder of the definition."""
         raise NotImplementedError
 
     def setting(self, name: str) -> Any:  # noqa: ANN401 (of any type)

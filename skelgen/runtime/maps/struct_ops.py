@@ -76,7 +76,7 @@ class StructOpsMap(Map):
         self._functions: dict[str, str | None] = dict(spec.functions)
         self._autoattach = True
         self.value: bytes | None = None
-        """What the kernel is given on attach; known after load."""
+        """The value that the kernel is given on attach; known after load."""
         self._no_value: BpfError | None = None
 
     def _serves(self, type_: int) -> bool:

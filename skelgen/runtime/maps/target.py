@@ -1,4 +1,4 @@
-"""What has a file descriptor: maps, programs, links, files, sockets."""
+"""Things with a file descriptor: maps, programs, links, files, sockets."""
 
 from skelgen._typing import TYPE_CHECKING, Protocol
 from skelgen.runtime import syscalls

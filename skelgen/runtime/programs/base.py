@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.syscalls import ProgInfo, TestRun
 
     class Settings(TypedDict, total=False):
-        """What a clone can have of its own, see :meth:`Program.clone`."""
+        """Settings that a clone can have of its own, see :meth:`Program.clone`."""
 
         attach_type: int
         flags: int
@@ -154,7 +154,7 @@ class Program(OpenedProgram):
 
     @property
     def log(self) -> str:
-        """What the verifier wrote while it was loaded; empty without a log level."""
+        """The verifier's log of the load; empty without a log level."""
         return self._log
 
     def info(self) -> ProgInfo:
@@ -240,7 +240,7 @@ class Program(OpenedProgram):
     # -- attaching -------------------------------------------------------------
 
     _call = ""
-    """What attaches it where ``SEC()`` does not say where to."""
+    """The call that attaches it where ``SEC()`` does not say where to."""
 
     @property
     def auto_attachable(self) -> bool:

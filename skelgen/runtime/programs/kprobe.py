@@ -22,7 +22,7 @@ _NO_FUNCTION: Final = frozenset((errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL
 
 
 class _KernelProbe(Program):
-    """What probes of kernel functions have in common."""
+    """The common base of probes of kernel functions."""
 
     __slots__ = ()
 

@@ -122,7 +122,7 @@ class OpenedProgram(Live):
         self.obj: Final = obj
         """The object that it belongs to."""
         self.spec: Final = spec
-        """What the object file says of it."""
+        """Its part of the blueprint."""
         self.name: Final = name or spec.name
         """Name of its C function, or that of a clone; the kernel keeps 15 bytes."""
         self._type: int = spec.type

@@ -27,7 +27,7 @@ _TYPES: Final = {0: "hardware", 1: "software", 2: "tracepoint", 3: "cache", 4: "
 
 
 class _Event(Record):
-    """What is opened, on each CPU."""
+    """The event that is opened on each CPU."""
 
     type: int
     config: int
@@ -186,7 +186,7 @@ class PerfEventProgram(Program):
 _GIVEN: Final = _Event(
     syscalls.PERF_TYPE_SOFTWARE, syscalls.PERF_COUNT_SW_CPU_CLOCK, 0, 0, -1
 )
-"""What the arguments are where none was given."""
+"""The arguments where none was given."""
 
 
 def _max_rate() -> int | None:

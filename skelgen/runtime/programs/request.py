@@ -1,4 +1,4 @@
-"""What the kernel is asked for when a program is loaded."""
+"""The request for a program: all that the kernel is told at load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be set on a program until it is loaded."""
+"""Attributes of a program that can be set until it is loaded."""
 
 from __future__ import annotations
 

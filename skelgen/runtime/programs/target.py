@@ -1,4 +1,4 @@
-"""What programs attach to: interfaces, files, other programs."""
+"""Targets of programs: interfaces, files, other programs."""
 
 from __future__ import annotations
 

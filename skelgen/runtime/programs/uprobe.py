@@ -88,7 +88,7 @@ def _names(directories: list[str]) -> Iterator[str]:
 
 
 class _FileProgram(Program):
-    """What uprobes have in common."""
+    """The common base of uprobes."""
 
     __slots__ = ()
 

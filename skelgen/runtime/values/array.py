@@ -186,7 +186,7 @@ class Array(_Base[E, A]):
 
 
 class _Boxed:
-    """What an array adds whose elements ctypes would not read as Python values."""
+    """The methods of an array whose elements ctypes would not read as Python values."""
 
     __slots__ = ()
     _codec_: Codec[Any]

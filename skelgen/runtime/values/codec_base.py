@@ -1,4 +1,4 @@
-"""What all codecs have in common; :mod:`skelgen.runtime.values.codec` explains and has them."""
+"""The base class of codecs; :mod:`skelgen.runtime.values.codec` has the codecs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Codec(Generic[T]):
 
     def __init__(self, text: str, size: int, ctype: Any) -> None:
         self.text = text
-        """What a value has to be, for messages."""
+        """The kind of value that it takes, for messages."""
         self.size = size
         """Bytes in C."""
         self.ctype = ctype

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Members: TypeAlias = Sequence[Member]
     Field: TypeAlias = tuple[str, Any]
     Body: TypeAlias = dict[str, Any]
-    """What a class is made of: its attributes."""
+    """The attributes that a class is made of."""
 
     class _Memory(_CData):  # pyright: ignore[reportGeneralTypeIssues]
         def __init_subclass__(cls, *, size: int = 0) -> None: ...

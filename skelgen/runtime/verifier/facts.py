@@ -28,7 +28,7 @@ _ACCESS = re.compile(r"\*\([us](\d+) \*\)\((r\d+) ([+-]\d+)\)")
 
 
 class Names(Record):
-    """What the object calls the things that instructions load."""
+    """The object's names of the things that instructions load."""
 
     maps: "Mapping[int, str]" = MappingProxyType({})
     """By the instruction that loads the address of a map."""
@@ -41,7 +41,7 @@ class Names(Record):
 
 
 class Facts:
-    """What is known about one refusal."""
+    """The facts about one refusal."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Facts:
         self.names = Names() if names is None else names
         self._find_struct = find_struct
         self.missing = missing
-        """What an instruction's CO-RE relocation did not find, and where."""
+        """The access that an instruction's CO-RE relocation did not find, and where."""
         self.ask_helper = ask_helper
         """Which program types may call a helper on this kernel, and why none may."""
 
@@ -93,7 +93,7 @@ class Facts:
 
     @property
     def verb(self) -> str:
-        """What the instruction does to memory."""
+        """The access of the instruction to memory."""
         text = "" if self.step is None else self.step.text
         return "written" if re.match(r"(?:lock )?\*\(", text) else "read"
 
@@ -241,7 +241,7 @@ class Facts:
 
     @property
     def type_name(self) -> str:
-        """What programs of this type are called."""
+        """The word for programs of this type."""
         if self.section:
             return f'SEC("{self.section}")'
         return f"type {name_of(self.program_type, ProgType)}"

@@ -65,14 +65,14 @@ class Diagnosis(Record):
 
 
 class Log(Record):
-    """What can be read out of a log."""
+    """The facts that can be read out of a log."""
 
     steps: tuple[Step, ...]
     """The way to the fault, as far as the log shows it; the last is at fault."""
     before: dict[str, str]
     """Registers and stack before the last step: ``{"R1": "ctx()", "fp-8": "0"}``."""
     messages: tuple[str, ...]
-    """What the verifier said at the end, without its statistics."""
+    """The verifier's complaint at the end, without its statistics."""
     diagnosis: Diagnosis | None = None
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Reason(Record):
-    """What is wrong, in one sentence, and what to do about it."""
+    """The cause in one sentence, and the way out."""
 
     text: str
     hint: str = ""

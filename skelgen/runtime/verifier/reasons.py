@@ -1,4 +1,4 @@
-"""What is behind a complaint: the first pattern that fits, most telling ones first."""
+"""Reasons of complaints: the first pattern that fits, most telling ones first."""
 
 import re
 

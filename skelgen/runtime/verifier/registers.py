@@ -1,4 +1,4 @@
-"""What the verifier knows of a register, in words."""
+"""The verifier's knowledge of a register, in words."""
 
 import re
 from collections.abc import Callable
