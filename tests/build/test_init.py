@@ -189,24 +189,33 @@ def test_its_own_test_without_privilege(made: Made) -> None:
 
 def test_it_runs(made: Made) -> None:
     privilege.require_privilege()
-    process = subprocess.Popen(
-        [made.environment.python, "-m", made.package, *made.arguments],
-        cwd=made.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    header = process.stdout.readline().split()
-    if made.arguments:
-        assert header == ["PROTOCOL", "PACKETS", "BYTES"]
-    else:
-        assert header == ["PID", "PPID", "UID", "COMM", "PATH"]
-        subprocess.run(["true"], check=True)
-        found = any(line.split()[3] == "true" for line in process.stdout)
-        assert found
-    process.send_signal(signal.SIGINT)  # Ctrl-C
-    _, errors = process.communicate(timeout=10)
+    # a shell without job control has what it runs in the background ignore Ctrl-C
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            [made.environment.python, "-m", made.package, *made.arguments],
+            cwd=made.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        assert process.stdout is not None
+        header = process.stdout.readline().split()
+        if made.arguments:
+            assert header == ["PROTOCOL", "PACKETS", "BYTES"]
+        else:
+            assert header == ["PID", "PPID", "UID", "COMM", "PATH"]
+            subprocess.run(["true"], check=True)
+            found = any(line.split()[3] == "true" for line in process.stdout)
+            assert found
+        process.send_signal(signal.SIGINT)  # Ctrl-C
+        _, errors = process.communicate(timeout=10)
+    finally:
+        process.kill()
+        process.communicate()
     assert (process.returncode, errors) == (0, "")
 
 

@@ -9,7 +9,7 @@ import skelgen
 from skelgen.btf.kinds import Kind
 from skelgen.btf.parse import Btf
 from skelgen.build.btf_dump import _find
-from skelgen.build.config import _Table
+from skelgen.build.config import parse
 from skelgen.compiler.targets import find_target
 from skelgen.errors import ConfigError, SkelgenError
 from skelgen.runtime.errors import BpfError
@@ -32,8 +32,11 @@ pytestmark = pytest.mark.any_kernel
             "did you mean 'bpf_ringbuf_output'?",
         ),
         (
-            lambda: _Table("t", {"sorce": "x"}).finish("source, module"),
-            "did you mean 'source'",
+            lambda: parse(
+                {"skeletons": [{"source": "x.bpf.c", "module": "x", "nme": "y"}]},
+                Path(),
+            ),
+            "did you mean 'name'",
         ),
     ],
 )

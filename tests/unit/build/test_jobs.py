@@ -184,7 +184,7 @@ def test_options_are_in_the_header(obj: Path) -> None:
         " --record rb=event --rename Event.pid=process --rename maps.rb=events"
     )
     assert "class Other(rt.Skeleton):" in text
-    assert "    process: int\n" in text
+    assert "    process: int = rt.member(" in text
     assert 'self.events: Final = rt.RingBuf(obj.map("rb"), ' in text
 
 
