@@ -5,8 +5,8 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from skelgen.model.enums import Command
 from tests.harness.bpf_attr import Attr
+from tests.harness.commands import Command
 
 
 class Refusal(NamedTuple):
