@@ -1,25 +1,23 @@
 """Debian's kernels for the tests: which there are, and how one is fetched and unpacked.
 
-The packages come from several suites of Debian's archive. Their lists are read with a
-configuration of their own under ``.cache/kernels``: nothing is installed, and the lists
-of this machine stay as they are. Of a series the newest release is taken that its suite
-has, so that an update of the archive breaks nothing.
+The packages come from several suites of Debian's archive and stay under
+``.cache/kernels``: nothing is installed. Of a series the newest release is taken that its
+suite has, so that an update of the archive breaks nothing.
 """
 
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.harness.debian import Suite, unpack
+
 ROOT = Path(__file__).resolve().parents[2]
 # resolved, for it may be a link to a folder that several trees share
 CACHE = (ROOT / ".cache" / "kernels").resolve()
-
-_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 class Kernel(NamedTuple):
@@ -64,15 +62,14 @@ def image(name: str) -> Path:
 def _fetch(name: str) -> None:
     kernel = KERNELS[name]
     CACHE.mkdir(parents=True, exist_ok=True)
-    apt = _Apt(kernel.suite)
-    release = _newest(apt.package_names(), kernel)
+    suite = Suite(kernel.suite, CACHE / "apt")
+    release = _newest(suite.package_names(), kernel)
     if release is None:
         sys.exit(f"Debian's {kernel.suite} has no kernel {kernel.release}")
     with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
-        apt.download([f"{package}-{release}" for package in kernel.packages], scratch)
         unpacked = Path(scratch) / "unpacked"
-        for package in Path(scratch).glob("*.deb"):
-            subprocess.run(["dpkg", "-x", package, unpacked], check=True)
+        packages = [f"{package}-{release}" for package in kernel.packages]
+        unpack(suite.download(packages, scratch), unpacked)
         arrange(unpacked, release)
         unpacked.rename(CACHE / name)
 
@@ -110,60 +107,6 @@ def _newest(packages: list[str], kernel: Kernel) -> str | None:
 
 def _numbers(release: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", release)]
-
-
-class _Apt:
-    """Package lists of one suite, apart from those of the machine."""
-
-    def __init__(self, suite: str) -> None:
-        folder = CACHE / "apt" / suite
-        for part in ("lists/partial", "cache/archives/partial"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-        sources = folder / "sources.list"
-        signed = f" [signed-by={_KEYS}]" if Path(_KEYS).exists() else ""
-        sources.write_text(f"deb{signed} {_archive()} {suite} main\n", "ascii")
-        settings = {
-            "Dir::Etc::sourcelist": sources,
-            "Dir::Etc::sourceparts": "-",
-            "Dir::State::lists": folder / "lists",
-            "Dir::Cache": folder / "cache",
-            "APT::Sandbox::User": "root",  # the folders belong to whoever tests
-            "Acquire::Languages": "none",
-        }
-        self._options = [
-            word for key, value in settings.items() for word in ("-o", f"{key}={value}")
-        ]
-        self._run("apt-get", "update", "--quiet")
-
-    def _run(self, *words: str, cwd: str | None = None) -> str:
-        command = [words[0], *self._options, *words[1:]]
-        done = subprocess.run(
-            command, cwd=cwd, stdout=subprocess.PIPE, text=True, check=False
-        )
-        if done.returncode:
-            sys.exit(f"{' '.join(words)} failed: {done.stdout}")
-        return done.stdout
-
-    def package_names(self) -> list[str]:
-        """Return the names of all packages of the suite."""
-        return self._run("apt-cache", "pkgnames").split()
-
-    def download(self, packages: list[str], folder: str) -> None:
-        """Fetch packages into a folder."""
-        self._run("apt-get", "download", "--quiet", *packages, cwd=folder)
-
-
-def _archive() -> str:
-    """Return where this machine gets Debian's packages from."""
-    words = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
-    for _ in range(2):
-        found = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
-        for uri in found.stdout.split():
-            if uri.rstrip("/").endswith("/debian"):
-                return uri
-        # a fresh machine may have no lists, and then names no place either
-        subprocess.run(["apt-get", "update", "--quiet"], check=True)
-    sys.exit("the package sources of this machine name no archive of Debian")
 
 
 if __name__ == "__main__":
