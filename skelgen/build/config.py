@@ -25,7 +25,7 @@ from skelgen.build.options import Options
 from skelgen.compiler.clang import CompileOptions
 from skelgen.compiler.targets import Target, find_target
 from skelgen.errors import ConfigError
-from skelgen.near_names import or_near
+from skelgen.near_names import near_names, or_near
 from skelgen.regular import read_regular
 
 _TABLE = "tool.skelgen"
@@ -81,7 +81,9 @@ class _Table:
     def required(self, key: str) -> str:
         value = self.text(key)
         if value is None:
-            raise ConfigError(f"{self.where}: the key '{key}' is missing")
+            text = f"{self.where}: the key '{key}' is missing"
+            near = [other for other in self.values if key in near_names(other, [key])]
+            raise ConfigError(f"{text}; is '{near[0]}' meant for it?" if near else text)
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:

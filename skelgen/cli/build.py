@@ -42,6 +42,21 @@ _FOR_C = {"includes", "defines", "cflags", "cpu", "targets", "vmlinux", "keep_ob
 _FOR_BOTH = {"files", "check", "diff", "verbose", "quiet"}
 
 
+class _Output(click.Path):
+    """A file or a folder; a path that ends with a slash must be a folder."""
+
+    def convert(
+        self,
+        value: "str | os.PathLike[str]",
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> "str | bytes | os.PathLike[str]":
+        if str(value).endswith("/") and not Path(value).is_dir():
+            make = f"mkdir -p {shlex.quote(str(value))}"
+            self.fail(f"{value}: no such folder; {make} makes it", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class _Pair(click.ParamType["tuple[str, str]"]):
     """``MAP=TYPE``, ``NAME=NAME``."""
 
@@ -73,7 +88,7 @@ class _Pair(click.ParamType["tuple[str, str]"]):
     "-o",
     "--output",
     metavar="PATH",
-    type=click.Path(path_type=Path),
+    type=_Output(path_type=Path),
     help="File or folder to write to; - for standard output."
     " Default: x.bpf.c becomes x_skel.py beside it.",
 )

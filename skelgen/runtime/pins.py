@@ -45,11 +45,20 @@ def pin(fd: int, path: str, what: str) -> bool:
     made = make_directory(path, what)
     try:
         syscalls.obj_pin(fd, path, what=what)
-    except BaseException:
+    except BaseException as error:
         if made:
             remove_directory(path)
+        if isinstance(error, FileExistsError):
+            error.add_note(_in_the_way(path))
         raise
     return made
+
+
+def _in_the_way(path: str) -> str:
+    """Return a hint for a path where something is already."""
+    if os.path.isdir(path):
+        return f"this is a directory: add a name, like '{os.path.join(path, 'NAME')}'"
+    return "something is pinned there: remove it, or choose another path"
 
 
 def unpin(path: str, *, directory: bool) -> None:

@@ -56,6 +56,17 @@ def test_a_tracepoint_fires_until_it_is_destroyed(
     assert Path("/proc/self/mountinfo").read_bytes() == mounts
 
 
+def test_attaching_twice_says_what_is_there(
+    counter: Counter, load: LoadProgram
+) -> None:
+    program = load(f"tp/sched/{FORK}", TracepointProgram, insns=counter.insns())
+    with program.attach():
+        with pytest.raises(FileExistsError) as caught:
+            program.attach()
+        assert "the program is attached there already" in caught.value.__notes__[0]
+    program.attach().destroy()
+
+
 def test_a_cookie_reaches_the_program(load: LoadProgram) -> None:
     if not features.BPF_COOKIE.supported():
         pytest.skip("this kernel has no attach cookies")

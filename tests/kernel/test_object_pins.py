@@ -48,8 +48,9 @@ def test_names_are_bpftools(
         with pytest.raises(StateError, match=r"pin\(\) comes after load\(\)"):
             obj.pin(bpffs.path / "ours")
         obj.load()
-        with pytest.raises(FileExistsError):
+        with pytest.raises(FileExistsError) as caught:
             obj.pin(bpffs.path / "ours")
+        assert "something is pinned there" in caught.value.__notes__[0]
         obj.unpin(bpffs.path / "ours")
         assert names(bpffs.path) == {"theirs"}
 

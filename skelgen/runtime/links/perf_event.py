@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from skelgen.runtime.links.base import AttachedProgram
 
 
+_ATTACHED: Final = (
+    "the program is attached there already: destroy that link first; attach() of the"
+    " skeleton leaves a program alone whose link is in skel.links"
+)
+
+
 def attach_perf_event(
     program: AttachedProgram,
     perf: syscalls.Fd,
@@ -31,10 +37,12 @@ def attach_perf_event(
     """
     try:
         return _attach(program, perf, cookie=cookie, what=what, undo=undo)
-    except BaseException:
+    except BaseException as error:
         perf.close()
         if undo is not None:
             _remove(undo, what)
+        if isinstance(error, FileExistsError):
+            error.add_note(_ATTACHED)
         raise
 
 

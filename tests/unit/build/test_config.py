@@ -102,6 +102,10 @@ ONE = "[[tool.skelgen.skeletons]]\nsource = 'a.bpf.c'\nmodule = 'p.a'\n"
             "tool.skelgen.skeletons[0]: the key 'source' is missing",
         ),
         (
+            "[[tool.skelgen.skeletons]]\nmodule = 'p.a'\nsorce = 'x.bpf.c'\n",
+            "tool.skelgen.skeletons[0]: the key 'source' is missing; is 'sorce' meant",
+        ),
+        (
             ONE + "types = 'event'\n",
             "tool.skelgen.skeletons[0].types: must be a list of strings",
         ),

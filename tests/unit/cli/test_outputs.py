@@ -325,3 +325,14 @@ def test_an_object_may_come_through_a_pipe(folder: Path, fifo: Path) -> None:
     """``skelgen <(make_object)``: what a user names is waited for."""
     with subprocess.Popen(["/bin/cp", OBJECT, fifo]):
         assert skelgen.generate(fifo, source_name=OBJECT) == skelgen.generate(OBJECT)
+
+
+def test_a_folder_that_is_not_there_is_no_name_of_a_file(folder: Path) -> None:
+    words = ["core_fields.bpf.o", "--quiet", "-o", "made/"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "made/: no such folder; mkdir -p made/ makes it" in result.stderr
+    assert not (folder / "made").exists()
+    (folder / "made").mkdir()
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert (folder / "made" / "core_fields_skel.py").exists()
