@@ -29,11 +29,11 @@ from skelgen.runtime.links.attached import AttachedLink
 from skelgen.runtime.links.perf_event import PerfEventLink
 from skelgen.runtime.maps.ringbuf import RingBuf
 from skelgen.runtime.object.object import Object
+from tests.harness import elf_builder as eb
 from tests.harness import privilege
 from tests.harness.masked_kernel import FEATURES, masked
 from tests.harness.places import Cgroup
 from tests.kernel.test_load_objects import variable
-from tests.unit.elf import elf_builder as eb
 
 pytestmark = pytest.mark.any_kernel
 Compile = Callable[..., Path]

@@ -26,7 +26,7 @@ from skelgen.btf.parse import Btf
 from skelgen.build.inspect import as_text
 from skelgen.elf.reader import ElfFile
 from skelgen.errors import SkelgenError
-from tests.unit.elf import elf_builder as eb
+from tests.harness import elf_builder as eb
 
 MOST_GROWTH = 2.3
 """For twice as much; what is linear comes to 2, what is quadratic to 4."""

@@ -7,7 +7,7 @@ from skelgen.build import inspect
 from skelgen.build.inspect import as_table, as_text
 from skelgen.model.linked import Linker
 from skelgen.model.spec import ObjectSpec
-from tests.unit.elf import elf_builder as eb
+from tests.harness import elf_builder as eb
 
 ASM = eb.Asm()
 

@@ -8,8 +8,8 @@ from skelgen.btf.build import BtfBuilder
 from skelgen.elf import programs
 from skelgen.errors import ObjectError
 from skelgen.model.spec import JumpTable
-from tests.unit.elf import elf_builder as eb
-from tests.unit.elf.code import code_of, only, read
+from tests.harness import elf_builder as eb
+from tests.harness.elf_code import code_of, only, read
 
 
 def callback(

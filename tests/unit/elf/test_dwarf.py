@@ -15,8 +15,8 @@ from skelgen.btf.resolve import size_of
 from skelgen.btf.types import Enum, Enum64, Struct, Union
 from skelgen.elf import dwarf_index, read_object, struct_from_dwarf
 from skelgen.errors import ObjectError
+from tests.harness import elf_builder as eb
 from tests.harness import sources
-from tests.unit.elf import elf_builder as eb
 
 SOURCE = """
 enum kind { EXEC, EXIT = -3 };

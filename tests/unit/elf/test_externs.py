@@ -20,7 +20,7 @@ from skelgen.model.spec import (
     MapValue,
     ObjectSpec,
 )
-from tests.unit.elf import elf_builder as eb
+from tests.harness import elf_builder as eb
 
 BOTH = pytest.mark.parametrize("byteorder", ["little", "big"])
 EXTERN = 2  # BTF_VAR_GLOBAL_EXTERN and BTF_FUNC_EXTERN

@@ -11,8 +11,8 @@ from skelgen.btf.parse import Btf
 from skelgen.elf import programs, read_object, struct_from_dwarf
 from skelgen.errors import ObjectError
 from skelgen.model.spec import ObjectSpec
+from tests.harness import elf_builder as eb
 from tests.harness import sources
-from tests.unit.elf import elf_builder as eb
 
 LIMIT = 5.0  # seconds of processor time
 

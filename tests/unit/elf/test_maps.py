@@ -11,7 +11,7 @@ from skelgen.elf import read_object
 from skelgen.errors import ObjectError
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec, ObjectSpec, Pinning
-from tests.unit.elf import elf_builder as eb
+from tests.harness import elf_builder as eb
 
 BOTH = pytest.mark.parametrize("byteorder", ["little", "big"])
 

@@ -18,7 +18,7 @@ from skelgen.model.spec import (
     ProgramSpec,
     Span,
 )
-from tests.unit.elf import elf_builder as eb
+from tests.harness import elf_builder as eb
 
 BOTH = pytest.mark.parametrize("byteorder", ["little", "big"])
 

@@ -11,7 +11,7 @@ from skelgen.build.generate import read
 from skelgen.cli import main
 from skelgen.elf import object as lower
 from skelgen.errors import ObjectError, ObjectWarning
-from tests.unit.elf import elf_builder as eb
+from tests.harness import elf_builder as eb
 
 SECTIONS = (".rodata", ".data", ".data.custom", ".rodata.cold")
 

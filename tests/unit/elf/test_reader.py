@@ -6,7 +6,7 @@ import pytest
 
 from skelgen.elf.reader import ElfFile, Relocation
 from skelgen.errors import ObjectError
-from tests.unit.elf import elf_builder as eb
+from tests.harness import elf_builder as eb
 
 BOTH = pytest.mark.parametrize("byteorder", ["little", "big"])
 

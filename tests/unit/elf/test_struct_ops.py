@@ -8,7 +8,7 @@ from skelgen.btf.build import BtfBuilder
 from skelgen.elf import read_object
 from skelgen.errors import ObjectError
 from skelgen.model.spec import DataKind, MapValue, ObjectSpec, StructOpsSpec
-from tests.unit.elf import elf_builder as eb
+from tests.harness import elf_builder as eb
 
 BOTH = pytest.mark.parametrize("byteorder", ["little", "big"])
 SECTIONS = (".struct_ops", ".struct_ops.link", "?.struct_ops", "?.struct_ops.link")

@@ -8,8 +8,8 @@ from skelgen.btf.build import BtfBuilder
 from skelgen.errors import ObjectError
 from skelgen.model.linked import Linker
 from skelgen.model.spec import MapValue, ObjectSpec
-from tests.unit.elf import elf_builder as eb
-from tests.unit.elf.code import BOTH, Text, code_of, only, read
+from tests.harness import elf_builder as eb
+from tests.harness.elf_code import BOTH, Text, code_of, only, read
 
 ORDERS = {
     "none": ([], ["p"]),

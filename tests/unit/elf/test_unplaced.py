@@ -3,7 +3,7 @@
 import pytest
 
 from skelgen.build.generate import read
-from tests.unit.elf import elf_builder as eb
+from tests.harness import elf_builder as eb
 
 
 def with_variables(section: str, *names: str, **how: int) -> tuple[str, ...]:

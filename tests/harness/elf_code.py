@@ -5,7 +5,7 @@ import pytest
 from skelgen.elf import read_object
 from skelgen.model.linked import Linked, Linker
 from skelgen.model.spec import ObjectSpec, ProgramSpec
-from tests.unit.elf import elf_builder as eb
+from tests.harness import elf_builder as eb
 
 BOTH = pytest.mark.parametrize("byteorder", ["little", "big"])
 
