@@ -1,8 +1,8 @@
 // Instructions of every class: atomics, 32-bit jumps, byte swaps, 64-bit immediates.
+// cflags: -mcpu=v3
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
-
 __u64 word;
 __u32 half;
 __u64 swapped;

@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 EXAMPLES = ROOT / "examples"
 CACHE = ROOT / ".cache" / "objects"
+CPU = os.environ.get("SKELGEN_TEST_CPU", "v3")
+"""BPF instruction set of the fixtures: kernels before 5.12 do not run all of v3."""
 
 
 class Source(NamedTuple):
@@ -110,13 +112,13 @@ def _environment() -> bytes:
     return digest.digest()
 
 
-def compiled(source: Source, byteorder: str = "little") -> Path:
+def compiled(source: Source, byteorder: str = "little", cpu: str = CPU) -> Path:
     """Compile a fixture, unless it is in ``.cache/objects``; return the object.
 
     Several processes may ask for the same object at once.
     """
     target = this_machine()._replace(byteorder=byteorder)
-    options = clang.CompileOptions(target=target, cflags=source.cflags)
+    options = clang.CompileOptions(target=target, cpu=cpu, cflags=source.cflags)
     digest = hashlib.sha256(_environment())
     digest.update(repr(options).encode() + source.path.read_bytes())
     for header in sorted(source.path.parent.glob("*.h")):

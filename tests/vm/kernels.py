@@ -30,6 +30,8 @@ class Kernel(NamedTuple):
     """What it consists of; each package has the release behind its name."""
     arguments: str = ""
     """More on its command line."""
+    cpu: str = "v3"
+    """BPF instruction set that it runs all of."""
 
 
 _SPLIT = ("linux-binary", "linux-modules", "linux-base")
@@ -38,7 +40,10 @@ _SPLIT = ("linux-binary", "linux-modules", "linux-base")
 KERNELS = {
     # no LSM asks BPF programs there unless it is told to
     "5.10": Kernel(
-        "bullseye", r"5\.10\.0-\d+-amd64", arguments="lsm=lockdown,yama,apparmor,bpf"
+        "bullseye",
+        r"5\.10\.0-\d+-amd64",
+        arguments="lsm=lockdown,yama,apparmor,bpf",
+        cpu="v2",  # clang's v3 has atomic operations of 5.12
     ),
     "6.1": Kernel("bookworm", r"6\.1\.0-\d+-amd64"),
     "6.12": Kernel("trixie", r"6\.12\.\d+\+deb13-amd64"),

@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
             "pip install virtme-ng, or run make test-kernels, which does both"
         )
     images = [image(kernel) for kernel in kernels]
-    _compile()
+    _compile({KERNELS[kernel].cpu for kernel in kernels})
     failed = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         started = time.monotonic()
@@ -77,16 +77,17 @@ def main(arguments: list[str]) -> int:
     return failed
 
 
-def _compile() -> None:
+def _compile(cpus: set[str]) -> None:
     """Compile here what the tests would compile, which is quicker and can be written."""
     every = sources.sources() | sources.example_sources()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(
-            pool.map(
-                sources.compiled,
-                [*every.values(), *sources.rejected_sources().values()],
-            )
-        )
+        compiling = [
+            pool.submit(sources.compiled, source, cpu=cpu)
+            for source in (*every.values(), *sources.rejected_sources().values())
+            for cpu in sorted(cpus)
+        ]
+        for done in compiling:
+            done.result()
     oracle.build()
 
 
@@ -118,6 +119,7 @@ def run(kernel: str, boot: Path, pytest: list[str]) -> tuple[int, str]:
         # before 5.11 maps count against it, also those of the tests' own making
         "ulimit -l unlimited\n"
         f"export SKELGEN_REQUIRE_KERNEL=1 SKELGEN_VM=1 HOME={out}\n"
+        f"export SKELGEN_TEST_CPU={KERNELS[kernel].cpu}\n"
         f"export HYPOTHESIS_STORAGE_DIRECTORY={out}/hypothesis\n"
         f"export PYTHONDONTWRITEBYTECODE=1 MODPROBE_OPTIONS=-d{boot.parents[1]}\n"
         f"export PATH={shlex.quote(os.environ['PATH'])}:/usr/sbin:/sbin\n"

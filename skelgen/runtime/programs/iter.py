@@ -37,6 +37,19 @@ _TAKES: Final[dict[str, tuple[str, ...]]] = {
 """Those with an ``attach_target`` in the kernel; of others it ignores arguments."""
 
 
+_ONE_TASK: Final = slice(32, 40)
+"""Where ``struct bpf_link_info`` has ``iter.task``."""
+
+
+def _of_one_task(link_fd: int, info: bytes, what: str) -> bool:
+    """Whether a link's iterator took the thread or process it was given.
+
+    An older kernel ignores it, and says nothing of it about the link.
+    """
+    told = syscalls.obj_get_info(link_fd, _ONE_TASK.stop, what=what)
+    return told[_ONE_TASK] == info[:8]
+
+
 class IterProgram(TracingProgram):
     """``SEC("iter/<target>")``: type ``TRACING``, Linux 5.8."""
 
@@ -72,7 +85,8 @@ class IterProgram(TracingProgram):
         root by default) with ``order`` (1 self, 2 descendants first, 3 descendants
         last, 4 ancestors) where ``iter/cgroup`` starts (Linux 6.1); ``tid`` or ``pid``
         the thread or process that ``iter/task`` and its siblings are about (6.1).
-        Others take none of them: ValueError.
+        Others take none of them: ValueError. AttachError from
+        a kernel whose iterators cannot be about one task.
         """
         del cookie  # iterators have none; the argument is the base class's
         prog_fd = self.fd()
@@ -102,7 +116,14 @@ class IterProgram(TracingProgram):
             checked(U32, pid, f"{what}: pid")
             info = struct.pack("=III4x", tid, pid, 0)
         fd = syscalls.link_create_iter(prog_fd, info=info, what=what)
-        return IterLink(fd, self)
+        link = IterLink(fd, self)
+        if info and not _of_one_task(fd, info, what):
+            link.destroy()
+            raise self.attach_error(
+                "this kernel's iterators walk all tasks, and do not look at tid and pid;"
+                " those of one task came with Linux 6.1"
+            )
+        return link
 
     def _attach_map(self, prog_fd: int, map_fd: int, what: str) -> IterLink:
         info = struct.pack("=I12x", map_fd)

@@ -2,54 +2,94 @@
 
 import re
 
+from skelgen.model import instructions
 from skelgen.runtime.verifier.facts import Facts
 from skelgen.runtime.verifier.pattern import Pattern, Reason, say
 
 _TARGET = "'skelgen btf dump --kernel --format raw' lists what this kernel has"
-_OPCODES = {
-    "06": ("a long jump (gotol)", "6.6"),
-    "e5": ("may_goto (can_loop)", "6.9"),
-    "0d": ("an indirect jump (gotox)", "6.19"),
-    "8d": ("an indirect call", ""),
-}
-_CPU = "compile with -mcpu=v3, or an older one on kernels before 5.12"
 
 
-def _opcode(match: re.Match[str], facts: Facts) -> Reason:
-    del facts
-    name, since = _OPCODES.get(match[1], (f"instruction {match[1]}", ""))
-    when = f", Linux {since} does" if since else ""
-    return Reason(f"this kernel does not know {name}{when}", _CPU, whole=True)
-
-
-def _reserved(match: re.Match[str], facts: Facts) -> Reason:
-    del facts
-    news = {
-        "BPF_MOV": "sign-extending moves came with Linux 6.6",
-        "BPF_LDX": "sign-extending loads came with Linux 6.6",
-        "BPF_ALU": "signed divisions came with Linux 6.6",
-        "BPF_END": "bswap came with Linux 6.6",
-        "BPF_STX": "atomic operations other than add came with Linux 5.12",
-        "BPF_JMP": "can_loop (may_goto) came with Linux 6.9",
-        "BPF_JA": "long jumps came with Linux 6.6",
-    }
-    kind = match[1].partition("/")[0]
-    news_of = news.get(kind)
+def _unknown(match: re.Match[str], facts: Facts) -> Reason:
+    """Return which instruction it is, where the program has one that is newer."""
+    found = _newer(match, facts)
+    if found is None:
+        return Reason(
+            "an instruction that this kernel does not know",
+            "compile with -mcpu=v2, which every kernel knows all of",
+            whole=True,
+        )
+    insn, kind = found
+    hints = []
+    if kind.cpu:
+        hints.append(f"compile with -mcpu={kind.cpu}, which makes none of them")
+    if kind.name == instructions.FETCH.name:
+        hints.append(_RELAXED)
     return Reason(
-        f"an instruction of class {match[1]} has fields that this kernel does not know"
-        + (f": {news_of}" if news_of else ""),
-        _CPU,
+        f"{kind.name}, which came with Linux {kind.since}; this kernel does not know it",
+        "; or ".join(hints),
+        insn=insn,
+        whole=insn is None,
     )
 
 
+_RELAXED = (
+    "where nothing reads the old value, write __atomic_fetch_add(&x, 1,"
+    " __ATOMIC_RELAXED), which is a plain add"
+)
+_CLASSES = {
+    "BPF_LDX": {1},
+    "BPF_STX": {3},
+    "BPF_ATOMIC": {3},
+    "BPF_ALU": {4, 7},
+    "BPF_MOV": {4, 7},
+    "BPF_END": {4, 7},
+    "BPF_JMP": {5, 6},
+    "BPF_JA": {5, 6},
+}
+"""Classes of instructions, ``BPF_CLASS()``, by what the verifier calls them."""
+
+
+def _newer(
+    match: re.Match[str], facts: Facts
+) -> "tuple[int | None, instructions.Newer] | None":
+    """Return the first instruction that the message can mean, and what it is.
+
+    Its number is ``None`` where the message alone says it.
+    """
+    code = int(match["code"], 16) if match["code"] else None
+    classes = _CLASSES.get(match["kind"] or "", range(8))
+    if facts.code is not None:
+        step = facts.step
+        numbers = [*range(len(facts.code))]
+        if step is not None:
+            numbers.insert(0, step.insn)
+        for number in numbers:
+            insn = facts.code[number]
+            if code in {None, insn.code} and insn.code & 7 in classes:
+                kind = instructions.newer(insn.code, insn.off, insn.imm)
+                if kind is not None:
+                    return number, kind
+    kind = None if code is None else instructions.newer(code, 0, 0)
+    return None if kind is None else (None, kind)
+
+
 PATTERNS = (
-    Pattern("opcode", r"unknown opcode ([0-9a-f]{2})", _opcode),
-    Pattern("reserved-fields", r"(BPF_[\w/\[\]|]+) uses reserved fields", _reserved),
+    Pattern(
+        "unknown-instruction",
+        r"unknown opcode (?P<code>[0-9a-f]{2})"
+        r"|(?P<kind>BPF_(?:LDX|STX|ALU|MOV|END|JMP|JA|ATOMIC))[\w/|]* uses (?:reserved"
+        r" fields|invalid)|invalid BPF_(?:ATOMIC|STX|LDX|ALU)|invalid atomic operand"
+        r"|unknown insn class",
+        _unknown,
+    ),
     Pattern(
         "invalid-insn",
-        r"invalid (?:BPF_\w+|bpf_ld_imm64|BPF_LD_IMM|atomic operand).*|unrecognized"
-        r" bpf_ld_imm64 insn|unknown insn class|BPF_ATOMIC uses invalid",
-        say("an instruction that this kernel does not know", _CPU),
+        r"BPF_\w+ uses reserved fields|invalid (?:BPF_\w+|bpf_ld_imm64).*|unrecognized"
+        r" bpf_ld_imm64 insn",
+        say(
+            "an instruction that this kernel does not know",
+            "compile with -mcpu=v2, which every kernel knows all of",
+        ),
     ),
     Pattern(
         "legacy-load",

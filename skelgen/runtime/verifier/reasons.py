@@ -103,7 +103,7 @@ SEEN = frozenset(
         "kfunc-type",
         "constant",
         "argument-untyped",
-        "opcode",
+        "unknown-instruction",
         "legacy-load",
         "attach-not-sleepable",
         "attach-not-modifiable",

@@ -14,6 +14,11 @@ from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.programs import loaded
 
 
+def tell_task(call: Call, info: bytes) -> None:
+    """Answer as a kernel whose iterators look at tid and pid."""
+    call.fill("info", bytes(32) + info[:8])
+
+
 def test_iterators_say_what_they_walk(kernel: FakeKernel, tmp_path: Path) -> None:
     seen: list[bytes] = []
 
@@ -22,6 +27,7 @@ def test_iterators_say_what_they_walk(kernel: FakeKernel, tmp_path: Path) -> Non
         seen.append(call.memory("iter_info", size) if size else b"")
 
     kernel.always("LINK_CREATE", look)
+    kernel.always("OBJ_GET_INFO_BY_FD", lambda call: tell_task(call, seen[-1]))
     tasks = loaded("iter/task", IterProgram)
     for link in (
         tasks.attach(),
@@ -42,6 +48,16 @@ def test_iterators_say_what_they_walk(kernel: FakeKernel, tmp_path: Path) -> Non
         os.fstat(directory)  # closed again
     groups.attach(order=1)  # from the root
     assert struct.unpack("=IIQ", seen[5]) == (1, 0, 0)
+
+
+def test_an_old_kernel_walks_all_tasks_whatever_it_is_asked(
+    kernel: FakeKernel,
+) -> None:
+    tasks = loaded("iter/task", IterProgram)
+    for given in ({"tid": 5}, {"pid": 5}):
+        with pytest.raises(AttachError, match=r"those of one task .* Linux 6\.1"):
+            tasks.attach(**given)
+    assert kernel.open == {tasks.fd()}
 
 
 def test_iterators_take_what_is_theirs(kernel: FakeKernel, tmp_path: Path) -> None:
