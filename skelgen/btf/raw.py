@@ -143,9 +143,13 @@ class RawBtf:
 
     def names(self, kind: Kind, prefix: str = "") -> "Iterator[str]":
         """Iterate over the names of a kind that begin so, without the base's."""
-        for type_id in self.ids():
-            if self.kind(type_id) is kind and self.name(type_id).startswith(prefix):
-                yield self.name(type_id)
+        # of a kernel's 150,000 types: no call for those of another kind
+        words = self.words
+        for position in self._offsets:
+            if words[position + 1] >> 24 & 0x7F == kind:
+                name = self.string(words[position])
+                if name.startswith(prefix):
+                    yield name
 
     def ref(self, type_id: int) -> int:
         """Return the one type that a pointer, modifier, ... refers to.

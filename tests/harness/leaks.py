@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 # as they are when no test makes them fail
 _open, _read = os.open, os.read
 
-# The kernel frees programs, maps and links after a grace period, in a worker.
-PATIENCE_SECONDS = 5.0
+# The kernel frees programs, maps and links after a grace period, in a worker, which has
+# to wait on a busy machine.
+PATIENCE_SECONDS = 20.0
 
 
 def open_fds() -> Counter[str]:
