@@ -46,6 +46,7 @@ from skelgen.runtime.errors import BpfOSError as BpfOSError
 from skelgen.runtime.errors import BpfPermissionError as BpfPermissionError
 from skelgen.runtime.errors import ClosedError as ClosedError
 from skelgen.runtime.errors import CoreRelocationError as CoreRelocationError
+from skelgen.runtime.errors import Diagnosis as Diagnosis
 from skelgen.runtime.errors import ExternError as ExternError
 from skelgen.runtime.errors import KernelBtfError as KernelBtfError
 from skelgen.runtime.errors import MapFullError as MapFullError

@@ -128,6 +128,22 @@ class Register(Record):
     """The same in words."""
 
 
+class Diagnosis(Record):
+    """The kernel's own words about a refused program, since Linux 7.3."""
+
+    category: str
+    """``Register Type Safety``."""
+    title: str
+    """``Invalid dereference``."""
+    reason: str
+    suggestion: str
+    """The way out; may be empty."""
+    at: str = ""
+    """The place: ``count @ x.bpf.c:19:8``."""
+    insn: int | None = None
+    """Index of the instruction at fault."""
+
+
 class VerifierError(BpfOSError):
     """The kernel's verifier refused a program (``BPF_PROG_LOAD``).
 
@@ -152,6 +168,7 @@ class VerifierError(BpfOSError):
         messages: tuple[str, ...] = (),
         reason: str | None = None,
         hint: str | None = None,
+        diagnosis: Diagnosis | None = None,
     ) -> None:
         super().__init__(
             errno, message, command="BPF_PROG_LOAD", what=f"program '{program}'"
@@ -175,9 +192,11 @@ class VerifierError(BpfOSError):
         self.messages = messages
         """The verifier's complaint at the end of the log."""
         self.reason = reason
-        """The cause in one sentence, where the complaint is a known one."""
+        """The cause in one sentence: skelgen's where it knows one, or the kernel's."""
         self.hint = hint
-        """The way out."""
+        """The way out, likewise."""
+        self.diagnosis = diagnosis
+        """What the kernel itself says about cause and way out (Linux 7.3)."""
 
     def _text(self) -> str:
         return f"{self.what}: {self.strerror}"

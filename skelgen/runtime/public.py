@@ -18,8 +18,8 @@ HOMES = {
     "skelgen.runtime.abi": "ABI decode image_for_machine require_abi",
     "skelgen.runtime.errors": (
         "AbiError AttachError BpfError BpfFileExistsError BpfFileNotFoundError "
-        "BpfOSError BpfPermissionError ClosedError CoreRelocationError ExternError "
-        "KernelBtfError MapFullError NotSupportedError Register SourceLine StateError "
+        "BpfOSError BpfPermissionError ClosedError CoreRelocationError Diagnosis "
+        "ExternError KernelBtfError MapFullError NotSupportedError Register SourceLine StateError "
         "TargetNotFoundError VerifierError"
     ),
     "skelgen.runtime.links.base": "Link",

@@ -56,7 +56,8 @@ end of the log stands instead; "likely why" stands where the reason is read out 
 kernel's source, and no kernel was seen to give it yet. A helper that is not allowed is
 asked about: which types of program may call it here. Where the kernel says nothing at
 all, `load()` tries the program in part and says what is accepted.
-Since Linux 7.3 the kernel's own diagnosis is used where nobody knows.
+Since Linux 7.3 the kernel has a diagnosis of its own (class, reason, suggestion), which
+stands beside that, and for it where nobody knows.
 
 | attribute | what it is |
 |---|---|
@@ -68,6 +69,7 @@ Since Linux 7.3 the kernel's own diagnosis is used where nobody knows.
 | `registers` | those that matter: `name`, `state` (the verifier's), `meaning` |
 | `messages` | what the verifier said at the end |
 | `reason`, `hint` | why, and what to do; `None` where nobody knows |
+| `diagnosis` | the kernel's own: `category`, `title`, `reason`, `suggestion`, `at` |
 | `log` | the whole log |
 | `errno` | as of every `OSError` |
 

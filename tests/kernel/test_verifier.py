@@ -66,7 +66,8 @@ def check(name: str, error: BpfError, folder: Path) -> None:
     assert verdict.messages
     assert "processed" in verdict.log
     shown = str(verdict).splitlines()
-    assert len(shown) <= 25, str(verdict)
+    assert len(shown) <= 25 + 8 * (verdict.diagnosis is not None), str(verdict)
+    assert ("\nVerification failed: " in verdict.log) == bool(verdict.diagnosis)
     assert max(map(len, shown)) <= 100, str(verdict)
     if KERNEL != rejected.MADE_ON:
         return

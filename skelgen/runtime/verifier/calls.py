@@ -339,7 +339,8 @@ PATTERNS = (
         "release",
         r"must be referenced when passed to release function|reference has not been"
         r" acquired before|is an unacquired reference|must have zero offset when passed"
-        r" to release|release kernel function .* expects refcounted",
+        r" to release|release kernel function .* expects refcounted|release helper .*"
+        r" expects referenced",
         _release,
     ),
     Pattern(

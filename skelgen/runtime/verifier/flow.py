@@ -142,6 +142,13 @@ def _loop(match: re.Match[str], facts: Facts) -> Reason:
     )
 
 
+def _recursive(match: re.Match[str], facts: Facts) -> Reason:
+    del facts
+    one, other = match[1], match[2]
+    again = "calls itself" if one == other else f"calls {other}, which calls it again"
+    return Reason(f"{one} {again}", "make it a loop")
+
+
 def _depth(match: re.Match[str], facts: Facts) -> Reason:
     step = facts.step
     if step is not None and facts.lines is not None:
@@ -267,7 +274,7 @@ PATTERNS = (
     Pattern(
         "recursion",
         r"recursive call from (\S+) to (\S+)",
-        say("{1} calls {2}, which calls it again", "make it a loop"),
+        _recursive,
     ),
     Pattern(
         "too-many-functions",

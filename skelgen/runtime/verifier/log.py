@@ -7,6 +7,7 @@ is left out, never an error. Since Linux 7.3 the kernel adds a diagnosis of its 
 import re
 
 from skelgen._record import Record
+from skelgen.runtime.errors import Diagnosis
 
 _TAIL = 1 << 20
 """Bytes at the end that are read: the way to the fault, of a log of any length."""
@@ -35,6 +36,8 @@ _CHATTER = re.compile(
     r"|Func#\d+ (?:\('.*'\) )?is (?:global|safe)"
 )
 _DIAGNOSIS = "Verification failed:"
+_AT_INSN = re.compile(r">>>\s+(\d{1,9}) \| \([0-9a-f]{2}\) ")
+_MAX_PARAGRAPH = 512
 
 
 class Step(Record):
@@ -54,14 +57,6 @@ class Step(Record):
             return "R0"
         found = _ASSIGNS.match(self.text)
         return None if found is None else f"R{found[1]}"
-
-
-class Diagnosis(Record):
-    """The kernel's own, since Linux 7.3."""
-
-    title: str
-    reason: str
-    suggestion: str
 
 
 class Log(Record):
@@ -155,8 +150,9 @@ def _follow(known: dict[str, str], changed: dict[str, str]) -> None:
 
 
 def _diagnosis(lines: list[str]) -> Diagnosis:
+    """Read the kernel's diagnosis, which is behind everything but statistics."""
     sections: dict[str, list[str]] = {}
-    title = lines[0].removeprefix(_DIAGNOSIS).strip()
+    category, _, title = lines[0].removeprefix(_DIAGNOSIS).partition(":")
     section: list[str] = []
     for line in lines[1:]:
         if line.startswith("processed "):
@@ -164,9 +160,18 @@ def _diagnosis(lines: list[str]) -> Diagnosis:
         if line[:1].strip() and line.rstrip().endswith(":"):
             section = sections.setdefault(line.rstrip()[:-1], [])
         else:
-            section.append(line.strip())
+            section.append(line[:_MAX_LINE].strip())
+    at = sections.get("At", [])
+    insn = next(filter(None, map(_AT_INSN.match, at)), None)
     return Diagnosis(
-        title,
-        " ".join(filter(None, sections.get("Reason", ()))),
-        " ".join(filter(None, sections.get("Suggestion", ()))),
+        category.strip(),
+        title.strip(),
+        _paragraph(sections.get("Reason", [])),
+        _paragraph(sections.get("Suggestion", [])),
+        next(iter(at), ""),
+        None if insn is None else int(insn[1]),
     )
+
+
+def _paragraph(lines: list[str]) -> str:
+    return " ".join(filter(None, lines))[:_MAX_PARAGRAPH]

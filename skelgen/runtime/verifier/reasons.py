@@ -41,6 +41,7 @@ SEEN = frozenset(
         "jump-range",
         "last-insn",
         "call-depth",
+        "recursion",
         "tail-call-stack",
         "return-range",
         "return-stack",
@@ -126,21 +127,9 @@ def find(messages: tuple[str, ...]) -> tuple[Pattern, re.Match[str]] | None:
 
 
 def reason(facts: Facts) -> Reason | None:
-    """Return why a program was refused; ``None`` where nobody knows.
-
-    What the kernel itself has to say about it (Linux 7.3) is used where no pattern
-    fits.
-    """
+    """Return why a program was refused; ``None`` where nobody knows."""
     found = find(facts.log.messages)
-    if found is not None:
-        pattern, match = found
-        return pattern.explain(match, facts)._replace(likely=pattern.name not in SEEN)
-    diagnosis = facts.log.diagnosis
-    if diagnosis is None:
+    if found is None:
         return None
-    text = (diagnosis.reason or diagnosis.title).rstrip(".")
-    return Reason(_lower(text), _lower(diagnosis.suggestion.rstrip(".")))
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+    pattern, match = found
+    return pattern.explain(match, facts)._replace(likely=pattern.name not in SEEN)

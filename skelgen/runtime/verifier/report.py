@@ -9,7 +9,7 @@ from skelgen.runtime.verifier import registers
 from skelgen.runtime.verifier.reasons import reason
 
 if TYPE_CHECKING:
-    from skelgen.runtime.errors import SourceLine
+    from skelgen.runtime.errors import Diagnosis, SourceLine
     from skelgen.runtime.verifier.facts import Facts
     from skelgen.runtime.verifier.pattern import Reason
 
@@ -24,7 +24,7 @@ _STATISTICS = ("processed ", "verification time ", "stack depth ", "mark_precise
 
 def verifier_error(errno: int, program: str, log: str, facts: "Facts") -> VerifierError:
     """Return the error for a program that the verifier refused."""
-    why = reason(facts)
+    why, diagnosis = reason(facts), facts.log.diagnosis
     insn = _insn(facts, why)
     step = facts.step
     if step is not None and step.insn != insn:
@@ -35,7 +35,7 @@ def verifier_error(errno: int, program: str, log: str, facts: "Facts") -> Verifi
     function = None if lines is None or insn is None else lines.function(insn)
     used = () if step is None else _registers(facts)
     said = facts.log.messages[-_SAID:]
-    if why is None:
+    if why is None and diagnosis is None:
         said = useful_lines(log)
     text = [f"refused by the verifier: {describe(errno)}"]
     text += _where(source, around, function, program)
@@ -49,10 +49,7 @@ def verifier_error(errno: int, program: str, log: str, facts: "Facts") -> Verifi
         text.append("  the verifier:")
         for message in said:
             text += _wrapped("", message, "      ")[:3]
-    if why is not None:
-        text += _wrapped("likely why: " if why.likely else "why: ", why.text, "  ")
-        if why.hint:
-            text += _wrapped("hint: ", why.hint, "  ")
+    text += _diagnosed(diagnosis) + _why(why)
     return VerifierError(
         errno,
         "\n".join(text),
@@ -65,9 +62,14 @@ def verifier_error(errno: int, program: str, log: str, facts: "Facts") -> Verifi
         instruction=None if step is None else step.text,
         registers=used,
         messages=facts.log.messages,
-        reason=None if why is None else why.text,
-        hint=None if why is None else why.hint or None,
+        reason=_either(why and why.text, diagnosis and diagnosis.reason),
+        hint=_either(why and why.hint, diagnosis and diagnosis.suggestion),
+        diagnosis=diagnosis,
     )
+
+
+def _either(ours: str | None, kernels: str | None) -> str | None:
+    return ours or kernels or None
 
 
 def _insn(facts: "Facts", why: "Reason | None") -> int | None:
@@ -78,8 +80,29 @@ def _insn(facts: "Facts", why: "Reason | None") -> int | None:
         return why.insn
     if facts.step is not None:
         return facts.step.insn
+    if facts.log.diagnosis is not None:
+        return facts.log.diagnosis.insn
     found = re.search(r"\binsn (\d+)", "\n".join(facts.log.messages))
     return None if found is None else int(found[1])
+
+
+def _why(why: "Reason | None") -> list[str]:
+    if why is None:
+        return []
+    text = _wrapped("likely why: " if why.likely else "why: ", why.text, "  ")
+    return text + _wrapped("hint: ", why.hint, "  ") if why.hint else text
+
+
+def _diagnosed(diagnosis: "Diagnosis | None") -> list[str]:
+    """Return the kernel's own words about it."""
+    if diagnosis is None:
+        return []
+    text = _wrapped("the kernel: ", f"{diagnosis.category}: {diagnosis.title}", "  ")
+    if diagnosis.reason:
+        text += _wrapped("", diagnosis.reason, "      ")
+    if diagnosis.suggestion:
+        text += _wrapped("suggestion: ", diagnosis.suggestion, "      ")
+    return text
 
 
 def _where(

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.parse import Btf
-from skelgen.runtime.errors import SourceLine
+from skelgen.runtime.errors import Diagnosis, SourceLine
 from skelgen.runtime.verifier import registers
 from skelgen.runtime.verifier.facts import Facts, Names
 from skelgen.runtime.verifier.lines import Lines
-from skelgen.runtime.verifier.log import Diagnosis, Step, read_log
+from skelgen.runtime.verifier.log import Step, read_log
 from skelgen.runtime.verifier.report import useful_lines, verifier_error
 from tests.harness import rejected
 
@@ -123,8 +123,12 @@ DIAGNOSED = LOG.replace(
 
     At:
       read @ x.bpf.c:20:9
-      >>> 20 |         return value[1];                      >>> 9 | (95) exit
-         |         ^-- error: bytes 8 to 15 of 8
+      Source context:
+      >>> 20 |         return value[1];
+             |         ^-- error: bytes 8 to 15 of 8
+      Instruction context:
+           8 | (79) r0 = *(u64 *)(r0 +8)
+      >>>  9 | (95) exit
 
     Causal path:
       no retained diagnostic events on this path
@@ -140,17 +144,26 @@ def test_the_diagnosis_of_linux_7_3() -> None:
     log = read_log(DIAGNOSED)
     assert log[:3] == read_log(LOG)[:3]
     assert log.diagnosis == Diagnosis(
-        "Memory Safety: Something new",
+        "Memory Safety",
+        "Something new",
         "The access reaches beyond the value of the map, in a way that nobody has seen"
         " before.",
         "Stay within it.",
+        "read @ x.bpf.c:20:9",
+        9,
     )
 
 
-def test_a_known_complaint_goes_before_a_diagnosis() -> None:
+def test_a_diagnosis_stands_beside_a_known_complaint() -> None:
     error = verifier_error(13, "read", DIAGNOSED, Facts(read_log(DIAGNOSED)))
     assert error.reason is not None
     assert error.reason.startswith("8 bytes at offset 8 of ")
+    assert error.diagnosis == read_log(DIAGNOSED).diagnosis
+    lines = str(error).splitlines()
+    place = lines.index("  the kernel: Memory Safety: Something new")
+    assert lines[place + 1].startswith("      The access reaches beyond the value")
+    assert lines[place + 2] == "      suggestion: Stay within it."
+    assert lines[place + 3].startswith("  why: 8 bytes at offset 8 of ")
 
 
 def test_a_diagnosis_of_something_new() -> None:
@@ -159,10 +172,12 @@ def test_a_diagnosis_of_something_new() -> None:
     )
     error = verifier_error(13, "read", text, Facts(read_log(text)))
     assert error.reason == (
-        "the access reaches beyond the value of the map, in a way that nobody has seen"
-        " before"
+        "The access reaches beyond the value of the map, in a way that nobody has seen"
+        " before."
     )
-    assert error.hint == "stay within it"
+    assert error.hint == "Stay within it."
+    assert "why: " not in str(error)
+    assert str(error).endswith("suggestion: Stay within it.")
     cut = text[: text.index("Suggestion")]
     error = verifier_error(13, "read", cut, Facts(read_log(cut)))
     assert error.reason is not None
