@@ -6,7 +6,7 @@ from struct import pack
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.header import SIZE, SIZE_WITH_LAYOUT
-from skelgen.btf.kinds import MAGIC, MAX_VLEN, VERSION, Kind
+from skelgen.btf.kinds import MAGIC, MAX_VLEN, VERSION, Kind, info_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,7 +89,7 @@ class BtfBuilder:
     ) -> int:
         if not 0 <= vlen <= MAX_VLEN:
             raise ValueError(f"type '{name!s}': {vlen} elements are too many")
-        info = int(kflag) << 31 | int(kind) << 24 | vlen
+        info = info_word(kind, vlen, kflag=kflag)
         position = len(self._types)
         try:
             self._types += pack(

@@ -2,7 +2,7 @@
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kinds import MAX_VLEN, Kind
+from skelgen.btf.kinds import FLAG_SHIFT, KIND_SHIFT, MAX_KIND, MAX_VLEN, Kind
 from skelgen.btf.types import (
     Array,
     Const,
@@ -62,7 +62,7 @@ class _Record:
 
     @property
     def kflag(self) -> bool:
-        return self.info >> 31 == 1
+        return self.info >> FLAG_SHIFT == 1
 
     def ref(self, type_id: int) -> int:
         """Check that a type exists."""
@@ -247,5 +247,5 @@ def decode(btf: "RawBtf", type_id: int) -> Type:
     record = _Record(btf, type_id)
     decoder = _DECODERS.get(btf.kind(type_id))
     if decoder is None:
-        return Unknown(type_id, record.name, record.info >> 24 & 0x7F)
+        return Unknown(type_id, record.name, record.info >> KIND_SHIFT & MAX_KIND)
     return decoder(record)

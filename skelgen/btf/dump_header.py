@@ -28,6 +28,7 @@ from skelgen.btf.flat import (
     VAR,
     FlatTypes,
 )
+from skelgen.btf.kinds import KIND_SHIFT, MAX_KIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -150,7 +151,7 @@ class _Header:
         found: list[tuple[int, str, int]] = []
         words = types.words
         for type_id, position in enumerate(types.at):
-            kind = words[position + 1] >> 24 & 0x7F
+            kind = words[position + 1] >> KIND_SHIFT & MAX_KIND
             if kind not in _DEFINED or not words[position]:
                 continue
             name = types.identifier(words[position])
@@ -184,7 +185,7 @@ class _Header:
             return
         types = self._types
         position = types.at[type_id]
-        kind = types.words[position + 1] >> 24 & 0x7F
+        kind = types.words[position + 1] >> KIND_SHIFT & MAX_KIND
         named = types.words[position] != 0
         if kind not in _TWOFOLD:
             how = _COMPLETE
@@ -279,7 +280,7 @@ class _Header:
         for type_id in type_ids:
             position = types.at[type_id]
             if (
-                types.words[position + 1] >> 24 & 0x7F in ENUMS
+                types.words[position + 1] >> KIND_SHIFT & MAX_KIND in ENUMS
                 and not types.words[position]
                 and type_id not in inlined
                 and types.vlen(type_id)
@@ -294,7 +295,7 @@ class _Header:
         types = self._types
         tagged: dict[int, set[str]] = {}
         for type_id, position in enumerate(types.at):
-            if types.words[position + 1] >> 24 & 0x7F != DECL_TAG:
+            if types.words[position + 1] >> KIND_SHIFT & MAX_KIND != DECL_TAG:
                 continue
             func, component = types.words[position + 2 : position + 4]
             if component == _WHOLE and types.kind(func) == FUNC:

@@ -6,7 +6,16 @@ from struct import pack_into, unpack_from
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.build import BtfBuilder
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, ROWS, Kind, Row
+from skelgen.btf.kinds import (
+    EXTRA_WORDS,
+    KIND_SHIFT,
+    MAX_KIND,
+    MAX_VLEN,
+    ROWS,
+    Kind,
+    Row,
+    info_word,
+)
 from skelgen.btf.parse import Btf
 
 if TYPE_CHECKING:
@@ -29,7 +38,7 @@ class BtfEditor(BtfBuilder):
         super().__init__(btf.byteorder, base=base)
         self._types = bytearray(btf.type_bytes)
         self._strings = bytearray(btf.string_bytes)
-        self._layout = b"" if base is not None else btf.layout
+        self._layout = btf.own_layout
         self._positions = [4 * btf.record(type_id)[0] for type_id in btf.ids()]
         self._next_id = len(btf)
 
@@ -63,7 +72,7 @@ class BtfEditor(BtfBuilder):
         """Return byte position, kind and vlen."""
         position = self._position(type_id)
         info = self._word(position + 4)
-        number = info >> 24 & 0x7F
+        number = info >> KIND_SHIFT & MAX_KIND
         kind = Kind(number) if number < len(EXTRA_WORDS) else Kind.UNKNOWN
         return position, kind, info & MAX_VLEN
 
@@ -168,7 +177,7 @@ class BtfEditor(BtfBuilder):
                 f"type {type_id}: a {old.name} of {old_vlen} and"
                 f" a {kind.name} of {vlen} differ in length"
             )
-        self._set_word(position + 4, int(kflag) << 31 | int(kind) << 24 | vlen)
+        self._set_word(position + 4, info_word(kind, vlen, kflag=kflag))
 
     def set_third(self, type_id: int, value: int) -> None:
         """Set the third word of ``struct btf_type``, be it a size or a type."""

@@ -8,7 +8,14 @@ import re
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf import kinds
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, ROWS
+from skelgen.btf.kinds import (
+    EXTRA_WORDS,
+    FLAG_SHIFT,
+    KIND_SHIFT,
+    MAX_KIND,
+    MAX_VLEN,
+    ROWS,
+)
 from skelgen.btf.verify import check
 
 if TYPE_CHECKING:
@@ -68,7 +75,7 @@ class FlatTypes:
 
     def kind(self, type_id: int) -> int:
         """Return the ``BTF_KIND_*`` of a type."""
-        return self.words[self.at[type_id] + 1] >> 24 & 0x7F
+        return self.words[self.at[type_id] + 1] >> KIND_SHIFT & MAX_KIND
 
     def ref(self, type_id: int) -> int:
         """Return what a pointer, modifier, typedef, function ... refers to."""
@@ -105,7 +112,7 @@ class FlatTypes:
 
     def flag(self, type_id: int) -> bool:
         """Return the ``kind_flag`` of a type."""
-        return self.words[self.at[type_id] + 1] >> 31 == 1
+        return self.words[self.at[type_id] + 1] >> FLAG_SHIFT == 1
 
     def name(self, type_id: int) -> str:
         """Return the name of a type, ``""`` if it has none."""

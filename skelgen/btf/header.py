@@ -1,7 +1,7 @@
 """``struct btf_header``, checked against the data behind it."""
 
 from mmap import mmap
-from struct import unpack_from
+from struct import pack, unpack_from
 
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import MAGIC, VERSION
@@ -48,6 +48,8 @@ class Header:
                 f" {str_off}+{str_len} do not fit into {size - length} bytes",
                 8,
             )
+        if layout_len % 4:
+            raise BtfParseError("btf: layout section ends inside a kind", SIZE + 4)
         if layout_len and not (
             type_off + type_len <= layout_off and layout_off + layout_len <= str_off
         ):
@@ -58,3 +60,16 @@ class Header:
             length + layout_off + layout_len,
         )
         self.strings: tuple[int, int] = (length + str_off, length + str_off + str_len)
+
+
+def without_layout(data: bytes) -> bytes:
+    """Return BTF without a layout section, with the header of kernels before 7.1.
+
+    Types and strings are behind the header's 24 bytes, without gaps. BTF that is so
+    already is returned as it is.
+    """
+    header = Header(data)
+    types, strings = data[slice(*header.types)], data[slice(*header.strings)]
+    prefix = ">" if header.byteorder == "big" else "<"
+    sizes = pack(prefix + "5I", SIZE, 0, len(types), len(types), len(strings))
+    return data[:4] + sizes + types + strings

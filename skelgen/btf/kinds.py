@@ -8,8 +8,13 @@ MAGIC = 0xEB9F
 """``BTF_MAGIC``: first half word of BTF and of BTF.ext."""
 VERSION = 1
 """``BTF_VERSION``."""
+# the info word of a record: vlen, kind, kind_flag
 MAX_VLEN = 0xFFFFFF
-"""``BTF_MAX_VLEN``; 0xffff before Linux 7.0."""
+"""``BTF_MAX_VLEN``: bits 0 to 23; 0xffff before Linux 7.2, with zeros above."""
+KIND_SHIFT = 24
+MAX_KIND = 0x7F
+"""``BTF_MAX_KIND``: bits 24 to 30; 0x1f before Linux 7.2, with zeros above."""
+FLAG_SHIFT = 31
 
 
 class Kind(IntEnum):
@@ -59,6 +64,11 @@ class Row(Record):
     """Whether it only says how the type that it refers to is used."""
     whole: bool = False
     """Whether it consists of the types that it refers to, or of an array's elements."""
+
+
+def info_word(kind: int, vlen: int = 0, *, kflag: bool = False) -> int:
+    """Return the ``info`` of ``struct btf_type``."""
+    return kflag << FLAG_SHIFT | kind << KIND_SHIFT | vlen
 
 
 ROWS: dict[Kind, Row] = {

@@ -10,7 +10,7 @@ from mmap import mmap
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
 from skelgen.btf.header import Header
-from skelgen.btf.kinds import REFERENCES, ROWS, Kind
+from skelgen.btf.kinds import KIND_SHIFT, MAX_KIND, REFERENCES, ROWS, Kind
 from skelgen.btf.walk import Places, Words, walk
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class RawBtf:
         "byteorder",
         "header_extra",
         "layout",
+        "own_layout",
         "start_id",
         "start_string_offset",
         "words",
@@ -68,14 +69,16 @@ class RawBtf:
             raise BtfParseError("btf: its base has the other byte order", 0)
         self.header_extra = header.extra
         """Whether the header says something that skelgen does not know."""
-        self.layout = bytes(self._data[slice(*header.layout)])
-        """``struct btf_layout`` of every kind, from Linux 7.0 on; else empty."""
+        self.own_layout = bytes(self._data[slice(*header.layout)])
+        """``struct btf_layout`` of every kind, from Linux 7.1 on; else empty."""
+        self.layout = self.own_layout
+        """The same, of the base where there is none here."""
         self.start_id = 1
         """Number of the first type here."""
         self.start_string_offset = 0
         """Offset of the first string here."""
         if base is not None:
-            self.layout = self.layout or base.layout
+            self.layout = self.own_layout or base.layout
             self.start_id = len(base)
             self.start_string_offset = base.start_string_offset + base.string_size
         self._strings_start, self._strings_end = header.strings
@@ -131,7 +134,7 @@ class RawBtf:
         if type_id == 0:
             return Kind.VOID
         owner, position = self._locate(type_id)
-        number = owner.words[position + 1] >> 24 & 0x7F
+        number = owner.words[position + 1] >> KIND_SHIFT & MAX_KIND
         return _KINDS[number] if number < len(_KINDS) else Kind.UNKNOWN
 
     def name(self, type_id: int) -> str:
@@ -256,6 +259,16 @@ class RawBtf:
                 start,
             )
         return self._data[start:end]
+
+    def string_head(self, offset: int, width: int) -> bytes:
+        """Return a string's first bytes; empty if it is out of range."""
+        own = offset - self.start_string_offset
+        if own < 0 and self._below is not None:
+            return self._below.string_head(offset, width)
+        start = self._strings_start + own
+        if start >= self._strings_end:
+            return b""
+        return self._data[start : start + width].partition(b"\0")[0]
 
     def _raw_string(self, offset: int) -> bytes:
         """Return a string that may be no UTF-8, or empty if it is out of range."""

@@ -6,7 +6,7 @@ from array import array
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.errors import BtfParseError
-from skelgen.btf.kinds import EXTRA_WORDS, MAX_VLEN, ROWS
+from skelgen.btf.kinds import EXTRA_WORDS, KIND_SHIFT, MAX_KIND, MAX_VLEN, ROWS
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -30,18 +30,25 @@ def record_words(info: int, layout: bytes) -> int:
     ``layout`` is the layout section, which tells about kinds that are newer than
     skelgen.
     """
-    kind = info >> 24 & 0x7F
+    kind = info >> KIND_SHIFT & MAX_KIND
     if 0 < kind < len(EXTRA_WORDS):
         once, each = EXTRA_WORDS[kind]
-    elif kind and 4 * kind + 4 <= len(layout):
+    elif kind and 4 * kind < len(layout):
         once, each = layout[4 * kind : 4 * kind + 2]
         if once % 4 or each % 4:
             raise BtfParseError(f"btf: kind {kind} has a layout of odd bytes")
         once //= 4
         each //= 4
     else:
-        raise BtfParseError(f"btf: kind {kind} is unknown")
+        raise BtfParseError(f"btf: kind {kind} is unknown, {_why(layout)}")
     return 3 + once + each * (info & MAX_VLEN)
+
+
+def _why(layout: bytes) -> str:
+    """Return why a record of unknown kind cannot be skipped."""
+    if not layout:
+        return "and there is no layout section that says how long it is"
+    return f"and the layout section tells of kinds up to {len(layout) // 4 - 1}"
 
 
 class Places:
@@ -103,7 +110,7 @@ def _walk(words: Words, layout: bytes, places: Places) -> int:
             append(position)  # an error names it
             size = record_words(info, layout)
             places.all.pop()  # and the loop comes here again
-            kind = info >> 24 & 0x7F
+            kind = info >> KIND_SHIFT & MAX_KIND
             if kind in LISTED:
                 size += listed_mark
             elif kind in LINKED:

@@ -66,7 +66,7 @@ def parse(data: bytes, prefix: str) -> Btf:
     while at < len(words):
         name, info, third = words[at : at + 3]
         at += 3
-        kind, vlen = info >> 24 & 0x1F, info & 0xFFFF
+        kind, vlen = info >> 24 & 0x7F, info & 0xFFFFFF
         once = _ONCE.get(kind, 0)
         each = EACH.get(kind, 0)
         elements = [
@@ -99,7 +99,7 @@ def build(btf: Btf) -> bytes:
         vlen = len(type_.elements) if type_.kind in EACH else type_.vlen
         words += (
             type_.name,
-            int(type_.flag) << 31 | (type_.kind & 0x1F) << 24 | vlen & 0xFFFF,
+            int(type_.flag) << 31 | (type_.kind & 0x7F) << 24 | vlen & 0xFFFFFF,
             type_.third,
             *type_.once,
         )

@@ -10,6 +10,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from skelgen.btf.build import BtfBuilder
+from skelgen.btf.kinds import EXTRA_WORDS, ROWS
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import (
     Array,
@@ -222,3 +223,16 @@ def every_kind(byteorder: str = "little") -> BtfBuilder:
     add.add_enum64("e64", [("L_A", 0), ("L_B", (1 << 64) - 1), ("L_C", 1 << 32)])
     add.add_enum64("neg64", [("M_A", -1), ("M_B", -(1 << 63))])  # 35
     return add
+
+
+def layout_of(kinds: dict[int, tuple[int, int]]) -> bytes:
+    """Return a layout section: that of Linux 7.1, with the bytes of further kinds.
+
+    A kind's bytes are those behind ``struct btf_type``, once and for each element.
+    """
+    known = {int(kind): EXTRA_WORDS[kind] for kind in ROWS}
+    sizes = {kind: (4 * once, 4 * each) for kind, (once, each) in known.items()}
+    sizes |= kinds
+    return b"".join(
+        bytes((*sizes.get(kind, (0, 0)), 0, 0)) for kind in range(max(sizes) + 1)
+    )

@@ -9,6 +9,8 @@ be: they lose types of maps, and line information.
 import errno
 
 from skelgen._typing import TYPE_CHECKING
+from skelgen.btf.errors import BtfParseError
+from skelgen.btf.header import without_layout
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.load.program import LogBuffer
@@ -18,6 +20,7 @@ from skelgen.runtime.log import debug, step
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from skelgen.runtime.load.btf_sanitize import Sanitized
     from skelgen.runtime.load.functions import Functions
     from skelgen.runtime.load.parts import Parts
     from skelgen.runtime.load.results import Context
@@ -97,13 +100,7 @@ def load_btf(
         if error.errno in {errno.EPERM, errno.EACCES}:
             raise
         first = error.with_traceback(None)
-    # for old kernels, and for what no C compiler wrote
-    from skelgen.runtime.load import btf_foreign, btf_sanitize
-
-    adapted = btf_foreign.adapt(bytes(data))
-    clean = btf_sanitize.sanitize(adapted or bytes(data))
-    if clean is None and adapted is not None:
-        clean = btf_sanitize.Sanitized(adapted, functions=True)
+    clean = _older(bytes(data))
     if clean is not None:
         try:
             fd = syscalls.btf_load(clean.data, token_fd=token_fd, what=what)
@@ -116,6 +113,22 @@ def load_btf(
         raise first
     debug("%s: %s: %s; doing without", what, first, refusal)
     return ObjectBtf(refusal=refusal)
+
+
+def _older(data: bytes) -> "Sanitized | None":
+    """Return BTF for an older kernel, or of what no C compiler wrote."""
+    from skelgen.runtime.load import btf_foreign, btf_sanitize
+
+    older = without_layout(data)
+    try:
+        older = btf_foreign.adapt(older) or older
+        clean = btf_sanitize.sanitize(older)
+    except BtfParseError as error:
+        debug("%s", error)  # the layout section alone said how long that kind is
+        return None
+    if clean is None and older != data:
+        return btf_sanitize.Sanitized(older, functions=True)
+    return clean
 
 
 def _reason(data: bytes, token_fd: int) -> str:

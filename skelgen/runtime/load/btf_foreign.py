@@ -12,7 +12,7 @@ from struct import pack, pack_into, unpack_from
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.c_name import c_name
-from skelgen.btf.kinds import MAX_VLEN, ROWS, Kind
+from skelgen.btf.kinds import FLAG_SHIFT, MAX_VLEN, ROWS, Kind, info_word
 from skelgen.btf.parse import Btf
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ _foreign = re.compile(r"[^A-Za-z0-9_.?]").sub
 
 
 def adapt(data: bytes) -> bytes | None:
-    """Return BTF with what every kernel takes; ``None`` where it has no other."""
+    """Return BTF with what every kernel takes; ``None`` where it has no other.
+
+    ``data`` has no layout section (:func:`skelgen.btf.header.without_layout`).
+    """
     copy = _Copy(data)
     copy.types()
     return copy.whole()
@@ -114,7 +117,7 @@ class _Copy:
         for place in places:
             if not self._words(place + 4, 1)[0]:
                 self._set(place + 4, self._one_byte())
-        kflag = self._words(at + 4, 1)[0] >> 31
+        kflag = self._words(at + 4, 1)[0] >> FLAG_SHIFT
         mask = 0xFFFFFF if kflag else 0xFFFFFFFF
         offsets = [self._words(place + 8, 1)[0] & mask for place in places]
         order = sorted(range(count), key=offsets.__getitem__)
@@ -148,7 +151,7 @@ class _Copy:
         self._data[end:end] = self._new
         pack_into(f"{self._order}I", self._data, 20, self._size + len(self._new))
         if self._placeholder:
-            info = int(Kind.INT) << 24
+            info = info_word(Kind.INT)
             record = pack(f"{self._order}4I", self._byte, info, 1, 8)
             length, types, size, strings = self._words(4, 4)
             at = length + types + size

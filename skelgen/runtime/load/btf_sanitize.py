@@ -11,7 +11,7 @@ from struct import pack_into, unpack_from
 
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
-from skelgen.btf.kinds import MAX_VLEN
+from skelgen.btf.kinds import FLAG_SHIFT, MAX_VLEN, info_word
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
 from skelgen.runtime.kernel import features
@@ -35,10 +35,12 @@ class Sanitized(Record):
 
 
 def sanitize(data: bytes) -> Sanitized | None:
-    """Return BTF for this kernel; ``None`` where it should know all of it as it is."""
+    """Return BTF for this kernel; ``None`` where it should know all of it as it is.
+
+    ``data`` has no layout section (:func:`skelgen.btf.header.without_layout`).
+    """
     btf = Btf(data)
     copy = _Copy(btf)
-    copy.drop_layout()
     for type_id in btf.ids():
         copy.rewrite(type_id)
     if not copy.changed:
@@ -95,7 +97,7 @@ class _Copy:
         self.changed = True
 
     def _info(self, at: int, kind: Kind, vlen: int = 0) -> None:
-        self._put(at + 4, int(kind) << 24 | vlen)
+        self._put(at + 4, info_word(kind, vlen))
 
     def _vlen(self, at: int) -> int:
         return self._words(at + 4, 1)[0] & MAX_VLEN
@@ -172,7 +174,7 @@ class _Copy:
         self._info(at, Kind.CONST)
 
     def _drop_sign(self, _: int, at: int) -> None:
-        if self._words(at + 4, 1)[0] >> 31:
+        if self._words(at + 4, 1)[0] >> FLAG_SHIFT:
             self._info(at, Kind.ENUM, self._vlen(at))
 
     def _enum64_to_union(self, _: int, at: int) -> None:
@@ -193,18 +195,8 @@ class _Copy:
         string = self._append_string(name)
         length, types, type_size, strings = self._words(4, 4)
         record = bytearray(16)
-        info = int(Kind.INT) << 24
+        info = info_word(Kind.INT)
         pack_into(f"{self._order}4I", record, 0, string, info, 1, _INT_1_BYTE)
         at = length + types + type_size
         self.data[at:at] = record
         self._put(12, type_size + 16, strings + 16)
-
-    def drop_layout(self) -> None:
-        """Leave out the section that describes kinds (Linux 7.1), if it is there."""
-        length, types, type_size, strings = self._words(4, 4)
-        end = types + type_size
-        if strings > end:
-            del self.data[length + end : length + strings]
-            self._put(16, end)
-            if length >= 32:
-                self._put(24, 0, 0)

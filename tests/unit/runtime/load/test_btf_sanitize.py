@@ -1,18 +1,23 @@
 """BTF in words that older kernels know."""
 
+import errno
 import sys
 from collections.abc import Iterator
 
 import pytest
 
 from skelgen.btf.build import BtfBuilder
+from skelgen.btf.edit import BtfEditor
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Const, Enum, Fwd, Int, Kind, Struct, Typedef, Union
 from skelgen.btf.verify import check
 from skelgen.runtime.kernel import features
 from skelgen.runtime.kernel.features import Feature
+from skelgen.runtime.load.btf import load_btf
 from skelgen.runtime.load.btf_sanitize import sanitize
 from tests.harness import masked_kernel
+from tests.harness.btf import layout_of
+from tests.harness.fake_kernel import Call, FakeKernel
 
 BTF_FEATURES = (
     features.BTF_FUNC,
@@ -210,21 +215,55 @@ def test_nothing_but_the_oldest_kinds() -> None:
     assert not isinstance(btf.type(made.user), Fwd)
 
 
-def test_the_layout_section_is_left_out() -> None:
-    """Which describes kinds, from Linux 7.0 on."""
-    import struct
+def test_the_layout_section_is_left_out(kernel: FakeKernel) -> None:
+    """A kernel before 7.1 gets BTF with the header of old, else as it was."""
+    plain = Made()
+    builder = BtfEditor(plain.data)
+    builder._layout = layout_of({})
+    data = builder.bytes()
+    assert len(data) == len(plain.data) + 8 + len(layout_of({}))
+    given: list[bytes] = []
 
+    def older(call: Call) -> int | None:
+        given.append(call.memory("btf", call.attr["btf_size"]))
+        return -errno.E2BIG if given[-1][4] == 32 else None
+
+    kernel.always("BTF_LOAD", older)
+    assert load_btf(data, "BTF", required=True).fd
+    assert (given[0], given[-1]) == (data, plain.data)  # trials between
+
+
+def test_the_layout_section_is_left_out_of_what_is_changed(kernel: FakeKernel) -> None:
     features.BTF_FLOAT.assume(False)
-    plain = Made().data
-    length, types, size, strings, string_size = struct.unpack_from("=5I", plain, 4)
-    layout = bytes(range(8))
-    header = struct.pack(
-        "=HBBI4I2I", 0xEB9F, 1, 0, 32, types, size, strings + 8, string_size, size, 8
-    )
-    body = plain[length : length + size] + layout + plain[length + strings :]
-    clean = sanitize(header + body)
-    assert clean is not None
-    btf = Btf(clean.data)
-    assert btf.layout == b""
-    assert [btf.name(n) for n in btf.ids()][:2] == ["int", "counter"]
-    assert len(clean.data) == len(header + body) - 8
+    plain = Made()
+    builder = BtfEditor(plain.data)
+    builder._layout = layout_of({})
+    builder.set_name(plain.user, "a user")
+    given: list[bytes] = []
+
+    def older(call: Call) -> int | None:
+        given.append(call.memory("btf", call.attr["btf_size"]))
+        return -errno.E2BIG if given[-1][4] == 32 else None
+
+    kernel.always("BTF_LOAD", older)
+    assert load_btf(builder.bytes(), "BTF", required=True).fd
+    last = given[-1]
+    btf = Btf(last)
+    check(btf)
+    assert last[4] == 24
+    assert not btf.layout
+    assert btf.name(plain.user) == "a_user"
+    assert isinstance(btf.type(plain.float), Struct)
+
+
+def test_a_kernel_that_knows_the_layout_gets_it(kernel: FakeKernel) -> None:
+    builder = BtfEditor(Made().data)
+    builder._layout = layout_of({})
+    given: list[bytes] = []
+
+    def newer(call: Call) -> None:
+        given.append(call.memory("btf", call.attr["btf_size"]))
+
+    kernel.always("BTF_LOAD", newer)
+    assert load_btf(memoryview(builder.bytes()), "BTF", required=True).fd
+    assert given == [builder.bytes()]
