@@ -2,13 +2,15 @@
 
 The BTF of vmlinux has over 100,000 types in 5 MB. One pass over it finds where each
 type begins; names are then searched as bytes, in one string of all names of structs,
-unions, enums, typedefs, ... and in one table of the names of functions and variables.
-All of it can be stored and used again, see :meth:`KernelBtf.index_bytes`.
+unions, enums, typedefs, ... and in one table of the names of functions and variables;
+or by bisection where the types are sorted by name, as those of Linux 7.0 are. All that
+the pass found can be stored and used again, see :meth:`KernelBtf.index_bytes`.
 """
 
 from array import array
 from binascii import crc32
 from bisect import bisect_left
+from itertools import pairwise
 from mmap import mmap
 from struct import Struct, pack
 
@@ -23,13 +25,17 @@ from skelgen.btf.walk import LINKED, Words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from skelgen.btf.sorted_names import SortedNames
 
 # magic and version, 1 in native byte order, checksum of samples, then the number of
-# types, listed types, bytes of listed names, linked types
-_INDEX = Struct("=8s6I")
-_MAGIC = b"skelbtf\1"
+# types, listed types, bytes of listed names, linked types, and the number of the first
+# named type where they are sorted, else 0
+_INDEX = Struct("=8s7I")
+_MAGIC = b"skelbtf\2"
 _SAMPLE = 4096
 _AT_ONCE = 256  # strings between two looks at how much they are
+_SAMPLES = 64
+_HEAD = 32
 
 
 class KernelBtf(Btf):
@@ -38,7 +44,7 @@ class KernelBtf(Btf):
     ``data`` may be a private read-only ``mmap``, which stays in use.
     """
 
-    __slots__ = ("_linked", "_linked_names", "_listed", "_listed_names")
+    __slots__ = ("_linked", "_linked_names", "_listed", "_listed_names", "_sorted")
 
     def __init__(
         self,
@@ -50,6 +56,9 @@ class KernelBtf(Btf):
         self._prepare(base)
         places = self._walk()
         self._offsets = places.all
+        self._sorted = self._sorted_from(self._first_named())
+        if self._sorted is not None:
+            places.listed = places.linked = array("I")
         self._listed: Words = places.listed
         self._linked: Words = places.linked
         self._linked_names: bytes | None = None  # their name_off words
@@ -68,6 +77,44 @@ class KernelBtf(Btf):
         else:
             names = [self._raw_string(offset) for offset in offsets]
         return b"\0%b\0" % b"\0".join(names)
+
+    def _first_named(self) -> int | None:
+        """Return which type is the first with a name, if all are sorted by name."""
+        words, places = self.words, self._offsets
+        some = places[:: len(places) // _SAMPLES + 1]
+        if not self._ascend([words[at] for at in some]):
+            return None  # kernels before 7.0 end here
+        offsets = [words[at] for at in places]
+        first = next((n for n, offset in enumerate(offsets) if offset), len(places))
+        if 0 in offsets[first:] or not self._ascend(offsets[first:]):
+            return None
+        return self.start_id + first
+
+    def _ascend(self, offsets: list[int]) -> bool:
+        """Return whether names are in the order of their bytes.
+
+        Of most of them the first bytes tell, up to the NUL and beyond.
+        """
+        if self.base is None:
+            strings = self.string_bytes
+            heads = [strings[offset : offset + _HEAD] for offset in offsets]
+        else:
+            heads = [self.string_head(offset, _HEAD) for offset in offsets]
+        pairs = enumerate(pairwise(heads))
+        unclear = [n for n, (one, next_) in pairs if one >= next_]
+        name = self._raw_string
+        return all(
+            offsets[n] == offsets[n + 1] or name(offsets[n]) <= name(offsets[n + 1])
+            for n in unclear
+        )
+
+    def _sorted_from(self, first: int | None) -> "SortedNames | None":
+        if first is None:
+            return None
+        # kernels before 7.0 do without
+        from skelgen.btf.sorted_names import SortedNames
+
+        return SortedNames(self, first - self.start_id)
 
     def _string_ends(self, strings: bytes, offsets: list[int]) -> list[int]:
         """Find where strings end, and refuse those that overlap without measure."""
@@ -99,17 +146,22 @@ class KernelBtf(Btf):
         They have the essential name, and the kind; an ``enum`` of 32 bits and one of
         64 are of one kind. The base is not searched.
         """
-        key = b"\0" + essential.encode("utf-8", "surrogatepass")
+        name = essential.encode("utf-8", "surrogatepass")
         found: list[int] = []
-        for type_id in self._search_listed(key + b"\0") + self._search_listed(
-            key + b"___"
-        ):
+        for type_id in self._equal_or_flavored(name):
             found_kind = self.kind(type_id)
             if (
                 found_kind is kind or (found_kind in ENUMS and kind in ENUMS)
             ) and essential_name(self.name(type_id)) == essential:
                 found.append(type_id)
         return sorted(found)
+
+    def _equal_or_flavored(self, name: bytes) -> list[int]:
+        """Return the types of a name, and of the name with ``___`` behind it."""
+        if self._sorted is not None:
+            return [*self._sorted.equal(name), *self._sorted.starting(name + b"___")]
+        key = b"\0" + name
+        return self._search_listed(key + b"\0") + self._search_listed(key + b"___")
 
     def _search_listed(self, key: bytes) -> list[int]:
         """Return the listed types whose name, in NULs, starts with a key."""
@@ -160,9 +212,11 @@ class KernelBtf(Btf):
         if not raw or b"\0" in raw:
             return []
         found: list[int] = []
-        if not kinds or not LINKED.issuperset(kinds):
+        if self._sorted is not None:
+            found += self._sorted.equal(raw)
+        elif not kinds or not LINKED.issuperset(kinds):
             found += self._search_listed(b"\0" + raw + b"\0")
-        if not kinds or not LINKED.isdisjoint(kinds):
+        if self._sorted is None and (not kinds or not LINKED.isdisjoint(kinds)):
             found += self._search_linked(raw)
         return sorted(
             type_id for type_id in found if not kinds or self.kind(type_id) in kinds
@@ -185,6 +239,7 @@ class KernelBtf(Btf):
             len(self._listed),
             len(self._listed_names),
             len(self._linked),
+            0 if self._sorted is None else self._sorted.first_id,
         )
         return b"".join(
             (
@@ -221,7 +276,8 @@ class KernelBtf(Btf):
         view = memoryview(index)
         if len(view) < _INDEX.size:
             raise BtfParseError("btf index: too short", 0)
-        magic, one, checksum, types, listed, names, linked = _INDEX.unpack_from(view)
+        header = _INDEX.unpack_from(view)
+        magic, one, checksum, types, listed, names, linked, first = header
         if magic != _MAGIC or one != 1 or checksum != self._checksum():
             raise BtfParseError("btf index: made for other BTF", 0)
         if len(view) != _INDEX.size + 4 * (types + listed + 2 * linked) + names:
@@ -236,4 +292,5 @@ class KernelBtf(Btf):
         self._linked = tables[2].cast("I")
         self._linked_names = bytes(tables[3])
         self._listed_names = bytes(tables[4])
+        self._sorted = self._sorted_from(first or None)
         return self
