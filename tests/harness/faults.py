@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import pytest
 
+from skelgen.model.flags import BPF_COMMON_ATTRS
 from skelgen.runtime import syscalls
 from skelgen.runtime.syscalls import call, numbers
 from skelgen.runtime.syscalls import mapping as mem
@@ -91,7 +92,7 @@ _IOCTLS = {
 
 def _name(nr: int, args: tuple[int, ...]) -> str:
     if nr == numbers.NR_BPF:
-        return Command(args[0]).name
+        return Command(args[0] & ~BPF_COMMON_ATTRS).name
     if nr == numbers.NR_IOCTL:
         return _IOCTLS.get(args[1], "ioctl")
     return NAMES.get(nr, f"syscall {nr}")

@@ -10,10 +10,12 @@ from skelgen.runtime.errors import BpfOSError, NotSupportedError, describe, os_e
 from skelgen.runtime.log import debug
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
     from skelgen.runtime.maps.request import MapRequest
 
+_LOG_SIZE: Final = 4096
 _NOT_THE_TYPES: Final = frozenset({errno.EPERM, errno.ENOMEM})
 
 
@@ -42,7 +44,9 @@ def _create(
         wanted.key_type_id or wanted.value_type_id or wanted.kernel_type_id
     )
 
-    def attempt(name: str, *, with_types: bool) -> int:
+    def attempt(
+        name: str, *, with_types: bool, log_buf: bytearray | None = None
+    ) -> int:
         return syscalls.map_create(
             type=wanted.type,
             key_size=wanted.key_size,
@@ -61,6 +65,8 @@ def _create(
             value_type_btf_obj_fd=wanted.module_fd,
             token_fd=token_fd,
             excl_prog_hash=wanted.program_hash or None,
+            log_level=1,
+            log_buf=log_buf,
             what=what,
         )
 
@@ -91,21 +97,49 @@ def _create(
             since="6.18",
             what=what,
         ) from first
-    raise _explained(first, wanted, what)
+    said = _said(
+        lambda log_buf: attempt(wanted.name, with_types=bool(typed), log_buf=log_buf)
+    )
+    raise _explained(first, wanted, what, said)
 
 
-def _explained(error: BpfOSError, wanted: MapRequest, what: str) -> BpfOSError:
-    """Return the error with what is known of its cause."""
+def _said(attempt: Callable[[bytearray], int]) -> str:
+    """Return what the kernel writes about a refusal; nothing before Linux 7.2."""
+    from skelgen.runtime.kernel import features
+
+    if features.COMMON_ATTRS.supported() is not True:
+        return ""
+    log_buf = bytearray(_LOG_SIZE)
+    try:
+        syscalls.close(attempt(log_buf))
+    except BpfOSError as error:
+        debug("%s", error)
+        error.__traceback__ = None  # it keeps the buffer
+    lines = bytes(log_buf).partition(b"\0")[0].decode(errors="replace").split("\n")
+    return "; ".join(line.strip().rstrip(".") for line in lines if line.strip())
+
+
+def _explained(
+    error: BpfOSError, wanted: MapRequest, what: str, said: str
+) -> BpfOSError:
+    """Return the error with what is known of its cause.
+
+    ``said`` is the kernel's own log.
+    """
     from skelgen.runtime.maps import limits
 
     number = error.errno or 0
     reason = limits.reason(wanted, number)
     if reason is None:
+        if said:
+            error.add_note(f"the kernel says: {said}")
         if number == errno.EPERM:
             from skelgen.runtime.kernel.memlock import blame
 
             blame(error, wanted.type)
         return error
+    if said:
+        reason = f"the kernel says '{said}'; {reason}"
     result = os_error(
         number, f"{describe(number)}: {reason}", command=error.command, what=what
     )

@@ -12,6 +12,7 @@ import errno
 from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import number
 from skelgen.model.enums import Command
+from skelgen.model.flags import BPF_COMMON_ATTRS
 from skelgen.runtime.errors import BpfOSError, os_error
 from skelgen.runtime.syscalls.numbers import NR_BPF, NR_CLOSE, NR_PERF_EVENT_OPEN
 
@@ -62,6 +63,7 @@ _MAKE_FDS: Final = frozenset(
         Command.LINK_GET_FD_BY_ID,
         Command.ITER_CREATE,
         Command.TOKEN_CREATE,
+        Command.MAP_CREATE | BPF_COMMON_ATTRS,
     )
 )
 """Commands that return a new fd."""
@@ -129,20 +131,30 @@ _ANSWERED: Final = frozenset(
 
 
 def bpf(
-    command: int, attr: bytearray, size: int | None = None, *, again: bool = True
+    command: int,
+    attr: bytearray,
+    size: int | None = None,
+    *,
+    again: bool = True,
+    common: bytearray | None = None,
 ) -> tuple[int, int]:
     """Do one ``bpf(2)`` command; the kernel may write to ``attr``.
 
     Without a size the kernel is told of the bytes up to the last that is not zero,
     as libbpf tells it of a whole member: a kernel takes fields that it does not know
     if they are zero. Where it answers in the attr it is told of all of it, for it
-    leaves out what is beyond.
+    leaves out what is beyond. ``common`` is the second attr, of Linux 7.2
+    (:mod:`skelgen.runtime.syscalls.common_attrs`).
     """
     address = ctypes.addressof(ctypes.c_char.from_buffer(attr))
     if size is None and command in _ANSWERED:
         size = len(attr)
     elif size is None:
         size = min(len(attr), -(-len(attr.rstrip(b"\0")) // 8) * 8)
+    if common is not None:
+        second = ctypes.addressof(ctypes.c_char.from_buffer(common))
+        command |= BPF_COMMON_ATTRS
+        return syscall(NR_BPF, command, address, size, second, len(common))
     if again:
         return syscall(NR_BPF, command, address, size)
     return raw(NR_BPF, command, address, size)

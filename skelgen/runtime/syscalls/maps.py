@@ -51,13 +51,17 @@ def map_create(
     value_type_btf_obj_fd: int = 0,
     token_fd: int = 0,
     excl_prog_hash: Buffer | None = None,
+    log_level: int = 0,
+    log_buf: bytearray | memoryview | None = None,
     what: str = "",
 ) -> int:
     """Create a map and return its fd: ``BPF_MAP_CREATE``, Linux 3.18.
 
     Sizes are in bytes, ``type`` a :class:`MapType`, ``flags`` ``BPF_F_*``; the flag
     that goes with ``numa_node``, ``value_type_btf_obj_fd`` and ``token_fd`` is set
-    here. The kernel keeps 15 bytes of the name (Linux 4.15).
+    here. The kernel keeps 15 bytes of the name (Linux 4.15). With ``log_level`` 1 or
+    more it says in ``log_buf`` what it does not like (``BPF_COMMON_ATTRS``, Linux 7.2;
+    others refuse the whole call with ``EINVAL``).
     """
     memory = Memory()
     what = what or f"map '{plain(str(name))}'"
@@ -91,8 +95,14 @@ def map_create(
             len(excl_prog_hash or b""),
         )
     )
+    common = None
+    if log_level and log_buf is not None:
+        # wanted where a map was refused
+        from skelgen.runtime.syscalls.common_attrs import with_log
+
+        common = with_log(memory, log_buf, log_level, what)
     command = Command.MAP_CREATE
-    return check_fd(command, bpf(command, attr), what, kind=type)
+    return check_fd(command, bpf(command, attr, common=common), what, kind=type)
 
 
 # -- elements ------------------------------------------------------------------
