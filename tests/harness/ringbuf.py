@@ -47,7 +47,9 @@ class Ring:
         room = max(8, (size + 7) // 8 * 8)
         code = insn(0x18, 6, 2, 0, self._counter.fileno()) + insn(0)
         code += insn(0xB7, 7, 0, 0, 1)
-        code += insn(0xDB, 6, 7, 0, 1)  # r7 = atomic_fetch_add(r6, 1)
+        # not in one, which takes Linux 5.12: one program writes at a time
+        code += insn(0xDB, 6, 7) + insn(0x79, 7, 6)  # lock *r6 += 1; r7 = *r6
+        code += insn(0x07, 7, imm=-1)
         for off in range(8, room, 8):
             code += insn(0x7A, 10, 0, off - room, 0)
         code += insn(0x7B, 10, 7, -room)
