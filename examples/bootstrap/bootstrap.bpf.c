@@ -50,7 +50,7 @@ static struct event *new_event(enum event_kind kind, int pid)
 	struct event *event = bpf_ringbuf_reserve(&rb, sizeof(*event), 0);
 
 	if (!event) {
-		__sync_fetch_and_add(&lost, 1);
+		__atomic_fetch_add(&lost, 1, __ATOMIC_RELAXED);
 		return 0;
 	}
 	event->kind = kind;

@@ -11,7 +11,7 @@ int on_getppid(void *ctx)
 	int pid = bpf_get_current_pid_tgid() >> 32;
 
 	if (pid == watched_pid)
-		__sync_fetch_and_add(&calls, 1);
+		__atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
 	return 0;
 }
 

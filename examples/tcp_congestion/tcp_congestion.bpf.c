@@ -34,7 +34,7 @@ __u32 largest_window; // segments
 SEC("struct_ops")
 void BPF_PROG(on_init, struct sock *sk)
 {
-	__sync_fetch_and_add(&connections, 1);
+	__atomic_fetch_add(&connections, 1, __ATOMIC_RELAXED);
 }
 
 SEC("struct_ops")
@@ -63,7 +63,7 @@ static __always_inline void grow(struct sock *sk, __u32 ack, __u32 acked, __u32 
 	}
 	if (window > largest_window)
 		largest_window = window;
-	__sync_fetch_and_add(&acknowledged, acked);
+	__atomic_fetch_add(&acknowledged, acked, __ATOMIC_RELAXED);
 }
 
 SEC("struct_ops")

@@ -14,6 +14,7 @@ from skelgen.build.options import Options
 from skelgen.codegen.requests import Requests, missing_types
 from skelgen.codegen.text import count, doc
 from skelgen.errors import BtfError, ConfigError, ObjectError, SkelgenError
+from skelgen.model.instructions import Newer, all_newer
 from skelgen.model.spec import ObjectSpec
 from skelgen.near_names import or_near
 
@@ -67,6 +68,8 @@ class Generated(NamedTuple):
     """Lines as a compiler prints them."""
     notes: str
     """Lines about names that are spelled in another way than the plain rules say."""
+    instructions: str = ""
+    """The instructions in it that not every kernel knows, one line for each kind."""
 
 
 def generate_images(
@@ -83,7 +86,10 @@ def generate_images(
     odd = dict.fromkeys(text for one in found for text in one.warnings)
     try:
         text, notes = _generate(kept, specs, options)
-        return Generated(text, warning_lines(path, odd), _note_lines(path, notes))
+        newer = "".join(_newer_instructions(path, spec) for spec in specs)
+        return Generated(
+            text, warning_lines(path, odd), _note_lines(path, notes), newer
+        )
     except ObjectError as error:
         error.path = path
         raise
@@ -107,6 +113,24 @@ def _note_lines(path: str, notes: Sequence[str]) -> str:
         lines.append(f"and {len(notes) - _MOST_WARNINGS} more names")
     lines[-1] += "; --rename and docs/names.md say how to choose another"
     return "".join(f"{doc(path)}: note: {text}\n" for text in lines)
+
+
+def _newer_instructions(path: str, spec: ObjectSpec) -> str:
+    """Return a line for each kind of instruction that came later, and who has it."""
+    users: dict[Newer, list[str]] = {}
+    functions = [(program.name, program.insns) for program in spec.programs]
+    functions += [(function.name, function.insns) for function in spec.subprograms]
+    for name, insns in functions:
+        found = all_newer(spec.view(insns), spec.byteorder)
+        for kind in dict.fromkeys(kind for _, _, kind in found):
+            users.setdefault(kind, []).append(name)
+    return "".join(
+        f"{doc(path)}: needs Linux {kind.since}: '{doc(names[0])}'"
+        + (f" and {count(len(names) - 1, 'more function')}" if names[1:] else "")
+        + f" has {kind.name}"
+        + (f"; -mcpu={kind.cpu} makes none\n" if kind.cpu else "\n")
+        for kind, names in users.items()
+    )
 
 
 def _warnings(spec: ObjectSpec) -> list[str]:

@@ -82,6 +82,8 @@ class Made(NamedTuple):
     """Commands that were run."""
     warnings: str = ""
     """Warnings of the compiler, as it prints them, then skelgen's own, and its notes."""
+    instructions: str = ""
+    """The instructions that not every kernel knows, one line for each kind."""
 
 
 class Result(NamedTuple):
@@ -223,7 +225,7 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
         data = read_source(job.path)
         made = generate_images((Image(data),), job.source.name, path, job.options)
         said = made.warnings + made.notes
-        return Made(made.text, (job.path,), started, (), said)
+        return Made(made.text, (job.path,), started, (), said, made.instructions)
     targets = job.targets or (this_machine(),)
     source = job.source if job.root is not None else Path(job.source.name)
     root = job.root if job.root is not None else job.source.parent
@@ -260,6 +262,7 @@ def make(job: Job, *, color: bool = False, write_object: bool = False) -> Made:
         + _other_arch(job, compiled)
         + made.warnings
         + made.notes,
+        made.instructions,
     )
 
 

@@ -149,7 +149,8 @@ class _Pair(click.ParamType["tuple[str, str]"]):
     "--cpu",
     metavar="VERSION",
     default="v3",
-    help="BPF instruction set: v1 to v4. Default: v3, since Linux 5.1.",
+    help="BPF instruction set: v1, v2 (any kernel), v3 (Linux 5.1; its atomic operations"
+    " 5.12), v4 (6.6). Default: v3.",
 )
 @click.option(
     "--target",
@@ -367,6 +368,8 @@ class _Modules:
         if self._verbose:
             for command in made.commands:
                 self._say(shlex.join(command))
+            for line in made.instructions.splitlines():
+                self._say(line)
         if made.warnings and not self._quiet:
             click.echo(compiler_text(made.warnings), err=True, nl=False)
 

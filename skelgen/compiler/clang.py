@@ -126,7 +126,7 @@ class CompileOptions:
     target: Target = field(default_factory=this_machine)
     """The machine that loads it."""
     cpu: str = "v3"
-    """BPF instruction set: v1 to v4; v3 wants Linux 5.1."""
+    """BPF instruction set, one of :data:`skelgen.model.instructions.CPUS`."""
     includes: tuple[str, ...] = ()
     """Folders for ``-I``, before our own headers."""
     cflags: tuple[str, ...] = ()

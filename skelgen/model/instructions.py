@@ -4,7 +4,13 @@ Kernels do not list their instructions; the verifier refuses a program that has 
 does not know. Those that every supported kernel has (4.18) are left out.
 """
 
+from struct import iter_unpack
+
 from skelgen._record import Record
+from skelgen._typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CPUS = {"v1": "4.18", "v2": "4.18", "v3": "5.1", "v4": "6.6"}
 """The first kernel that runs what each ``-mcpu=`` is named after. v2 itself is of 4.14,
@@ -59,6 +65,17 @@ def newer(code: int, off: int, imm: int) -> Newer | None:
     if kind in {_ALU, _ALU64}:
         return _newer_arithmetic(code, off)
     return None
+
+
+def all_newer(
+    code: bytes | bytearray | memoryview, byteorder: str
+) -> "Iterator[tuple[int, int, Newer]]":
+    """Yield number, opcode and meaning of each such instruction of a function."""
+    form = ">BxhI" if byteorder == "big" else "<BxhI"
+    for number, (opcode, off, imm) in enumerate(iter_unpack(form, code)):
+        kind = newer(opcode, off, imm)
+        if kind is not None:
+            yield number, opcode, kind
 
 
 def _newer_arithmetic(code: int, off: int) -> Newer | None:

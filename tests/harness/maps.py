@@ -7,7 +7,10 @@ from typing import Any
 from skelgen.model.enums import MapType
 from skelgen.model.spec import MapSpec
 from skelgen.runtime import syscalls
+from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.kernel import features
 from skelgen.runtime.maps.handle import MapHandle
+from tests.harness.privilege import require
 
 
 def loaded(
@@ -18,18 +21,25 @@ def loaded(
     flags: int = 0,
     **options: Any,
 ) -> MapHandle:
-    """Return a new map called ``m``, as load leaves it; the caller closes it."""
+    """Return a new map called ``m``, as load leaves it; the caller closes it.
+
+    The test is skipped where the kernel has no maps of the type.
+    """
     spec = MapSpec("m", type_, key_size, value_size, max_entries, flags)
     handle = MapHandle(spec)
-    fd = syscalls.map_create(
-        type=type_,
-        key_size=key_size,
-        value_size=value_size,
-        max_entries=max_entries,
-        flags=flags,
-        name="m",
-        **options,
-    )
+    try:
+        fd = syscalls.map_create(
+            type=type_,
+            key_size=key_size,
+            value_size=value_size,
+            max_entries=max_entries,
+            flags=flags,
+            name="m",
+            **options,
+        )
+    except BpfOSError:
+        require(f"maps of type {type_.name}", features.map_type(type_))
+        raise
     handle.adopt(fd)
     return handle
 

@@ -16,7 +16,9 @@ from skelgen.build import btf_min
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError
+from skelgen.runtime.kernel import features
 from tests.harness import oracle as oracles
+from tests.harness import privilege
 from tests.harness.btf import VMLINUX
 from tests.harness.oracle import TALLY, Case, Oracle, case
 from tests.harness.places import BpfFileSystem
@@ -182,6 +184,11 @@ def equal(oracle: Oracle, wanted: Case) -> None:
                 obj.load()
             assert isinstance(caught.value, OSError), caught.value
             assert caught.value.errno == verdict.errno, verdict.text
+            for map_ in obj.maps.values():
+                privilege.require(
+                    f"maps of type {MapType(map_.type).name}",
+                    features.map_type(map_.type),
+                )
             pytest.skip(f"this kernel refuses it to both: {caught.value}")
         obj.load()
         assert oracles.program_facts(obj) == verdict.programs

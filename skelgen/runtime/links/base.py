@@ -155,7 +155,11 @@ class Link(Live):
         self._pin_path = place
 
     def unpin(self) -> None:
-        """Remove the pin; the program stays attached as long as this link."""
+        """Remove the pin; the program stays attached as long as this link.
+
+        The kernel lets go of what was pinned a moment later, so a link that is destroyed
+        at once may still run its program a few times.
+        """
         if self._pin_path is None:
             raise StateError(f"{self.what}: not pinned")
         remove(self._pin_path, self.what)

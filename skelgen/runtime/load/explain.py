@@ -7,9 +7,9 @@ from skelgen.btf.errors import BtfParseError
 from skelgen.btf.kinds import Kind
 from skelgen.btf.layout import section_vars
 from skelgen.model.flags import BPF_F_SLEEPABLE
+from skelgen.model.instructions import all_newer
 from skelgen.model.spec import MapFd, MapValue
 from skelgen.runtime.errors import BpfError
-from skelgen.runtime.insns.bytecode import Bytecode
 from skelgen.runtime.insns.core import missing
 from skelgen.runtime.kernel.features import unknown_types
 from skelgen.runtime.load.program import without_log
@@ -143,7 +143,7 @@ def _facts(
         find_struct=lambda name, kernel: _find_struct(types, name, kernel=kernel),
         missing=access,
         ask_helper=helper,
-        code=Bytecode(linked.code(), parts.spec.byteorder),
+        newer=all_newer(linked.code(), parts.spec.byteorder),
     )
 
 

@@ -13,11 +13,11 @@ from skelgen.runtime.verifier.contexts import member_at
 from skelgen.runtime.verifier.registers import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from skelgen.btf.parse import Btf
+    from skelgen.model.instructions import Newer
     from skelgen.runtime.errors import SourceLine
-    from skelgen.runtime.insns.bytecode import Bytecode
     from skelgen.runtime.verifier.lines import Lines
     from skelgen.runtime.verifier.log import Log, Step
 
@@ -57,7 +57,7 @@ class Facts:
         find_struct: "Callable[[str, bool], tuple[Btf, int] | None] | None" = None,
         missing: "Callable[[int], str | None] | None" = None,
         ask_helper: "Callable[[str, int], tuple[tuple[str, ...], str] | None] | None" = None,
-        code: "Bytecode | None" = None,
+        newer: "Iterable[tuple[int, int, Newer]]" = (),
     ) -> None:
         self.log = log
         self.program_type = program_type
@@ -72,8 +72,8 @@ class Facts:
         """The access that an instruction's CO-RE relocation did not find, and where."""
         self.ask_helper = ask_helper
         """Which program types may call a helper on this kernel, and why none may."""
-        self.code = code
-        """The program's instructions."""
+        self.newer = newer
+        """Instructions that not every kernel knows: number, opcode, and what it is."""
 
     # -- the instruction ---------------------------------------------------------
 

@@ -58,17 +58,14 @@ def _newer(
     """
     code = int(match["code"], 16) if match["code"] else None
     classes = _CLASSES.get(match["kind"] or "", range(8))
-    if facts.code is not None:
-        step = facts.step
-        numbers = [*range(len(facts.code))]
-        if step is not None:
-            numbers.insert(0, step.insn)
-        for number in numbers:
-            insn = facts.code[number]
-            if code in {None, insn.code} and insn.code & 7 in classes:
-                kind = instructions.newer(insn.code, insn.off, insn.imm)
-                if kind is not None:
-                    return number, kind
+    fitting = [
+        (number, kind)
+        for number, opcode, kind in facts.newer
+        if code in {None, opcode} and opcode & 7 in classes
+    ]
+    if fitting:
+        here = None if facts.step is None else facts.step.insn
+        return next((found for found in fitting if found[0] == here), fitting[0])
     kind = None if code is None else instructions.newer(code, 0, 0)
     return None if kind is None else (None, kind)
 

@@ -1,6 +1,5 @@
 """Instructions that came later, as the compiler makes them."""
 
-import struct
 from pathlib import Path
 
 import pytest
@@ -32,12 +31,8 @@ def made(tmp_path: Path, cpu: str, statement: str) -> set[tuple[str, str]]:
     )
     spec = read_object(output.read_bytes(), name="p", source="p.bpf.c")
     code = bytes(spec.view(spec.programs[0].insns))
-    order = "<" if spec.byteorder == "little" else ">"
-    found = (
-        instructions.newer(code, off, imm)
-        for code, _, off, imm in struct.iter_unpack(order + "BBhi", code)
-    )
-    return {(kind.name, kind.since) for kind in found if kind is not None}
+    found = instructions.all_newer(code, spec.byteorder)
+    return {(kind.name, kind.since) for _, _, kind in found}
 
 
 FETCH = ("an atomic operation other than a plain add", "5.12")

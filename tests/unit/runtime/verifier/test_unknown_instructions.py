@@ -2,7 +2,7 @@
 
 import pytest
 
-from skelgen.runtime.insns.bytecode import Bytecode
+from skelgen.model.instructions import all_newer
 from skelgen.runtime.verifier.facts import Facts
 from skelgen.runtime.verifier.log import read_log
 from skelgen.runtime.verifier.reasons import reason
@@ -31,8 +31,8 @@ CASES = [
 
 
 def facts_of(message: str, *insns: bytes) -> Facts:
-    code = Bytecode(b"".join(insns), "little")
-    return Facts(read_log(f"{message}\n"), code=code)
+    newer = all_newer(b"".join(insns), "little")
+    return Facts(read_log(f"{message}\n"), newer=tuple(newer))
 
 
 @pytest.mark.parametrize(
