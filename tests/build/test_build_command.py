@@ -467,3 +467,19 @@ def test_hooks_of_pre_commit(folder: Path, build_environment: Environment) -> No
     assert entry("skelgen-check") == 1
     assert entry("skelgen-build") == 0
     assert entry("skelgen-check") == 0
+
+
+def test_what_the_instructions_need(
+    tmp_path: Path, build_environment: Environment
+) -> None:
+    source = tmp_path / "count.bpf.c"
+    source.write_text(
+        "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\nlong n;\n"
+        'SEC("socket") int p(void *ctx) { __sync_fetch_and_add(&n, 1); return 0; }\n'
+    )
+    need = "count.bpf.c: needs Linux 5.12: 'p' has an atomic operation"
+    assert need in build(build_environment, tmp_path, "-v", source.name).stdout
+    assert "needs Linux" not in build(build_environment, tmp_path, source.name).stdout
+    older = build(build_environment, tmp_path, "-v", "--cpu", "v2", source.name)
+    assert older.returncode == 0
+    assert "needs Linux" not in older.stdout

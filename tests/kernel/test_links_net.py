@@ -22,6 +22,7 @@ from skelgen.runtime.errors import AttachError, BpfOSError, NotSupportedError
 from skelgen.runtime.kernel import features
 from skelgen.runtime.links.attached import AttachedLink
 from skelgen.runtime.links.base import Link
+from tests.harness import privilege
 from tests.harness.faults import Interrupt, interrupt_after
 from tests.harness.packets import TCX_NEXT, send, tc_counter, xdp_counter
 from tests.harness.places import Cgroup, NetworkNamespace
@@ -102,8 +103,7 @@ def test_a_detached_link_is_detached_for_all(
 
 
 def needs_tcx() -> None:
-    if not features.TCX.supported():
-        pytest.skip("this kernel has no tcx")
+    privilege.require("tcx", features.TCX.answer())
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from skelgen.runtime import (
 )
 from skelgen.runtime.errors import AttachError, BpfOSError, NotSupportedError
 from skelgen.runtime.kernel import features, tracefs
-from tests.harness import sources
+from tests.harness import privilege, sources
 from tests.harness.programs import Counter, LoadProgram, btf_id, insn, load_or_skip
 
 FORK = "sched_process_fork"
@@ -69,8 +69,7 @@ def test_attaching_twice_says_what_is_there(
 
 
 def test_a_cookie_reaches_the_program(load: LoadProgram) -> None:
-    if not features.BPF_COOKIE.supported():
-        pytest.skip("this kernel has no attach cookies")
+    privilege.require("attach cookies", features.BPF_COOKIE.answer())
     with Counter() as counter:
         insns = counter.insns_if_cookie(0xC00C1E)
         program = load(f"tp/sched/{FORK}", TracepointProgram, insns=insns)
@@ -272,8 +271,7 @@ def test_a_library_function_is_probed(
 
 
 def test_many_library_functions_at_once(counter: Counter, load: LoadProgram) -> None:
-    if not features.UPROBE_MULTI_LINK.supported():
-        pytest.skip("this kernel has no uprobe.multi")
+    privilege.require("uprobe.multi", features.UPROBE_MULTI_LINK.answer())
     program = load(
         "uprobe.multi/libc.so.6:getpp*",
         UprobeMultiProgram,

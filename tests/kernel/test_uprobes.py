@@ -15,6 +15,7 @@ from skelgen.runtime import UprobeMultiProgram, UprobeProgram
 from skelgen.runtime.errors import AttachError
 from skelgen.runtime.kernel import features
 from skelgen.runtime.links.base import Link
+from tests.harness import privilege
 from tests.harness.programs import Counter, loaded
 
 Attach = Callable[[Path, str], Link]
@@ -87,8 +88,7 @@ def attach(request: pytest.FixtureRequest, counter: Counter) -> Iterator[Attach]
         with loaded("uprobe", UprobeProgram, insns=counter.insns()) as program:
             yield program.attach
         return
-    if not features.UPROBE_MULTI_LINK.supported():
-        pytest.skip("this kernel has no uprobe.multi")
+    privilege.require("uprobe.multi", features.UPROBE_MULTI_LINK.answer())
     with loaded("uprobe.multi", UprobeMultiProgram, insns=counter.insns()) as program:
         yield lambda path, name: program.attach(path, functions=[name])
 
