@@ -10,8 +10,9 @@ the pass found can be stored and used again, see :meth:`KernelBtf.index_bytes`.
 from array import array
 from binascii import crc32
 from bisect import bisect_left
-from itertools import pairwise
+from itertools import compress, count
 from mmap import mmap
+from operator import ge
 from struct import Struct, pack
 
 from skelgen._typing import TYPE_CHECKING
@@ -85,7 +86,7 @@ class KernelBtf(Btf):
         if not self._ascend([words[at] for at in some]):
             return None  # kernels before 7.0 end here
         offsets = [words[at] for at in places]
-        first = next((n for n, offset in enumerate(offsets) if offset), len(places))
+        first = next(compress(count(), offsets), len(places))
         if 0 in offsets[first:] or not self._ascend(offsets[first:]):
             return None
         return self.start_id + first
@@ -100,8 +101,7 @@ class KernelBtf(Btf):
             heads = [strings[offset : offset + _HEAD] for offset in offsets]
         else:
             heads = [self.string_head(offset, _HEAD) for offset in offsets]
-        pairs = enumerate(pairwise(heads))
-        unclear = [n for n, (one, next_) in pairs if one >= next_]
+        unclear = compress(count(), map(ge, heads, heads[1:]))
         name = self._raw_string
         return all(
             offsets[n] == offsets[n + 1] or name(offsets[n]) <= name(offsets[n + 1])
