@@ -19,7 +19,7 @@ def _unknown(match: re.Match[str], facts: Facts) -> Reason:
             whole=True,
         )
     insn, kind = found
-    hints = []
+    hints: list[str] = []
     if kind.cpu:
         hints.append(f"compile with -mcpu={kind.cpu}, which makes none of them")
     if kind.name == instructions.FETCH.name:
