@@ -1,19 +1,24 @@
 """Named tuples whose fields are annotated, for what every process imports.
 
-To a type checker, and from Python 3.14 on, ``Record`` is ``typing.NamedTuple``. Importing
-``typing`` takes a fifth of the time until a skeleton is open, so that until then a class
-body is handed to ``collections.namedtuple``, which ``NamedTuple`` does too.
+To a type checker ``Record`` is ``typing.NamedTuple``. Importing ``typing`` takes a fifth
+of the time until a skeleton is open, so that a class body is handed to
+``collections.namedtuple`` here, which ``NamedTuple`` does too.
 """
-
-import sys
 
 __all__ = ("Record",)
 
 TYPE_CHECKING = False
-if TYPE_CHECKING or sys.version_info >= (3, 14):  # annotations are no longer a dict
+if TYPE_CHECKING:
     from typing import NamedTuple as Record
 else:
     from collections import namedtuple
+
+    def _annotations(body):
+        """Take what annotations left in a class body, and return them."""
+        body.pop("__classdictcell__", None)
+        # from Python 3.14 on a function has them, unless a __future__ says otherwise
+        evaluate = body.pop("__annotate_func__", None)
+        return evaluate(1) if evaluate else body.pop("__annotations__", {})
 
     class _RecordType(type):
         """Makes a named tuple of a class body."""
@@ -21,7 +26,7 @@ else:
         def __new__(cls, name, bases, body):
             if not bases:
                 return super().__new__(cls, name, bases, body)
-            fields = tuple(body.pop("__annotations__", ()))
+            fields = tuple(_annotations(body))
             defaults = {field: body.pop(field) for field in fields if field in body}
             if tuple(defaults) != fields[len(fields) - len(defaults) :]:
                 raise TypeError(f"{name}: a field without a default follows one with")

@@ -4,6 +4,7 @@ The lists of a suite are read with a configuration of their own: nothing is inst
 and the lists of this machine stay as they are.
 """
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -33,6 +34,8 @@ class Suite:
         self._options = [
             word for key, value in settings.items() for word in ("-o", f"{key}={value}")
         ]
+        self._nothing = folder / "nothing_installed"
+        self._nothing.touch()
         self._run("apt-get", "update", "--quiet")
 
     def _run(self, *words: str, cwd: str | None = None) -> str:
@@ -47,6 +50,13 @@ class Suite:
     def package_names(self) -> list[str]:
         """Return the names of all packages of the suite."""
         return self._run("apt-cache", "pkgnames").split()
+
+    def with_dependencies(self, package: str) -> list[str]:
+        """Return a package and all that it needs, on a machine that has none of it."""
+        nothing = f"Dir::State::status={self._nothing}"
+        words = ("--simulate", "--no-install-recommends", "-o", nothing)
+        plan = self._run("apt-get", *words, "install", package)
+        return re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
 
     def download(self, packages: Iterable[str], folder: str) -> list[Path]:
         """Fetch packages into a folder and return all that are in there."""

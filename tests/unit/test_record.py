@@ -1,7 +1,6 @@
 """A record is a named tuple, except that it is made faster."""
 
 import pickle
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -102,7 +101,6 @@ def test_mistakes(call: "Callable[[type], object]") -> None:
     assert kinds[0] is kinds[1]
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 14), reason="it is NamedTuple there")
 def test_an_order_that_no_constructor_has() -> None:
     with pytest.raises(TypeError, match="a field without a default follows one with"):
 
