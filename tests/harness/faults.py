@@ -19,6 +19,8 @@ import pytest
 
 from skelgen.model.flags import BPF_COMMON_ATTRS
 from skelgen.runtime import syscalls
+from skelgen.runtime.kernel import features
+from skelgen.runtime.kernel.features import answers
 from skelgen.runtime.syscalls import call, numbers
 from skelgen.runtime.syscalls import mapping as mem
 from tests.harness.commands import Command
@@ -119,7 +121,7 @@ def faults(
             return -1, found.error()
         return real(nr, *args)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with _answers_as_before(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(call, "raw", raw)
         patch.setattr(mem, "_mmap", _c_function(found, "mmap", mem._mmap, mem._FAILED))
         patch.setattr(mem, "_madvise", _c_function(found, "madvise", mem._madvise, -1))
@@ -129,6 +131,20 @@ def faults(
         patch.setattr(builtins, "open", _python(found, "open", open))
         patch.setattr(socket, "socket", _socket_class(found))
         yield found
+
+
+@contextmanager
+def _answers_as_before() -> Iterator[None]:
+    """Forget what the process learned of the kernel while calls failed: it is not so."""
+    asked = [each for each in features.named().values() if not each._once._known]
+    known = dict(answers._answers)
+    try:
+        yield
+    finally:
+        for each in asked:
+            each.forget()
+        answers._answers.clear()
+        answers._answers.update(known)
 
 
 def _c_function(
