@@ -14,6 +14,8 @@ from skelgen.build.options import Options
 from skelgen.codegen.requests import Requests, missing_types
 from skelgen.codegen.text import count, doc
 from skelgen.errors import BtfError, ConfigError, ObjectError, SkelgenError
+from skelgen.model import map_types
+from skelgen.model.enums import MapType
 from skelgen.model.instructions import Newer, all_newer
 from skelgen.model.spec import ObjectSpec
 from skelgen.near_names import or_near
@@ -134,7 +136,11 @@ def _newer_instructions(path: str, spec: ObjectSpec) -> str:
 
 
 def _warnings(spec: ObjectSpec) -> list[str]:
-    """Return what will fail: each program whose ``SEC()`` names no type or target."""
+    """Return what will fail.
+
+    Programs whose ``SEC()`` names no type or target; maps without a flag that their
+    type has to have.
+    """
     faults = (
         (program.name, elf.section_fault(program.section)) for program in spec.programs
     )
@@ -142,6 +148,13 @@ def _warnings(spec: ObjectSpec) -> list[str]:
     if len(texts) > _MOST_WARNINGS:
         more = count(len(texts) - _MOST_WARNINGS, "more program")
         texts[_MOST_WARNINGS:] = [f"{more} with such sections"]
+    for each in spec.maps:
+        flags = map_types.missing_flags(each.type, each.flags)
+        if flags:
+            kind = f"BPF_MAP_TYPE_{MapType(each.type).name}"
+            texts.append(
+                f"map '{doc(each.name)}': no kernel makes {kind} without map_flags {flags}"
+            )
     return texts
 
 

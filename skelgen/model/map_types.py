@@ -124,3 +124,15 @@ UNKNOWN: Final = MapTypeRow("", ANY, ANY)
 def row(number: int) -> MapTypeRow:
     """Return the row of a map type; for a newer type one that says nothing."""
     return ROWS.get(number, UNKNOWN)
+
+
+_NAMES: Final = {
+    BPF_F_NO_PREALLOC: "BPF_F_NO_PREALLOC",
+    BPF_F_MMAPABLE: "BPF_F_MMAPABLE",
+}
+
+
+def missing_flags(number: int, flags: int) -> str:
+    """Return which ``map_flags`` lack that the kernel wants of a type; or nothing."""
+    missing = row(number).flags & ~flags
+    return _NAMES.get(missing, hex(missing)) if missing else ""

@@ -22,11 +22,16 @@ class Ring:
     the rest is zeros.
     """
 
-    def __init__(self, size: int = 4096) -> None:
-        spec = MapSpec("rb", MapType.RINGBUF, max_entries=size)
+    def __init__(self, size: int = 4096, flags: int = 0) -> None:
+        spec = MapSpec("rb", MapType.RINGBUF, max_entries=size, flags=flags)
         self.handle = MapHandle(spec)
         fd = syscalls.map_create(
-            type=MapType.RINGBUF, key_size=0, value_size=0, max_entries=size, name="rb"
+            type=MapType.RINGBUF,
+            key_size=0,
+            value_size=0,
+            max_entries=size,
+            flags=flags,
+            name="rb",
         )
         self.handle.adopt(fd)
         self._counter = syscalls.Fd(

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 PLACES: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 """Where tracefs is mounted by convention."""
+FAULTABLE: Final = (
+    "the program may sleep, and few tracepoints are hit where that is allowed:"
+    " sys_enter and sys_exit of raw_syscalls and all of syscalls; drop the"
+    " .s of its section for others"
+)
+"""For the error ``EINVAL`` of a sleepable program."""
 
 
 class TracefsError(BpfError):

@@ -14,8 +14,6 @@ from skelgen.model import map_types
 from skelgen.model.enums import MapType
 from skelgen.model.flags import (
     BPF_F_LINK,
-    BPF_F_MMAPABLE,
-    BPF_F_NO_PREALLOC,
     BPF_F_STACK_BUILD_ID,
 )
 from skelgen.runtime.errors import ENOTSUPP
@@ -35,10 +33,6 @@ _MOST_HASHES: Final = 15
 _ARENA_MAX: Final = 4 << 30
 
 _UNITS: Final = {"entry": "entries", "byte": "bytes", "page": "pages"}
-_FLAG_NAMES: Final = {
-    BPF_F_NO_PREALLOC: "BPF_F_NO_PREALLOC",
-    BPF_F_MMAPABLE: "BPF_F_MMAPABLE",
-}
 
 
 def definition(wanted: MapRequest) -> str:
@@ -86,9 +80,9 @@ def _of_sizes(wanted: MapRequest, row: MapTypeRow) -> str | None:
         return f"max_entries is 0; {_setter(wanted, 'max_entries')} ({unit})"
     if not row.entries and wanted.max_entries:
         return f"max_entries is {wanted.max_entries}, and {kind} wants 0"
-    missing = row.flags & ~wanted.flags
+    missing = map_types.missing_flags(wanted.type, wanted.flags)
     if missing:
-        return f"{kind} wants map_flags {_FLAG_NAMES.get(missing, hex(missing))}"
+        return f"{kind} wants map_flags {missing}"
     return None
 
 

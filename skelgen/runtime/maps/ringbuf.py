@@ -13,13 +13,13 @@ from skelgen.arguments import checks_arguments, must_be
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.maps.base import Map
 from skelgen.runtime.streams.ring import Batch, RingMemory, Run
-from skelgen.runtime.syscalls.sizes import copy_sizes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from typing import Any, Final
 
     from skelgen.runtime.maps.handle import MapHandle
+    from skelgen.runtime.syscalls.info import MapInfo
     from skelgen.runtime.values.codec import Codec
 
 R = TypeVar("R")
@@ -35,6 +35,9 @@ class RingBuf(Map, Generic[R]):
     first the next time. A record shorter than ``R`` raises :class:`BpfError` in its
     turn and is dropped; of a longer one the rest is left out (unless ``R`` ends in a
     flexible array).
+
+    With ``BPF_F_RB_OVERWRITE`` (Linux 6.19) the newest records come, in order, and
+    :attr:`lost_bytes` counts the rest.
 
     A forked child reads the same ring: let one of the two processes read it, for what
     one takes the other does not get.
@@ -114,19 +117,31 @@ class RingBuf(Map, Generic[R]):
         """
         return self._open().available()
 
+    @property
+    def lost_bytes(self) -> int:
+        """Bytes that were overwritten before they were read, headers of 8 included.
+
+        Always 0 without ``BPF_F_RB_OVERWRITE`` (Linux 6.19), where programs find the
+        ring full. A loss counts when the record behind it is taken out.
+        """
+        return self._open().lost
+
     # -- inside ----------------------------------------------------------------
 
     def _open(self) -> RingMemory:
         self.fd()  # raises before load and after destroy
         memory = self._memory
         if memory is None:
+            from skelgen.runtime.syscalls.info import map_info
+
             handle = self._handle
             # another thread may destroy the object now, or be here too
             with handle.use() as fd, handle.lock:
-                self._check_type(copy_sizes(fd).type)
+                info = map_info(fd)
+                self._check_type(info.type)
                 memory = self._memory
                 if memory is None:
-                    memory = RingMemory(fd, self.max_entries, f"map '{self.name}'")
+                    memory = _memory(fd, info, f"map '{self.name}'")
                     handle.track(memory)
                     self._memory = memory
         return memory
@@ -221,6 +236,16 @@ class RingBuf(Map, Generic[R]):
                 await waiter.wait()
         finally:
             waiter.close()
+
+
+def _memory(fd: int, info: MapInfo, what: str) -> RingMemory:
+    from skelgen.model.flags import BPF_F_RB_OVERWRITE
+
+    if info.flags & BPF_F_RB_OVERWRITE:
+        from skelgen.runtime.streams.overwrite import OverwrittenMemory
+
+        return OverwrittenMemory(fd, info.max_entries, what)
+    return RingMemory(fd, info.max_entries, what)
 
 
 class _Short(Generic[R]):

@@ -4,6 +4,7 @@ import errno
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.attach import RawTracepoint
+from skelgen.model.flags import BPF_F_SLEEPABLE
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.kernel import tracefs
@@ -49,6 +50,8 @@ class RawTracepointProgram(Program):
                 if hint is not None:
                     result.add_note(hint)
                 raise result from error
+            if error.errno == errno.EINVAL and self.flags & BPF_F_SLEEPABLE:
+                error.add_note(tracefs.FAULTABLE)
             raise
         return Link(fd, self)
 

@@ -1,8 +1,11 @@
 """Programs on tracepoints, through perf events."""
 
+import errno
+
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.attach import Tracepoint
-from skelgen.runtime.errors import BpfError
+from skelgen.model.flags import BPF_F_SLEEPABLE
+from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.programs.base import Program
 
 if TYPE_CHECKING:
@@ -47,7 +50,14 @@ class TracepointProgram(Program):
         perf = syscalls.perf_event_open(
             type=syscalls.PERF_TYPE_TRACEPOINT, config=number, what=what
         )
-        return attach_perf_event(self, syscalls.Fd(perf), cookie=cookie, what=what)
+        try:
+            return attach_perf_event(self, syscalls.Fd(perf), cookie=cookie, what=what)
+        except BpfOSError as error:
+            if error.errno == errno.EINVAL and self.flags & BPF_F_SLEEPABLE:
+                from skelgen.runtime.kernel import tracefs
+
+                error.add_note(tracefs.FAULTABLE)
+            raise
 
     def _event_id(self, category: str, event: str) -> int:
         from skelgen.runtime.kernel import tracefs

@@ -33,7 +33,8 @@ _BATCH: Final = 1 << 18
 """Bytes after which a batch ends, so that programs get room back early."""
 _RUN: Final = 128
 """Most records of a run, which readers take without a look at the clock."""
-_STRONGLY_ORDERED: Final = MACHINE in {"x86_64", "i686", "s390x"}
+STRONGLY_ORDERED: Final = MACHINE in {"x86_64", "i686", "s390x"}
+"""Whether loads stay in order by themselves."""
 
 
 class Run(Record):
@@ -78,12 +79,15 @@ class RingMemory:
         "_maps",
         "_producer",
         "_what",
+        "lost",
         "size",
     )
 
     def __init__(self, fd: int, size: int, what: str) -> None:
         self.size: Final = size
         self._what: Final = what
+        self.lost = 0
+        """Bytes that were overwritten before they were taken, headers included."""
         self._lock: Final = Lock()
         self._inside = 0
         self._closed = False
@@ -95,7 +99,7 @@ class RingMemory:
             raise
         self._maps: tuple[mmap.mmap, ...] = (control, ring)
         self._consumer = memoryview(control)[:8].cast("L")
-        self._producer = memoryview(ring)[:8].cast("L")
+        self._producer = memoryview(ring)[:24].cast("L")
         self._data = memoryview(ring)[_PAGE:]
         self._headers = self._data.cast("I")
 
@@ -136,10 +140,14 @@ class RingMemory:
             self._check()
             try:
                 self._inside += 1
-                return self._producer[0], self._consumer[0]
+                return self._ends()
             finally:
                 self._inside -= 1
                 self._leave()
+
+    def _ends(self) -> tuple[int, int]:
+        """Return where records end, and where those begin that are not taken out."""
+        return self._producer[0], self._consumer[0]
 
     def take(
         self,
@@ -179,15 +187,15 @@ class RingMemory:
             length = (stop if limit is None else min(stop, limit)) - start
             if length <= 0:
                 return False
-            if not _STRONGLY_ORDERED:
-                _barrier()
+            if not STRONGLY_ORDERED:
+                barrier()
             first = start & (self.size - 1)
-            end, runs = _scan(self._headers, first >> 2, (first + length) >> 2)
-            if not _STRONGLY_ORDERED:
-                _barrier()
+            end, runs = scan(self._headers, first >> 2, (first + length) >> 2)
+            if not STRONGLY_ORDERED:
+                barrier()
             data = bytes(self._data[first : end * 4])
-            if not _STRONGLY_ORDERED:
-                _barrier()
+            if not STRONGLY_ORDERED:
+                barrier()
             if not data:
                 return False
             position = start + len(data)
@@ -201,7 +209,7 @@ class RingMemory:
                 return True
 
 
-def _barrier() -> None:
+def barrier() -> None:
     """Keep loads on their side. Python has no fence; a release, then an acquire do.
 
     Twice through a lock, for what stands before one pass may sink into it, and what
@@ -213,8 +221,10 @@ def _barrier() -> None:
             pass
 
 
-def _scan(headers: memoryview[int], first: int, stop: int) -> tuple[int, list[Run]]:
-    """Find the committed records in words ``first`` to ``stop``.
+def scan(
+    headers: memoryview[int], first: int, stop: int, batch: int = _BATCH
+) -> tuple[int, list[Run]]:
+    """Find the committed records in words ``first`` to ``stop``, in so many bytes.
 
     Returns the word after the last, and offsets from ``first`` in bytes. Most ring
     buffers carry records of one length. Those are taken many at a time: when the
@@ -224,7 +234,7 @@ def _scan(headers: memoryview[int], first: int, stop: int) -> tuple[int, list[Ru
     offsets: list[int] = []
     sizes: list[int] = []
     at = first
-    limit = min(stop, first + _BATCH // 4)
+    limit = min(stop, first + batch // 4)
     reach = 8
     while at < limit:
         header = headers[at]

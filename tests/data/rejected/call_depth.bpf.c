@@ -1,7 +1,7 @@
 // Functions that call each other nine deep.
+// only: 5.10 6.1 6.12 6.18
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-
 #define LEVEL(n, below)                                                \
 	static __noinline int level##n(struct __sk_buff *skb)           \
 	{                                                              \

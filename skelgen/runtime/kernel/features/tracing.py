@@ -65,11 +65,12 @@ _NR_UPROBE: Final = 336  # x86-64 alone
 def _uprobe_syscall(_token_fd: int) -> bool:
     """On x86-64, commit 56101b69c919 ("uprobes/x86: Add uprobe syscall ...").
 
-    From elsewhere than a trampoline of the kernel it says ``ENXIO``.
+    From elsewhere than a trampoline of the kernel it says ``ENXIO``, from 7.1 on
+    ``EPROTO``.
     """
     if MACHINE != "x86_64":
         return False
-    return syscalls.syscall(_NR_UPROBE)[1] == errno.ENXIO
+    return syscalls.syscall(_NR_UPROBE)[1] in {errno.ENXIO, errno.EPROTO}
 
 
 UPROBE_SYSCALL: Final = Feature("fast uprobes", "6.18", _uprobe_syscall)

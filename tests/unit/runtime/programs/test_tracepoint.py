@@ -121,6 +121,22 @@ def test_a_missing_raw_tracepoint(
     assert getattr(caught.value, "__notes__", []) == notes
 
 
+@pytest.mark.usefixtures("trace", "perf_link")
+def test_a_tracepoint_where_a_program_may_not_sleep(kernel: FakeKernel) -> None:
+    kernel.always("LINK_CREATE", -errno.EINVAL)
+    kernel.always("RAW_TRACEPOINT_OPEN", -errno.EINVAL)
+    for suffix, notes in ((".s", [tracefs.FAULTABLE]), ("", [])):
+        for program in (
+            loaded(f"tp{suffix}/sched/sched_switch", TracepointProgram),
+            loaded(f"raw_tp{suffix}/sched_switch", RawTracepointProgram),
+        ):
+            with pytest.raises(OSError, match="EINVAL") as caught:
+                program.attach()
+            assert getattr(caught.value, "__notes__", []) == notes
+            program.close()
+    assert not kernel.open
+
+
 # -- tracefs -------------------------------------------------------------------
 
 

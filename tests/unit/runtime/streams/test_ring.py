@@ -32,7 +32,7 @@ def headers(records: Sequence[Record]) -> memoryview:
 def found(records: Sequence[Record]) -> list[tuple[int, int]]:
     """Return offset and size of what the scan says is committed."""
     words = headers(records)
-    _, runs = ringscan._scan(words, 0, len(words))
+    _, runs = ringscan.scan(words, 0, len(words))
     return [pair for run in runs for pair in zip(run.offsets, run.sizes, strict=True)]
 
 
@@ -70,7 +70,7 @@ def test_runs_and_singles_give_the_same_as_a_walk(records: list[Record]) -> None
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 9, 127, 128, 129, 5000])
 def test_equal_records_are_taken_in_runs(count: int) -> None:
     words = headers([Record(32)] * count)
-    end, runs = ringscan._scan(words, 0, len(words))
+    end, runs = ringscan.scan(words, 0, len(words))
     assert end == len(words)
     assert sum(len(run.offsets) for run in runs) == count
     assert max(len(run.offsets) for run in runs) <= 128
@@ -81,7 +81,7 @@ def test_equal_records_are_taken_in_runs(count: int) -> None:
 def test_a_batch_ends_somewhere() -> None:
     records = [Record(1000)] * 1000
     words = headers(records)
-    end, _ = ringscan._scan(words, 0, len(words))
+    end, _ = ringscan.scan(words, 0, len(words))
     assert end * 4 <= ringscan._BATCH + 1008
     assert end % 252 == 0
 
@@ -92,7 +92,7 @@ def test_data_that_looks_like_a_header_is_none() -> None:
     memory = (fake + b"........") + struct.pack("=II", 24, 3) + fake + bytes(16)
     memory += (fake + b"........") * 3
     words = memoryview(memory).cast("I")
-    _, runs = ringscan._scan(words, 0, len(words))
+    _, runs = ringscan.scan(words, 0, len(words))
     pairs = [p for r in runs for p in zip(r.offsets, r.sizes, strict=True)]
     assert pairs == [(8, 8), (24, 24), (56, 8), (72, 8), (88, 8)]
 

@@ -217,7 +217,11 @@ def test_a_uprobe_system_call(
 ) -> None:
     feature = features.UPROBE_SYSCALL
     monkeypatch.setattr(tracing, "MACHINE", "x86_64")
-    for error, answer in ((errno.ENXIO, True), (errno.ENOSYS, False)):
+    for error, answer in (
+        (errno.ENXIO, True),
+        (errno.EPROTO, True),
+        (errno.ENOSYS, False),
+    ):
         feature.forget()
         kernel.then("syscall 336", -error)
         assert feature.supported() is answer
