@@ -50,7 +50,7 @@ def build(
 # -- a project ---------------------------------------------------------------------
 
 
-def test_from_anywhere_in_the_project(
+def test_a_project_builds_the_same_from_anywhere(
     folder: Path, build_environment: Environment, tmp_path: Path
 ) -> None:
     done = build(build_environment, folder)
@@ -183,7 +183,9 @@ def test_builds_at_once_do_not_disturb_each_other(
     assert not list(folder.rglob("*.tmp"))
 
 
-def test_one_of_two_fails(folder: Path, build_environment: Environment) -> None:
+def test_one_source_that_fails_leaves_the_other_built(
+    folder: Path, build_environment: Environment
+) -> None:
     (folder / "bpf/trace.bpf.c").write_text("int x = wrong;\n")
     done = build(build_environment, folder)
     assert done.returncode == 2
@@ -257,7 +259,7 @@ def on_terminal(where: Environment, folder: Path, environ: dict[str, str]) -> st
         ),
     ],
 )
-def test_the_command_and_setuptools_agree(
+def test_the_command_and_setuptools_agree_where_a_module_goes(
     tmp_path: Path, tree: list[str], tool: str, module: str, wanted: str
 ) -> None:
     for name in tree:
@@ -286,7 +288,9 @@ def test_the_command_and_setuptools_agree(
     assert done.stdout.splitlines()[-1] == wanted
 
 
-def test_targets_of_a_project(folder: Path, build_environment: Environment) -> None:
+def test_a_project_is_compiled_for_each_of_its_targets(
+    folder: Path, build_environment: Environment
+) -> None:
     table = TABLE.replace("includes", "targets = ['bpfel', 'bpfeb']\nincludes")
     (folder / "pyproject.toml").write_text(table)
     done = build(build_environment, folder, "-v")
@@ -301,7 +305,7 @@ def test_targets_of_a_project(folder: Path, build_environment: Environment) -> N
 # -- C files ---------------------------------------------------------------------------
 
 
-def test_c_and_objects_in_one_call(
+def test_c_files_and_objects_in_one_call_make_a_module_each(
     folder: Path, build_environment: Environment
 ) -> None:
     bpf = folder / "bpf"
@@ -446,7 +450,9 @@ def pre_commit_hooks() -> dict[str, dict[str, str]]:
     return hooks
 
 
-def test_hooks_of_pre_commit(folder: Path, build_environment: Environment) -> None:
+def test_the_hooks_of_pre_commit_check_and_build_the_project(
+    folder: Path, build_environment: Environment
+) -> None:
     hooks = pre_commit_hooks()
     assert set(hooks) == {"skelgen-check", "skelgen-build"}
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))

@@ -46,7 +46,7 @@ def test_ziglang_can_be_asked_for():
     assert found.root is not None
 
 
-def test_ziglang_is_asked_for_and_missing(no_ziglang):
+def test_ziglang_that_is_asked_for_and_missing_is_an_error(no_ziglang):
     with pytest.raises(CompileError, match="SKELGEN_CLANG=ziglang, but that is not"):
         clang.find_compiler({"SKELGEN_CLANG": "ziglang", "PATH": "/usr/bin"})
 
@@ -112,7 +112,7 @@ def test_a_variable_that_names_nothing_is_an_error():
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
-def test_an_object_of_every_target(tmp_path, target):
+def test_every_target_gives_a_bpf_object_of_its_byte_order(tmp_path, target):
     source = tmp_path / "x.bpf.c"
     source.write_text(GOOD)
     output = tmp_path / "x.bpf.o"
@@ -220,7 +220,7 @@ def test_a_crash_says_what_to_try(tmp_path, monkeypatch):
     assert "pip install 'bpf-skelgen[clang]' brings one" in note
 
 
-def test_a_compiler_that_is_killed(tmp_path):
+def test_a_compiler_that_is_killed_is_reported_with_its_signal(tmp_path):
     error = run_fake(tmp_path, "kill -SEGV $$")
     assert error.message.endswith("/clang): killed by SIGSEGV")
     assert "SKELGEN_CLANG=ziglang" in error.__notes__[0]
@@ -229,7 +229,7 @@ def test_a_compiler_that_is_killed(tmp_path):
     assert "memory ran out" in error.__notes__[0]
 
 
-def test_a_compiler_that_says_nothing(tmp_path):
+def test_a_compiler_that_says_nothing_is_reported_with_its_status(tmp_path):
     error = run_fake(tmp_path, "exit 3")
     assert error.message.endswith(
         "clang failed (version 14.0.6, " + str(tmp_path) + "/clang): exit status 3"
@@ -237,7 +237,7 @@ def test_a_compiler_that_says_nothing(tmp_path):
     assert not hasattr(error, "__notes__")
 
 
-def test_a_compiler_that_is_no_program(tmp_path):
+def test_a_compiler_that_is_no_program_is_an_error_that_names_it(tmp_path):
     program = fake(tmp_path, "")
     program.write_text("no program")
     source = tmp_path / "x.bpf.c"

@@ -88,14 +88,14 @@ def run(*words: str | Path, cwd: Path, **environ: str) -> str:
     return done.stdout
 
 
-def test_mypy_strict(modules: Path) -> None:
+def test_every_module_passes_mypy_strict(modules: Path) -> None:
     cache = ROOT / ".mypy_cache" / "modules"
     mypy = (sys.executable, "-m", "mypy", "--strict", "--cache-dir", cache)
     printed = run(*mypy, ".", cwd=modules)
     assert f"no issues found in {count()} source files" in printed
 
 
-def test_pyright_strict(modules: Path) -> None:
+def test_every_module_passes_pyright_strict(modules: Path) -> None:
     settings = {
         "typeCheckingMode": "strict",
         "pythonVersion": "3.11",
@@ -110,7 +110,7 @@ def test_pyright_strict(modules: Path) -> None:
     assert (summary["errorCount"], summary["warningCount"]) == (0, 0)
 
 
-def test_import_without_third_parties(modules: Path) -> None:
+def test_every_module_imports_without_third_parties(modules: Path) -> None:
     # -I: neither the environment's nor the folder's modules come in the way.
     python = (sys.executable, "-I", "-c", IMPORT_ALL)
     printed = run(*python, ROOT, modules, cwd=modules)
@@ -127,7 +127,9 @@ def test_black_leaves_it_alone(bpf_source: sources.Source) -> None:
     pytest.fail("black would change it")
 
 
-def test_same_bytes_in_other_folders_and_processes(tmp_path: Path) -> None:
+def test_modules_are_the_same_bytes_in_other_folders_and_processes(
+    tmp_path: Path,
+) -> None:
     every = sources.sources() | sources.example_sources()
     digests = []
     for number, seed in enumerate(("0", "1", "4242")):
@@ -144,7 +146,7 @@ def test_same_bytes_in_other_folders_and_processes(tmp_path: Path) -> None:
     assert digests[0] == digests[1] == digests[2]
 
 
-def test_nothing_of_this_machine(bpf_source: sources.Source) -> None:
+def test_a_module_holds_no_path_of_this_machine(bpf_source: sources.Source) -> None:
     text = generate(bpf_source)
     assert str(sources.compiled(bpf_source).parent) not in text
     assert str(ROOT) not in text

@@ -97,7 +97,7 @@ def registers_program(macros):
 
 
 @pytest.mark.parametrize("arch", REGISTERS)
-def test_registers(build, arch):
+def test_each_register_macro_reads_its_member_or_does_not_compile(build, arch):
     expected = registers_of(arch)
     there = {macro: member for macro, member in expected.items() if member != "-"}
     flags = ["-D__arch64__"] if arch == "sparc" else []
@@ -154,7 +154,7 @@ def test_registers_are_read_as_by_libbpf_where_it_is_right(build, libbpf_include
 
 
 @pytest.mark.parametrize("arch", REGISTERS)
-def test_programs_with_arguments_on_every_architecture(build, arch):
+def test_programs_read_their_arguments_on_every_architecture(build, arch):
     count = sum(member != "-" for member in REGISTERS[arch][0].split())
     if arch == "s390":
         count = 5
@@ -202,7 +202,7 @@ def test_registers_of_an_unknown_machine_stop_the_build(build):
         build(program + "int BPF_KPROBE(k, int a) { return a; }", "-U__TARGET_ARCH_x86")
 
 
-def test_registers_of_the_uapi_header_have_other_names(build):
+def test_registers_are_read_by_the_names_of_the_uapi_header(build):
     facts = build("""
         #include <linux/bpf.h>
         #include <linux/ptrace.h>

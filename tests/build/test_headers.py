@@ -45,7 +45,9 @@ def test_code_and_relocations_are_those_of_libbpfs_headers(
 
 
 @needs_libbpf
-def test_fixtures_and_examples_too(bpf_source, build, libbpf_include):
+def test_fixtures_and_examples_compile_as_with_libbpfs_headers(
+    bpf_source, build, libbpf_include
+):
     ours = build(bpf_source.path)
     try:
         theirs = build(bpf_source.path, include=libbpf_include)
@@ -110,7 +112,9 @@ def symbols(facts, section):
 
 @every_compiler
 @pytest.mark.parametrize("byteorder", ["little", "big"])
-def test_newer_macros(build, compiler, byteorder):
+def test_newer_macros_make_the_calls_and_relocations_they_stand_for(
+    build, compiler, byteorder
+):
     facts = build(
         HEADERS / "newer.bpf.c", "-Werror", compiler=compiler, byteorder=byteorder
     )
@@ -224,7 +228,7 @@ UAPI_FIRST = "<linux/bpf.h>\n#include <linux/ptrace.h>"
 
 @pytest.mark.parametrize("first", [UAPI_FIRST, '"mini_vmlinux.h"'], ids=["uapi", "btf"])
 @pytest.mark.parametrize("standard", ["gnu89", "gnu11", "gnu17", "gnu2x"])
-def test_each_header_alone_in_every_c(build, first, standard):
+def test_each_header_compiles_alone_in_every_c(build, first, standard):
     for path in sorted((clang.INCLUDE / "bpf").glob("*.h")):
         build(
             f"#include {first}\n#include <bpf/{path.name}>\nint x;", f"-std={standard}"
@@ -236,7 +240,9 @@ def test_each_header_alone_in_every_c(build, first, standard):
 @pytest.mark.parametrize(
     "arch", ["x86", "arm64", "arm", "riscv", "s390", "powerpc", "mips", "loongarch"]
 )
-def test_headers_of_the_c_library(build, compiler, arch, byteorder):
+def test_headers_of_the_c_library_compile_on_every_architecture(
+    build, compiler, arch, byteorder
+):
     # <linux/if.h> includes <sys/socket.h>, the others programs do
     if compiler.origin == "PATH" and arch != this_machine().arch:
         pytest.skip("the compiler finds the headers of this machine alone")
@@ -280,7 +286,7 @@ def test_core_read_alone_brings_the_helpers(build):
     assert "tc" in facts.code
 
 
-def test_bpf_for_with_a_uapi_header_older_than_its_type(build):
+def test_bpf_for_works_with_a_uapi_header_older_than_its_type(build):
     # Debian's <linux/bpf.h> is of 6.1, struct bpf_iter_num of 6.4.
     facts = build("""
         #include <linux/types.h>
@@ -296,7 +302,7 @@ def test_bpf_for_with_a_uapi_header_older_than_its_type(build):
     assert "bpf_iter_num_next" in symbols(facts, "tc")
 
 
-def test_programs_that_build_on_parts_of_the_macros(build):
+def test_programs_can_build_on_parts_of_the_macros(build):
     # as sched_ext's and Tetragon's headers do
     facts = build("""
         #include "mini_vmlinux.h"

@@ -147,7 +147,7 @@ def made(
     return Made(folder, package, arguments, environment)
 
 
-def test_type_checks(made: Made) -> None:
+def test_a_new_project_passes_mypy_and_pyright(made: Made) -> None:
     assert "Success: no issues found in 4 source files" in made.environment.well(
         made.folder, "-m", "mypy"
     )
@@ -171,7 +171,7 @@ def test_git_sees_only_what_init_made(made: Made) -> None:
     assert f"src/{made.package}/{made.package}_skel.py" not in listed
 
 
-def test_its_own_test(made: Made) -> None:
+def test_its_own_test_passes(made: Made) -> None:
     privilege.require_privilege()
     output = made.environment.well(
         made.folder, "-m", "pytest", "-p", "no:cacheprovider"
@@ -180,14 +180,14 @@ def test_its_own_test(made: Made) -> None:
     assert "skipped" not in output
 
 
-def test_its_own_test_without_privilege(made: Made) -> None:
+def test_its_own_test_is_skipped_without_privilege(made: Made) -> None:
     output = unprivileged(made, "-m", "pytest", "-p", "no:cacheprovider", "-rs")
     assert output.returncode == 0, output.stdout + output.stderr
     assert "1 skipped" in output.stdout
     assert "CAP_" in output.stdout
 
 
-def test_it_runs(made: Made) -> None:
+def test_it_runs_until_ctrl_c_and_ends_without_an_error(made: Made) -> None:
     privilege.require_privilege()
     # a shell without job control has what it runs in the background ignore Ctrl-C
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -226,7 +226,9 @@ def test_it_says_what_privilege_is_missing(made: Made) -> None:
     assert "CAP_BPF" in done.stderr
 
 
-def test_from_sdist_to_a_wheel_that_needs_no_compiler(made: Made, tmp_path) -> None:
+def test_its_wheel_from_the_source_distribution_needs_no_compiler(
+    made: Made, tmp_path
+) -> None:
     made.environment.well(
         made.folder, "-m", "build", "--no-isolation", "-o", str(tmp_path / "dist")
     )
@@ -252,7 +254,9 @@ def test_from_sdist_to_a_wheel_that_needs_no_compiler(made: Made, tmp_path) -> N
         clean.well(tmp_path, "-c", f"{script}\nS.open_and_load().destroy()", PATH="")
 
 
-def test_the_readme(tree: Path, tmp_path: Path) -> None:
+def test_the_commands_of_the_readme_work_word_for_word(
+    tree: Path, tmp_path: Path
+) -> None:
     """Its commands, word for word; isolated builds, with what pip fetches from PyPI."""
     first, then = re.findall(
         r"```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL

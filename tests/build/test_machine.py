@@ -126,7 +126,7 @@ def machines(text: str) -> list[str]:
 
 @every_compiler
 @pytest.mark.parametrize("text", DEPENDS.values(), ids=DEPENDS)
-def test_what_depends_on_the_machine(
+def test_a_module_that_depends_on_the_machine_names_it(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     text: str,
@@ -138,7 +138,7 @@ def test_what_depends_on_the_machine(
 
 @every_compiler
 @pytest.mark.parametrize("text", SERVES_ALL.values(), ids=SERVES_ALL)
-def test_what_serves_every_machine(
+def test_what_serves_every_machine_names_none(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     text: str,
@@ -149,7 +149,9 @@ def test_what_serves_every_machine(
 
 
 @pytest.mark.parametrize("target", ["aarch64", "riscv64", "s390x", "ppc64", "mips64"])
-def test_every_target(tmp_path: Path, target: str) -> None:
+def test_every_target_is_named_only_where_the_program_depends_on_it(
+    tmp_path: Path, target: str
+) -> None:
     assert machines(make(tmp_path, DEPENDS["BPF_KPROBE"], target).text) == [target]
     assert not machines(make(tmp_path, SERVES_ALL["BPF_PROG"], target).text)
 
@@ -157,7 +159,7 @@ def test_every_target(tmp_path: Path, target: str) -> None:
 @pytest.mark.parametrize(
     "flags", [("-D__TARGET_ARCH_x86",), ("-D", "__TARGET_ARCH_x86")]
 )
-def test_an_architecture_among_the_flags(
+def test_an_architecture_among_the_flags_is_taken_without_a_warning(
     tmp_path: Path, flags: tuple[str, ...]
 ) -> None:
     made = make(tmp_path, DEPENDS["BPF_KPROBE"], "x86_64", cflags=flags)
@@ -165,7 +167,7 @@ def test_an_architecture_among_the_flags(
     assert not made.warnings
 
 
-def test_another_architecture_than_the_targets(tmp_path: Path) -> None:
+def test_another_architecture_than_the_targets_is_warned_of(tmp_path: Path) -> None:
     text = "#define __TARGET_ARCH_x86\n" + DEPENDS["__TARGET_ARCH_x86"]
     made = make(tmp_path, text, "aarch64")
     (warning,) = [line for line in made.warnings.splitlines() if "leave that" in line]
@@ -176,7 +178,9 @@ def test_another_architecture_than_the_targets(tmp_path: Path) -> None:
     )
 
 
-def test_an_error_in_c_for_another_architecture(tmp_path: Path) -> None:
+def test_an_error_in_c_for_another_architecture_has_a_note_of_it(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(CompileError) as caught:
         make(tmp_path, DEPENDS["defined in the C"], "aarch64")
     assert caught.value.__notes__ == [
@@ -187,7 +191,7 @@ def test_an_error_in_c_for_another_architecture(tmp_path: Path) -> None:
     ]
 
 
-def test_headers_of_another_machine_are_not_here(
+def test_missing_headers_of_another_machine_point_to_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = shutil.which("clang", path="/usr/bin")
@@ -204,7 +208,9 @@ def test_headers_of_another_machine_are_not_here(
     )
 
 
-def test_several_targets(tmp_path: Path) -> None:
+def test_a_module_of_several_targets_names_each_where_it_depends(
+    tmp_path: Path,
+) -> None:
     both = ("x86_64", "aarch64")
     assert machines(make(tmp_path, DEPENDS["BPF_KPROBE"], *both).text) == list(both)
     assert not machines(make(tmp_path, SERVES_ALL["nothing asked"], *both).text)

@@ -113,7 +113,7 @@ def where(
     return bare_environment if mistake.no_compiler else build_environment
 
 
-def test_by_the_command(
+def test_the_command_says_each_mistake_without_a_traceback(
     tmp_path: Path, mistake: Mistake, where: projects.Environment
 ) -> None:
     folder = projects.make(tmp_path / "it", "setuptools", mistake.table)
@@ -137,7 +137,7 @@ HOOKS = {
 
 
 @pytest.mark.parametrize("kind", HOOKS)
-def test_by_a_build_backend(
+def test_a_build_backend_says_each_mistake_and_writes_nothing(
     tmp_path: Path, mistake: Mistake, where: projects.Environment, kind: str
 ) -> None:
     folder = projects.make(tmp_path / "it", kind, mistake.table)
@@ -156,7 +156,7 @@ def test_by_a_build_backend(
 
 
 @pytest.mark.parametrize("kind", HOOKS)
-def test_pip_shows_it(
+def test_pip_shows_the_error_of_the_compiler(
     tmp_path: Path, build_environment: projects.Environment, kind: str
 ) -> None:
     folder = projects.make(tmp_path / "it", kind)
@@ -175,7 +175,7 @@ def test_pip_shows_it(
     )
 
 
-def test_a_folder_that_cannot_be_written_to(
+def test_a_folder_that_cannot_be_written_to_is_an_error_of_each_module(
     tmp_path: Path, build_environment: projects.Environment
 ) -> None:
     setpriv = shutil.which("setpriv")
@@ -205,7 +205,7 @@ def test_a_folder_that_cannot_be_written_to(
     assert projects.files(folder) == before
 
 
-def test_a_file_in_the_place_of_a_folder(
+def test_a_file_in_the_place_of_a_folder_is_an_error_that_names_it(
     tmp_path: Path, build_environment: projects.Environment
 ) -> None:
     table = TABLE.replace("mytool.trace", "mytool.bpf.trace")
@@ -218,7 +218,7 @@ def test_a_file_in_the_place_of_a_folder(
     )
 
 
-def test_a_package_that_is_nowhere(
+def test_a_package_that_is_nowhere_is_an_error_and_is_not_made(
     tmp_path: Path, build_environment: projects.Environment
 ) -> None:
     table = TABLE.replace("mytool.trace", "elsewhere.trace")
@@ -232,7 +232,9 @@ def test_a_package_that_is_nowhere(
     assert not (folder / "elsewhere").exists()
 
 
-def test_no_project(tmp_path: Path, build_environment: projects.Environment) -> None:
+def test_a_call_outside_any_project_is_an_error_with_two_ways_out(
+    tmp_path: Path, build_environment: projects.Environment
+) -> None:
     done = build_environment.run("-m", "skelgen", "build", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == (

@@ -91,7 +91,7 @@ def test_what_public_programs_name_is_there(
 
 
 @every_compiler
-def test_the_c_librarys_integers_come_before_it(
+def test_the_c_librarys_integers_before_it_do_not_clash(
     tmp_path: Path, compiler: clang.Compiler
 ) -> None:
     source = tmp_path / "integers.bpf.c"
@@ -227,7 +227,9 @@ def test_a_mistyped_variable_is_none_of_the_kernels(
         assert not notes(failure(tmp_path, f"#include <vmlinux.h>\n{text}\n"))
 
 
-def test_a_mistyped_member_of_the_kernels(tmp_path: Path, kernel: Path) -> None:
+def test_a_mistyped_member_of_the_kernels_is_answered_with_the_one_meant(
+    tmp_path: Path, kernel: Path
+) -> None:
     assert kernel.exists()
     text = "#include <vmlinux.h>\nint f(struct task_struct *t) { return t->abzent; }\n"
     assert notes(failure(tmp_path, text)) == [
@@ -292,7 +294,7 @@ RARE = (
 
 
 @needs_kernel_btf
-def test_all_types_of_the_kernel(cache: None, tmp_path: Path) -> None:
+def test_all_types_of_the_kernel_can_be_asked_for(cache: None, tmp_path: Path) -> None:
     (tmp_path / "rare.bpf.c").write_text(RARE, "utf-8")
     rare = Path("rare.bpf.c")
     with pytest.raises(CompileError, match="incomplete"):
@@ -305,7 +307,7 @@ def test_all_types_of_the_kernel(cache: None, tmp_path: Path) -> None:
 
 
 @needs_kernel_btf
-def test_a_project_asks_for_them(
+def test_a_project_that_asks_for_them_is_built_again_on_another_kernel(
     cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "rare.bpf.c").write_text(
@@ -330,7 +332,7 @@ def test_a_project_asks_for_them(
         list(project.build(small, place))
 
 
-def test_a_word_that_says_nothing(tmp_path: Path) -> None:
+def test_a_word_that_is_neither_small_nor_kernel_is_refused(tmp_path: Path) -> None:
     skeleton = {"source": "x.bpf.c", "module": "x"}
     with pytest.raises(ConfigError, match=r"tool.skelgen.vmlinux: 'large' is neither"):
         parse({"vmlinux": "large", "skeletons": [skeleton]}, tmp_path)

@@ -27,7 +27,7 @@ OBJECTS = {
 
 
 @pytest.mark.parametrize("name", OBJECTS)
-def test_golden(name: str) -> None:
+def test_modules_are_the_same_as_the_goldens(name: str) -> None:
     path = sources.DATA / "objects" / f"{name}.bpf.o"
     text = skelgen.generate(path, records=OBJECTS[name])
     # The version is in every module; a release need not touch the goldens.

@@ -1,4 +1,4 @@
-"""Every public callable with junk: run by test_junk in a process that has to survive.
+"""Every public callable with junk: run by test_junk_is_refused_in_words_and_the_process_survives in a process that has to survive.
 
 ``python -m tests.kernel.junk FOLDER GROUP``: a folder with generated modules, which is
 the current one, and what to call: ``modules``, ``skeletons`` or ``command``. Prints a

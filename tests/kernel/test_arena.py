@@ -42,7 +42,7 @@ def skel(module: ModuleType) -> Any:
         yield skeleton
 
 
-def test_variables(skel: Any) -> None:
+def test_programs_and_python_see_each_others_variables(skel: Any) -> None:
     arena = skel.arena
     assert (arena.counter, arena.label, arena.head) == (5, b"from C", 0)
     with pytest.raises(StateError, match="made by load"):
@@ -114,7 +114,7 @@ def test_views_outlive_the_object(skel: Any) -> None:
     assert not leaks.bpf_mappings()
 
 
-def test_where_the_kernel_likes(skel: Any) -> None:
+def test_an_arena_without_an_address_is_put_where_the_kernel_likes(skel: Any) -> None:
     skel.maps.arena.map_extra = 0
     skel.maps.arena.max_entries = 100
     skel.load()
@@ -125,7 +125,9 @@ def test_where_the_kernel_likes(skel: Any) -> None:
     assert memory.address <= skel.arena.head < memory.address + memory.size
 
 
-def test_the_address_is_taken(skel: Any, module: ModuleType) -> None:
+def test_an_address_that_is_taken_fails_the_load_and_another_loads(
+    skel: Any, module: ModuleType
+) -> None:
     skel.load()
     with module.MapsArena.open() as other:
         with pytest.raises(BpfOSError, match=r"map 'arena': mmap: .*EEXIST"):
@@ -155,7 +157,7 @@ def run_script(
     return done.stdout.splitlines()
 
 
-def test_page(tmp_path: Path) -> None:
+def test_the_script_of_the_page_prints_what_it_promises(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "arena.md").read_text("utf-8")
     (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert run_script(script, tmp_path) == ["1", "3", "16"]
@@ -175,7 +177,7 @@ with MapsArena.open() as skel:
 """
 
 
-def test_two_processes(skel: Any, tmp_path: Path) -> None:
+def test_two_processes_share_one_arena(skel: Any, tmp_path: Path) -> None:
     skel.arena.counter = 30
     skel.load()
     skel.progs.touch.test_run()

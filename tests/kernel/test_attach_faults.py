@@ -47,7 +47,9 @@ def two_programs(obj: Object) -> None:
 
 
 @pytest.mark.parametrize(("name", "lacking"), ATTACHED)
-def test_attaching(fixture: Opener, pins: Path, name: str, lacking: str) -> None:
+def test_an_attach_that_fails_leaves_no_link(
+    fixture: Opener, pins: Path, name: str, lacking: str
+) -> None:
     """All links of an object or none."""
     open_fixture = fixture(name)
     before = Traces(pins)
@@ -77,7 +79,7 @@ def test_attaching(fixture: Opener, pins: Path, name: str, lacking: str) -> None
 
 @pytest.mark.parametrize(("name", "lacking"), ATTACHED)
 @pytest.mark.parametrize("failure", [errno.ENOMEM, KeyboardInterrupt])
-def test_detaching(
+def test_a_detach_that_fails_still_destroys_every_link(
     fixture: Opener, pins: Path, name: str, lacking: str, failure: Failure
 ) -> None:
     """Every link is destroyed, also where one says that it cannot be."""
@@ -167,7 +169,7 @@ def load_attachable(way: str, places: Places) -> Program:
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.replace(" ", "-"))
-def test_attaching_one(
+def test_one_attach_that_fails_leaves_nothing_in_the_way(
     veth: NetworkNamespace, cgroup: Cgroup, pins: Path, way: str
 ) -> None:
     attach = WAYS[way][2]

@@ -56,7 +56,7 @@ def test_a_link_by_hand_is_attached_already(opened: Any) -> None:
         assert report.passed_over["on_sample"] == "it is attached already"
 
 
-def test_what_has_a_target_and_cannot_be_attached(opened: Any) -> None:
+def test_a_target_that_cannot_be_attached_to_raises_or_is_reported(opened: Any) -> None:
     with opened() as skel:
         skel.progs.on_nothing.autoload = True
         skel.progs.on_jump.autoload = True

@@ -32,7 +32,7 @@ def bpftool(*args: str) -> str:
 
 
 @needs_bpftool
-def test_a_program(compile_bpf: Compile) -> None:
+def test_types_of_a_program_are_as_bpftool_says(compile_bpf: Compile) -> None:
     with skelgen.open_object(compile_bpf("bootstrap")) as obj:
         obj.load()
         program = obj.programs["handle_exec"]
@@ -44,7 +44,7 @@ def test_a_program(compile_bpf: Compile) -> None:
 
 
 @needs_bpftool
-def test_a_map(compile_bpf: Compile) -> None:
+def test_types_of_a_map_are_as_bpftool_says(compile_bpf: Compile) -> None:
     with skelgen.open_object(compile_bpf("maps_plain")) as obj:
         obj.load()
         for name, map_ in obj.maps.items():
@@ -58,7 +58,7 @@ def test_a_map(compile_bpf: Compile) -> None:
             assert vmlinux.typedefs(ours) == vmlinux.typedefs(theirs), name
 
 
-def test_no_such_things() -> None:
+def test_things_that_do_not_exist_are_errors_that_say_so() -> None:
     for option in ("--map-id", "--prog-id"):
         result = CliRunner().invoke(main, ["btf", "dump", option, "999999999"])
         assert result.exit_code == 2

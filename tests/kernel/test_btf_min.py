@@ -60,7 +60,9 @@ def tags(path: Path, btf: Path | None) -> dict[str, str]:
 
 @needs_bpftool
 @pytest.mark.parametrize("name", OBJECTS)
-def test_the_same_tags(compile_bpf: CompileBpf, tmp_path: Path, name: str) -> None:
+def test_a_cut_btf_gives_the_same_tags_as_the_whole(
+    compile_bpf: CompileBpf, tmp_path: Path, name: str
+) -> None:
     path = compile_bpf(name)
     whole = tags(path, None)
     assert whole
@@ -68,14 +70,16 @@ def test_the_same_tags(compile_bpf: CompileBpf, tmp_path: Path, name: str) -> No
     assert tags(path, theirs(tmp_path, path)) == whole
 
 
-def test_one_file_for_several_objects(compile_bpf: CompileBpf, tmp_path: Path) -> None:
+def test_one_file_serves_several_objects(
+    compile_bpf: CompileBpf, tmp_path: Path
+) -> None:
     objects = [compile_bpf(name) for name in OBJECTS]
     btf = ours(tmp_path, *objects)
     for path in objects:
         assert tags(path, btf) == tags(path, None)
 
 
-def test_a_kernel_without_btf(
+def test_a_kernel_without_btf_loads_with_a_cut_one(
     compile_bpf: CompileBpf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = compile_bpf("core_fields")
@@ -98,7 +102,9 @@ def instructions(path: Path, btf: Path | None) -> list[bytes]:
     return [insn for insn in found if not (insn[0] == LDIMM64 and insn[1] >> 4)]
 
 
-def test_the_number_of_a_type(compile_bpf: CompileBpf, tmp_path: Path) -> None:
+def test_the_number_of_a_type_is_the_one_thing_that_differs(
+    compile_bpf: CompileBpf, tmp_path: Path
+) -> None:
     """It is the one thing that a part of the kernel's BTF does not tell."""
     path = compile_bpf("core_types")
     btf = ours(tmp_path, path)

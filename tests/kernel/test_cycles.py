@@ -130,7 +130,9 @@ def repeat(live_once: Live, times: int) -> None:
     gc.collect()
 
 
-def test_whole_lives(life: type[Any], cgroup: Cgroup, netns: NetworkNamespace) -> None:
+def test_whole_lives_leave_nothing_that_grows(
+    life: type[Any], cgroup: Cgroup, netns: NetworkNamespace
+) -> None:
     check_growth(lambda: live(life, cgroup, netns), 200)
 
 
@@ -149,7 +151,9 @@ def live_in_two_steps(life: type[Any], cgroup: Cgroup) -> None:
         assert kept.loaded
 
 
-def test_whole_lives_in_two_steps(life: type[Any], cgroup: Cgroup) -> None:
+def test_whole_lives_in_two_steps_leave_nothing_that_grows(
+    life: type[Any], cgroup: Cgroup
+) -> None:
     check_growth(lambda: live_in_two_steps(life, cgroup), 150)
 
 
@@ -218,12 +222,12 @@ def misused(life: type[Any]) -> None:
         skel.attach()
 
 
-def test_lives_that_fail_half_way(life: type[Any]) -> None:
+def test_lives_that_fail_half_way_leave_nothing_that_grows(life: type[Any]) -> None:
     ways = itertools.cycle([rejected, attached_in_part, taken_already, misused])
     check_growth(lambda: next(ways)(life), 100)
 
 
-def test_lives_that_end_after_prepare(life: type[Any]) -> None:
+def test_lives_that_end_after_prepare_leave_nothing_that_grows(life: type[Any]) -> None:
     ways = itertools.cycle([prepared_only, rejected_twice])
     check_growth(lambda: next(ways)(life), 100)
 
@@ -257,7 +261,9 @@ def threads(*functions: Callable[[], object]) -> Iterator[list[BaseException]]:
             thread.join()
 
 
-def test_two_threads_and_an_end(life: type[Any]) -> None:
+def test_destroy_among_busy_threads_raises_nothing_but_closed_error(
+    life: type[Any],
+) -> None:
     """One reads, one writes and attaches, and destroy() comes in between."""
     for _ in range(10):
         skel = open_life(life)
@@ -287,7 +293,7 @@ def test_two_threads_and_an_end(life: type[Any]) -> None:
         assert not errors, errors
 
 
-def test_load_in_two_threads_at_once(life: type[Any]) -> None:
+def test_a_load_in_two_threads_at_once_succeeds_in_one(life: type[Any]) -> None:
     with open_life(life) as skel:
         results: list[str] = []
 
@@ -345,14 +351,14 @@ def in_child(what: Callable[[], object]) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_a_child_that_ends(running: Any) -> None:
+def test_a_child_that_ends_leaves_its_parents_skeleton_attached(running: Any) -> None:
     in_child(lambda: None)
     in_child(running.destroy)
     in_child(running.detach)
     in_child(gc.collect)
 
 
-def test_a_child_of_multiprocessing(running: Any) -> None:
+def test_a_child_of_multiprocessing_leaves_its_parents_attached(running: Any) -> None:
     context = multiprocessing.get_context("fork")
     for target, arguments in ((running.destroy, ()), (drop, ([running],))):
         process = context.Process(target=target, args=arguments)
@@ -415,7 +421,9 @@ def test_no_fd_goes_into_another_program(
 # -- without destroy() ---------------------------------------------------------
 
 
-def test_a_skeleton_that_is_dropped(life: type[Any]) -> None:
+def test_a_skeleton_that_is_dropped_gives_all_back_with_a_warning(
+    life: type[Any],
+) -> None:
     """Everything is given back when it is collected, with a warning."""
     left = leaks.LeakCheck()
     skel = open_life(life)
@@ -442,7 +450,9 @@ def test_nothing_is_said_of_what_was_never_loaded_or_destroyed(life: type[Any]) 
     gc.collect()
 
 
-def test_a_script_that_ends_without_destroy(life: type[Any]) -> None:
+def test_a_script_that_ends_without_destroy_ends_well_with_a_warning(
+    life: type[Any],
+) -> None:
     """At exit of the interpreter, too; with -W default it is told."""
     path = sys.modules[life.__module__].__file__
     script = (

@@ -44,13 +44,13 @@ def built(name: str, folder: Path) -> Path:
     return folder
 
 
-def test_minimal(tmp_path: Path) -> None:
+def test_minimal_prints_the_calls_that_the_kernel_saw(tmp_path: Path) -> None:
     printed = run(built("minimal", tmp_path) / "main.py")
     assert printed == "the kernel saw 5 calls of getppid()\n"
 
 
 @pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip (package iproute2)")
-def test_xdp_count(tmp_path: Path) -> None:
+def test_xdp_count_prints_packets_and_bytes_by_protocol(tmp_path: Path) -> None:
     printed = run(built("xdp_count", tmp_path) / "main.py")
     rows = [line.split()[:3] for line in printed.splitlines()]
     assert rows == [
@@ -63,7 +63,9 @@ def test_xdp_count(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip (package iproute2)")
 @pytest.mark.parametrize("arguments", [(), ("--unlimited",)])
-def test_tcp_congestion(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_tcp_congestion_keeps_its_window_small_unless_unlimited(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     printed = run(built("tcp_congestion", tmp_path) / "main.py", *arguments)
     found = re.fullmatch(
         r"1 connection, (\d+) segments acknowledged\nlargest window: (\d+) segments\n",
@@ -78,7 +80,9 @@ def test_tcp_congestion(tmp_path: Path, arguments: tuple[str, ...]) -> None:
         assert largest == 20
 
 
-def test_bootstrap_demo(tmp_path: Path) -> None:
+def test_bootstrap_demo_prints_the_exec_and_exit_of_each_process(
+    tmp_path: Path,
+) -> None:
     printed = run(built("bootstrap", tmp_path) / "demo.py")
     lines = printed.splitlines()
     assert len(lines) >= 22
@@ -89,7 +93,7 @@ def test_bootstrap_demo(tmp_path: Path) -> None:
     assert lines[-1].startswith("demo: 32 events of 16 processes")
 
 
-def test_demo_without_root(tmp_path: Path) -> None:
+def test_demo_without_root_says_what_is_lacking(tmp_path: Path) -> None:
     drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
     done = subprocess.run(
         [*drop, sys.executable, str(built("bootstrap", tmp_path) / "demo.py")],
@@ -107,7 +111,9 @@ def test_demo_without_root(tmp_path: Path) -> None:
     ]
 
 
-def test_struct_ops_page(tmp_path: Path) -> None:
+def test_the_script_of_the_struct_ops_page_prints_what_it_promises(
+    tmp_path: Path,
+) -> None:
     page = (ROOT / "docs" / "struct_ops.md").read_text("utf-8")
     (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     folder = built("tcp_congestion", tmp_path)
@@ -115,7 +121,7 @@ def test_struct_ops_page(tmp_path: Path) -> None:
     assert run(folder / "page.py") == f"{b'bpf_mine'.ljust(16, bytes(1))!r}\n"
 
 
-def test_readme(tmp_path: Path) -> None:
+def test_the_program_of_the_readme_counts_one_call(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     (program,) = re.findall(r"```c\n(.*?)```", readme, re.DOTALL)
     (script,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)

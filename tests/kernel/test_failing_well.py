@@ -23,7 +23,7 @@ def bootstrap(make_skeleton):
         yield skel
 
 
-def test_a_program_that_the_verifier_rejects(make_skeleton):
+def test_a_program_that_the_verifier_rejects_is_told_by_its_line_of_c(make_skeleton):
     skeleton = make_skeleton("prog_rejected").ProgRejected
     with pytest.raises(rt.VerifierError) as caught:
         skeleton.open_and_load()
@@ -43,7 +43,7 @@ def test_a_program_that_the_verifier_rejects(make_skeleton):
     assert "processed" in caught.value.log
 
 
-def test_a_pin_path_whose_folder_is_missing(make_skeleton):
+def test_a_pin_path_whose_folder_is_missing_says_which_and_what_to_do(make_skeleton):
     skeleton = make_skeleton("maps_pinned").MapsPinned
     with (
         skeleton.open(pin_root="/sys/fs/bpf/skelgen-nowhere/deep") as skel,
@@ -60,7 +60,7 @@ def test_a_pin_path_whose_folder_is_missing(make_skeleton):
     )
 
 
-def test_a_kernel_function_that_is_not_there(make_skeleton):
+def test_a_kernel_function_that_is_not_there_is_named_with_a_way_out(make_skeleton):
     skeleton = make_skeleton("externs_missing").ExternsMissing
     with pytest.raises(rt.ExternError) as caught:
         skeleton.open_and_load()
@@ -70,7 +70,7 @@ def test_a_kernel_function_that_is_not_there(make_skeleton):
     )
 
 
-def test_a_write_to_rodata_after_load(bootstrap):
+def test_a_write_to_rodata_after_load_is_refused(bootstrap):
     with pytest.raises(rt.StateError) as caught:
         bootstrap.rodata.min_duration_ns = 1
     assert text(caught) == (
@@ -80,7 +80,7 @@ def test_a_write_to_rodata_after_load(bootstrap):
     assert bootstrap.rodata.min_duration_ns == 0
 
 
-def test_use_after_destroy(make_skeleton):
+def test_use_after_destroy_is_a_closed_error_that_says_so(make_skeleton):
     skel = make_skeleton("bootstrap").Bootstrap.open_and_load()
     skel.destroy()
     skel.destroy()
@@ -100,7 +100,7 @@ def test_use_after_destroy(make_skeleton):
         assert text(caught) == message
 
 
-def test_calls_in_the_wrong_order(make_skeleton):
+def test_calls_in_the_wrong_order_are_refused_with_the_right_one(make_skeleton):
     with make_skeleton("bootstrap").Bootstrap.open() as skel:
         with pytest.raises(rt.StateError) as caught:
             skel.attach()
@@ -122,7 +122,9 @@ def test_calls_in_the_wrong_order(make_skeleton):
         (1 << 40, OverflowError, "got 1099511627776"),
     ],
 )
-def test_a_wrong_key(bootstrap, key, error, message):
+def test_a_wrong_key_is_refused_with_the_type_and_range_it_needs(
+    bootstrap, key, error, message
+):
     with pytest.raises(error) as caught:
         bootstrap.maps.exec_start[key] = 1
     assert text(caught) == (
@@ -130,13 +132,13 @@ def test_a_wrong_key(bootstrap, key, error, message):
     )
 
 
-def test_a_key_that_is_missing(bootstrap):
+def test_a_key_that_is_missing_is_a_key_error_that_names_the_map(bootstrap):
     with pytest.raises(KeyError) as caught:
         _ = bootstrap.maps.exec_start[1]
     assert text(caught) == "1\nmap 'exec_start' has no such key"
 
 
-def test_a_full_hash_map(make_skeleton):
+def test_a_full_hash_map_says_so_and_keeps_its_entries(make_skeleton):
     with make_skeleton("bootstrap").Bootstrap.open() as skel:
         skel.maps.exec_start.max_entries = 4
         skel.load()

@@ -55,7 +55,9 @@ OBJECTS = (
 
 
 @pytest.mark.parametrize("name", OBJECTS)
-def test_loading(fixture: Opener, pins: Path, name: str) -> None:
+def test_a_load_that_fails_leaves_what_was_there(
+    fixture: Opener, pins: Path, name: str
+) -> None:
     open_fixture = fixture(name)
     with open_fixture() as obj:
         obj.load()
@@ -105,7 +107,7 @@ IN_TWO_STEPS = (
 
 @pytest.mark.parametrize("step", ["prepare", "load"])
 @pytest.mark.parametrize("name", IN_TWO_STEPS)
-def test_preparing_then_loading(
+def test_a_step_that_fails_leaves_what_was_there_before_it(
     fixture: Opener, pins: Path, name: str, step: str
 ) -> None:
     """A step that fails leaves what was there before it."""
@@ -148,7 +150,9 @@ def test_preparing_then_loading(
 
 
 @pytest.mark.parametrize("name", ["externs_kfuncs", "maps_plain", "prog_cgroup"])
-def test_cloning(fixture: Opener, pins: Path, name: str) -> None:
+def test_a_clone_that_fails_leaves_what_was_there(
+    fixture: Opener, pins: Path, name: str
+) -> None:
     with fixture(name)() as obj:
         obj.prepare()
         program = next(p for p in obj.programs.values() if p.autoload)
@@ -171,7 +175,9 @@ def test_cloning(fixture: Opener, pins: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["bootstrap", "maps_nested", "struct_ops", "maps_arena"]
 )
-def test_loading_what_can_be(fixture: Opener, pins: Path, name: str) -> None:
+def test_a_load_of_what_can_be_reports_the_rest_or_leaves_nothing(
+    fixture: Opener, pins: Path, name: str
+) -> None:
     """``load(strict=False)`` raises only where nothing could be loaded, or interrupts."""
     open_fixture = fixture(name)
     traces = Traces(pins)
@@ -201,7 +207,9 @@ def test_loading_what_can_be(fixture: Opener, pins: Path, name: str) -> None:
 # -- after load ----------------------------------------------------------------
 
 
-def test_a_ring_buffer_that_cannot_be_mapped(fixture: Opener) -> None:
+def test_a_ring_buffer_that_cannot_be_mapped_can_be_tried_again(
+    fixture: Opener,
+) -> None:
     with fixture("ringbuf")() as obj:
         obj.load()
         ring = obj.maps["rb"]

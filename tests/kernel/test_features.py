@@ -53,7 +53,7 @@ def bpftool() -> dict[str, dict[str, object]]:
     return found
 
 
-def test_map_types_as_bpftool_says() -> None:
+def test_map_types_are_as_bpftool_says() -> None:
     theirs = {
         key.removeprefix("have_").removesuffix("_map_type"): value
         for key, value in bpftool()["map_types"].items()
@@ -63,7 +63,7 @@ def test_map_types_as_bpftool_says() -> None:
     assert ours == theirs
 
 
-def test_program_types_as_bpftool_says() -> None:
+def test_program_types_are_as_bpftool_says() -> None:
     theirs = {
         key.removeprefix("have_").removesuffix("_prog_type"): value
         for key, value in bpftool()["program_types"].items()
@@ -81,7 +81,7 @@ def test_program_types_as_bpftool_says() -> None:
             assert "EPERM" in different[name].reason
 
 
-def test_helpers_as_bpftool_says() -> None:
+def test_helpers_are_as_bpftool_says() -> None:
     """Every helper in every program type that both know.
 
     libbpf 1.1 does not know how the verifier says no since Linux 6.8, and so bpftool
@@ -128,7 +128,7 @@ def test_every_type_of_this_kernel_can_be_told() -> None:
             assert answer.reason
 
 
-def test_kfuncs_by_what_may_call_them() -> None:
+def test_kfuncs_are_told_by_what_may_call_them() -> None:
     acquire = features.kfunc("bpf_task_acquire")
     privilege.require("bpf_task_acquire()", acquire._replace(since="6.2"))
     if acquire.supported is None:
@@ -159,7 +159,7 @@ def test_trials_leave_nothing_attached() -> None:
 # -- skelgen features ----------------------------------------------------------
 
 
-def test_the_system_as_bpftool_reads_it() -> None:
+def test_the_system_is_read_as_bpftool_reads_it() -> None:
     theirs = bpftool()["system_config"]
     ours = system.read()
     assert ours.unprivileged_bpf_disabled == theirs["unprivileged_bpf_disabled"]
@@ -183,7 +183,7 @@ def test_the_system_as_bpftool_reads_it() -> None:
         ("externs_missing", 1),
     ],
 )
-def test_an_object_checked_and_loaded(
+def test_what_is_said_of_an_object_is_what_its_load_says(
     compile_bpf: Callable[[str], Path], name: str, status: int
 ) -> None:
     """What is said without loading is what a load says."""
@@ -199,7 +199,9 @@ def test_an_object_checked_and_loaded(
         assert "kernel function" in result.output
 
 
-def test_needs_of_an_object_by_kind(compile_bpf: Callable[[str], Path]) -> None:
+def test_needs_of_an_object_are_told_by_kind(
+    compile_bpf: Callable[[str], Path],
+) -> None:
     with skelgen.open_object(compile_bpf("prog_tracepoint")) as obj:
         found = needs(obj)
     kinds = {need.kind for need in found}

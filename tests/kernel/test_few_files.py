@@ -88,7 +88,7 @@ print(*came)
 @pytest.mark.parametrize(
     ("name", "cls"), [("life", "Life"), ("bootstrap", "Bootstrap")]
 )
-def test_one_file_more_each_time(
+def test_too_few_files_are_one_clear_error_wherever_they_run_out(
     make_skeleton: Any, tmp_path: Path, name: str, cls: str
 ) -> None:
     source = Path(make_skeleton(name).__file__)

@@ -56,7 +56,9 @@ def test_a_number_is_not_cut_to_an_fd(module: ModuleType, more: int) -> None:
         syscalls.close(fd)
 
 
-def test_a_map_to_reuse_that_is_another_by_the_time_of_load(module: ModuleType) -> None:
+def test_a_map_to_reuse_that_is_another_by_the_time_of_load_is_refused(
+    module: ModuleType,
+) -> None:
     """Someone closed the object's own fd, and made another map of larger values."""
     fd, other = new_map(), new_map(value_size=4096)
     skel: Any = module.Forked.open()

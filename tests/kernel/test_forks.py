@@ -76,7 +76,7 @@ def send(skel: Any, count: int = 1) -> None:
     skel.progs.send_number.test_run(data=bytes(64), repeat=count)
 
 
-def test_storm() -> None:
+def test_a_storm_of_forks_and_signals_hangs_and_crashes_nothing() -> None:
     """Threads live, the main thread forks and is signalled: nothing hangs or crashes."""
     words = [sys.executable, "-m", "tests.kernel.fork_storm", str(SECONDS * SLOWER)]
     done = subprocess.run(
@@ -240,7 +240,7 @@ def test_a_view_without_its_object_is_good_in_a_child(arena: Any) -> None:
 
 
 @ARENAS
-def test_an_arena_that_cannot_be_in_a_child(
+def test_an_arena_that_cannot_be_in_a_child_reads_as_zeros_or_raises(
     arena: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A warning, an error where one can be, and zeros: no signal, whatever is done."""
@@ -318,7 +318,7 @@ def alarm() -> Iterator[Callable[[Callable[[], object]], None]]:
     signal.signal(signal.SIGALRM, before)
 
 
-def test_a_signal_handler_reads_what_its_thread_reads(
+def test_a_signal_handler_and_its_thread_get_each_record_once(
     skel: Any, alarm: Callable[[Callable[[], object]], None]
 ) -> None:
     """Each record comes once, and in order to each of the two."""
@@ -352,7 +352,7 @@ def number(record: Any) -> int:
     return int.from_bytes(bytes(record)[:8], sys.byteorder)
 
 
-def test_an_interrupt_loses_no_record(
+def test_an_interrupt_loses_no_batch_of_records(
     skel: Any, alarm: Callable[[Callable[[], object]], None]
 ) -> None:
     """Between taking records and queueing them."""
@@ -384,7 +384,7 @@ def test_an_interrupt_loses_no_record(
         assert after - before - 1 <= interrupts[place]
 
 
-def test_destroy_by_a_signal_handler_in_the_middle_of_a_load(
+def test_destroy_by_a_signal_handler_comes_after_the_load_it_interrupts(
     module: ModuleType,
 ) -> None:
     """It comes when the load is over, which says so."""
@@ -407,7 +407,7 @@ def test_destroy_by_a_signal_handler_in_the_middle_of_a_load(
     assert late > 0
 
 
-def test_load_by_a_signal_handler_in_the_middle_of_a_load(
+def test_load_by_a_signal_handler_in_the_middle_of_a_load_is_refused(
     module: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     skel = module.Forked.open()
@@ -430,7 +430,7 @@ class Interrupt(BaseException):
     """As ``KeyboardInterrupt``, which pytest takes for its own."""
 
 
-def test_an_interrupt_while_the_kernel_makes_something() -> None:
+def test_an_interrupt_while_the_kernel_makes_something_leaks_no_fd() -> None:
     """Its handler raises right after the call, before anybody has the fd."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -98,7 +98,7 @@ def test_rodata_is_refused_after_load_and_said_why(skeleton: Any) -> None:
         assert skel.data.counter == 102
 
 
-def test_after_destroy(skeleton: Any) -> None:
+def test_every_use_after_destroy_is_refused(skeleton: Any) -> None:
     skel = skeleton.open_and_load()
     skel.destroy()
     skel.destroy()
@@ -117,7 +117,7 @@ def test_after_destroy(skeleton: Any) -> None:
     assert repr(skel) == "<GlobalsLive: destroyed>"
 
 
-def test_calls_out_of_order(skeleton: Any) -> None:
+def test_calls_out_of_order_are_refused(skeleton: Any) -> None:
     with skeleton.open() as skel:
         for early in (skel.attach, skel.detach):
             with pytest.raises(StateError, match=r"comes after load\(\)"):
@@ -175,7 +175,9 @@ def test_a_user_of_open_and_load_gets_nothing_half_done(
 # -- links ---------------------------------------------------------------------
 
 
-def test_attach_again_and_a_link_of_the_users_own(make_skeleton: MakeSkeleton) -> None:
+def test_attach_again_leaves_its_links_and_the_users_own_in_place(
+    make_skeleton: MakeSkeleton,
+) -> None:
     minimal: Any = make_skeleton("ringbuf").Ringbuf
     with minimal.open_and_load() as skel:
         links: Any = skel.links

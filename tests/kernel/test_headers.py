@@ -66,7 +66,7 @@ def run(module):
         skeleton.destroy()
 
 
-def test_loops(run):
+def test_loops_run_as_often_as_they_say(run):
     skeleton = run("loops", kfunc="bpf_iter_num_new")
     assert skeleton.progs.loops.test_run().retval == 3  # left a loop by return
     assert skeleton.bss.sum == sum(range(0, 51, 2))
@@ -74,14 +74,14 @@ def test_loops(run):
     assert skeleton.bss.each == sum(range(10, 15))
 
 
-def test_loops_that_the_kernel_ends(run):
+def test_loops_end_at_their_bound_or_when_the_kernel_ends_them(run):
     skeleton = run("enough", kfunc="bpf_arena_alloc_pages")  # of 6.9, like may_goto
     skeleton.progs.enough.test_run()
     assert skeleton.bss.early > 1000
     assert skeleton.bss.bounded == 1000
 
 
-def test_bit_fields(run):
+def test_bit_fields_are_read_and_written(run):
     skeleton = run("bits")
     skeleton.progs.bits.test_run()
     assert (skeleton.bss.ihl, skeleton.bss.version, skeleton.bss.tos) == (5, 4, 9)
@@ -90,7 +90,7 @@ def test_bit_fields(run):
     assert packet.tot_len == 0x1234
 
 
-def test_printing_and_byte_order(run):
+def test_values_are_printed_and_put_in_network_byte_order(run):
     skeleton = run("print")
     skeleton.progs.print.test_run()
     text = b"-1 two 3 1099511627776 e"
@@ -99,7 +99,7 @@ def test_printing_and_byte_order(run):
     assert skeleton.bss.network.to_bytes(4, sys.byteorder) == b"\1\2\3\4"
 
 
-def test_streams(run):
+def test_streams_print_or_say_that_there_is_no_memory(run):
     skeleton = run("stream", kfunc="bpf_stream_vprintk_impl")
     skeleton.progs.stream.test_run()
     # The kernel allocates room for it without waiting, and may have none at hand.
@@ -113,7 +113,7 @@ def argument(kind, size, *, signed, register=0, value=0, index=0, scale=0):
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="registers of x86-64")
-def test_usdt_arguments(run):
+def test_usdt_arguments_of_every_kind_are_read(run):
     skeleton = run("arguments")
     memory = struct.pack("=16sbbhi", b"-7", -1, -2, 0x1234, -3)
     arguments = [

@@ -63,7 +63,7 @@ def test_an_iterator_walks_one_map(load: LoadProgram) -> None:
             program.attach()
 
 
-def test_an_iterator_of_one_task(load: LoadProgram) -> None:
+def test_an_iterator_of_one_task_walks_that_one_alone(load: LoadProgram) -> None:
     program = load_iterator(load, "task")
     try:
         link = program.attach(tid=os.getpid())

@@ -24,7 +24,9 @@ FIXTURES = (
 @pytest.mark.parametrize(
     ("group", "least"), [("modules", 5_000), ("skeletons", 50_000), ("command", 400)]
 )
-def test_junk(make_skeleton: Any, tmp_path: Path, group: str, least: int) -> None:
+def test_junk_is_refused_in_words_and_the_process_survives(
+    make_skeleton: Any, tmp_path: Path, group: str, least: int
+) -> None:
     if group == "skeletons":
         for name in FIXTURES:
             source = Path(make_skeleton(name).__file__)

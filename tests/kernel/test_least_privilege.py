@@ -64,7 +64,9 @@ def whole(found: dict[str, list[object]]) -> set[str]:
 
 
 @pytest.mark.any_kernel
-def test_bpf_alone(compile_bpf: Compile) -> None:
+def test_bpf_alone_is_too_little_and_what_is_missing_is_named(
+    compile_bpf: Compile,
+) -> None:
     found = loads(compile_bpf, "bpf")
     assert whole(found) == set(NOTHING_ELSE)
     for name in (*PERFMON, *NET_ADMIN):
@@ -77,19 +79,19 @@ def test_bpf_alone(compile_bpf: Compile) -> None:
         assert f"this process lacks {missing}: run as root or grant it" in str(notes)
 
 
-def test_bpf_and_perfmon(compile_bpf: Compile) -> None:
+def test_bpf_and_perfmon_load_tracing_and_no_networking(compile_bpf: Compile) -> None:
     found = loads(compile_bpf, "bpf", "perfmon")
     assert whole(found).issuperset(PERFMON)
     assert not whole(found) & set(NET_ADMIN)
 
 
-def test_bpf_and_net_admin(compile_bpf: Compile) -> None:
+def test_bpf_and_net_admin_load_networking_and_no_tracing(compile_bpf: Compile) -> None:
     found = loads(compile_bpf, "bpf", "net_admin")
     assert whole(found).issuperset(NET_ADMIN)
     assert not whole(found) & set(PERFMON)
 
 
 @pytest.mark.any_kernel
-def test_all_three(compile_bpf: Compile) -> None:
+def test_all_three_load_tracing_and_networking(compile_bpf: Compile) -> None:
     found = loads(compile_bpf, "bpf", "perfmon", "net_admin")
     assert whole(found).issuperset((*PERFMON, *NET_ADMIN))

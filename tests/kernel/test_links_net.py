@@ -109,7 +109,7 @@ def needs_tcx() -> None:
 @pytest.mark.parametrize(
     ("section", "interface"), [("tcx/ingress", "veth1"), ("tcx/egress", "veth0")]
 )
-def test_tcx_counts(
+def test_tcx_counts_packets_until_it_is_destroyed(
     veth: NetworkNamespace,
     counter: Counter,
     load: LoadProgram,
@@ -201,7 +201,9 @@ def test_a_cgroup_refuses_connections(
     assert connect_in(cgroup) == 0
 
 
-def test_a_cgroup_by_fd_and_a_new_program(cgroup: Cgroup, load: LoadProgram) -> None:
+def test_a_link_to_a_cgroup_by_fd_takes_a_new_program(
+    cgroup: Cgroup, load: LoadProgram
+) -> None:
     refuse = load("cgroup/connect4", CgroupProgram, insns=RETURN_0)
     allow = load("cgroup/connect4", CgroupProgram, insns=RETURN_1)
     fd = os.open(cgroup.path, os.O_RDONLY | os.O_DIRECTORY)
@@ -327,7 +329,7 @@ def test_a_socket_filter_drops_packets(load: LoadProgram) -> None:
     forgotten.destroy()  # the socket has gone before
 
 
-def test_a_reuseport_program_chooses(
+def test_a_reuseport_program_drops_packets(
     netns: NetworkNamespace, load: LoadProgram
 ) -> None:
     netns.run("ip link set lo up")
@@ -349,7 +351,7 @@ def test_a_reuseport_program_chooses(
     netns.call(refused)
 
 
-def test_a_sockmap_verdict(load: LoadProgram) -> None:
+def test_a_sockmap_verdict_is_attached_to_its_map(load: LoadProgram) -> None:
     program = load("sk_msg", SockmapProgram, insns=RETURN_1)
     fd = syscalls.map_create(
         type=MapType.SOCKMAP, key_size=4, value_size=4, max_entries=2

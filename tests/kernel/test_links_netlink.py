@@ -129,7 +129,9 @@ def test_the_kernels_words_are_a_note(
         veth.call(program.attach, 9999, link=False)
 
 
-def test_an_interface_that_has_gone(veth: NetworkNamespace, load: LoadProgram) -> None:
+def test_links_of_an_interface_that_has_gone_can_be_destroyed(
+    veth: NetworkNamespace, load: LoadProgram
+) -> None:
     xdp = veth.call(load("xdp", XdpProgram).attach, "veth1", link=False)
     tc = veth.call(
         load("tc", TcProgram).attach, "veth1", direction="ingress", link=False

@@ -79,7 +79,9 @@ def test_a_cookie_reaches_the_program(load: LoadProgram) -> None:
         assert counter.value == 1
 
 
-def test_a_tracepoint_that_is_not_there(load: LoadProgram) -> None:
+def test_a_tracepoint_that_is_not_there_is_an_error_that_suggests_one(
+    load: LoadProgram,
+) -> None:
     program = load("tp/sched/sched_process_frok", TracepointProgram)
     with pytest.raises(AttachError, match="no tracepoint") as caught:
         program.attach()
@@ -112,7 +114,9 @@ def test_it_fires_without_a_bpf_link_too(counter: Counter, load: LoadProgram) ->
     assert counter.value == 1
 
 
-def test_a_raw_tracepoint(counter: Counter, load: LoadProgram) -> None:
+def test_a_raw_tracepoint_fires_until_it_is_destroyed(
+    counter: Counter, load: LoadProgram
+) -> None:
     program = load(
         f"raw_tp/{FORK}", RawTracepointProgram, insns=counter.insns(here=True)
     )
@@ -145,7 +149,9 @@ def test_a_writable_raw_tracepoint_writes(load: LoadProgram) -> None:
     assert victim.test_run(bytes(64)).retval == 0
 
 
-def test_a_btf_tracepoint(counter: Counter, load: LoadProgram) -> None:
+def test_a_btf_tracepoint_fires_until_it_is_destroyed(
+    counter: Counter, load: LoadProgram
+) -> None:
     program = load(
         f"tp_btf/{FORK}",
         TracingProgram,
@@ -201,7 +207,7 @@ def test_a_system_call_is_probed(
     assert counter.value == 2
 
 
-def test_a_probe_by_way_of_tracefs(
+def test_a_probe_by_way_of_tracefs_fires_and_is_removed(
     counter: Counter, load: LoadProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from skelgen.runtime.links import probe
@@ -220,7 +226,9 @@ def test_a_probe_by_way_of_tracefs(
     assert counter.value == 1
 
 
-def test_a_kernel_function_that_is_not_there(load: LoadProgram) -> None:
+def test_a_kernel_function_that_is_not_there_cannot_be_probed(
+    load: LoadProgram,
+) -> None:
     program = load("kprobe/no_such_function", KprobeProgram)
     if features.KPROBE_PMU.supported():
         with pytest.raises(AttachError, match="no kernel function 'no_such_function'"):
@@ -230,7 +238,9 @@ def test_a_kernel_function_that_is_not_there(load: LoadProgram) -> None:
             program.attach()
 
 
-def test_many_functions_at_once(counter: Counter, load: LoadProgram) -> None:
+def test_functions_of_a_pattern_are_probed_by_one_link(
+    counter: Counter, load: LoadProgram
+) -> None:
     needs_kprobes()
     try:
         program = load(
@@ -270,7 +280,9 @@ def test_a_library_function_is_probed(
     assert counter.value == 2
 
 
-def test_many_library_functions_at_once(counter: Counter, load: LoadProgram) -> None:
+def test_library_functions_of_a_pattern_are_probed_by_one_link(
+    counter: Counter, load: LoadProgram
+) -> None:
     privilege.require("uprobe.multi", features.UPROBE_MULTI_LINK.answer())
     program = load(
         "uprobe.multi/libc.so.6:getpp*",

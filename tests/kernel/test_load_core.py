@@ -63,7 +63,9 @@ def task_struct() -> Struct:
     return task
 
 
-def test_fields(make_skeleton: Make, btf: str | bytes | None) -> None:
+def test_fields_are_read_where_this_kernel_has_them(
+    make_skeleton: Make, btf: str | bytes | None
+) -> None:
     with skeleton_class(make_skeleton("core_fields")).open(btf=btf) as skel:
         skel.load()
         bss, data = skel.bss, skel.data
@@ -79,7 +81,9 @@ def test_fields(make_skeleton: Make, btf: str | bytes | None) -> None:
         assert bss.code
 
 
-def test_enumerators(make_skeleton: Make, btf: str | bytes | None) -> None:
+def test_enumerators_have_the_values_of_this_kernel(
+    make_skeleton: Make, btf: str | bytes | None
+) -> None:
     with skeleton_class(make_skeleton("core_enums")).open(btf=btf) as skel:
         skel.load()
         bss = skel.bss
@@ -91,7 +95,9 @@ def test_enumerators(make_skeleton: Make, btf: str | bytes | None) -> None:
         assert bss.wide == 1  # BPF_FUNC_map_lookup_elem
 
 
-def test_types(make_skeleton: Make, btf: str | bytes | None) -> None:
+def test_types_have_the_sizes_and_numbers_of_this_kernel(
+    make_skeleton: Make, btf: str | bytes | None
+) -> None:
     with skeleton_class(make_skeleton("core_types")).open(btf=btf) as skel:
         skel.load()
         bss = skel.bss
@@ -127,7 +133,7 @@ def until_exit(skel: Any, mine: Callable[[int], bool]) -> int:
     pytest.fail("the program did not see a child of this process")
 
 
-def test_direct_loads(make_skeleton: Make) -> None:
+def test_direct_loads_read_the_members_of_the_task(make_skeleton: Make) -> None:
     with skeleton_class(make_skeleton("core_direct")).open_and_load() as skel:
         bss = skel.bss
         child = until_exit(skel, lambda child: bool(bss.pid == child))
@@ -137,7 +143,7 @@ def test_direct_loads(make_skeleton: Make) -> None:
         assert bss.start > 0
 
 
-def test_bitfields(make_skeleton: Make) -> None:
+def test_bitfields_are_read_with_their_value_and_sign(make_skeleton: Make) -> None:
     with skeleton_class(make_skeleton("core_bitfields")).open_and_load() as skel:
         bss = skel.bss
         bss.reset = bss.execve = -1
@@ -151,7 +157,9 @@ def test_dead_code_may_use_what_is_not_there(make_skeleton: Make) -> None:
         assert skel.progs.dead_code.info().insn_count > 0
 
 
-def test_code_that_uses_what_is_not_there(make_skeleton: Make) -> None:
+def test_code_that_uses_what_is_not_there_is_an_error_that_names_it(
+    make_skeleton: Make,
+) -> None:
     with skeleton_class(make_skeleton("core_poisoned")).open() as skel:
         skel.progs.reached.autoload = True
         with pytest.raises(CoreRelocationError) as caught:
@@ -170,7 +178,9 @@ def test_code_that_uses_what_is_not_there(make_skeleton: Make) -> None:
         skel.load()
 
 
-def test_types_of_another_kernel(compile_bpf: Callable[[str], Path]) -> None:
+def test_a_small_btf_file_loads_and_what_it_lacks_is_an_error(
+    compile_bpf: Callable[[str], Path],
+) -> None:
     """A small BTF file, as ``bpftool gen min_core_btf`` makes them."""
     b = BtfBuilder()
     int_id = b.add_int("int", 4, signed=True)
@@ -185,7 +195,9 @@ def test_types_of_another_kernel(compile_bpf: Callable[[str], Path]) -> None:
             obj.load()
 
 
-def test_a_file_that_is_no_btf(compile_bpf: Callable[[str], Path]) -> None:
+def test_a_file_that_is_no_btf_or_not_there_is_an_error(
+    compile_bpf: Callable[[str], Path],
+) -> None:
     path = compile_bpf("core_fields")
     obj = skelgen.open_object(path, btf=b"no BTF at all, not a byte")
     with pytest.raises(BpfError, match="'btf': btf: no magic number"):
@@ -195,7 +207,7 @@ def test_a_file_that_is_no_btf(compile_bpf: Callable[[str], Path]) -> None:
         obj.load()
 
 
-def test_a_kernel_without_btf(
+def test_a_kernel_without_btf_loads_what_needs_no_types_of_it(
     compile_bpf: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernel_btf, "_vmlinux", Once(kernel_btf._read_vmlinux))

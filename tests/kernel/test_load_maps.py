@@ -136,7 +136,9 @@ def test_what_the_rules_refuse_the_kernel_refuses_too() -> None:
 # -- left out --------------------------------------------------------------------
 
 
-def test_a_map_that_is_not_made(make_skeleton: Make) -> None:
+def test_a_map_that_is_not_made_is_refused_in_live_code_alone(
+    make_skeleton: Make,
+) -> None:
     """Dead code may refer to it; live code is refused, and the map is named."""
     skeleton = make_skeleton("maps_optional").MapsOptional
     with skeleton.open() as skel:
@@ -158,7 +160,9 @@ def test_a_map_that_is_not_made(make_skeleton: Make) -> None:
         assert caught.value.program == "sometimes"
 
 
-def test_a_data_section_that_is_not_made(compile_bpf: Compile) -> None:
+def test_a_data_section_that_is_not_made_fails_its_users_alone(
+    compile_bpf: Compile,
+) -> None:
     with skelgen.open_object(compile_bpf("maps_optional")) as obj:
         obj.maps[".rodata"].autocreate = False
         with pytest.raises(VerifierError, match=re.escape("'.rodata'")):
@@ -216,7 +220,7 @@ def test_a_map_of_another_definition_is_not_reused(make_skeleton: Make) -> None:
         second.load()
 
 
-def test_globals_of_another_object(make_skeleton: Make) -> None:
+def test_globals_of_another_object_are_shared_with_it(make_skeleton: Make) -> None:
     """A data section is reused as any map: two programs with the same variables."""
     skeleton = make_skeleton("globals_live").GlobalsLive
     with skeleton.open_and_load() as first, skeleton.open() as second:
@@ -229,7 +233,7 @@ def test_globals_of_another_object(make_skeleton: Make) -> None:
         assert first.bss.totals.packets == 6
 
 
-def test_constants_of_another_object(make_skeleton: Make) -> None:
+def test_constants_of_another_object_are_read_from_it(make_skeleton: Make) -> None:
     skeleton = make_skeleton("globals_live").GlobalsLive
     with skeleton.open() as first, skeleton.open() as second:
         first.rodata.increment = 7
@@ -239,7 +243,9 @@ def test_constants_of_another_object(make_skeleton: Make) -> None:
         assert second.rodata.increment == 7
 
 
-def test_pinned_globals(make_skeleton: Make, bpffs: BpfFileSystem) -> None:
+def test_pinned_globals_keep_their_values_from_load_to_load(
+    make_skeleton: Make, bpffs: BpfFileSystem
+) -> None:
     skeleton = make_skeleton("globals_live").GlobalsLive
     for packets in range(3):
         with skeleton.open() as skel:
@@ -265,7 +271,9 @@ def test_settings_reach_the_kernel(compile_bpf: Compile) -> None:
         assert info.flags == 1 | 4
 
 
-def test_an_inner_map_of_ones_own(compile_bpf: Compile) -> None:
+def test_an_inner_map_of_ones_own_decides_what_fits_into_the_outer(
+    compile_bpf: Compile,
+) -> None:
     with skelgen.open_object(compile_bpf("maps_nested")) as obj:
         outer = obj.maps["outer_hash"]
         assert outer.inner is not None
@@ -418,7 +426,7 @@ def test_the_template_of_inner_maps_is_settable(make_skeleton: Make) -> None:
             assert new.info()[2:7] == (T.HASH, 4, 12, 3, 0)
 
 
-def test_new_inner_maps_from_python(make_skeleton: Make) -> None:
+def test_new_inner_maps_are_made_and_put_in_from_python(make_skeleton: Make) -> None:
     with make_skeleton("maps_nested").MapsNested.open() as skel:
         skel.load()
         outer = skel.maps.outer_array

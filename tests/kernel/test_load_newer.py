@@ -63,14 +63,18 @@ def loaded(path: Path, *on: str, kfuncs: dict[str, str]) -> Iterator[Object]:
         yield obj
 
 
-def test_flavours_of_kernel_functions(compile_bpf: Compile) -> None:
+def test_of_two_flavours_of_a_function_the_kernels_own_is_called(
+    compile_bpf: Compile,
+) -> None:
     """Of two prototypes under one name the one that this kernel has."""
     path = compile_bpf("externs_flavours")
     with loaded(path, kfuncs={"bpf_task_from_pid": "6.2"}) as obj:
         assert obj.programs["look"].test_run(ctx=bytes(8)).retval == 1
 
 
-def test_addresses(compile_bpf: Compile) -> None:
+def test_addresses_of_kernel_functions_are_those_of_kallsyms(
+    compile_bpf: Compile,
+) -> None:
     table = {}
     for line in Path("/proc/kallsyms").read_text("ascii").splitlines():
         address, kind, name, *module = line.split()
@@ -82,7 +86,7 @@ def test_addresses(compile_bpf: Compile) -> None:
     assert found == tuple(table[x] for x in ("do_exit", "bpf_map_new_fd", "schedule"))
 
 
-def test_iterators(compile_bpf: Compile) -> None:
+def test_iterators_walk_numbers_and_tasks(compile_bpf: Compile) -> None:
     path = compile_bpf("iterators")
     kfuncs = {"bpf_iter_num_new": "6.4", "bpf_iter_task_new": "6.7"}
     with loaded(path, "count_tasks", kfuncs=kfuncs) as obj:
@@ -93,7 +97,9 @@ def test_iterators(compile_bpf: Compile) -> None:
         assert variable(obj, "tasks") >= processes // 2
 
 
-def test_lists_and_trees(compile_bpf: Compile) -> None:
+def test_lists_give_back_what_they_took_and_trees_take_nodes(
+    compile_bpf: Compile,
+) -> None:
     path = compile_bpf("maps_graph")
     with loaded(path, kfuncs={"bpf_rbtree_add_impl": "6.6"}) as obj:
         assert obj.programs["push_and_pop"].test_run(PACKET).retval == 0
@@ -102,7 +108,7 @@ def test_lists_and_trees(compile_bpf: Compile) -> None:
             assert obj.programs["plant"].test_run(PACKET).retval == 0
 
 
-def test_kept_pointers(compile_bpf: Compile) -> None:
+def test_kept_pointers_are_exchanged_at_each_run(compile_bpf: Compile) -> None:
     path = compile_bpf("maps_kptr")
     with loaded(path, kfuncs={"bpf_task_acquire": "6.2"}) as obj:
         for _ in range(2):
@@ -112,7 +118,7 @@ def test_kept_pointers(compile_bpf: Compile) -> None:
         assert int.from_bytes(value[:8], sys.byteorder) == 2
 
 
-def test_a_hash_of_maps(compile_bpf: Compile) -> None:
+def test_a_hash_of_maps_finds_values_of_its_inner_maps(compile_bpf: Compile) -> None:
     with loaded(compile_bpf("maps_nested_hash"), kfuncs={}) as obj:
         obj.programs["count"].test_run(PACKET)
         assert variable(obj, "found") == -1
@@ -123,7 +129,9 @@ def test_a_hash_of_maps(compile_bpf: Compile) -> None:
         assert variable(obj, "found") == 9
 
 
-def test_operations_that_the_kernel_runs(compile_bpf: Compile) -> None:
+def test_operations_of_bpf_dummy_ops_are_run_by_the_kernel(
+    compile_bpf: Compile,
+) -> None:
     """``bpf_dummy_ops``: function members called with what we give them."""
     with loaded(compile_bpf("struct_ops_dummy"), kfuncs={}) as obj:
         # an array of u64 arguments, the first a pointer to the state, or NULL
@@ -131,7 +139,7 @@ def test_operations_that_the_kernel_runs(compile_bpf: Compile) -> None:
         assert run.retval == 0xF2F3F4F5
 
 
-def test_loops_that_the_kernel_bounds(compile_bpf: Compile) -> None:
+def test_bounded_loops_run_and_work_queues_start(compile_bpf: Compile) -> None:
     path = compile_bpf("prog_newer")
     with loaded(path, kfuncs={"bpf_wq_init": "6.10"}) as obj:
         assert obj.programs["loop"].test_run(ctx=bytes(8)).retval == 1000
@@ -166,7 +174,7 @@ def module() -> Iterator[Callable[[str], None]]:
         subprocess.run(["modprobe", "-r", name], check=False)
 
 
-def test_kernel_functions_of_a_module(
+def test_kernel_functions_of_a_module_are_called(
     compile_bpf: Compile, module: Callable[[str], None]
 ) -> None:
     module("nf_conntrack")
@@ -195,7 +203,7 @@ def test_functions_of_a_module_are_traced(
         assert counts[0] == counts[1] == counts[2] > 0
 
 
-def test_many_functions_of_a_module(
+def test_many_functions_of_a_module_are_attached_to_at_once(
     compile_bpf: Compile, module: Callable[[str], None]
 ) -> None:
     module("dummy")
@@ -217,7 +225,7 @@ def exclusive(compile_bpf: Compile) -> Iterator[Object]:
         yield obj
 
 
-def test_maps_of_one_program(exclusive: Object) -> None:
+def test_maps_of_one_program_let_that_program_in(exclusive: Object) -> None:
     """The hash that we make is the kernel's, or it would not let the program in."""
     owner = exclusive.program("owner")
     exclusive.map("counts").exclusive_program = owner

@@ -88,7 +88,7 @@ def test_every_failure_leaves_nothing(compile_bpf: Compile) -> None:
         obj.destroy()
 
 
-def test_the_verifier_refuses(compile_bpf: Compile) -> None:
+def test_a_refusal_of_the_verifier_shows_the_line_of_c(compile_bpf: Compile) -> None:
     with skelgen.open_object(compile_bpf("prog_rejected")) as obj:
         with pytest.raises(VerifierError) as caught:
             obj.load()
@@ -110,7 +110,7 @@ def test_the_verifier_refuses(compile_bpf: Compile) -> None:
         obj.load()
 
 
-def test_a_log_of_any_length(
+def test_a_log_of_any_length_is_read_whole(
     compile_bpf: Compile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The buffer grows until the whole log is in it."""
@@ -129,7 +129,9 @@ def test_a_log_of_any_length(
 
 
 @pytest.mark.any_kernel
-def test_threads(compile_bpf: Compile) -> None:
+def test_threads_load_objects_of_their_own_without_a_failure(
+    compile_bpf: Compile,
+) -> None:
     """Eight threads open, load, use and destroy objects of their own."""
     failures = []
 
@@ -150,7 +152,9 @@ def test_threads(compile_bpf: Compile) -> None:
     assert not failures
 
 
-def test_programs_on_demand(compile_bpf: Compile) -> None:
+def test_programs_on_demand_load_when_their_autoload_is_on(
+    compile_bpf: Compile,
+) -> None:
     with skelgen.open_object(compile_bpf("prog_autoload")) as obj:
         obj.load()
         with pytest.raises(StateError, match="autoload is off"):
@@ -165,7 +169,7 @@ def test_programs_on_demand(compile_bpf: Compile) -> None:
 # -- maps ------------------------------------------------------------------------
 
 
-def test_definitions_before_load(compile_bpf: Compile) -> None:
+def test_definitions_can_change_until_load(compile_bpf: Compile) -> None:
     with skelgen.open_object(compile_bpf("maps_plain")) as obj:
         for name in obj.maps:
             if obj.maps[name].type == MapType.HASH:
@@ -178,7 +182,9 @@ def test_definitions_before_load(compile_bpf: Compile) -> None:
             obj.maps[name].max_entries = 5
 
 
-def test_kernel_names(compile_bpf: Compile) -> None:
+def test_kernel_names_of_sections_begin_with_that_of_the_object(
+    compile_bpf: Compile,
+) -> None:
     path = compile_bpf("globals_live")
     with skelgen.open_object(path, name="a_rather_long_name") as obj:
         obj.load()
@@ -187,7 +193,7 @@ def test_kernel_names(compile_bpf: Compile) -> None:
     assert names[".rodata"] == "a_rather.rodata"
 
 
-def test_maps_in_maps(compile_bpf: Compile) -> None:
+def test_maps_in_maps_are_in_the_slots_that_c_gives_them(compile_bpf: Compile) -> None:
     with skelgen.open_object(compile_bpf("maps_nested")) as obj:
         obj.load()
         slots = {}
@@ -202,7 +208,9 @@ def test_maps_in_maps(compile_bpf: Compile) -> None:
         }
 
 
-def test_tail_calls(compile_bpf: Compile) -> None:
+def test_tail_calls_run_and_fall_through_where_a_slot_is_empty(
+    compile_bpf: Compile,
+) -> None:
     with skelgen.open_object(compile_bpf("maps_prog_array")) as obj:
         obj.load()
         assert obj.programs["entry"].test_run(PACKET).retval == 1
@@ -217,7 +225,9 @@ def test_tail_calls(compile_bpf: Compile) -> None:
         assert variable(obj, "hits") == 0
 
 
-def test_sizes_of_ring_buffers_and_perf_arrays(compile_bpf: Compile) -> None:
+def test_sizes_of_ring_buffers_and_perf_arrays_are_made_to_fit(
+    compile_bpf: Compile,
+) -> None:
     seen = set()
     for name in ("ringbuf", "maps_special", "maps_kernel_types"):
         with skelgen.open_object(compile_bpf(name)) as obj:
@@ -237,7 +247,7 @@ def test_sizes_of_ring_buffers_and_perf_arrays(compile_bpf: Compile) -> None:
     assert "ring" in seen
 
 
-def test_types_of_maps(compile_bpf: Compile) -> None:
+def test_types_of_maps_reach_the_kernel(compile_bpf: Compile) -> None:
     with skelgen.open_object(compile_bpf("maps_plain")) as obj:
         obj.load()
         for declared in obj.spec.maps:
@@ -251,7 +261,9 @@ def test_types_of_maps(compile_bpf: Compile) -> None:
             pytest.fail("no map of the fixture has types")
 
 
-def test_pinned_by_name(compile_bpf: Compile, bpffs: BpfFileSystem) -> None:
+def test_a_map_pinned_by_name_is_shared_and_outlives_its_objects(
+    compile_bpf: Compile, bpffs: BpfFileSystem
+) -> None:
     path = compile_bpf("maps_pinned")
     pin = bpffs.path / "skelgen_pinned"
     with skelgen.open_object(path, pin_root=bpffs.path) as first:
@@ -273,7 +285,7 @@ def test_pinned_by_name(compile_bpf: Compile, bpffs: BpfFileSystem) -> None:
     assert not pin.exists()
 
 
-def test_another_map_is_pinned_there(
+def test_another_map_that_is_pinned_there_is_refused(
     compile_bpf: Compile, bpffs: BpfFileSystem
 ) -> None:
     path = compile_bpf("maps_pinned")
@@ -289,7 +301,7 @@ def test_another_map_is_pinned_there(
     (bpffs.path / "skelgen_pinned").unlink()
 
 
-def test_pin_paths_that_are_not_there(
+def test_one_missing_folder_of_a_pin_is_made_and_two_are_refused(
     compile_bpf: Compile, bpffs: BpfFileSystem
 ) -> None:
     """One directory is made, as libbpf does; two are not."""
@@ -350,7 +362,9 @@ def test_views_outlive_the_object(compile_bpf: Compile) -> None:
 # -- externs -----------------------------------------------------------------------
 
 
-def test_kconfig(compile_bpf: Compile) -> None:
+def test_kconfig_variables_have_the_values_of_the_configuration(
+    compile_bpf: Compile,
+) -> None:
     text = "CONFIG_HZ=123\nCONFIG_BPF_SYSCALL=y\n"
     with skelgen.open_object(compile_bpf("externs_kconfig"), kconfig=text) as obj:
         with pytest.raises(StateError, match=r"known after load\(\) or prepare"):
@@ -369,14 +383,14 @@ def test_kconfig(compile_bpf: Compile) -> None:
         assert data[offsets["CONFIG_BPF_SYSCALL"]] == 1
 
 
-def test_kconfig_of_the_wrong_type(compile_bpf: Compile) -> None:
+def test_kconfig_of_the_wrong_type_is_refused(compile_bpf: Compile) -> None:
     path = compile_bpf("externs_kconfig")
     obj = skelgen.open_object(path, kconfig="CONFIG_HZ=y\n")
     with pytest.raises(ExternError, match=r"'CONFIG_HZ'.* has to be a bool"):
         obj.load()
 
 
-def test_kernel_functions(compile_bpf: Compile) -> None:
+def test_kernel_functions_are_called(compile_bpf: Compile) -> None:
     kfunc = "bpf_task_from_pid"
     privilege.require(f"{kfunc}()", features.kfunc(kfunc)._replace(since="6.2"))
     with skelgen.open_object(compile_bpf("externs_kfuncs")) as obj:
@@ -387,7 +401,9 @@ def test_kernel_functions(compile_bpf: Compile) -> None:
         assert variable(obj, "found") == found
 
 
-def test_a_missing_kernel_function(compile_bpf: Compile) -> None:
+def test_a_missing_kernel_function_is_named_with_a_way_out(
+    compile_bpf: Compile,
+) -> None:
     with skelgen.open_object(compile_bpf("externs_missing")) as obj:
         with pytest.raises(ExternError) as caught:
             obj.load()
@@ -402,7 +418,9 @@ def test_a_missing_kernel_function(compile_bpf: Compile) -> None:
 # -- targets, struct_ops -------------------------------------------------------------
 
 
-def test_a_program_that_replaces_a_function(compile_bpf: Compile) -> None:
+def test_a_program_that_replaces_a_function_needs_a_target(
+    compile_bpf: Compile,
+) -> None:
     with skelgen.open_object(compile_bpf("prog_freplace")) as obj:
         with pytest.raises(StateError, match="call set_attach_target"):
             obj.load()
@@ -410,7 +428,9 @@ def test_a_program_that_replaces_a_function(compile_bpf: Compile) -> None:
             assert isinstance(program, ExtensionProgram)
 
 
-def test_jump_tables(compile_bpf: Compile) -> None:
+def test_jump_tables_load_or_the_error_says_since_when_they_do(
+    compile_bpf: Compile,
+) -> None:
     """Since Linux 6.19; before, the error says so."""
     obj = skelgen.open_object(compile_bpf("jump_table"))
     if kernel_version() >= 6 << 16 | 19 << 8:
@@ -422,7 +442,7 @@ def test_jump_tables(compile_bpf: Compile) -> None:
     obj.destroy()
 
 
-def test_struct_ops(compile_bpf: Compile) -> None:
+def test_struct_ops_are_there_from_attach_to_detach(compile_bpf: Compile) -> None:
     available = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
     with skelgen.open_object(compile_bpf("struct_ops")) as obj:
         obj.load()
@@ -434,7 +454,9 @@ def test_struct_ops(compile_bpf: Compile) -> None:
         assert "bpf_skelgen" not in available.read_text()
 
 
-def test_struct_ops_with_a_link(compile_bpf: Compile) -> None:
+def test_struct_ops_with_a_link_are_there_until_the_object_goes(
+    compile_bpf: Compile,
+) -> None:
     privilege.require("links of struct_ops", features.attach_type("struct_ops"))
     available = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
     with skelgen.open_object(compile_bpf("struct_ops_link")) as obj:
@@ -451,7 +473,9 @@ def test_struct_ops_with_a_link(compile_bpf: Compile) -> None:
             obj.load()
 
 
-def test_struct_ops_that_no_kernel_has(compile_bpf: Compile) -> None:
+def test_struct_ops_that_no_kernel_has_fail_the_load_unless_left_out(
+    compile_bpf: Compile,
+) -> None:
     with skelgen.open_object(compile_bpf("struct_ops_shadow")) as obj:
         with pytest.raises(NotSupportedError, match="no operations of type 'struct sk"):
             obj.load()
@@ -462,7 +486,7 @@ def test_struct_ops_that_no_kernel_has(compile_bpf: Compile) -> None:
         assert not obj.programs["on_start"].loaded
 
 
-def test_struct_ops_programs_that_nothing_uses(compile_bpf: Compile) -> None:
+def test_struct_ops_that_are_left_out_cannot_be_attached(compile_bpf: Compile) -> None:
     with skelgen.open_object(compile_bpf("struct_ops")) as obj:
         obj.struct_ops["skelgen_cc"].autocreate = False
         obj.load()

@@ -67,7 +67,9 @@ def test_what_was_missing_may_be_given(make_skeleton: Make) -> None:
         assert report.maps == {}
 
 
-def test_struct_ops(make_skeleton: Make) -> None:
+def test_struct_ops_without_one_of_its_programs_is_left_out(
+    make_skeleton: Make,
+) -> None:
     """A variable without one of its programs is left out."""
     with make_skeleton("struct_ops").StructOps.open() as skel:
         skel.progs.skelgen_ssthresh.flags = 1 << 31
@@ -88,7 +90,7 @@ def test_struct_ops(make_skeleton: Make) -> None:
             skel.maps.skelgen_cc.attach()
 
 
-def test_all_loaded(make_skeleton: Make) -> None:
+def test_a_report_is_true_when_all_is_loaded(make_skeleton: Make) -> None:
     with make_skeleton("bootstrap").Bootstrap.open() as skel:
         report = skel.load(strict=False)
         assert report, report

@@ -74,7 +74,7 @@ def test_a_program_is_traced(pair: tuple[Any, Any]) -> None:
     assert (other.bss.entered, other.bss.left) == (2, 2 * XDP_PASS)
 
 
-def test_a_function_that_the_program_has_not(pair: tuple[Any, Any]) -> None:
+def test_a_function_that_the_program_has_not_is_refused(pair: tuple[Any, Any]) -> None:
     target, other = pair
     other.progs.drop.autoload = True
     other.progs.drop.set_attach_target("nothing", program=target.progs.target)
@@ -104,7 +104,9 @@ def needs_exceptions() -> None:
         pytest.skip("exceptions came with Linux 6.7")
 
 
-def test_an_exception_callback(compile_bpf: Compile) -> None:
+def test_an_exception_callback_gives_the_result_of_a_throw(
+    compile_bpf: Compile,
+) -> None:
     needs_exceptions()
     with skelgen.open_object(compile_bpf("subprogs_exception")) as obj:
         obj.load()
@@ -113,7 +115,9 @@ def test_an_exception_callback(compile_bpf: Compile) -> None:
         assert program.test_run(bytes(200)).retval == 201  # handler(200)
 
 
-def test_arguments_with_tags(compile_bpf: Compile) -> None:
+def test_arguments_with_tags_load_where_the_kernel_knows_them(
+    compile_bpf: Compile,
+) -> None:
     with skelgen.open_object(compile_bpf("subprogs_ctx")) as obj:
         if features.ARG_CTX_TAG.supported():
             obj.load()
@@ -123,7 +127,7 @@ def test_arguments_with_tags(compile_bpf: Compile) -> None:
             obj.load()
 
 
-def test_contexts_of_several_types(compile_bpf: Compile) -> None:
+def test_one_function_takes_contexts_of_several_types(compile_bpf: Compile) -> None:
     """One tagged function; before Linux 6.8 each program gets a prototype of its own."""
     with skelgen.open_object(compile_bpf("subprogs_ctx_types")) as obj:
         obj.load()
@@ -132,7 +136,7 @@ def test_contexts_of_several_types(compile_bpf: Compile) -> None:
         assert obj.sections[".bss"].read() == (111).to_bytes(4, sys.byteorder)
 
 
-def test_sleepable_programs(compile_bpf: Compile) -> None:
+def test_sleepable_programs_are_loaded(compile_bpf: Compile) -> None:
     with skelgen.open_object(compile_bpf("prog_iter")) as obj:
         sleepable = [p for p in obj.programs.values() if p.flags & 1 << 4]
         assert sleepable
@@ -143,7 +147,7 @@ def test_sleepable_programs(compile_bpf: Compile) -> None:
 # -- called by user space --------------------------------------------------------
 
 
-def test_a_syscall_program(compile_bpf: Compile) -> None:
+def test_a_syscall_program_runs_and_writes_its_arguments(compile_bpf: Compile) -> None:
     module = loaded(skelgen.generate(compile_bpf("prog_misc"), types=("args",)))
     with module.ProgMisc.open() as skel:
         skel.progs.sample.autoload = False
@@ -184,7 +188,7 @@ def test_settings_reach_the_kernel(compile_bpf: Compile) -> None:
 @pytest.mark.parametrize(
     ("setting", "value"), [("flags", 1 << 31), ("ifindex", 9999), ("type", 9999)]
 )
-def test_what_the_kernel_refuses(
+def test_what_the_kernel_refuses_fails_the_load_until_it_is_put_right(
     compile_bpf: Compile, setting: str, value: int
 ) -> None:
     with skelgen.open_object(compile_bpf("prog_xdp")) as obj:

@@ -86,7 +86,9 @@ def test_the_log_gets_the_room_that_it_needs(
         assert "processed" in program.log
 
 
-def test_no_memory_for_a_log(compile_bpf: Compile) -> None:
+def test_no_memory_for_a_log_leaves_the_answer_of_the_kernel(
+    compile_bpf: Compile,
+) -> None:
     """The kernel's answer is what counts, not that there is no log of it."""
     obj = skelgen.open_object(compile_bpf("prog_rejected"))
     with (

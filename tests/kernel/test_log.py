@@ -50,7 +50,9 @@ def check_sum(found: list[str], seconds: float) -> None:
     assert float(total["ms"]) > seconds * 1e3 / 3  # the rest is logging itself
 
 
-def test_the_steps_of_load_and_attach(make_skeleton: Any, lines: Any) -> None:
+def test_the_steps_of_load_and_attach_are_logged_with_their_times(
+    make_skeleton: Any, lines: Any
+) -> None:
     with make_skeleton("bootstrap").Bootstrap.open() as skel:
         assert lines() == []
         start = time.perf_counter()
@@ -105,7 +107,9 @@ def test_kernel_btf_and_externs_have_a_line(
         assert "kernel configuration" in names(lines())
 
 
-def test_two_steps_and_struct_ops(make_skeleton: Any, lines: Any) -> None:
+def test_two_steps_and_struct_ops_have_lines_of_their_own(
+    make_skeleton: Any, lines: Any
+) -> None:
     with make_skeleton("life").Life.open() as skel:
         skel.prepare()
         found = lines()
@@ -135,7 +139,9 @@ def test_what_fails_is_said(make_skeleton: Any, lines: Any) -> None:
         )
 
 
-def test_a_process_that_does_not_log(make_skeleton: Any, tmp_path: Path) -> None:
+def test_a_process_that_does_not_log_imports_no_logging(
+    make_skeleton: Any, tmp_path: Path
+) -> None:
     """It imports no logging, and takes no times."""
     source = Path(make_skeleton("life").__file__)
     script = (

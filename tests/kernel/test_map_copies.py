@@ -111,7 +111,7 @@ def test_a_value_of_a_map_is_read_only_in_depth(
 
 
 @pytest.mark.parametrize("kind", [MapType.QUEUE, MapType.STACK])
-def test_a_value_of_a_map_without_keys(kind: MapType) -> None:
+def test_a_value_of_a_map_without_keys_is_read_only_too(kind: MapType) -> None:
     with made(kind, 0, SIZE, 4) as handle:
         values: GenericMap[Any, Any] = GenericMap(
             handle, key=c.Bytes(0), value=struct(Value)

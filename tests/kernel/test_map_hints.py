@@ -51,7 +51,7 @@ def nested(make_skeleton: Make) -> Iterator[Any]:
         yield skel
 
 
-def test_no_entries(plain: Any) -> None:
+def test_no_entries_is_an_error_whose_advice_works(plain: Any) -> None:
     plain.maps.hash.max_entries = 0
     with pytest.raises(BpfOSError, match="max_entries is 0") as caught:
         plain.load()
@@ -60,7 +60,7 @@ def test_no_entries(plain: Any) -> None:
     assert plain.maps.hash.info().max_entries == 10
 
 
-def test_no_entries_of_an_inner_map(nested: Any) -> None:
+def test_no_entries_of_an_inner_map_is_an_error_whose_advice_works(nested: Any) -> None:
     nested.maps.rings.inner.max_entries = 0
     with pytest.raises(BpfOSError, match="max_entries is 0") as caught:
         nested.load()
@@ -72,7 +72,7 @@ def test_no_entries_of_an_inner_map(nested: Any) -> None:
         assert ring.info().max_entries == 4096
 
 
-def test_no_inner_map(nested: Any) -> None:
+def test_no_inner_map_is_an_error_whose_advice_works(nested: Any) -> None:
     nested.maps.rings.inner = None
     with pytest.raises(BpfOSError, match="wants an inner map") as caught:
         nested.load()
@@ -86,7 +86,7 @@ def test_no_inner_map(nested: Any) -> None:
     nested.maps.rings.create_inner().close()
 
 
-def test_too_big(plain: Any) -> None:
+def test_sizes_that_are_too_big_are_errors_whose_advice_works(plain: Any) -> None:
     array = plain.object.maps["percpu_array"]
     array.value_size, array.max_entries = 40_000, 4
     with pytest.raises(BpfOSError, match="value_size is 40000, and a CPU's value has"):
@@ -98,7 +98,7 @@ def test_too_big(plain: Any) -> None:
     plain.load()
 
 
-def test_full(plain: Any) -> None:
+def test_a_full_map_says_to_raise_max_entries(plain: Any) -> None:
     plain.maps.lru_hash.type = MapType.HASH
     plain.maps.lru_hash.max_entries = 1
     plain.load()
@@ -114,7 +114,7 @@ def test_raising_max_entries_makes_room(plain: Any) -> None:
     plain.maps.lru_hash.update({1: 1, 2: 2})
 
 
-def test_a_type_of_another_shape(plain: Any) -> None:
+def test_a_type_of_another_shape_is_an_error_whose_advice_works(plain: Any) -> None:
     with pytest.raises(TypeError, match="cannot become PERCPU_ARRAY") as caught:
         plain.maps.array.type = MapType.PERCPU_ARRAY
     place = quoted(caught.value, r"set it on the object's map \((skel\.object\.maps)\)")
@@ -126,7 +126,9 @@ def test_a_type_of_another_shape(plain: Any) -> None:
     say(f"assert len({place}[0]) > 0", plain)
 
 
-def test_reuse(plain: Any, make_skeleton: Make) -> None:
+def test_a_map_that_differs_is_reused_once_what_differs_is_set(
+    plain: Any, make_skeleton: Make
+) -> None:
     with make_skeleton("maps_plain").MapsPlain.open() as other:
         other.progs.count.autoload = False
         other.maps.hash.max_entries = 5
@@ -146,7 +148,9 @@ def test_reuse(plain: Any, make_skeleton: Make) -> None:
         assert plain.maps.hash.info().id != other.maps.hash.info().id
 
 
-def test_a_pin_of_another_map(plain: Any, bpffs: BpfFileSystem) -> None:
+def test_a_pin_of_another_map_is_refused_until_it_is_removed(
+    plain: Any, bpffs: BpfFileSystem
+) -> None:
     other = syscalls.Fd(
         syscalls.map_create(type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1)
     )
@@ -161,7 +165,7 @@ def test_a_pin_of_another_map(plain: Any, bpffs: BpfFileSystem) -> None:
     plain.maps.hash.unpin()
 
 
-def test_too_early_and_left_out(plain: Any) -> None:
+def test_a_map_used_too_early_or_left_out_is_an_error_that_says_so(plain: Any) -> None:
     with pytest.raises(
         StateError, match=r"made by load\(\) or prepare\(\), which comes"
     ):
@@ -175,7 +179,7 @@ def test_too_early_and_left_out(plain: Any) -> None:
         plain.maps.array.autocreate = True
 
 
-def test_a_copy(plain: Any) -> None:
+def test_a_write_to_a_copy_is_an_error_whose_advice_works(plain: Any) -> None:
     plain.load()
     key = 3
     with pytest.raises(TypeError, match="its value is a copy") as caught:
@@ -200,7 +204,9 @@ def test_a_copy(plain: Any) -> None:
     assert len(plain.maps.hash) == 2
 
 
-def test_an_inner_map_that_does_not_fit(nested: Any) -> None:
+def test_an_inner_map_that_does_not_fit_is_an_error_whose_advice_works(
+    nested: Any,
+) -> None:
     nested.load()
     outer = nested.maps.outer_array
     with (
@@ -214,7 +220,9 @@ def test_an_inner_map_that_does_not_fit(nested: Any) -> None:
         assert outer.lookup(0) == fits.info().id
 
 
-def test_local_storage_without_types(compile_bpf: Callable[[str], Path]) -> None:
+def test_local_storage_without_types_is_refused_until_it_has_them(
+    compile_bpf: Callable[[str], Path],
+) -> None:
     with skelgen.open_object(compile_bpf("maps_storage")) as obj:
         for name in obj.maps:
             obj.maps[name].autocreate = name == "sk_storage"

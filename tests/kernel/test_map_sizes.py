@@ -52,7 +52,7 @@ def test_every_type_of_map_survives_everything(cgroup: places.Cgroup) -> None:
     assert told["PERCPU_CGROUP_STORAGE"]["worked"] > 20
 
 
-def test_values_of_a_cgroup_for_each_cpu(cgroup: places.Cgroup) -> None:
+def test_values_of_a_cgroup_for_each_cpu_are_lists(cgroup: places.Cgroup) -> None:
     from contextlib import ExitStack
 
     cpus = sizes.possible_cpus()

@@ -150,7 +150,7 @@ def test_a_full_map_says_so_and_what_to_do() -> None:
         assert dict(full) == {1: 1, 2: 2, 3: 4}
 
 
-def test_flags_of_an_update(numbers: HashMap[int, int]) -> None:
+def test_flags_of_an_update_are_obeyed(numbers: HashMap[int, int]) -> None:
     with pytest.raises(FileNotFoundError, match="map 'm': BPF_MAP_UPDATE_ELEM"):
         numbers.put(1, 1, flags=BPF_EXIST)
     numbers.put(1, 1, flags=BPF_NOEXIST)
@@ -163,7 +163,7 @@ def test_flags_of_an_update(numbers: HashMap[int, int]) -> None:
     assert numbers.lookup(2) is None
 
 
-def test_structs_strings_and_arrays_as_keys_and_values() -> None:
+def test_keys_and_values_can_be_structs_strings_and_arrays() -> None:
     with made(MapType.HASH, 4, 16, 10) as handle:
         flows = HashMap(handle, key=struct(Key), value=struct(Value))
         flows[Key(port=80, proto=6)] = Value(packets=3, name=b"web")
@@ -263,7 +263,7 @@ def no_batch(*_args: object, **_options: object) -> None:
     raise BpfOSError(524, command="BPF_MAP_LOOKUP_BATCH")
 
 
-def test_kernels_without_batches(
+def test_everything_works_on_kernels_without_batches(
     numbers: HashMap[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(syscalls, "map_lookup_batch", no_batch)
@@ -275,7 +275,7 @@ def test_kernels_without_batches(
     assert list(numbers.items()) == []
 
 
-def test_pop_on_kernels_before_5_14(
+def test_pop_works_on_kernels_before_5_14(
     numbers: HashMap[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def take(_access: object, _key: object) -> None:
@@ -368,7 +368,7 @@ def uses(numbers: HashMap[int, int]) -> list[Callable[[], object]]:
     ]
 
 
-def test_before_load_and_after_destroy(handle: MapHandle) -> None:
+def test_every_use_before_load_and_after_destroy_is_refused(handle: MapHandle) -> None:
     early = HashMap(MapHandle(handle.spec), key=c.U32, value=c.U64)
     for use in uses(early):
         with pytest.raises(StateError, match=r"map 'm': made by load\(\)"):

@@ -77,7 +77,7 @@ def test_a_frozen_array_can_be_read() -> None:
 
 
 @pytest.mark.parametrize("codec", [c.U64, c.U16], ids=repr)
-def test_per_cpu_arrays(codec: c.IntCodec) -> None:
+def test_per_cpu_arrays_have_a_value_for_each_cpu(codec: c.IntCodec) -> None:
     with made(MapType.PERCPU_ARRAY, 4, codec.size, 3) as handle:
         counts = PerCpuArrayMap(handle, value=codec)
         values = list(range(1, CPUS + 1))
@@ -90,7 +90,7 @@ def test_per_cpu_arrays(codec: c.IntCodec) -> None:
             counts[0] = [1] * (CPUS + 1)
 
 
-def test_counting_cpus() -> None:
+def test_cpus_are_counted_in_ranges_and_lists() -> None:
     assert sizes.count_cpus("0\n") == 1
     assert sizes.count_cpus("0-3\n") == 4
     assert sizes.count_cpus("0-3,8,10-11") == 7
@@ -150,7 +150,7 @@ def test_program_arrays_take_programs_and_give_ids() -> None:
 # -- everything else -----------------------------------------------------------
 
 
-def test_longest_prefix_match() -> None:
+def test_a_trie_finds_the_longest_prefix() -> None:
     with made(MapType.LPM_TRIE, 8, 8, 10, 1) as handle:
         routes = GenericMap(handle, key=c.Bytes(8), value=c.U64)
 
@@ -184,7 +184,9 @@ def test_a_full_trie_says_so() -> None:
 @pytest.mark.parametrize(
     ("type_", "order"), [(MapType.QUEUE, [1, 2, 3]), (MapType.STACK, [3, 2, 1])]
 )
-def test_queues_and_stacks(type_: MapType, order: list[int]) -> None:
+def test_queues_and_stacks_give_back_in_their_order(
+    type_: MapType, order: list[int]
+) -> None:
     with made(type_, 0, 4, 3) as handle:
         queue = GenericMap(handle, key=c.Bytes(0), value=c.U32)
         assert queue.pop() is None
@@ -206,7 +208,7 @@ def test_queues_and_stacks(type_: MapType, order: list[int]) -> None:
                 use()
 
 
-def test_bloom_filters() -> None:
+def test_bloom_filters_know_what_was_pushed() -> None:
     with made(MapType.BLOOM_FILTER, 0, 4, 100) as handle:
         bloom = GenericMap(handle, key=c.Bytes(0), value=c.U32)
         for n in range(20):
@@ -215,7 +217,7 @@ def test_bloom_filters() -> None:
         assert sum(n in bloom for n in range(1000, 2000)) < 200
 
 
-def test_maps_of_maps() -> None:
+def test_maps_of_maps_take_maps_and_give_ids() -> None:
     with (
         made(MapType.ARRAY, 4, 8, 2) as inner,
         made(MapType.HASH_OF_MAPS, 4, 4, 5, inner_map_fd=inner.fd()) as outer,
@@ -231,7 +233,7 @@ def test_maps_of_maps() -> None:
             maps.update(1, 999)
 
 
-def test_storage_of_sockets() -> None:
+def test_storage_of_sockets_keeps_a_value_for_a_socket() -> None:
     # BPF_F_NO_PREALLOC, and BTF that says what the value is: an int
     btf = syscalls.btf_load(
         bytes.fromhex(
@@ -265,7 +267,7 @@ def test_storage_of_sockets() -> None:
             storage.lookup(no_socket.fileno())
 
 
-def test_sockets_in_a_map() -> None:
+def test_a_map_takes_sockets_and_gives_a_cookie() -> None:
     with (
         made(MapType.SOCKMAP, 4, 8, 5) as handle,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
@@ -297,7 +299,7 @@ def test_sockets_in_a_map() -> None:
         (77, GenericMap),
     ],
 )
-def test_the_family_of_a_type(type_: int, cls: type) -> None:
+def test_each_type_gets_the_class_of_its_family(type_: int, cls: type) -> None:
     with made(MapType.HASH, 4, 8, 5) as like:
         handle = MapHandle(like.spec._replace(type=type_))
     assert type(family(handle)) is cls
@@ -352,7 +354,7 @@ def test_info_is_what_the_kernel_says() -> None:
         assert info.id > 0
 
 
-def test_closing_while_others_work() -> None:
+def test_closing_while_others_work_raises_nothing_but_state_error() -> None:
     for _ in range(20):
         with made(MapType.HASH, 4, 8, 100) as handle:
             numbers = HashMap(handle, key=c.U32, value=c.U64)

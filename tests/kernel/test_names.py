@@ -36,14 +36,14 @@ def test_maps_of_other_languages_keep_their_types(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FOREIGN, ids=lambda path: path.name)
-def test_on_a_kernel_that_knows_less(path: Path) -> None:
+def test_maps_have_types_on_a_kernel_that_knows_less_too(path: Path) -> None:
     with masked(kernel="5.2"), skelgen.open_object(path) as obj:
         obj.load()
         for name in obj.maps:
             assert syscalls.map_info(obj.map(name).fd()).btf_id, name
 
 
-def test_values_of_other_languages() -> None:
+def test_values_of_other_languages_are_read_and_written() -> None:
     (path,) = (path for path in FOREIGN if path.name == "names.bpf.o")
     module = ModuleType("names_skel")
     exec(skelgen.generate(path), module.__dict__)  # noqa: S102 - what is under test
@@ -58,7 +58,7 @@ def test_values_of_other_languages() -> None:
         assert skel.maps.my_events.name == "my events"
 
 
-def test_links_of_programs_with_underscores(
+def test_links_of_programs_with_underscores_are_set_and_cleared(
     make_skeleton: Callable[[str], ModuleType],
 ) -> None:
     with make_skeleton("names_meet").NamesMeet.open() as skel:

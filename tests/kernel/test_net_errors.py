@@ -60,7 +60,7 @@ def test_ingress_filters_are_fine_there(
     assert "qdisc ingress" in veth.run("tc qdisc show dev veth1")
 
 
-def test_another_qdisc_with_that_handle(
+def test_another_qdisc_with_that_handle_is_not_taken_for_clsact(
     veth: NetworkNamespace, load: LoadProgram
 ) -> None:
     """That is no clsact, whatever the kernel says to it."""
@@ -111,7 +111,9 @@ def test_the_program_that_is_there_is_named(
         assert "native and generic XDP do not go together" in text_of(exists.value)
 
 
-def test_a_driver_without_xdp(veth: NetworkNamespace, load: LoadProgram) -> None:
+def test_a_driver_without_xdp_is_said_to_refuse_it(
+    veth: NetworkNamespace, load: LoadProgram
+) -> None:
     program = load("xdp", XdpProgram)
     with pytest.raises(BpfOSError) as caught:
         veth.call(program.attach, "lo", mode="native")
@@ -119,7 +121,9 @@ def test_a_driver_without_xdp(veth: NetworkNamespace, load: LoadProgram) -> None
     assert "the driver of 'lo' refuses native XDP" in text_of(caught.value)
 
 
-def test_a_driver_without_offload(veth: NetworkNamespace, load: LoadProgram) -> None:
+def test_a_driver_without_offload_is_said_to_run_no_programs(
+    veth: NetworkNamespace, load: LoadProgram
+) -> None:
     program = load("xdp", XdpProgram)
     with pytest.raises(BpfOSError) as caught:
         veth.call(program.attach, "lo", mode="offload")
@@ -127,7 +131,7 @@ def test_a_driver_without_offload(veth: NetworkNamespace, load: LoadProgram) -> 
         assert "'lo' runs no programs on its card" in text_of(caught.value)
 
 
-def test_words_of_others_for_the_mode(
+def test_words_of_others_for_the_mode_are_answered_with_ours(
     veth: NetworkNamespace, load: LoadProgram
 ) -> None:
     program = load("xdp", XdpProgram)
@@ -140,7 +144,7 @@ def test_words_of_others_for_the_mode(
         veth.call(program.attach, "veth1", mode=2)
 
 
-def test_interfaces_that_are_not_there(
+def test_interfaces_that_are_not_there_are_refused(
     veth: NetworkNamespace, load: LoadProgram
 ) -> None:
     program = load("xdp", XdpProgram)
@@ -162,7 +166,9 @@ def test_interfaces_that_are_not_there(
     )
 
 
-def test_numbers_that_do_not_fit(veth: NetworkNamespace, load: LoadProgram) -> None:
+def test_numbers_that_do_not_fit_are_refused_with_their_name(
+    veth: NetworkNamespace, load: LoadProgram
+) -> None:
     program = load("tc", TcProgram)
     options = {"direction": "ingress"}
     for name, value in (

@@ -55,7 +55,7 @@ def test_names_are_bpftools(
         assert names(bpffs.path) == {"theirs"}
 
 
-def test_all_or_nothing(compile_bpf: Compile, bpffs: BpfFileSystem) -> None:
+def test_all_is_pinned_or_nothing(compile_bpf: Compile, bpffs: BpfFileSystem) -> None:
     with skelgen.open_object(compile_bpf("globals_live")) as obj:
         obj.load()
         count = 0

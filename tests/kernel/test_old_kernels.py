@@ -75,7 +75,7 @@ def counts(obj: Object) -> None:
 # -- programs and maps ---------------------------------------------------------
 
 
-def test_no_names(opened: Open) -> None:
+def test_without_names_an_object_loads_and_works_nameless(opened: Open) -> None:
     obj = opened("globals_live")
     with masked("names") as kernel:
         obj.load()
@@ -88,7 +88,7 @@ def test_no_names(opened: Open) -> None:
     counts(obj)
 
 
-def test_no_expected_attach_type(opened: Open) -> None:
+def test_without_expected_attach_type_a_program_still_works(opened: Open) -> None:
     obj = opened("prog_xdp", "pass")
     with masked("expected_attach_type") as kernel:
         obj.load()
@@ -97,7 +97,9 @@ def test_no_expected_attach_type(opened: Open) -> None:
     assert variable(obj, "packets") == 1
 
 
-def test_globals_that_cannot_be_mapped(opened: Open) -> None:
+def test_globals_that_cannot_be_mapped_are_reached_by_system_calls(
+    opened: Open,
+) -> None:
     obj = opened("globals_live")
     with masked("array_mmap") as kernel:
         obj.load()
@@ -117,7 +119,7 @@ def test_globals_that_cannot_be_mapped(opened: Open) -> None:
     assert not syscalls.map_info(fd).flags & 1 << 10
 
 
-def test_no_global_data(opened: Open) -> None:
+def test_without_global_data_only_an_object_with_globals_fails(opened: Open) -> None:
     with masked("global_data", "rdonly_prog", "map_freeze", "array_mmap") as kernel:
         with pytest.raises(BpfError, match="no global data") as caught:
             opened("globals_live").load()
@@ -128,7 +130,7 @@ def test_no_global_data(opened: Open) -> None:
     assert obj.programs["count"].loaded
 
 
-def test_no_bind_map(opened: Open) -> None:
+def test_without_bind_map_an_object_still_works(opened: Open) -> None:
     obj = opened("globals_live")
     with masked("bind_map") as kernel:
         obj.load()
@@ -136,7 +138,7 @@ def test_no_bind_map(opened: Open) -> None:
     counts(obj)
 
 
-def test_no_probe_read_kernel(opened: Open) -> None:
+def test_without_probe_read_kernel_the_older_helper_reads(opened: Open) -> None:
     lacking = (
         "bpf_probe_read_kernel",
         "bpf_probe_read_user",
@@ -167,7 +169,9 @@ def _records(obj: Object) -> list[bytes]:
     return [bytes(record) for record in ring.consume()]
 
 
-def test_a_ring_buffer_is_asked_for_in_vain(opened: Open) -> None:
+def test_a_ring_buffer_that_the_kernel_lacks_is_an_error_that_says_so(
+    opened: Open,
+) -> None:
     with masked("map RINGBUF"):
         assert features.map_type("ringbuf").supported is False
         with pytest.raises(BpfOSError, match=r"map 'rb': BPF_MAP_CREATE.*EINVAL") as e:
@@ -175,7 +179,7 @@ def test_a_ring_buffer_is_asked_for_in_vain(opened: Open) -> None:
     assert any("RINGBUF" in note for note in e.value.__notes__)
 
 
-def test_no_batches(opened: Open) -> None:
+def test_without_batches_a_map_is_still_read_whole(opened: Open) -> None:
     obj = opened("maps_plain")
     with masked("batches") as kernel:
         obj.load()
@@ -205,7 +209,7 @@ def test_no_batches(opened: Open) -> None:
     ],
     ids=lambda value: "+".join(value) if isinstance(value, tuple) else str(value),
 )
-def test_btf_in_words_that_the_kernel_knows(
+def test_btf_is_put_in_words_that_the_kernel_knows(
     opened: Open, lacking: tuple[str, ...], name: str, program: str | None
 ) -> None:
     obj = opened(name)
@@ -220,7 +224,7 @@ def test_btf_in_words_that_the_kernel_knows(
         found.test_run(PACKET)
 
 
-def test_prototypes_without_names_of_parameters() -> None:
+def test_prototypes_without_names_of_parameters_keep_their_btf() -> None:
     """As enumerations they need names, or the kernel takes none of the BTF (4.19)."""
     elf, maps = eb.ElfBuilder(), eb.MapBtf()
     btf = maps.btf
@@ -245,7 +249,7 @@ def test_prototypes_without_names_of_parameters() -> None:
         assert syscalls.map_info(obj.maps["calls"].fd()).btf_id != 0
 
 
-def test_a_question_mark_in_a_section_name(opened: Open) -> None:
+def test_a_question_mark_in_a_section_name_does_not_stop_the_load(opened: Open) -> None:
     """An optional struct_ops variable is in a section whose name begins with one."""
     obj = opened("struct_ops")
     with masked("btf_qmark"):
@@ -256,7 +260,7 @@ def test_a_question_mark_in_a_section_name(opened: Open) -> None:
     assert any(program.loaded for program in obj.programs.values())
 
 
-def test_kernel_btf_is_missing(opened: Open) -> None:
+def test_missing_kernel_btf_fails_only_what_needs_it(opened: Open) -> None:
     with masked("kernel_btf"):
         opened("globals_live").load()  # needs none
         with pytest.raises(KernelBtfError, match="CONFIG_DEBUG_INFO_BTF"):
@@ -266,7 +270,7 @@ def test_kernel_btf_is_missing(opened: Open) -> None:
         obj.load()  # with types from a file
 
 
-def test_no_btf_of_modules(opened: Open) -> None:
+def test_without_btf_of_modules_kernel_functions_still_load(opened: Open) -> None:
     obj = opened("externs_kfuncs")
     with masked("module_btf"):
         assert features.MODULE_BTF.supported() is False
@@ -277,7 +281,7 @@ def test_no_btf_of_modules(opened: Open) -> None:
 # -- links ---------------------------------------------------------------------
 
 
-def test_no_perf_links(opened: Open) -> None:
+def test_without_perf_links_a_tracepoint_still_fires(opened: Open) -> None:
     obj = opened("prog_tracepoint", "on_getppid")
     with masked("perf_links") as kernel:
         obj.load()
@@ -292,7 +296,9 @@ def test_no_perf_links(opened: Open) -> None:
         link.destroy()
 
 
-def test_no_cgroup_links(opened: Open, cgroup: Cgroup) -> None:
+def test_without_cgroup_links_a_program_is_attached_and_taken_off(
+    opened: Open, cgroup: Cgroup
+) -> None:
     obj = opened("prog_cgroup")
     program = next(
         p
@@ -316,7 +322,7 @@ def test_no_cgroup_links(opened: Open, cgroup: Cgroup) -> None:
             os.close(directory)
 
 
-def test_no_tracing_links(opened: Open) -> None:
+def test_without_tracing_links_a_program_is_still_attached(opened: Open) -> None:
     obj = opened("prog_raw_tracepoint")
     names = [
         p.name
@@ -332,7 +338,7 @@ def test_no_tracing_links(opened: Open) -> None:
             assert link.info().prog_id == obj.programs[names[0]].info().id
 
 
-def test_no_uprobe_multi_link_for_usdt() -> None:
+def test_a_missing_uprobe_multi_link_is_noticed() -> None:
     with masked("uprobe_multi"):
         assert features.UPROBE_MULTI_LINK.supported() is False
         assert features.attach_type("trace_uprobe_multi").supported is False
@@ -356,7 +362,9 @@ assert soft in {hard, resource.RLIM_INFINITY}, soft
 """
 
 
-def test_memory_is_counted_against_a_limit(compile_bpf: Compile) -> None:
+def test_memory_that_is_counted_against_a_limit_raises_that_limit(
+    compile_bpf: Compile,
+) -> None:
     path = compile_bpf("globals_live")
     done = subprocess.run(
         [sys.executable, "-c", MEMLOCK, str(path)],
@@ -368,7 +376,7 @@ def test_memory_is_counted_against_a_limit(compile_bpf: Compile) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_no_tokens(opened: Open) -> None:
+def test_a_token_on_a_kernel_without_tokens_is_an_error(opened: Open) -> None:
     with masked("tokens"), pytest.raises(BpfOSError, match="BPF_TOKEN_CREATE") as e:
         opened("globals_live", token="/sys/fs").load()  # noqa: S106 - a path
     assert e.value.errno == errno.EINVAL
@@ -417,7 +425,9 @@ CASES = [(kernel, *case) for kernel, some in ERAS.items() for case in some.items
 
 
 @pytest.mark.parametrize(("kernel", "name", "says"), CASES)
-def test_by_kernel(opened: Open, kernel: str, name: str, says: str) -> None:
+def test_each_kernel_loads_or_refuses_an_object_as_listed(
+    opened: Open, kernel: str, name: str, says: str
+) -> None:
     with masked(kernel=kernel) as mask:
         obj = opened(name)
         if not says:
@@ -431,7 +441,7 @@ def test_by_kernel(opened: Open, kernel: str, name: str, says: str) -> None:
 
 
 @pytest.mark.parametrize("kernel", ["4.18", "5.4", "5.10", "5.15", "6.1", "6.12"])
-def test_the_named_features_of_a_kernel(kernel: str) -> None:
+def test_the_named_features_of_a_kernel_are_what_their_trials_find(kernel: str) -> None:
     """What a feature says of its first kernel is what its trial finds."""
 
     def number(text: str) -> tuple[int, int]:
@@ -462,7 +472,7 @@ def test_the_named_features_of_a_kernel(kernel: str) -> None:
 
 
 @pytest.mark.parametrize("kernel", ["5.4", "5.15"])
-def test_the_types_of_a_kernel(kernel: str) -> None:
+def test_the_types_of_a_kernel_are_told_as_it_has_them(kernel: str) -> None:
     with masked(kernel=kernel):
         assert not features.map_type("bloom_filter")
         assert bool(features.map_type("ringbuf")) is (kernel != "5.4")

@@ -114,7 +114,9 @@ def test_kernel_holds_the_same(oracle: Oracle, bpf_source: sources.Source) -> No
 
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name)
-def test_objects_of_another_compiler(oracle: Oracle, path: Path) -> None:
+def test_objects_of_another_compiler_load_as_with_libbpf(
+    oracle: Oracle, path: Path
+) -> None:
     """clang 14, whose BTF and code are of 2022, and what ``bpftool gen object`` links."""
     wanted = Case(path, path.name.split(".", 1)[0])
     verdict = oracle.ask(wanted)

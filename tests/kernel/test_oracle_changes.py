@@ -131,12 +131,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("wanted", MAPS.values(), ids=MAPS)
-def test_maps(oracle: Oracle, wanted: Case) -> None:
+def test_changed_maps_are_as_with_libbpf(oracle: Oracle, wanted: Case) -> None:
     equal(oracle, wanted)
 
 
 @pytest.mark.parametrize("wanted", SECTIONS.values(), ids=SECTIONS)
-def test_sizes_of_data_sections(oracle: Oracle, wanted: Case) -> None:
+def test_resized_data_sections_are_as_with_libbpf_and_keep_types(
+    oracle: Oracle, wanted: Case
+) -> None:
     """libbpf 1.1 gives up the types of such a section; since 1.3 they are resized."""
     verdict = oracle.ask(wanted)
     assert not verdict.errno
@@ -155,17 +157,19 @@ def test_sizes_of_data_sections(oracle: Oracle, wanted: Case) -> None:
 
 
 @pytest.mark.parametrize("wanted", PROGRAMS.values(), ids=PROGRAMS)
-def test_programs(oracle: Oracle, wanted: Case) -> None:
+def test_changed_programs_are_as_with_libbpf(oracle: Oracle, wanted: Case) -> None:
     equal(oracle, wanted)
 
 
 @pytest.mark.parametrize("wanted", OPTIONS.values(), ids=OPTIONS)
-def test_options(oracle: Oracle, wanted: Case) -> None:
+def test_options_of_open_do_the_same_as_with_libbpf(
+    oracle: Oracle, wanted: Case
+) -> None:
     equal(oracle, wanted)
 
 
 @pytest.mark.parametrize("wanted", REFUSED.values(), ids=REFUSED)
-def test_refused(oracle: Oracle, wanted: Case) -> None:
+def test_what_libbpf_refuses_is_refused_alike(oracle: Oracle, wanted: Case) -> None:
     verdict = oracle.ask(wanted)
     assert verdict.errno
     with pytest.raises(BpfError) as caught, oracles.opened(wanted) as obj:
@@ -202,7 +206,7 @@ def equal(oracle: Oracle, wanted: Case) -> None:
 @pytest.mark.parametrize(
     "name", ["bootstrap", "core_bitfields", "core_enums", "core_fields", "prog_iter"]
 )
-def test_types_from_a_file(
+def test_types_from_a_file_give_the_same_as_with_libbpf(
     oracle: Oracle, compile_bpf: Compile, tmp_path: Path, name: str
 ) -> None:
     """As much of the kernel's types as the object needs, by other numbers."""
@@ -211,7 +215,9 @@ def test_types_from_a_file(
     equal(oracle, case(name, btf=path))
 
 
-def test_types_of_another_kernel(oracle: Oracle, tmp_path: Path) -> None:
+def test_types_of_another_kernel_give_the_same_as_with_libbpf(
+    oracle: Oracle, tmp_path: Path
+) -> None:
     """One where a member is elsewhere."""
     b = BtfBuilder()
     b.add_struct("task_struct", 512, [("pid", b.add_int("int", 4, signed=True), 2400)])
@@ -220,7 +226,9 @@ def test_types_of_another_kernel(oracle: Oracle, tmp_path: Path) -> None:
     equal(oracle, case("core_poisoned", btf=path))
 
 
-def test_pinned_by_name(oracle: Oracle, bpffs: BpfFileSystem) -> None:
+def test_a_pin_by_name_is_found_by_libbpf_and_by_skelgen(
+    oracle: Oracle, bpffs: BpfFileSystem
+) -> None:
     """What libbpf makes and pins, skelgen finds and uses, and the other way round."""
     wanted = case("maps_pinned", pin_root=bpffs.path)
     pin = bpffs.path / "skelgen_pinned"
@@ -235,7 +243,7 @@ def test_pinned_by_name(oracle: Oracle, bpffs: BpfFileSystem) -> None:
     assert pinned_map(pin) == number
 
 
-def test_another_definition_is_pinned_there(
+def test_another_definition_that_is_pinned_there_is_refused_by_both(
     oracle: Oracle, bpffs: BpfFileSystem
 ) -> None:
     first = case("maps_pinned", pin_root=bpffs.path)
@@ -247,13 +255,17 @@ def test_another_definition_is_pinned_there(
     TALLY.refusals += 1
 
 
-def test_pin_path(oracle: Oracle, bpffs: BpfFileSystem) -> None:
+def test_a_map_with_a_pin_path_is_pinned_as_with_libbpf(
+    oracle: Oracle, bpffs: BpfFileSystem
+) -> None:
     path = bpffs.path / "elsewhere"
     equal(oracle, case("maps_plain", f"map array pin_path {path}"))
     assert pinned_map(path)
 
 
-def test_another_objects_map(oracle: Oracle, bpffs: BpfFileSystem) -> None:
+def test_another_objects_map_is_reused_as_with_libbpf(
+    oracle: Oracle, bpffs: BpfFileSystem
+) -> None:
     """Of the declared definition, in the two slots that the map has, too."""
     path = bpffs.path / "counters"
     with oracles.opened(case("maps_nested_hash")) as first:
@@ -275,7 +287,9 @@ def pinned_map(path: Path) -> int:
         os.close(fd)
 
 
-def test_a_function_of_another_program(oracle: Oracle, bpffs: BpfFileSystem) -> None:
+def test_a_function_of_another_program_is_a_target_as_with_libbpf(
+    oracle: Oracle, bpffs: BpfFileSystem
+) -> None:
     """``freplace`` of a global function of a loaded program."""
     path = bpffs.path / "target"
     with oracles.opened(case("subprogs_global")) as target:

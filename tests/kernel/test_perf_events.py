@@ -80,7 +80,9 @@ def test_one_cpu_is_sampled_alone(counter: Counter, load: LoadProgram) -> None:
         assert counter.value > 20
 
 
-def test_a_cpu_that_is_not_there(load: LoadProgram) -> None:
+def test_a_cpu_or_process_that_is_not_there_is_an_attach_error(
+    load: LoadProgram,
+) -> None:
     program = load("perf_event", PerfEventProgram)
     with pytest.raises(
         AttachError, match=r"no CPU 7777 is online; there are [0-9,-]+$"

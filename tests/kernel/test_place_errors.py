@@ -37,7 +37,7 @@ def text_of(error: BaseException) -> str:
 
 
 @pytest.mark.parametrize("link", [True, False])
-def test_what_is_no_cgroup(
+def test_what_is_no_cgroup_is_refused_with_the_mount_point(
     load: LoadProgram,
     tmp_path: Path,
     link: bool,  # noqa: FBT001 (a parameter of the test)
@@ -56,7 +56,7 @@ def test_what_is_no_cgroup(
         program.attach(fd, link=link)
 
 
-def test_a_cgroup_of_version_1(load: LoadProgram) -> None:
+def test_a_cgroup_of_version_1_is_refused(load: LoadProgram) -> None:
     lines = Path("/proc/self/mountinfo").read_text("utf-8").splitlines()
     mounts = [line.split()[4] for line in lines if " - cgroup " in line]
     if not mounts:
@@ -66,7 +66,9 @@ def test_a_cgroup_of_version_1(load: LoadProgram) -> None:
         program.attach(mounts[0])
 
 
-def test_paths_that_are_not_there(load: LoadProgram, tmp_path: Path) -> None:
+def test_paths_that_are_not_there_are_refused_with_a_hint(
+    load: LoadProgram, tmp_path: Path
+) -> None:
     group = load("cgroup/connect4", CgroupProgram, insns=RETURN_1)
     lookup = load("sk_lookup", NetnsProgram, insns=RETURN_1)
     gone = str(tmp_path / "gone")
@@ -110,7 +112,9 @@ def test_paths_that_are_not_there(load: LoadProgram, tmp_path: Path) -> None:
         group.attach(tmp_path, flags=1 << 32)
 
 
-def test_a_program_that_wants_to_be_alone(cgroup: Cgroup, load: LoadProgram) -> None:
+def test_a_program_that_wants_to_be_alone_keeps_others_out_and_is_named(
+    cgroup: Cgroup, load: LoadProgram
+) -> None:
     first = load("cgroup/connect4", CgroupProgram, insns=RETURN_1)
     second = load("cgroup/connect4", CgroupProgram, insns=RETURN_1)
     alone = first.attach(cgroup.path, link=False, flags=1)
@@ -139,7 +143,7 @@ def test_what_took_its_place_stays(cgroup: Cgroup, load: LoadProgram) -> None:
         assert not syscalls.prog_query(fd, hook).prog_ids
 
 
-def test_a_program_that_someone_else_took_off(
+def test_a_link_whose_program_someone_took_off_can_be_destroyed(
     cgroup: Cgroup, load: LoadProgram
 ) -> None:
     program = load("cgroup/connect4", CgroupProgram, insns=RETURN_1)
@@ -152,7 +156,7 @@ def test_a_program_that_someone_else_took_off(
 
 
 @pytest.mark.parametrize("missing", ["nothing", "file", "file/below"])
-def test_a_path_that_is_no_folder(
+def test_a_path_that_is_no_folder_is_an_error_that_says_where_they_are(
     load: LoadProgram, tmp_path: Path, missing: str
 ) -> None:
     (tmp_path / "file").touch()
@@ -171,7 +175,9 @@ def test_a_path_that_is_no_folder(
 # -- revisions -----------------------------------------------------------------
 
 
-def test_the_revision_of_a_cgroup(cgroup: Cgroup, load: LoadProgram) -> None:
+def test_a_stale_revision_of_a_cgroup_is_refused(
+    cgroup: Cgroup, load: LoadProgram
+) -> None:
     hook = AttachType.CGROUP_INET_EGRESS
     first = load("cgroup_skb/egress", CgroupProgram, insns=RETURN_1)
     second = load("cgroup_skb/egress", CgroupProgram, insns=RETURN_1)
@@ -191,7 +197,9 @@ def test_the_revision_of_a_cgroup(cgroup: Cgroup, load: LoadProgram) -> None:
 # -- network namespaces --------------------------------------------------------
 
 
-def test_what_is_no_network_namespace(load: LoadProgram, tmp_path: Path) -> None:
+def test_what_is_no_network_namespace_is_said_not_to_be_one(
+    load: LoadProgram, tmp_path: Path
+) -> None:
     program = load("sk_lookup", NetnsProgram, insns=RETURN_1)
     file = tmp_path / "file"
     file.touch()
@@ -202,7 +210,9 @@ def test_what_is_no_network_namespace(load: LoadProgram, tmp_path: Path) -> None
         assert str(path) in str(caught.value)
 
 
-def test_a_second_flow_dissector(netns: NetworkNamespace, load: LoadProgram) -> None:
+def test_a_second_flow_dissector_is_refused(
+    netns: NetworkNamespace, load: LoadProgram
+) -> None:
     program = load("flow_dissector", NetnsProgram, insns=RETURN_0)
     with netns.call(program.attach), pytest.raises(BpfOSError) as caught:
         netns.call(program.attach)
@@ -213,7 +223,9 @@ def test_a_second_flow_dissector(netns: NetworkNamespace, load: LoadProgram) -> 
 # -- maps and sockets ----------------------------------------------------------
 
 
-def test_a_map_of_another_type(load: LoadProgram) -> None:
+def test_a_map_of_another_type_is_refused_with_the_types_that_fit(
+    load: LoadProgram,
+) -> None:
     program = load("sk_msg", SockmapProgram, insns=RETURN_1)
     fd = syscalls.map_create(
         type=MapType.ARRAY, key_size=4, value_size=4, max_entries=1
@@ -231,7 +243,7 @@ def test_a_map_of_another_type(load: LoadProgram) -> None:
         program.attach("map")
 
 
-def test_a_socket_given_as_something_else(load: LoadProgram) -> None:
+def test_a_socket_given_as_something_else_is_refused(load: LoadProgram) -> None:
     program = load("socket", SocketProgram, insns=RETURN_1)
     with pytest.raises(TypeError, match=r"got int; of an fd make one: socket\.socket"):
         program.attach(7)
@@ -251,7 +263,9 @@ def test_a_reuseport_program_wants_a_group(load: LoadProgram) -> None:
         assert "SO_REUSEPORT before it is bound" in text_of(caught.value)
 
 
-def test_a_socket_of_another_class(load: LoadProgram) -> None:
+def test_a_socket_of_another_class_takes_a_program_all_the_same(
+    load: LoadProgram,
+) -> None:
     """As asyncio hands them out: no weak references, and a program all the same."""
     drop = load("socket", SocketProgram, insns=RETURN_0)
     sender, receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -285,7 +299,9 @@ def test_the_filter_that_came_later_stays(load: LoadProgram) -> None:
 # -- updates, pins, packets ----------------------------------------------------
 
 
-def test_a_path_that_is_no_bpffs(load: LoadProgram, tmp_path: Path) -> None:
+def test_a_path_that_is_no_bpffs_is_refused_and_nothing_is_made(
+    load: LoadProgram, tmp_path: Path
+) -> None:
     program = load("xdp", XdpProgram)
     with pytest.raises(BpfPermissionError) as caught:
         program.pin(tmp_path / "new" / "x")
@@ -320,7 +336,9 @@ def test_a_nul_pins_nothing(
         program.unpin(bpffs.path / "none")
 
 
-def test_a_pin_of_something_else(load: LoadProgram, bpffs: BpfFileSystem) -> None:
+def test_a_pin_of_something_else_is_refused_as_a_link(
+    load: LoadProgram, bpffs: BpfFileSystem
+) -> None:
     """The kernel would tell the program's information in the form of a link's."""
     program = load("xdp", XdpProgram)
     program.pin(bpffs.path / "program")
@@ -328,7 +346,7 @@ def test_a_pin_of_something_else(load: LoadProgram, bpffs: BpfFileSystem) -> Non
         Link.from_pin(bpffs.path / "program")
 
 
-def test_what_an_fd_is(
+def test_an_fd_is_told_to_be_a_program_or_a_map_or_a_link(
     veth: NetworkNamespace, load: LoadProgram, bpffs: BpfFileSystem
 ) -> None:
     program = load("xdp", XdpProgram)
@@ -348,7 +366,9 @@ def test_what_an_fd_is(
             assert again.info().id == link.info().id
 
 
-def test_a_packet_that_is_too_short(load: LoadProgram) -> None:
+def test_a_packet_that_is_too_short_is_refused_with_the_length_it_needs(
+    load: LoadProgram,
+) -> None:
     program = load("xdp", XdpProgram)
     for data in (None, b"", bytes(13)):
         with pytest.raises(BpfOSError) as caught:

@@ -104,7 +104,7 @@ def test_a_failed_load_empties_slots(prepared: type[Any]) -> None:
         assert clone.test_run(PACKET).retval == 4
 
 
-def test_what_can_be_set_until_load(prepared: type[Any]) -> None:
+def test_settings_of_programs_can_change_until_load(prepared: type[Any]) -> None:
     with prepared.open() as skel:
         skel.prepare()
         skel.progs.on_address.autoload = False
@@ -115,7 +115,7 @@ def test_what_can_be_set_until_load(prepared: type[Any]) -> None:
         assert "processed" in skel.progs.count.log
 
 
-def test_destroyed_in_between(prepared: type[Any]) -> None:
+def test_an_object_destroyed_in_between_leaves_no_fd(prepared: type[Any]) -> None:
     fds = leaks.open_fds()
     with prepared.open() as skel:
         skel.prepare()
@@ -124,7 +124,7 @@ def test_destroyed_in_between(prepared: type[Any]) -> None:
     assert leaks.open_fds() == fds
 
 
-def test_pins_of_a_prepared_object(
+def test_pins_of_a_prepared_object_are_found_by_another(
     compile_bpf: Callable[[str], Path], bpffs: BpfFileSystem
 ) -> None:
     path = compile_bpf("maps_pinned")
@@ -164,7 +164,7 @@ def test_clones_share_maps_and_globals(prepared: type[Any]) -> None:
         assert skel.bss.calls == 4
 
 
-def test_a_clone_of_a_raw_tracepoint(prepared: type[Any]) -> None:
+def test_a_clone_of_a_raw_tracepoint_runs_and_attaches(prepared: type[Any]) -> None:
     with prepared.open() as skel:
         skel.prepare()
         with skel.progs.on_enter.clone() as clone:
@@ -174,7 +174,9 @@ def test_a_clone_of_a_raw_tracepoint(prepared: type[Any]) -> None:
                 os.getppid()
 
 
-def test_one_program_for_two_hooks(prepared: type[Any], cgroup: Cgroup) -> None:
+def test_one_program_serves_two_hooks_by_a_clone(
+    prepared: type[Any], cgroup: Cgroup
+) -> None:
     """The kernel attaches a program to the hook alone that it was loaded for."""
     with prepared.open() as skel:
         skel.prepare()
@@ -186,7 +188,9 @@ def test_one_program_for_two_hooks(prepared: type[Any], cgroup: Cgroup) -> None:
         assert hooks == [AttachType.CGROUP_INET4_CONNECT, AttachType.CGROUP_INET4_BIND]
 
 
-def test_a_clone_that_is_refused(prepared: type[Any]) -> None:
+def test_a_clone_that_is_refused_leaves_no_fd_and_can_be_made_later(
+    prepared: type[Any],
+) -> None:
     with prepared.open() as skel:
         skel.prepare()
         before = leaks.open_fds()

@@ -53,7 +53,7 @@ def calls(rb: RingBuf[int]) -> list[Callable[[], object]]:
     ]
 
 
-def test_before_load_and_after_destroy(ring: Ring) -> None:
+def test_every_use_before_load_and_after_destroy_is_refused(ring: Ring) -> None:
     early = RingBuf(MapHandle(ring.handle.spec), record=c.U64)
     for call in calls(early):
         with pytest.raises(StateError, match="map 'rb': made by load"):
@@ -89,7 +89,7 @@ def test_destroy_ends_a_thread_that_waits(ring: Ring) -> None:
     assert len(caught) == 1
 
 
-def test_a_crowd_of_readers_while_it_is_destroyed() -> None:
+def test_a_crowd_of_readers_ends_when_it_is_destroyed() -> None:
     for _ in range(10):
         with Ring() as ring:
             rb = numbers(ring)

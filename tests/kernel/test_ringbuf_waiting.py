@@ -77,7 +77,7 @@ def test_poll_ends_in_time_though_records_keep_coming(ring: Ring) -> None:
     list(rb.consume())
 
 
-def test_several_ring_buffers_in_one_wait() -> None:
+def test_several_ring_buffers_are_waited_for_at_once() -> None:
     with Ring() as one, Ring() as two:
         rings = [numbers(one), numbers(two)]
         writer = threading.Timer(0.05, two.write, (2,))
@@ -95,7 +95,7 @@ def test_several_ring_buffers_in_one_wait() -> None:
         assert list(rings[0].consume()) == [2, 3, 4, 5]
 
 
-def test_what_is_there_now_in_several_ring_buffers() -> None:
+def test_what_is_there_now_comes_from_several_ring_buffers_in_turns() -> None:
     """All of it, in turns of 128 at most, though the time is over at once."""
     with Ring(1 << 16) as one, Ring(1 << 16) as two:
         rings = [numbers(one), numbers(two)]
@@ -206,7 +206,7 @@ def test_selectors_see_it(ring: Ring) -> None:
 # -- asyncio -------------------------------------------------------------------
 
 
-def test_async_for(ring: Ring) -> None:
+def test_async_for_gets_records_as_they_come(ring: Ring) -> None:
     async def main() -> list[int]:
         loop = asyncio.get_running_loop()
         loop.call_later(0.05, ring.write, 2)

@@ -20,7 +20,7 @@ EXAMPLES = 40
 SHOWN = 60
 
 
-def test_calls_in_any_order(
+def test_calls_in_any_order_crash_nothing_and_follow_the_model(
     make_skeleton: Callable[[str], ModuleType], cgroup: Cgroup, tmp_path: Path
 ) -> None:
     """In a process of its own, so that a signal that kills it is a failure here."""

@@ -155,7 +155,7 @@ def lives(skel: Any, *, attach: bool) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", OBJECTS)
-def test_everything_in_every_state(make_skeleton: Any, name: str) -> None:
+def test_everything_shows_itself_in_every_state(make_skeleton: Any, name: str) -> None:
     cls = skeleton_of(make_skeleton(name))
     with cls.open(pin_root="/nowhere") as skel:
         for state in lives(skel, attach=name == "life"):
@@ -168,7 +168,7 @@ def test_everything_in_every_state(make_skeleton: Any, name: str) -> None:
             assert repr(skel.object) == f"<object '{name}': {shown}>"
 
 
-def test_what_each_says(make_skeleton: Any) -> None:
+def test_each_says_its_name_and_state(make_skeleton: Any) -> None:
     skel = make_skeleton("life").Life.open()
     program, rb = skel.progs.on_getppid, skel.maps.rb
     section = 'SEC("tp/syscalls/sys_enter_getppid")'
@@ -202,7 +202,9 @@ def test_what_each_says(make_skeleton: Any) -> None:
     assert dir(skel.maps) == ["life", "rb", "single", "states"]
 
 
-def test_a_link_without_a_program(make_skeleton: Any, bpffs: Any) -> None:
+def test_a_link_without_a_program_says_where_it_is_pinned(
+    make_skeleton: Any, bpffs: Any
+) -> None:
     with make_skeleton("life").Life.open_and_load() as skel:
         skel.attach()
         link = skel.object.links["life"]
@@ -214,7 +216,7 @@ def test_a_link_without_a_program(make_skeleton: Any, bpffs: Any) -> None:
         link.unpin()
 
 
-def test_names_that_are_the_runtime_s_own(make_skeleton: Any) -> None:
+def test_names_that_are_the_runtimes_own_are_not_listed(make_skeleton: Any) -> None:
     with make_skeleton("life").Life.open() as skel:
         program = dir(skel.progs.on_egress)
         assert not {"adopt", "skip", "attach_error", "what"} & set(program)
@@ -262,7 +264,7 @@ def test_every_setting_says_when_it_is_too_late(make_skeleton: Any, name: str) -
                 setattr(thing, setting, getattr(thing, setting))
 
 
-def test_autoattach_where_nothing_asks_for_it(make_skeleton: Any) -> None:
+def test_autoattach_where_nothing_asks_for_it_is_refused(make_skeleton: Any) -> None:
     with make_skeleton("life").Life.open() as skel:
         skel.progs.on_return.autoload = False
         skel.maps.life.autoattach = False

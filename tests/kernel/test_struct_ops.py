@@ -128,7 +128,9 @@ def test_data_flows(skel: Any, loopback: NetworkNamespace) -> None:
 
 
 @needs_links
-def test_another_program_before_load(skel: Any, loopback: NetworkNamespace) -> None:
+def test_another_program_set_before_load_is_the_one_that_runs(
+    skel: Any, loopback: NetworkNamespace
+) -> None:
     one = skel.struct_ops.one
     one.cong_avoid = skel.progs.count_second
     one.init = None
@@ -159,7 +161,9 @@ def test_flags_are_the_kernels(skel: Any, loopback: NetworkNamespace) -> None:
 
 
 @needs_links
-def test_one_in_place_of_another(skel: Any, loopback: NetworkNamespace) -> None:
+def test_one_is_put_in_place_of_another_and_its_programs_run(
+    skel: Any, loopback: NetworkNamespace
+) -> None:
     skel.maps.two.autocreate = True
     skel.maps.two.autoattach = False
     skel.struct_ops.two.name = skel.struct_ops.one.name  # the kernel wants that
@@ -194,7 +198,7 @@ def test_value_sizes_are_the_objects_and_then_the_kernels(skel: Any) -> None:
 
 
 @needs_links
-def test_what_the_kernel_cannot_do_without(skel: Any) -> None:
+def test_without_what_the_kernel_needs_attach_fails(skel: Any) -> None:
     skel.struct_ops.one.ssthresh = None
     skel.load()
     with pytest.raises(BpfOSError, match="struct_ops 'one'") as caught:
@@ -203,7 +207,9 @@ def test_what_the_kernel_cannot_do_without(skel: Any) -> None:
     assert skel.links.one is None
 
 
-def test_without_a_link(loopback: NetworkNamespace) -> None:
+def test_without_a_link_it_is_registered_until_destroy(
+    loopback: NetworkNamespace,
+) -> None:
     """The example, in this process: registered by setting the map's value."""
     module = generated("tcp_congestion")
     with module.TcpCongestion.open() as skel:

@@ -114,7 +114,7 @@ def test_with_a_token_it_loads(compile_bpf: Compile) -> None:
         assert with_token == ["loaded"] * 3, name
 
 
-def test_no_more_than_is_delegated(compile_bpf: Compile) -> None:
+def test_no_more_than_is_delegated_loads(compile_bpf: Compile) -> None:
     """Maps and programs of other types are refused, and the error is about rights."""
     names = ("globals_live", "prog_xdp")
     delegated = ALL | {"progs": "sched_cls"}

@@ -101,7 +101,7 @@ def run(program: Path, *arguments: int) -> None:
     ("name", "calls"),
     [("api", 5), ("api@DEMO_1.0", 3), ("api@DEMO_2.0", 5), ("api@@DEMO_2.0", 5)],
 )
-def test_a_version_of_a_stripped_library(
+def test_a_version_of_a_stripped_library_counts_its_own_calls(
     versioned: Path, counter: Counter, attach: Attach, name: str, calls: int
 ) -> None:
     with attach(versioned / "libdemo.so", name):
@@ -111,7 +111,7 @@ def test_a_version_of_a_stripped_library(
 
 
 @pytest.mark.parametrize("library", ["libdemo.so", "whole.so"])
-def test_a_version_that_is_not_there(
+def test_a_version_that_is_not_there_is_answered_with_those_that_are(
     versioned: Path, attach: Attach, library: str
 ) -> None:
     with pytest.raises(AttachError) as caught:
@@ -122,7 +122,9 @@ def test_a_version_that_is_not_there(
     )
 
 
-def test_an_imported_function(versioned: Path, attach: Attach) -> None:
+def test_an_imported_function_is_refused_with_its_library(
+    versioned: Path, attach: Attach
+) -> None:
     with pytest.raises(AttachError, match=r"'api' is an imported symbol; .* libdemo"):
         attach(versioned / "user", "api")
 

@@ -49,7 +49,7 @@ def refused(name: str) -> BpfError:
 
 
 @pytest.mark.parametrize("name", [x for x in rejected.names(KERNEL) if x not in SLOW])
-def test_the_text(name: str, tmp_path: Path) -> None:
+def test_the_text_of_each_refusal_is_as_expected(name: str, tmp_path: Path) -> None:
     major, minor = SINCE.get(name, (0, 0))
     if kernel_version() < major << 16 | minor << 8:
         pytest.skip(f"needs Linux {major}.{minor}")
@@ -79,7 +79,9 @@ def check(name: str, error: BpfError, folder: Path) -> None:
     assert text == expected.read_text()
 
 
-def test_too_many_instructions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_instructions_leave_a_log_that_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The log outgrows its buffer, and the whole of it is kept."""
     if os.environ.get("SKELGEN_VM") == "1":
         pytest.skip("a million instructions take minutes in software emulation")
@@ -124,7 +126,7 @@ def test_any_level_has_the_same_reason(level: int) -> None:
         assert caught.value.registers == expected.registers
 
 
-def test_the_attributes() -> None:
+def test_the_attributes_of_an_error_say_where_and_what_and_why() -> None:
     error = refused("subprogram")
     assert isinstance(error, VerifierError)
     assert error.program == "look"
@@ -145,7 +147,7 @@ def test_the_attributes() -> None:
     assert error.hint == "test it first: if (!size) return 0;"
 
 
-def test_a_map_that_is_not_made() -> None:
+def test_a_map_that_is_not_made_is_named_as_the_reason() -> None:
     with rejected.opened("map_value_unchecked") as obj:
         obj.maps["packets_seen"].autocreate = False
         with pytest.raises(VerifierError) as caught:
@@ -198,7 +200,9 @@ def test_a_refusal_without_a_word_is_looked_into(tmp_path: Path) -> None:
     )
 
 
-def test_a_helper_that_this_kernel_withholds(tmp_path: Path) -> None:
+def test_a_helper_that_this_kernel_withholds_is_named_as_the_reason(
+    tmp_path: Path,
+) -> None:
     error = load_text(tmp_path, WRITES)
     if error is None:
         pytest.skip("this kernel lets programs call bpf_probe_write_user()")

@@ -22,14 +22,14 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", verifier_page.EXAMPLES)
-def test_an_example(name: str, oracle: Path) -> None:
+def test_each_example_of_the_page_is_what_is_printed(name: str, oracle: Path) -> None:
     here, there = verifier_page.this(oracle), verifier_page.made_with()
     if here != there:
         pytest.skip(f"the page was {there[:1].lower()}{there[1:-1]}, not on this")
     assert verifier_page.example(oracle, name) in verifier_page.PAGE.read_text("utf-8")
 
 
-def test_the_form() -> None:
+def test_the_page_has_every_example_in_order_with_its_program() -> None:
     """Every example is there with its program, in the order of the list."""
     introduction, *parts = verifier_page.PAGE.read_text("utf-8").split("\n## ")
     titles = [part.partition("\n")[0] for part in parts]

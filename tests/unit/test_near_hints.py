@@ -40,14 +40,18 @@ pytestmark = pytest.mark.any_kernel
         ),
     ],
 )
-def test_names_of_the_project(ask: Callable[[], object], near: str) -> None:
+def test_a_misspelt_name_of_the_project_gets_a_hint(
+    ask: Callable[[], object], near: str
+) -> None:
     with pytest.raises((ValueError, ConfigError)) as caught:
         ask()
     assert near in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["programs", "maps", "sections"])
-def test_parts_of_an_object(compile_bpf: CompileBpf, kind: str) -> None:
+def test_a_misspelt_part_of_an_object_gets_a_hint(
+    compile_bpf: CompileBpf, kind: str
+) -> None:
     with skelgen.open_object(compile_bpf("bootstrap")) as obj:
         parts = getattr(obj, kind)
         name = next(iter(parts))
@@ -56,7 +60,9 @@ def test_parts_of_an_object(compile_bpf: CompileBpf, kind: str) -> None:
         assert f"; did you mean '{name}'" in str(caught.value)
 
 
-def test_the_program_of_an_exclusive_map(compile_bpf: CompileBpf) -> None:
+def test_a_misspelt_program_of_an_exclusive_map_gets_a_hint(
+    compile_bpf: CompileBpf,
+) -> None:
     with skelgen.open_object(compile_bpf("maps_exclusive")) as obj:
         name = next(iter(obj.programs))
         next(iter(obj.maps.values())).exclusive_program = f"{name}x"
@@ -64,7 +70,7 @@ def test_the_program_of_an_exclusive_map(compile_bpf: CompileBpf) -> None:
             obj.load()
 
 
-def test_records_and_types(compile_bpf: CompileBpf) -> None:
+def test_misspelt_records_and_types_get_a_hint(compile_bpf: CompileBpf) -> None:
     path = compile_bpf("ringbuf")
     for options, near in (
         ({"records": [("rbb", "struct event")]}, "did you mean 'rb'?"),
@@ -75,7 +81,7 @@ def test_records_and_types(compile_bpf: CompileBpf) -> None:
         assert near in str(caught.value)
 
 
-def test_roots_of_a_dump(compile_bpf: CompileBpf) -> None:
+def test_a_misspelt_root_of_a_dump_gets_a_hint(compile_bpf: CompileBpf) -> None:
     with skelgen.open_object(compile_bpf("maps_plain")) as obj:
         assert obj.spec.btf is not None
         btf = Btf(obj.spec.view(obj.spec.btf))

@@ -28,12 +28,14 @@ pytestmark = pytest.mark.any_kernel
         ("nothing", ["totally", "other"], []),
     ],
 )
-def test_near(name: str, names: list[str], near: list[str] | None) -> None:
+def test_near_names_are_found_and_far_ones_are_not(
+    name: str, names: list[str], near: list[str] | None
+) -> None:
     assert near_names(name, names) == (names[:1] if near is None else near)
     assert near_names(name, iter(names * 2)) == near_names(name, names)
 
 
-def test_the_words() -> None:
+def test_the_words_offer_at_most_three_names() -> None:
     assert did_you_mean("maps", ["map"]) == "did you mean 'map'?"
     assert did_you_mean("map_1", ["map_2", "map_3"]) == (
         "did you mean 'map_2' or 'map_3'?"
@@ -48,7 +50,7 @@ def test_the_words() -> None:
     )
 
 
-def test_letters_of_a_short_name_in_another_order() -> None:
+def test_letters_of_a_short_name_in_another_order_are_near() -> None:
     assert near_names("xpd", ["tc", "xdp", "tp"]) == ["xdp"]
 
 

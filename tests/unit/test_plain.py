@@ -36,7 +36,7 @@ EVIL = "a\x1b[2J\u202eb\x00\r\x9b\u2028\udc80c"
 """A clear screen, a mark that turns the direction, NUL, CSI, a line end, a surrogate."""
 
 
-def test_what_is_escaped() -> None:
+def test_only_what_plays_tricks_is_escaped() -> None:
     assert plain("näme_1 日本") == "näme_1 日本"
     assert plain(EVIL) == r"a\x1b[2J\u202eb\x00\r\x9b\u2028\udc80c"
     assert plain("a\nb\tc") == r"a\nb\tc"
@@ -138,7 +138,7 @@ def uses(obj: Object) -> Iterator[Callable[[], object]]:
     yield lambda: obj.program(f"prog{NAME}", int)  # type: ignore[type-var]
 
 
-def test_an_object_of_evil_names(
+def test_an_object_of_evil_names_is_shown_escaped(
     evil: Object, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "skelgen")
@@ -156,7 +156,7 @@ def test_an_object_of_evil_names(
     assert all(is_safe(record.getMessage()) for record in caplog.records)
 
 
-def test_logging_and_warnings(
+def test_logging_and_warnings_are_escaped(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG, "skelgen")

@@ -54,17 +54,17 @@ def test_it_is_the_tuple() -> None:
 
 
 @pytest.mark.parametrize("name", ["_fields", "_field_defaults", "__match_args__"])
-def test_class_attributes(name: str) -> None:
+def test_class_attributes_are_those_of_the_tuple(name: str) -> None:
     assert getattr(Fast, name) == getattr(Slow, name)
 
 
-def test_names() -> None:
+def test_names_are_those_of_the_class() -> None:
     assert Fast.__name__ == Fast.__qualname__ == "Fast"
     assert Fast.__module__ == Slow.__module__ == __name__
     assert Fast.__doc__ == Slow.__doc__
 
 
-def test_methods() -> None:
+def test_methods_are_those_of_the_tuple() -> None:
     fast, slow = Fast(1, "x"), Slow(1, "x")
     assert repr(fast) == repr(slow).replace("Slow", "Fast")
     assert fast._asdict() == slow._asdict()
@@ -92,7 +92,7 @@ def test_methods() -> None:
         lambda cls: cls(1)._replace(four=4),
     ],
 )
-def test_mistakes(call: "Callable[[type], object]") -> None:
+def test_mistakes_raise_as_the_tuple_does(call: "Callable[[type], object]") -> None:
     kinds = []
     for cls in (Fast, Slow):
         with pytest.raises((TypeError, ValueError)) as error:
@@ -101,7 +101,7 @@ def test_mistakes(call: "Callable[[type], object]") -> None:
     assert kinds[0] is kinds[1]
 
 
-def test_an_order_that_no_constructor_has() -> None:
+def test_an_order_that_no_constructor_has_is_refused() -> None:
     with pytest.raises(TypeError, match="a field without a default follows one with"):
 
         class Wrong(Record):

@@ -122,7 +122,7 @@ def vars_of(btf: Btf) -> list[int]:
     return [type_id for type_id in btf.ids() if btf.kind(type_id) is Kind.VAR]
 
 
-def test_functions(folder: Path) -> None:
+def test_functions_come_back_as_written(folder: Path) -> None:
     btf = compile_c(
         folder,
         "functions",
@@ -139,7 +139,7 @@ def test_functions(folder: Path) -> None:
     assert definition(btf, functions[0]).endswith("text);")
 
 
-def test_names_of_types() -> None:
+def test_types_are_named_as_c_names_them() -> None:
     btf = Btf(every_kind().bytes())
     names = {type_id: type_name(btf, type_id) for type_id in (0, 1, 6, 7, 17, 19, 20)}
     assert names == {
@@ -163,7 +163,7 @@ def test_names_of_types() -> None:
         type_name(btf, 28)
 
 
-def test_qualifiers_that_gcc_puts_on_arrays() -> None:
+def test_qualifiers_that_gcc_puts_on_arrays_go_to_the_elements() -> None:
     builder = BtfBuilder()
     builder.add_int("int", 4)
     builder.add_const(1)
@@ -176,7 +176,7 @@ def test_qualifiers_that_gcc_puts_on_arrays() -> None:
     assert declaration(btf, 6, "x") == "const volatile int (*x)[3]"
 
 
-def test_tags_of_pointers() -> None:
+def test_tags_of_pointers_are_written_as_attributes() -> None:
     builder = BtfBuilder()
     builder.add_struct("task_struct", 8)
     builder.add_type_tag("kptr", 1)
@@ -210,7 +210,7 @@ def test_long_bodies_are_left_out(folder: Path) -> None:
     assert BODY_LIMIT < 88
 
 
-def test_definitions() -> None:
+def test_what_c_defines_is_written_and_the_rest_is_refused() -> None:
     btf = Btf(every_kind().bytes())
     for type_id, text in {
         7: "struct s {\n\tint a;\n\tint[7];\n};",
@@ -444,7 +444,7 @@ def test_sections_state_the_sizes_of_their_variables(bpf_source: Source) -> None
             assert var.size == size_of(btf, var.type_id), var.name
 
 
-def test_what_has_no_size() -> None:
+def test_what_has_no_size_is_refused() -> None:
     btf = Btf(every_kind().bytes())
     for type_id, kind in ((0, "VOID"), (15, "FWD"), (21, "FUNC_PROTO"), (23, "FUNC")):
         with pytest.raises(

@@ -19,6 +19,7 @@ from tests.harness.btf import bpftool_c, btf_of, every_kind, needs_bpftool
 from tests.harness.sources import Source, compiler
 
 Make = Callable[[BtfBuilder], object]
+CompileC = Callable[[str], None]
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def written(make: Make, *roots: int, byteorder: str = "little") -> str:
     return body(header(Btf(builder.bytes()), roots or None))
 
 
-def test_frame() -> None:
+def test_the_header_has_a_guard_and_no_empty_pragma() -> None:
     builder = BtfBuilder()
     empty = header(Btf(builder.bytes()))
     assert "#pragma" not in empty  # clang warns of one that nothing follows
@@ -75,7 +76,7 @@ def test_a_list_needs_no_declaration() -> None:
     assert written(make) == text
 
 
-def test_members_by_value_come_before(compile_c: Callable[[str], None]) -> None:
+def test_members_by_value_come_before(compile_c: CompileC) -> None:
     def make(add: BtfBuilder) -> None:
         add.add_struct("a_outer", 8, [("inner", 2, 0)])
         add.add_struct("z_inner", 8, [("x", 3, 0)])
@@ -88,7 +89,7 @@ def test_members_by_value_come_before(compile_c: Callable[[str], None]) -> None:
     compile_c(text)
 
 
-def test_circles_end_with_a_declaration(compile_c: Callable[[str], None]) -> None:
+def test_circles_end_with_a_declaration(compile_c: CompileC) -> None:
     def make(add: BtfBuilder) -> None:
         add.add_struct("a", 16, [("b", 2, 0)])
         add.add_struct("b", 16, [("back", 3, 0), ("call", 6, 64)])
@@ -109,9 +110,7 @@ def test_circles_end_with_a_declaration(compile_c: Callable[[str], None]) -> Non
     compile_c(text)
 
 
-def test_a_pointer_to_an_array_wants_its_elements(
-    compile_c: Callable[[str], None],
-) -> None:
+def test_a_pointer_to_an_array_wants_its_elements(compile_c: CompileC) -> None:
     def make(add: BtfBuilder) -> None:
         add.add_struct("a", 8, [("rows", 2, 0)])
         add.add_ptr(3)
@@ -126,7 +125,7 @@ def test_a_pointer_to_an_array_wants_its_elements(
 
 
 def test_a_nameless_struct_behind_a_pointer_wants_its_members(
-    compile_c: Callable[[str], None],
+    compile_c: CompileC,
 ) -> None:
     def make(add: BtfBuilder) -> None:
         add.add_struct("a", 8, [("p", 2, 0)])
@@ -141,7 +140,7 @@ def test_a_nameless_struct_behind_a_pointer_wants_its_members(
     compile_c(text)
 
 
-def test_names_that_are_there_twice(compile_c: Callable[[str], None]) -> None:
+def test_names_that_are_there_twice_are_numbered(compile_c: CompileC) -> None:
     def make(add: BtfBuilder) -> None:
         int_ = add.add_int("int", 4, signed=True)
         add.add_struct("s", 4, [("first", int_, 0)])
@@ -168,7 +167,7 @@ def test_names_that_are_there_twice(compile_c: Callable[[str], None]) -> None:
     compile_c(text)
 
 
-def test_declared_and_defined_are_one(compile_c: Callable[[str], None]) -> None:
+def test_declared_and_defined_are_one(compile_c: CompileC) -> None:
     def make(add: BtfBuilder) -> None:
         add.add_fwd("s")
         add.add_fwd("u", union=True)
@@ -186,7 +185,7 @@ def test_declared_and_defined_are_one(compile_c: Callable[[str], None]) -> None:
     compile_c(text)
 
 
-def test_constants_of_a_nameless_enumeration(compile_c: Callable[[str], None]) -> None:
+def test_constants_of_a_nameless_enumeration_are_written(compile_c: CompileC) -> None:
     def make(add: BtfBuilder) -> None:
         add.add_enum("", [("INSIDE", 0)])
         add.add_enum("", [("LOOSE", 7)])
@@ -201,7 +200,7 @@ def test_constants_of_a_nameless_enumeration(compile_c: Callable[[str], None]) -
     assert written(make, 2, 2) == "enum {\n\tLOOSE = 7,\n};\n"
 
 
-def test_enumerations_of_64_bits(compile_c: Callable[[str], None]) -> None:
+def test_enumerations_of_64_bits_keep_values_and_sizes(compile_c: CompileC) -> None:
     def make(add: BtfBuilder) -> None:
         add.add_enum64("large", [("A", 1 << 40), ("B", (1 << 64) - 1)])
         add.add_enum64("small", [("C", 1)])
@@ -258,9 +257,7 @@ LAYOUTS: dict[str, Make] = {
 
 @pytest.mark.parametrize("byteorder", ["little", "big"])
 @pytest.mark.parametrize("make", LAYOUTS.values(), ids=LAYOUTS)
-def test_layout_is_the_btfs(
-    make: Make, byteorder: str, compile_c: Callable[[str], None]
-) -> None:
+def test_layout_is_the_btfs(make: Make, byteorder: str, compile_c: CompileC) -> None:
     builder = BtfBuilder(byteorder)
     builder.add_int("int", 4, signed=True)
     builder.add_int("char", 1, char=True)
@@ -282,7 +279,7 @@ def builder_size(builder: BtfBuilder, type_id: int) -> int:
     return int(getattr(found, "size"))  # noqa: B009 (a union of types)
 
 
-def test_integers_that_c_does_not_know(compile_c: Callable[[str], None]) -> None:
+def test_integers_that_c_does_not_know_become_typedefs(compile_c: CompileC) -> None:
     def make(add: BtfBuilder) -> None:
         add.add_int("u8", 1)
         add.add_int("i64", 8, signed=True)
@@ -297,7 +294,7 @@ def test_integers_that_c_does_not_know(compile_c: Callable[[str], None]) -> None
     compile_c(text)
 
 
-def test_the_va_list_of_another_compiler(compile_c: Callable[[str], None]) -> None:
+def test_the_va_list_of_another_compiler_keeps_its_size(compile_c: CompileC) -> None:
     def make(add: BtfBuilder) -> None:
         add.add_int("long", 8, signed=True)
         add.add_struct("__va_list_tag", 24, [("x", 4, 0)])
@@ -329,7 +326,7 @@ def kfuncs(add: BtfBuilder) -> None:
     add.add_decl_tag("bpf_kfunc", add.add_func("argument", proto, 0), 0)
 
 
-def test_kfuncs(compile_c: Callable[[str], None]) -> None:
+def test_kfuncs_are_declared_extern_weak_and_ksym(compile_c: CompileC) -> None:
     builder = BtfBuilder()
     kfuncs(builder)
     btf = Btf(builder.bytes())
@@ -353,9 +350,7 @@ def test_kfuncs(compile_c: Callable[[str], None]) -> None:
     compile_c(text)
 
 
-def test_what_is_not_defined_is_not_the_kernels(
-    compile_c: Callable[[str], None],
-) -> None:
+def test_what_is_not_defined_is_not_the_kernels(compile_c: CompileC) -> None:
     """A program's own ``struct key`` must not be looked up in the kernel."""
     builder = BtfBuilder()
     builder.add_struct("user", 8, [("key", 2, 0)])
@@ -366,7 +361,7 @@ def test_what_is_not_defined_is_not_the_kernels(
     compile_c(text)
 
 
-def test_roots_limit_it(compile_c: Callable[[str], None]) -> None:
+def test_roots_limit_it(compile_c: CompileC) -> None:
     def make(add: BtfBuilder) -> None:
         add.add_struct("a", 16, [("b", 2, 0), ("c", 3, 64)])
         add.add_struct("b", 8, [("p", 5, 0)])
@@ -381,7 +376,7 @@ def test_roots_limit_it(compile_c: Callable[[str], None]) -> None:
     compile_c(text)
 
 
-def test_split_btf_is_written_with_its_base(compile_c: Callable[[str], None]) -> None:
+def test_split_btf_is_written_with_its_base(compile_c: CompileC) -> None:
     base = BtfBuilder()
     base.add_int("int", 4, signed=True)
     base.add_struct("base", 4, [("x", 1, 0)])
@@ -476,7 +471,7 @@ def test_damaged_btf_gives_a_header_or_one_error() -> None:
 
 
 def test_fixtures_compile_with_the_layout_of_their_btf(
-    bpf_source: Source, compile_c: Callable[[str], None]
+    bpf_source: Source, compile_c: CompileC
 ) -> None:
     for byteorder in ("little", "big"):
         _, btf = btf_of(bpf_source, byteorder)

@@ -21,7 +21,7 @@ from tests.harness.sources import Source
 
 
 @pytest.mark.parametrize("byteorder", ["little", "big"])
-def test_json_of_every_kind(byteorder: str) -> None:
+def test_json_of_every_kind_is_in_the_form_of_bpftool(byteorder: str) -> None:
     btf = Btf(every_kind(byteorder).bytes())
     types = json.loads(json_dump(btf))["types"]
     theirs = [as_bpftool(btf, type_id) for type_id in btf.ids()]
@@ -35,7 +35,7 @@ def test_json_of_the_fixtures_is_bpftools(bpf_source: Source) -> None:
     assert types == without_sign_extension(bpftool_types(path))
 
 
-def test_lines_of_every_kind() -> None:
+def test_every_kind_is_written_as_text_with_its_fields() -> None:
     lines = raw_dump(Btf(every_kind().bytes()))
     assert lines.startswith(
         "[1] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED\n"

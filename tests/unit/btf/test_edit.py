@@ -37,7 +37,7 @@ def test_unchanged_is_the_same(bpf_source: Source) -> None:
 
 
 @pytest.mark.parametrize("byteorder", BYTEORDERS)
-def test_changes(byteorder: str) -> None:
+def test_changes_are_made_and_all_else_stays(byteorder: str) -> None:
     before = Btf(every_kind(byteorder).bytes())
     editor = BtfEditor(before.raw)
     editor.set_size(28, 64)
@@ -137,7 +137,7 @@ def test_kinds_are_replaced_for_old_kernels() -> None:
         editor.set_payload(34, (1,))
 
 
-def test_changes_that_a_type_does_not_allow() -> None:
+def test_changes_that_a_type_does_not_allow_are_refused() -> None:
     editor = BtfEditor(every_kind().bytes())
     before = editor.bytes()
     changes: tuple[tuple[Callable[[], None], str], ...] = (

@@ -52,7 +52,7 @@ def ext(
 
 @pytest.mark.parametrize("grow", [0, 4, 16])
 @pytest.mark.parametrize("byteorder", BYTEORDERS)
-def test_records(byteorder: str, grow: int) -> None:
+def test_records_are_read_section_by_section(byteorder: str, grow: int) -> None:
     found = BtfExt(ext(byteorder, grow=grow), byteorder)
     assert found.func_info == (
         (1, (FuncInfo(0, 3), FuncInfo(16, 4))),
@@ -77,7 +77,7 @@ def test_names_of_sections_come_from_btf() -> None:
     }
 
 
-def test_short_and_long_headers() -> None:
+def test_short_and_long_headers_are_read() -> None:
     """Before CO-RE the header had 24 bytes; it may grow again."""
     old = BtfExt(ext(header=24, core=False))
     assert old.core_relo == ()
@@ -86,14 +86,14 @@ def test_short_and_long_headers() -> None:
     assert new.core_relo == BtfExt(ext()).core_relo
 
 
-def test_no_records() -> None:
+def test_no_records_are_three_empty_tuples() -> None:
     empty = struct.pack("<HBBI6I", 0xEB9F, 1, 0, 32, *(0,) * 6)
     found = BtfExt(empty)
     assert (found.func_info, found.line_info, found.core_relo) == ((), (), ())
 
 
 @pytest.mark.parametrize("byteorder", BYTEORDERS)
-def test_truncated_at_every_byte(byteorder: str) -> None:
+def test_a_cut_at_every_byte_is_refused_with_an_offset(byteorder: str) -> None:
     data = ext(byteorder)
     for length in range(len(data)):
         with pytest.raises(BtfParseError) as caught:
@@ -121,7 +121,7 @@ def test_truncated_at_every_byte(byteorder: str) -> None:
         (40, 0xFFFFFFFF, "4294967295 records in"),
     ],
 )
-def test_broken(at: int, value: int, text: str) -> None:
+def test_broken_words_are_refused(at: int, value: int, text: str) -> None:
     data = bytearray(ext())
     data[at : at + 4] = value.to_bytes(4, "little")
     with pytest.raises(BtfParseError, match=text):
@@ -133,7 +133,7 @@ def test_the_other_byte_order_is_refused() -> None:
         BtfExt(ext("big"), "little")
 
 
-def test_changed_bytes() -> None:
+def test_changed_bytes_give_records_or_one_error() -> None:
     data = ext()
     chance = random.Random(3)  # noqa: S311 - a test
     for _ in range(3000):
@@ -148,7 +148,9 @@ def test_changed_bytes() -> None:
 
 
 @pytest.mark.parametrize("byteorder", BYTEORDERS)
-def test_compiled_objects(bpf_source: Source, byteorder: str) -> None:
+def test_records_of_compiled_objects_fit_their_btf(
+    bpf_source: Source, byteorder: str
+) -> None:
     path, btf = btf_of(bpf_source, byteorder)
     data = elf_section(path, ".BTF.ext")
     if not data:

@@ -67,7 +67,7 @@ def use(data: bytes, reader: type[Btf] = Btf) -> None:
 
 
 @pytest.mark.parametrize("byteorder", BYTEORDERS)
-def test_truncated_at_every_byte(byteorder: str) -> None:
+def test_a_cut_at_every_byte_is_refused_with_an_offset(byteorder: str) -> None:
     data = every_kind(byteorder).bytes()
     for length in range(len(data)):
         with pytest.raises(BtfParseError) as caught:
@@ -76,7 +76,7 @@ def test_truncated_at_every_byte(byteorder: str) -> None:
 
 
 @pytest.mark.parametrize("byteorder", BYTEORDERS)
-def test_types_truncated_at_every_byte(byteorder: str) -> None:
+def test_types_cut_within_a_record_are_refused(byteorder: str) -> None:
     """The header agrees with the length, so that records themselves are cut."""
     whole = every_kind(byteorder)
     ends = {*whole._positions, len(whole._types)}
@@ -92,7 +92,9 @@ def test_types_truncated_at_every_byte(byteorder: str) -> None:
 
 @pytest.mark.parametrize("reader", [Btf, KernelBtf])
 @pytest.mark.parametrize("byteorder", BYTEORDERS)
-def test_changed_bytes(byteorder: str, reader: type[Btf]) -> None:
+def test_changed_bytes_raise_nothing_but_a_parse_error(
+    byteorder: str, reader: type[Btf]
+) -> None:
     data = every_kind(byteorder).bytes()
     chance = random.Random(byteorder + reader.__name__)  # noqa: S311 - a test
     for _ in range(300):
@@ -105,7 +107,7 @@ def test_changed_bytes(byteorder: str, reader: type[Btf]) -> None:
 
 
 @pytest.mark.parametrize("reader", [Btf, KernelBtf])
-def test_every_word_of_a_type_overwritten(reader: type[Btf]) -> None:
+def test_overwritten_words_raise_nothing_but_a_parse_error(reader: type[Btf]) -> None:
     whole = every_kind()
     for position in range(0, len(whole._types), 4):
         for value in (0, 1, 7, 0x00FFFFFF, 0x7FFFFFFF, 0xFFFFFFFF):
@@ -153,12 +155,12 @@ def header(**changes: int) -> bytes:
         ({"str_len": 2}, "do not end with NUL"),
     ],
 )
-def test_header(changes: dict[str, int], text: str) -> None:
+def test_a_broken_header_is_refused(changes: dict[str, int], text: str) -> None:
     with pytest.raises(BtfParseError, match=text):
         Btf(header(**changes))
 
 
-def test_layout_section_out_of_place() -> None:
+def test_a_layout_section_out_of_place_is_refused() -> None:
     builder = every_kind()
     builder._layout = bytes(80)
     data = bytearray(builder.bytes())
@@ -169,7 +171,7 @@ def test_layout_section_out_of_place() -> None:
             Btf(data)
 
 
-def test_strings_without_the_empty_one() -> None:
+def test_strings_without_the_empty_one_are_refused() -> None:
     builder = BtfBuilder()
     builder._strings[0] = ord("x")
     builder._strings += b"\0"
@@ -187,7 +189,7 @@ def test_unknown_and_void_kinds_are_refused() -> None:
         assert caught.value.offset == 24 + 16
 
 
-def test_huge_vlen() -> None:
+def test_a_huge_vlen_raises_nothing_but_a_parse_error() -> None:
     for kind in Kind:
         if kind in {Kind.UNKNOWN, Kind.VOID, Kind.FUNC}:
             continue
@@ -198,7 +200,7 @@ def test_huge_vlen() -> None:
         use(data, KernelBtf)
 
 
-def test_type_numbers_out_of_range() -> None:
+def test_type_numbers_out_of_range_are_refused() -> None:
     btf = Btf(every_kind().bytes())
     for type_id in (-1, 36, 1 << 31, 1 << 40):
         for function in (btf.type, btf.kind, btf.name, btf.ref, btf.record, btf.offset):
@@ -206,7 +208,7 @@ def test_type_numbers_out_of_range() -> None:
                 function(type_id)
 
 
-def test_references_out_of_range() -> None:
+def test_references_out_of_range_are_refused() -> None:
     add: tuple[Callable[[BtfBuilder], int], ...] = (
         lambda b: b.add_ptr(99),
         lambda b: b.add_typedef("t", 99),
@@ -246,7 +248,7 @@ def test_references_out_of_range() -> None:
                 btf.ref(type_id)
 
 
-def test_function_without_prototype() -> None:
+def test_a_function_without_a_prototype_is_refused() -> None:
     builder = BtfBuilder()
     builder.add_int("int", 4)
     builder.add_func("f", 1)
@@ -254,7 +256,7 @@ def test_function_without_prototype() -> None:
         Btf(builder.bytes()).type(2)
 
 
-def test_section_of_other_things() -> None:
+def test_a_section_of_what_is_no_variable_is_refused() -> None:
     builder = BtfBuilder()
     builder.add_int("int", 4)
     builder.add_datasec(".data", 4, [(1, 0, 4)])
@@ -265,7 +267,7 @@ def test_section_of_other_things() -> None:
         section_vars(btf, 1)
 
 
-def test_strings_out_of_range_and_not_utf_8() -> None:
+def test_strings_out_of_range_and_not_utf_8_are_refused() -> None:
     builder = BtfBuilder()
     builder.add_struct("good", 4)
     bad = builder.add_typedef("bad", 1)
@@ -311,7 +313,7 @@ def circles() -> dict[str, BtfBuilder]:
 
 
 @pytest.mark.parametrize("name", circles())
-def test_types_that_consist_of_themselves(name: str) -> None:
+def test_types_that_consist_of_themselves_are_refused(name: str) -> None:
     btf = Btf(circles()[name].bytes())
     with pytest.raises(BtfParseError, match="consists of itself"):
         check(btf)
@@ -327,7 +329,7 @@ def test_types_that_consist_of_themselves(name: str) -> None:
             skip_mods_and_typedefs(btf, last)
 
 
-def test_pointer_to_itself() -> None:
+def test_a_pointer_to_itself_has_a_size_and_no_name() -> None:
     builder = BtfBuilder()
     builder.add_ptr(1)
     btf = Btf(builder.bytes())
@@ -346,7 +348,7 @@ def test_pointers_break_a_circle() -> None:
     assert align_of(btf, 1) == 8
 
 
-def test_prototype_that_takes_itself() -> None:
+def test_a_prototype_that_takes_itself_is_refused() -> None:
     builder = BtfBuilder()
     builder.add_func_proto(0, [("f", 2), ("g", 2)])
     builder.add_ptr(1)
@@ -400,7 +402,7 @@ def test_chains_without_end_are_bounded() -> None:
         type_name(btf, last)
 
 
-def test_sizes_that_overflow() -> None:
+def test_sizes_that_overflow_are_refused() -> None:
     builder = BtfBuilder()
     item = builder.add_struct("s", 0xFFFFFFFF)
     for _ in range(40):
@@ -438,7 +440,7 @@ def tails(length: int, step: int) -> bytes:
 
 
 @pytest.mark.parametrize("reader", [Btf, KernelBtf])
-def test_names_that_are_tails_of_one_string(reader: type[Btf]) -> None:
+def test_names_that_are_tails_of_one_long_string_are_refused(reader: type[Btf]) -> None:
     data = tails(300_000, 15)
     tracemalloc.start()
     try:

@@ -80,7 +80,7 @@ def libbpf_essential_name(name: str) -> str:
         ("a___1", "a"),
     ],
 )
-def test_essential_name(name: str, essential: str) -> None:
+def test_the_essential_name_leaves_the_flavour_out(name: str, essential: str) -> None:
     assert essential_name(name) == libbpf_essential_name(name) == essential
 
 
@@ -103,7 +103,7 @@ def test_the_running_kernel_reads_as_bpftool_does(kernel: KernelBtf) -> None:
 
 
 @needs_kernel_btf
-def test_names_of_the_running_kernel(kernel: KernelBtf) -> None:
+def test_names_of_the_running_kernel_are_all_found(kernel: KernelBtf) -> None:
     """Compare with a dictionary of all names, made the slow way."""
     names: dict[str, list[int]] = {}
     for type_id in kernel.ids():
@@ -122,7 +122,7 @@ def test_names_of_the_running_kernel(kernel: KernelBtf) -> None:
 
 
 @needs_kernel_btf
-def test_candidates_of_the_running_kernel(kernel: KernelBtf) -> None:
+def test_candidates_of_the_running_kernel_are_all_found(kernel: KernelBtf) -> None:
     wanted: dict[tuple[str, Kind], list[int]] = {}
     for type_id in kernel.ids():
         kind = kernel.kind(type_id)
@@ -194,7 +194,9 @@ def flavored(byteorder: str = "little") -> BtfBuilder:
 
 @pytest.mark.parametrize("byteorder", BYTEORDERS)
 @pytest.mark.parametrize("indexed", [False, True])
-def test_candidates(byteorder: str, *, indexed: bool) -> None:
+def test_candidates_are_found_by_name_and_kind(
+    byteorder: str, *, indexed: bool
+) -> None:
     data = flavored(byteorder).bytes()
     btf = KernelBtf(data)
     if indexed:
@@ -261,7 +263,9 @@ def test_an_index_of_other_btf_is_refused() -> None:
 
 @pytest.mark.parametrize("byteorder", BYTEORDERS)
 @pytest.mark.parametrize("reader", [Btf, KernelBtf])
-def test_split_btf(byteorder: str, reader: type[Btf]) -> None:
+def test_split_btf_goes_on_where_its_base_ends(
+    byteorder: str, reader: type[Btf]
+) -> None:
     vmlinux = reader(flavored(byteorder).bytes())
     builder = BtfBuilder(base=vmlinux)
     assert builder.byteorder == byteorder

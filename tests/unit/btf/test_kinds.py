@@ -151,7 +151,7 @@ def test_compiled_objects_read_as_bpftool_does(
     assert [as_bpftool(btf, type_id) for type_id in btf.ids()] == bpftool_types(path)
 
 
-def test_attribute_tags() -> None:
+def test_attribute_tags_are_read_as_attributes() -> None:
     builder = BtfBuilder()
     base = builder.add_int("int", 4)
     decl = builder.add_decl_tag("deprecated", base, attribute=True)

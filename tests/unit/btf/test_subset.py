@@ -32,14 +32,14 @@ def find(btf: Btf, name: str) -> int:
     return found
 
 
-def test_nothing(whole: Btf) -> None:
+def test_a_subset_of_nothing_has_void_alone(whole: Btf) -> None:
     subset = BtfSubset(whole)
     assert subset.keep(0) == 0
     assert len(written(subset)) == 1
     assert written(subset).string_size == 1
 
 
-def test_types_without_what_is_in_them(whole: Btf) -> None:
+def test_types_are_kept_without_what_is_in_them(whole: Btf) -> None:
     subset = BtfSubset(whole)
     for name in ("s", "u", "e", "neg64", "later_union", "double", "old_bits"):
         subset.keep(find(whole, name))
@@ -67,7 +67,7 @@ def test_typedefs_are_kept_by_name_alone(whole: Btf) -> None:
     assert part.ref(2) == 1
 
 
-def test_bit_fields(whole: Btf) -> None:
+def test_bit_fields_keep_their_widths(whole: Btf) -> None:
     subset = BtfSubset(whole)
     bits = subset.keep(find(whole, "bits"))
     subset.keep_member(bits, 2)
@@ -83,7 +83,7 @@ def test_bit_fields(whole: Btf) -> None:
     ]
 
 
-def test_pointers() -> None:
+def test_pointers_point_to_what_is_kept_or_to_nothing() -> None:
     b = BtfBuilder()
     first = b.add_struct("first", 8, [("a", b.next_id + 1, 0), ("b", b.next_id + 2, 0)])
     to_first, to_second = b.add_ptr(first), b.add_ptr(4)
@@ -102,7 +102,7 @@ def test_pointers() -> None:
     assert written(subset).ref(2) == 1
 
 
-def test_prototypes(whole: Btf) -> None:
+def test_prototypes_keep_parameters_without_their_types(whole: Btf) -> None:
     subset = BtfSubset(whole)
     proto = find(whole, "t") + 4
     found = whole.type(proto)
@@ -113,7 +113,7 @@ def test_prototypes(whole: Btf) -> None:
     assert part.type(2) == FuncProto(2, 1, (("first", 0), ("", 0)))
 
 
-def test_what_is_no_data(whole: Btf) -> None:
+def test_what_is_no_data_is_refused(whole: Btf) -> None:
     subset = BtfSubset(whole)
     for name in ("f", "v", ".data.x", "tag"):
         with pytest.raises(BtfParseError, match="which is no part of data"):

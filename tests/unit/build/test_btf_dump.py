@@ -40,7 +40,7 @@ def run(*args: str) -> Result:
 
 
 @pytest.mark.parametrize("byteorder", ["little", "big"])
-def test_raw_btf(tmp_path: Path, byteorder: str) -> None:
+def test_raw_btf_is_dumped_in_every_form(tmp_path: Path, byteorder: str) -> None:
     path = tmp_path / "some.btf"
     path.write_bytes(small(byteorder))
     result = run(str(path))
@@ -51,7 +51,7 @@ def test_raw_btf(tmp_path: Path, byteorder: str) -> None:
 
 
 @pytest.mark.parametrize("byteorder", ["little", "big"])
-def test_an_object(byteorder: str) -> None:
+def test_the_btf_of_an_object_is_dumped(byteorder: str) -> None:
     path = compiled(find("types_structs"), byteorder)
     assert "struct " in run(str(path)).output
 
@@ -64,7 +64,7 @@ def test_output_goes_to_a_file(tmp_path: Path) -> None:
     assert output.read_text() == run(str(path)).output
 
 
-def test_roots(tmp_path: Path) -> None:
+def test_roots_choose_what_is_dumped(tmp_path: Path) -> None:
     path = tmp_path / "some.btf"
     path.write_bytes(small())
     assert "event_kind" in run(str(path)).output
@@ -79,7 +79,9 @@ def test_roots(tmp_path: Path) -> None:
     assert "struct event;\n" in run(str(path), "--root", "func run").output
 
 
-def test_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_is_dumped_on_top_of_the_kernel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     base = small(sys.byteorder)
     module = BtfBuilder(base=Btf(base))
     module.add_struct("of_module", 8, [("event", 2, 0), ("next", 1, 32)])
@@ -110,7 +112,9 @@ def test_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
         (("-o", "/proc/none/x.h"), "cannot write it"),
     ],
 )
-def test_mistakes(tmp_path: Path, args: tuple[str, ...], message: str) -> None:
+def test_a_mistake_is_told_and_exits_with_2(
+    tmp_path: Path, args: tuple[str, ...], message: str
+) -> None:
     path = tmp_path / "some.btf"
     path.write_bytes(small())
     result = run(str(path), *args)
@@ -119,13 +123,13 @@ def test_mistakes(tmp_path: Path, args: tuple[str, ...], message: str) -> None:
     assert "Traceback" not in result.output
 
 
-def test_nothing_to_dump() -> None:
+def test_nothing_to_dump_is_a_mistake() -> None:
     result = run()
     assert result.exit_code == 2
     assert "is wanted" in result.output
 
 
-def test_files_that_are_no_btf(tmp_path: Path) -> None:
+def test_files_that_are_no_btf_are_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "file"
     assert "no such file" in run(str(path)).output.lower()
     path.write_bytes(b"hello, this is text and no BTF at all")
@@ -138,7 +142,9 @@ def test_files_that_are_no_btf(tmp_path: Path) -> None:
     assert f"{path}: btf: type 1 refers to type 7" in run(str(path)).output
 
 
-def test_a_kernel_without_btf(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_without_btf_is_an_error_that_names_the_option(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(btf_dump, "RUNNING_KERNEL", "/nonexistent/vmlinux")
     result = run("--kernel")
     assert result.exit_code == 2
@@ -253,7 +259,7 @@ def test_a_link_is_not_followed(kept: Path, made: list[str], tmp_path: Path) -> 
     assert len(made) == 2
 
 
-def test_no_cache_at_all(
+def test_without_a_cache_it_dumps_all_the_same(
     made: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(btf_dump, "_LARGE", 0)

@@ -93,7 +93,7 @@ def kernel() -> KernelBtf:
 
 @needs_kernel_btf
 @needs_bpftool
-def test_each_object_with_core(
+def test_each_object_with_core_gets_the_values_of_the_whole_kernel(
     bpf_source: sources.Source, kernel: KernelBtf, tmp_path: Path
 ) -> None:
     path = sources.compiled(bpf_source)
@@ -110,7 +110,9 @@ def test_each_object_with_core(
 
 
 @needs_kernel_btf
-def test_an_object_without_core(compile_bpf: CompileBpf, tmp_path: Path) -> None:
+def test_an_object_without_core_needs_no_types(
+    compile_bpf: CompileBpf, tmp_path: Path
+) -> None:
     for name in ("minimal", "empty", "no_btf"):
         output = tmp_path / f"{name}.btf"
         result = run("-o", output, compile_bpf(name))
@@ -120,7 +122,9 @@ def test_an_object_without_core(compile_bpf: CompileBpf, tmp_path: Path) -> None
 
 @needs_kernel_btf
 @needs_bpftool
-def test_several_objects_into_one(kernel: KernelBtf, tmp_path: Path) -> None:
+def test_several_objects_share_one_part_in_any_order(
+    kernel: KernelBtf, tmp_path: Path
+) -> None:
     every = sources.sources() | sources.example_sources()
     objects = [
         path
@@ -139,7 +143,7 @@ def test_several_objects_into_one(kernel: KernelBtf, tmp_path: Path) -> None:
 
 
 @needs_kernel_btf
-def test_from_a_part_the_same_part(compile_bpf: CompileBpf, tmp_path: Path) -> None:
+def test_a_part_of_a_part_is_the_same(compile_bpf: CompileBpf, tmp_path: Path) -> None:
     once, twice = tmp_path / "once.btf", tmp_path / "twice.btf"
     run("-o", once, compile_bpf("core_fields"))
     run("-o", twice, "--btf", once, compile_bpf("core_fields"))
@@ -147,7 +151,9 @@ def test_from_a_part_the_same_part(compile_bpf: CompileBpf, tmp_path: Path) -> N
 
 
 @needs_kernel_btf
-def test_relocations_that_all_fail(compile_bpf: CompileBpf, tmp_path: Path) -> None:
+def test_relocations_that_all_fail_warn_and_keep_no_types(
+    compile_bpf: CompileBpf, tmp_path: Path
+) -> None:
     path = compile_bpf("core_poisoned")
     result = run("-o", tmp_path / "min.btf", path)
     assert result.exit_code == 0
@@ -183,7 +189,7 @@ def members(path: Path) -> list[str]:
     return [member.name for member in found.members]
 
 
-def test_of_another_kernel(
+def test_another_kernels_btf_is_cut_and_what_it_lacks_is_told(
     compile_bpf: CompileBpf, source: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "min.btf"
@@ -194,7 +200,9 @@ def test_of_another_kernel(
     assert {"task_struct.comm", "task_struct.real_parent"} < asked
 
 
-def test_of_the_other_byte_order(compile_bpf: CompileBpf, tmp_path: Path) -> None:
+def test_btf_of_the_other_byte_order_stays_in_it(
+    compile_bpf: CompileBpf, tmp_path: Path
+) -> None:
     source, output = tmp_path / "big.btf", tmp_path / "min.btf"
     source.write_bytes(small("big"))
     path = compile_bpf("core_fields", byteorder="big")
@@ -203,7 +211,9 @@ def test_of_the_other_byte_order(compile_bpf: CompileBpf, tmp_path: Path) -> Non
     assert members(output) == ["pid", "tgid"]
 
 
-def test_of_an_elf_file(compile_bpf: CompileBpf, tmp_path: Path) -> None:
+def test_an_elf_file_serves_as_the_source(
+    compile_bpf: CompileBpf, tmp_path: Path
+) -> None:
     """A BPF object is an ELF file with .BTF too, like vmlinux."""
     output = tmp_path / "min.btf"
     path = compile_bpf("core_direct")
@@ -212,7 +222,9 @@ def test_of_an_elf_file(compile_bpf: CompileBpf, tmp_path: Path) -> None:
     assert "pid" in members(output)
 
 
-def test_to_standard_output(compile_bpf: CompileBpf, source: Path) -> None:
+def test_a_dash_writes_to_standard_output(
+    compile_bpf: CompileBpf, source: Path
+) -> None:
     result = run("-q", "-o", "-", "-b", source, compile_bpf("core_poisoned"))
     assert result.exit_code == 0
     assert len(result.stdout_bytes) == EMPTY
@@ -241,7 +253,7 @@ def test_a_link_is_followed_and_the_mode_kept(
         (small()[:40], "btf: "),
     ],
 )
-def test_a_source_that_is_none(
+def test_a_source_that_is_none_is_one_clear_error(
     compile_bpf: CompileBpf, tmp_path: Path, content: bytes | None, message: str
 ) -> None:
     source = tmp_path / "source.btf"
@@ -254,7 +266,7 @@ def test_a_source_that_is_none(
     assert not (tmp_path / "min.btf").exists()
 
 
-def test_a_machine_without_kernel_btf(
+def test_a_machine_without_kernel_btf_is_told_what_helps(
     compile_bpf: CompileBpf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = tmp_path / "sys"
@@ -265,7 +277,7 @@ def test_a_machine_without_kernel_btf(
     assert "--btf" in result.stderr
 
 
-def test_objects_that_are_none(
+def test_objects_that_are_none_are_refused_and_nothing_is_written(
     compile_bpf: CompileBpf, source: Path, tmp_path: Path
 ) -> None:
     bad = tmp_path / "bad.o"
@@ -282,7 +294,7 @@ def test_objects_that_are_none(
     assert run(good).exit_code == 2
 
 
-def test_a_relocation_that_makes_no_sense(
+def test_a_relocation_that_makes_no_sense_is_refused_with_its_place(
     compile_bpf: CompileBpf, source: Path, tmp_path: Path
 ) -> None:
     path = compile_bpf("core_poisoned")
@@ -300,7 +312,7 @@ def test_a_relocation_that_makes_no_sense(
     assert "CO-RE relocation of unknown kind 99" in result.stderr
 
 
-def test_a_folder_that_cannot_be_written(
+def test_a_folder_that_cannot_be_written_is_an_error(
     compile_bpf: CompileBpf, source: Path, tmp_path: Path
 ) -> None:
     result = run("-o", tmp_path / "no/min.btf", "-b", source, compile_bpf("minimal"))
@@ -308,13 +320,13 @@ def test_a_folder_that_cannot_be_written(
     assert "cannot write it: No such file" in result.stderr
 
 
-def test_names_in_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_in_a_warning_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     warn("x.o: task\x1b[2J.pid: not in the BTF")
     expected = "skelgen: warning: x.o: task\\x1b[2J.pid: not in the BTF\n"
     assert capsys.readouterr().err == expected
 
 
-def test_help() -> None:
+def test_help_says_where_btf_comes_from_and_goes_to() -> None:
     result = run("--help")
     assert result.exit_code == 0
     assert "open(btf=" in result.output

@@ -39,7 +39,9 @@ def obj(compile_bpf: CompileBpf, tmp_path: Path) -> Path:
         ("naïve.o", "na_ve_skel.py"),
     ],
 )
-def test_where_a_module_goes(source: str, wanted: str) -> None:
+def test_a_module_goes_beside_its_source_under_its_name(
+    source: str, wanted: str
+) -> None:
     assert output_path(Path(source)) == Path(wanted)
 
 
@@ -116,12 +118,12 @@ def test_a_failed_write_leaves_the_old_file(
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.py"]
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot write it: No such file or directory"):
         files.write(tmp_path / "no" / "x.py", "new")
 
 
-def test_jobs_for_a_folder(tmp_path: Path) -> None:
+def test_modules_go_to_the_folder_or_beside_their_sources(tmp_path: Path) -> None:
     sources = [Path("a/x.bpf.o"), Path("b/y.o")]
     made = jobs.jobs_of(sources, tmp_path, LIKE)
     assert [job.output for job in made] == [
@@ -134,18 +136,18 @@ def test_jobs_for_a_folder(tmp_path: Path) -> None:
     ]
 
 
-def test_two_objects_for_one_module() -> None:
+def test_two_objects_for_one_module_are_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         jobs.jobs_of([Path("x.o"), Path("x.bpf.o")], None, LIKE)
     assert str(caught.value) == "x.bpf.o: x_skel.py is made from x.o already"
 
 
-def test_several_objects_and_a_file() -> None:
+def test_several_objects_need_a_folder() -> None:
     with pytest.raises(ConfigError, match=r"one\.py: no such folder"):
         jobs.jobs_of([Path("x.o"), Path("y.o")], Path("one.py"), LIKE)
 
 
-def test_no_object(tmp_path: Path) -> None:
+def test_a_missing_object_or_a_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ObjectError) as caught:
         skelgen.generate(tmp_path / "none.o")
     assert str(caught.value) == f"{tmp_path / 'none.o'}: No such file or directory"
@@ -153,7 +155,9 @@ def test_no_object(tmp_path: Path) -> None:
         skelgen.read_object(tmp_path)
 
 
-def test_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(files, "_MOST_BYTES", 1 << 20)
     path = tmp_path / "x.o"
     path.write_bytes(bytes((1 << 20) + 1))
@@ -230,7 +234,7 @@ def test_errors_name_the_file(compile_bpf: CompileBpf) -> None:
     )
 
 
-def test_a_record_without_dwarf() -> None:
+def test_a_record_without_dwarf_says_how_to_compile() -> None:
     path = sources.DATA / "objects" / "ringbuf.linked.bpf.o"
     with pytest.raises(ObjectError) as caught:
         skelgen.generate(path, records=[("rb", "event")])
@@ -240,7 +244,7 @@ def test_a_record_without_dwarf() -> None:
     )
 
 
-def test_open_object(compile_bpf: CompileBpf) -> None:
+def test_open_object_has_the_name_programs_and_maps(compile_bpf: CompileBpf) -> None:
     with skelgen.open_object(compile_bpf("ringbuf"), name="other") as obj:
         assert obj.name == "other"
         assert list(obj.programs) == ["on_getppid"]

@@ -29,7 +29,7 @@ def run(*arguments: str, virtual_env: str | None = None) -> Result:
     return CliRunner().invoke(main, ["init", *arguments], prog_name="skelgen", env=env)
 
 
-def test_what_comes_next(folder: Path) -> None:
+def test_a_new_project_says_what_comes_next(folder: Path) -> None:
     result = run("my-tool", virtual_env="/venv")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
@@ -65,7 +65,9 @@ def test_without_a_virtual_environment_it_says_how_to_make_one() -> None:
 
 
 @pytest.mark.parametrize(("kind", "backend"), EVERY)
-def test_files(folder: Path, kind: str, backend: str) -> None:
+def test_files_agree_on_the_name_and_are_in_the_form_of_black(
+    folder: Path, kind: str, backend: str
+) -> None:
     assert run("a.b-c", "--kind", kind, "--backend", backend).exit_code == 0
     made = folder / "a.b-c"
     settings = tomllib.loads((made / "pyproject.toml").read_text())
@@ -154,7 +156,9 @@ def test_classes_that_the_python_imports_are_refused_as_skeletons(kind: str) -> 
         ("x" * 300, f"{'x' * 300}: cannot make the folder: File name too long"),
     ],
 )
-def test_refused(folder: Path, name: str, message: str) -> None:
+def test_a_bad_name_or_a_place_in_use_is_refused_and_nothing_made(
+    folder: Path, name: str, message: str
+) -> None:
     (folder / "file").touch()
     (folder / "link").symlink_to("nowhere")
     (folder / "full").mkdir()
@@ -172,14 +176,16 @@ def test_an_empty_folder_is_filled(folder: Path) -> None:
     assert (folder / "empty/pyproject.toml").is_file()
 
 
-def test_all_or_nothing(folder: Path) -> None:
+def test_a_project_is_written_as_a_whole_or_not_at_all(folder: Path) -> None:
     files = {"a.txt": "text", "a.txt/b.txt": "a file is no folder"}
     with pytest.raises(scaffold.ConfigError, match=r"^new: cannot make the folder: "):
         scaffold.write(Path("new"), files)
     assert list(folder.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir("/proc")
     result = run("mytool")
     assert result.exit_code == 2
@@ -188,7 +194,7 @@ def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> Non
     )
 
 
-def test_the_folder_is_as_any_other(folder: Path) -> None:
+def test_the_folder_follows_the_umask(folder: Path) -> None:
     umask = os.umask(0o022)
     try:
         assert run("mytool").exit_code == 0

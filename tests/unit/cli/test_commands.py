@@ -12,7 +12,7 @@ from tests.harness import sources
 from tests.harness.command import run
 
 
-def test_beside_the_object(folder: Path) -> None:
+def test_a_module_is_written_beside_its_object(folder: Path) -> None:
     result = run("ringbuf.bpf.o")
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "wrote ringbuf_skel.py\n"
@@ -27,21 +27,21 @@ def test_the_word_build_is_optional(folder: Path) -> None:
     )
 
 
-def test_to_a_file(folder: Path) -> None:
+def test_a_module_is_written_to_the_file_that_is_named(folder: Path) -> None:
     (folder / "app").mkdir()
     result = run("ringbuf.bpf.o", "-o", "app/trace.py", "--name", "trace")
     assert (result.exit_code, result.stderr) == (0, "wrote app/trace.py\n")
     assert "class Trace(rt.Skeleton):" in (folder / "app/trace.py").read_text("utf-8")
 
 
-def test_to_standard_output(folder: Path) -> None:
+def test_a_dash_writes_to_standard_output_and_no_file(folder: Path) -> None:
     result = run("ringbuf.bpf.o", "-o", "-")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == skelgen.generate("ringbuf.bpf.o")
     assert not list(folder.glob("*.py"))
 
 
-def test_several_to_a_folder(folder: Path) -> None:
+def test_several_modules_go_to_a_folder_and_are_counted(folder: Path) -> None:
     (folder / "app").mkdir()
     result = run("ringbuf.bpf.o", "maps_plain.bpf.o", "-o", "app")
     assert result.stderr.splitlines() == [
@@ -53,13 +53,15 @@ def test_several_to_a_folder(folder: Path) -> None:
     assert again.stderr == "2 modules: 0 written, 2 up to date\n"
 
 
-def test_quiet(folder: Path) -> None:
+def test_quiet_writes_the_modules_and_says_nothing(folder: Path) -> None:
     result = run("-q", "ringbuf.bpf.o", "maps_plain.bpf.o")
     assert (result.exit_code, result.output) == (0, "")
     assert (folder / "maps_plain_skel.py").exists()
 
 
-def test_names_that_meet(folder: Path, compile_bpf: CompileBpf) -> None:
+def test_names_that_meet_are_told_with_how_to_choose_another(
+    folder: Path, compile_bpf: CompileBpf
+) -> None:
     path = folder / "meet.bpf.o"
     path.write_bytes(compile_bpf("names_meet").read_bytes())
     done = run(str(path))
@@ -89,7 +91,9 @@ def test_names_that_meet(folder: Path, compile_bpf: CompileBpf) -> None:
     assert "'FooBar' is not of the form NAME=OTHER, like Stats_2=BStats" in done.stderr
 
 
-def test_programs_that_can_never_attach(folder: Path, compile_bpf: CompileBpf) -> None:
+def test_programs_that_can_never_attach_are_warned_of(
+    folder: Path, compile_bpf: CompileBpf
+) -> None:
     (folder / "odd.bpf.o").write_bytes(compile_bpf("prog_misnamed").read_bytes())
     result = run("odd.bpf.o")
     assert result.exit_code == 0
@@ -109,7 +113,9 @@ def test_programs_that_can_never_attach(folder: Path, compile_bpf: CompileBpf) -
     assert run("-q", "odd.bpf.o").stderr == ""
 
 
-def test_programs_of_unknown_sections(folder: Path, compile_bpf: CompileBpf) -> None:
+def test_programs_of_unknown_sections_are_warned_of(
+    folder: Path, compile_bpf: CompileBpf
+) -> None:
     (folder / "odd.bpf.o").write_bytes(compile_bpf("prog_unknown").read_bytes())
     result = run("odd.bpf.o")
     assert result.exit_code == 0
@@ -127,7 +133,7 @@ def test_programs_of_unknown_sections(folder: Path, compile_bpf: CompileBpf) -> 
     ]
 
 
-def test_types_and_records(folder: Path) -> None:
+def test_types_and_records_become_classes_and_are_in_the_header(folder: Path) -> None:
     result = run(
         "ringbuf.bpf.o", "-r", "rb=struct event", "--type", "enum kind", "-o", "-"
     )
@@ -143,7 +149,7 @@ def test_types_and_records(folder: Path) -> None:
 # -- check and diff ------------------------------------------------------------
 
 
-def test_check(folder: Path) -> None:
+def test_check_fails_for_what_is_missing_or_differs(folder: Path) -> None:
     missing = run("--check", "ringbuf.bpf.o")
     assert (missing.exit_code, missing.stdout) == (1, "")
     assert missing.stderr == "ringbuf_skel.py is missing\n"
@@ -157,7 +163,7 @@ def test_check(folder: Path) -> None:
     assert (quiet.exit_code, quiet.output) == (1, "")
 
 
-def test_diff(folder: Path) -> None:
+def test_diff_prints_what_would_change_and_writes_nothing(folder: Path) -> None:
     new = run("--diff", "ringbuf.bpf.o")
     assert new.exit_code == 0
     assert new.stdout.startswith("--- /dev/null\n+++ ringbuf_skel.py\n@@ ")
@@ -175,13 +181,13 @@ def test_diff(folder: Path) -> None:
 # -- what goes wrong -----------------------------------------------------------
 
 
-def test_no_object(folder: Path) -> None:
+def test_a_missing_object_is_an_error(folder: Path) -> None:
     result = run("none.o")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "skelgen: error: none.o: No such file or directory\n"
 
 
-def test_the_others_are_written(folder: Path) -> None:
+def test_the_others_are_written_where_one_object_is_bad(folder: Path) -> None:
     result = run("bad.o", "ringbuf.bpf.o")
     assert result.exit_code == 2
     lines = result.stderr.splitlines()
@@ -220,14 +226,16 @@ def test_a_bad_object_beats_a_difference(folder: Path) -> None:
         (("inspect", "bad.o"), "skelgen: error: bad.o: "),
     ],
 )
-def test_usage(folder: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_wrong_usage_exits_with_2_and_no_traceback(
+    folder: Path, arguments: tuple[str, ...], message: str
+) -> None:
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_bad_fixtures(bad_source: sources.Source) -> None:
+def test_every_bad_fixture_is_one_line_of_error(bad_source: sources.Source) -> None:
     result = run(str(sources.compiled(bad_source)), "-o", "-")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("skelgen: error: ")

@@ -50,7 +50,9 @@ def complete(words: str, number: int) -> list[str]:
         ("skelgen init --kind ", 3, {"plain,trace", "plain,xdp"}),
     ],
 )
-def test_answers(words: str, number: int, wanted: set[str]) -> None:
+def test_words_are_completed_with_what_may_follow(
+    words: str, number: int, wanted: set[str]
+) -> None:
     answers = complete(words, number)
     assert wanted <= set(answers)
     assert len(answers) == len(set(answers))
@@ -63,7 +65,7 @@ def test_no_answer_comes_twice() -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_scripts(shell: str, path: str) -> None:
+def test_scripts_are_printed_and_parse_in_their_shells(shell: str, path: str) -> None:
     script = subprocess.run(
         ["skelgen"],
         env=os.environ | {"PATH": path, "_SKELGEN_COMPLETE": f"{shell}_source"},
@@ -77,7 +79,7 @@ def test_scripts(shell: str, path: str) -> None:
         subprocess.run([shell, "-n", "-c", script], check=True)
 
 
-def test_in_bash(path: str, tmp_path: Path) -> None:
+def test_bash_completes_commands_and_options(path: str, tmp_path: Path) -> None:
     (tmp_path / "trace.bpf.c").touch()
     script = """
     eval "$(_SKELGEN_COMPLETE=bash_source skelgen)"

@@ -43,7 +43,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKernel]:
     forget()
 
 
-def test_the_machine_and_the_named_features(kernel: FakeKernel) -> None:
+def test_the_machine_and_the_named_features_are_listed(kernel: FakeKernel) -> None:
     result = run()
     assert result.exit_code == 0
     assert result.stdout.startswith("kernel ")
@@ -55,7 +55,7 @@ def test_the_machine_and_the_named_features(kernel: FakeKernel) -> None:
     assert not kernel.open
 
 
-def test_json_for_machines(kernel: FakeKernel) -> None:
+def test_json_has_what_is_asked_for(kernel: FakeKernel) -> None:
     whole = json.loads(run("--json").stdout)
     assert whole["system"]["release"] == system.read().release
     assert whole["features"]["global data"] == {
@@ -69,7 +69,9 @@ def test_json_for_machines(kernel: FakeKernel) -> None:
     assert len(tables["program_types"]) == len(ProgType) - 1
 
 
-def test_helpers_of_a_type(kernel: FakeKernel) -> None:
+def test_helpers_of_a_type_are_listed_with_what_could_not_be_told(
+    kernel: FakeKernel,
+) -> None:
     kernel.always("PROG_LOAD", -1)  # EPERM
     result = run("--helpers", "xdp")
     assert result.exit_code == 0
@@ -83,18 +85,18 @@ def test_helpers_of_a_type(kernel: FakeKernel) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--load",), ("x.o", "--map-types")])
-def test_what_does_not_go_together(arguments: tuple[str, ...]) -> None:
+def test_what_does_not_go_together_is_refused(arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
 
 
-def test_an_object_that_is_none(tmp_path: Path) -> None:
+def test_an_object_that_is_none_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "bad.o").write_bytes(b"no object")
     result = run(str(tmp_path / "bad.o"))
     assert result.exit_code == 2
     assert result.stderr.startswith("skelgen: error: ")
 
 
-def test_an_object_and_what_the_kernel_lacks(
+def test_what_an_object_needs_and_the_kernel_lacks_is_told(
     kernel: FakeKernel, compile_bpf: CompileBpf
 ) -> None:
     path = str(compile_bpf("maps_plain"))
@@ -114,7 +116,7 @@ def test_an_object_and_what_the_kernel_lacks(
     assert "this kernel lacks map type hash" in text.stdout
 
 
-def test_what_an_object_can_do_without() -> None:
+def test_what_an_object_can_do_without_is_not_missing() -> None:
     no = Answer(False, "not in kernel BTF")
     assert Need("kernel type", "task_struct.x", (), no).missing
     assert not Need("kernel type", "task_struct.x", (), no, "it is weak").missing

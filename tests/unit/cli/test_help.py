@@ -13,7 +13,7 @@ from tests.harness.command import run
 CompileBpf = Callable[..., Path]
 
 
-def test_help() -> None:
+def test_help_names_usage_examples_and_exit_statuses() -> None:
     for arguments in (("--help",), ("-h",)):
         result = run(*arguments)
         assert result.exit_code == 0
@@ -43,10 +43,10 @@ def test_help_has_one_line_a_command() -> None:
             assert command.short_help, name
 
 
-def test_help_of_commands() -> None:
+def test_help_of_commands_names_usage_and_options() -> None:
     assert "Usage: skelgen inspect [OPTIONS] OBJ.o" in run("inspect", "--help").output
     assert "--check" in run("build", "--help").output
 
 
-def test_version() -> None:
+def test_version_is_that_of_the_package() -> None:
     assert run("--version").output == f"skelgen, version {skelgen.__version__}\n"

@@ -10,7 +10,7 @@ from tests.harness.command import run
 CompileBpf = Callable[..., Path]
 
 
-def test_inspect(folder: Path) -> None:
+def test_inspect_shows_maps_programs_and_sections(folder: Path) -> None:
     result = run("inspect", "ringbuf.bpf.o")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = [line for line in result.stdout.splitlines() if line]
@@ -31,7 +31,7 @@ def test_inspect(folder: Path) -> None:
     ]
 
 
-def test_inspect_json(folder: Path) -> None:
+def test_inspect_json_has_maps_and_variables_with_their_fields(folder: Path) -> None:
     table = json.loads(run("inspect", "--json", "ringbuf.bpf.o").stdout)
     assert table["name"] == "ringbuf"
     assert table["maps"] == [
@@ -66,7 +66,9 @@ def test_inspect_json(folder: Path) -> None:
     }
 
 
-def test_inspect_everything(bpf_source: sources.Source) -> None:
+def test_inspect_shows_everything_that_its_json_names(
+    bpf_source: sources.Source,
+) -> None:
     path = str(sources.compiled(bpf_source))
     text = run("inspect", path)
     odd = bpf_source.name in {

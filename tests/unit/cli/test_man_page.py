@@ -11,7 +11,7 @@ from skelgen.cli.group import walk
 from tools import gen_man
 
 
-def test_up_to_date() -> None:
+def test_the_page_is_up_to_date() -> None:
     assert (
         gen_man.PAGE.read_text("ascii") == gen_man.page()
     ), "the commands have changed: run python tools/gen_man.py"
@@ -25,7 +25,7 @@ def test_up_to_date() -> None:
     ],
     ids=lambda command: command[0],
 )
-def test_linted(command: list[str]) -> None:
+def test_linters_have_no_complaint_about_the_page(command: list[str]) -> None:
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     done = subprocess.run(
@@ -36,7 +36,7 @@ def test_linted(command: list[str]) -> None:
     assert [line for line in lines if "missing date" not in line] == []
 
 
-def test_every_command_and_option() -> None:
+def test_the_page_shows_every_command_and_option() -> None:
     """As a reader sees it, not as roff has it."""
     if shutil.which("groff") is None:
         pytest.skip("groff is not installed")
@@ -65,7 +65,7 @@ def test_roff_is_escaped() -> None:
     assert gen_man.escape("'quote") == r"\(aqquote"
 
 
-def test_stale(monkeypatch, tmp_path, capsys) -> None:
+def test_the_check_fails_until_the_page_is_made(monkeypatch, tmp_path, capsys) -> None:
     monkeypatch.setattr(gen_man, "PAGE", tmp_path / "man" / "skelgen.1")
     monkeypatch.setattr(gen_man.sys, "argv", ["gen_man.py", "--check"])
     assert gen_man.main() == 1

@@ -98,7 +98,7 @@ def test_a_fifo_is_written_and_not_read(
 
 @pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 @pytest.mark.parametrize("kind", ["pipe", "file"])
-def test_standard_output_by_its_name(
+def test_standard_output_by_its_name_is_appended_to(
     folder: Path, command: tuple[str, ...], path: str, kind: str
 ) -> None:
     """What a file has already stays, as with ``>>``."""
@@ -116,7 +116,9 @@ def test_standard_output_by_its_name(
     assert (folder / "log").read_bytes() == b"first\n" + wanted
 
 
-def test_a_device(folder: Path, command: tuple[str, ...]) -> None:
+def test_a_device_stays_one_and_a_full_one_is_an_error(
+    folder: Path, command: tuple[str, ...]
+) -> None:
     assert run(*command, "-o", "/dev/null").exit_code == 0
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
     full = run(*command, "-o", "/dev/full")
@@ -158,7 +160,7 @@ def test_an_input_is_no_output(
     assert sorted(os.listdir()) == listed  # noqa: PTH208 - likewise
 
 
-def test_what_another_file_is_made_from(folder: Path) -> None:
+def test_what_another_file_is_made_from_is_not_written_over(folder: Path) -> None:
     """Nothing is written for the first either."""
     os.link(OBJECT, "other.bpf.o")
     os.link(OBJECT, "other_skel.py")
@@ -222,7 +224,9 @@ def test_a_project_writes_over_no_source(source: Path) -> None:
 # -- what cannot be --------------------------------------------------------------
 
 
-def test_a_name_that_is_too_long(folder: Path, command: tuple[str, ...]) -> None:
+def test_a_name_that_is_too_long_is_an_error(
+    folder: Path, command: tuple[str, ...]
+) -> None:
     for output in ("x" * 300, f"{'x' * 300}/y"):
         result = run(*command, "-o", output)
         assert result.exit_code == 2
@@ -232,7 +236,9 @@ def test_a_name_that_is_too_long(folder: Path, command: tuple[str, ...]) -> None
         )
 
 
-def test_a_name_as_long_as_names_can_be(folder: Path, command: tuple[str, ...]) -> None:
+def test_a_name_as_long_as_names_can_be_is_written(
+    folder: Path, command: tuple[str, ...]
+) -> None:
     output = "x" * 255
     result = run(*command, "-o", output)
     assert result.exit_code == 0, result.stderr
@@ -241,7 +247,7 @@ def test_a_name_as_long_as_names_can_be(folder: Path, command: tuple[str, ...]) 
     assert (folder / ("y" * 255) / "a").exists()
 
 
-def test_a_folder(folder: Path) -> None:
+def test_a_folder_is_no_output_but_for_modules(folder: Path) -> None:
     (folder / "there").mkdir()
     for command in ("btf dump", "btf min"):
         result = run(*COMMANDS[command], "-o", "there")
@@ -253,7 +259,7 @@ def test_a_folder(folder: Path) -> None:
     assert (folder / "there" / "core_fields_skel.py").exists()
 
 
-def test_no_folder(folder: Path, command: tuple[str, ...]) -> None:
+def test_a_missing_folder_is_an_error(folder: Path, command: tuple[str, ...]) -> None:
     for output, why in (
         ("missing/x", "No such file or directory"),
         (f"{OBJECT}/x", "Not a directory"),
@@ -263,7 +269,7 @@ def test_no_folder(folder: Path, command: tuple[str, ...]) -> None:
         assert result.stderr == f"skelgen: error: {output}: cannot write it: {why}\n"
 
 
-def test_a_loop_of_links(folder: Path, command: tuple[str, ...]) -> None:
+def test_a_loop_of_links_is_an_error(folder: Path, command: tuple[str, ...]) -> None:
     (folder / "loop").symlink_to("loop")
     result = run(*command, "-o", "loop")
     assert result.exit_code == 2
@@ -275,7 +281,7 @@ def test_a_loop_of_links(folder: Path, command: tuple[str, ...]) -> None:
 # -- planted ---------------------------------------------------------------------
 
 
-def test_a_fifo_in_the_cache(tmp_path: Path) -> None:
+def test_a_fifo_in_the_cache_is_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "btf-x", 0o644)
     assert _cache.read(str(tmp_path), "btf-x") is None
     assert _cache.write(str(tmp_path), "btf-x", lambda: b"data")
@@ -297,7 +303,7 @@ def test_what_is_no_file_is_not_in_the_cache(tmp_path: Path, what: str) -> None:
     assert _cache.read(str(tmp_path), "btf-x") is None
 
 
-def test_a_fifo_in_the_place_of_a_file(tmp_path: Path, fifo: Path) -> None:
+def test_a_fifo_in_the_place_of_a_file_is_refused(tmp_path: Path, fifo: Path) -> None:
     for open_it in (open_regular, read_regular, read_btf):
         with pytest.raises(OSError, match="no regular file"):
             open_it(str(fifo))
@@ -309,7 +315,9 @@ def test_a_fifo_in_the_place_of_a_file(tmp_path: Path, fifo: Path) -> None:
         read_pyproject(fifo)
 
 
-def test_a_fifo_in_the_record_of_a_build(tmp_path: Path, fifo: Path) -> None:
+def test_a_fifo_in_place_of_module_or_record_is_not_up_to_date(
+    tmp_path: Path, fifo: Path
+) -> None:
     module = tmp_path / "x_skel.py"
     module.write_text("text", "ascii")
     made = fingerprint.Fingerprint(tmp_path / "records" / "x.json", tmp_path, "digest")

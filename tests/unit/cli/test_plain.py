@@ -60,7 +60,9 @@ def test_no_argument_plays_tricks(obj: Path, tmp_path: Path, words: list[str]) -
     assert len(ours) <= 1
 
 
-def test_progress_and_differences_on_a_terminal(obj: Path, tmp_path: Path) -> None:
+def test_progress_and_differences_on_a_terminal_are_escaped(
+    obj: Path, tmp_path: Path
+) -> None:
     old = tmp_path / "old.py"
     old.write_bytes(b"x = 1\x1b[2J\xff\n")
     ours, theirs = pty.openpty()

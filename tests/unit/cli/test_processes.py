@@ -15,7 +15,7 @@ from tests.harness.sources import ROOT
 CompileBpf = Callable[..., Path]
 
 
-def test_exit_statuses(folder: Path) -> None:
+def test_exit_statuses_are_0_1_for_stale_and_2_for_errors(folder: Path) -> None:
     statuses = [
         process(*arguments, cwd=folder).returncode
         for arguments in (
@@ -39,13 +39,13 @@ def test_as_a_module_it_has_the_same_name(folder: Path) -> None:
     assert wrong.stderr.startswith("Usage: skelgen inspect [OPTIONS] OBJ.o\n")
 
 
-def test_the_same_module_from_a_process(folder: Path) -> None:
+def test_a_process_prints_the_same_module(folder: Path) -> None:
     done = process("ringbuf.bpf.o", "-o", "-", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == skelgen.generate("ringbuf.bpf.o")
 
 
-def test_a_closed_pipe(folder: Path) -> None:
+def test_a_closed_pipe_gives_no_traceback(folder: Path) -> None:
     command = f"'{sys.executable}' -m skelgen ringbuf.bpf.o -o - | head -1"
     done = subprocess.run(
         ["sh", "-c", command],
@@ -59,7 +59,7 @@ def test_a_closed_pipe(folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_progress_on_a_terminal(folder: Path) -> None:
+def test_progress_on_a_terminal_is_rewritten_in_place(folder: Path) -> None:
     ours, theirs = pty.openpty()
     subprocess.run(
         [sys.executable, "-m", "skelgen", "ringbuf.bpf.o", "maps_plain.bpf.o"],

@@ -28,7 +28,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_text_that_is_no_name(text: str) -> None:
+def test_text_that_is_no_name_comes_back_as_it_was(text: str) -> None:
     spec = blueprint(
         source=text,
         license=text,
@@ -44,7 +44,7 @@ def test_text_that_is_no_name(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_names(text: str) -> None:
+def test_names_are_made_identifiers(text: str) -> None:
     """They are made identifiers; only the object's own has to be one."""
     with pytest.raises(NamingError):
         generated(blueprint(name=text))
@@ -68,7 +68,7 @@ def test_names(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if "\0" not in text])
-def test_types_whose_names_are_only_shown(text: str) -> None:
+def test_names_that_are_only_shown_let_no_code_in(text: str) -> None:
     """Names of typedefs, tags, pointees and parameters are in docstrings alone."""
     btf = BtfBuilder()
     int_id = btf.add_int("int", 4, signed=True)
@@ -83,7 +83,7 @@ def test_types_whose_names_are_only_shown(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_sections(text: str) -> None:
+def test_names_of_sections_let_no_code_in_and_stay(text: str) -> None:
     btf = BtfBuilder()
     data = with_globals(btf, ("a", btf.add_int("int", 4), 4), section=".data.x")
     spec = blueprint(btf, data=(data._replace(section=f".data{text}"),))
@@ -187,7 +187,9 @@ def objects(draw: st.DrawFn) -> tuple[ObjectSpec, tuple[str, ...]]:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(objects())
-def test_any_object(made: tuple[ObjectSpec, tuple[str, ...]]) -> None:
+def test_any_object_gives_a_sound_module_or_one_line_of_error(
+    made: tuple[ObjectSpec, tuple[str, ...]],
+) -> None:
     spec, types = made
     try:
         text = generated(spec, types=types)

@@ -74,7 +74,7 @@ def test_a_machine_s_own_image_wins() -> None:
     assert chosen == "mine"
 
 
-def test_no_image_for_this_machine() -> None:
+def test_without_an_image_for_this_machine_it_says_what_to_build() -> None:
     other = "s390x" if sys.byteorder == "little" else "x86_64"
     module = loaded(made(Image(LITTLE, (other,)), Image(BIG, ("mips64",))))
     machine = os.uname().machine
@@ -103,7 +103,7 @@ def test_one_image_for_all_needs_no_choice() -> None:
     assert text == made(Image(LITTLE))
 
 
-def test_images_that_differ_in_what_a_user_sees() -> None:
+def test_images_that_differ_in_what_a_user_sees_are_refused() -> None:
     other = (OBJECTS / "types_structs.big.bpf.o").read_bytes()
     with pytest.raises(BtfError) as error:
         made(Image(LITTLE, ("bpfel",)), Image(other, ("bpfeb",)))
@@ -113,7 +113,7 @@ def test_images_that_differ_in_what_a_user_sees() -> None:
     assert "\n  bpfeb: " in text
 
 
-def test_targets() -> None:
+def test_targets_have_a_byte_order_and_an_architecture() -> None:
     assert this_machine().byteorder == sys.byteorder
     assert find_target("s390x").arch == "s390"
     assert find_target("s390x").byteorder == "big"

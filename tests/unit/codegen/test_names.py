@@ -68,7 +68,9 @@ def test_classes_are_camel_case(name: str, wanted: str) -> None:
         ("data", None),
     ],
 )
-def test_sections_by_their_full_name(section: str, wanted: str | None) -> None:
+def test_sections_are_called_by_their_full_name(
+    section: str, wanted: str | None
+) -> None:
     assert section_identifier(section) == wanted
 
 
@@ -98,12 +100,12 @@ def test_sections_by_their_full_name(section: str, wanted: str | None) -> None:
         ("<<>>", "c_"),
     ],
 )
-def test_what_attributes_are_called(name: str, wanted: str) -> None:
+def test_names_of_attributes_are_made_identifiers(name: str, wanted: str) -> None:
     assert fit(name) == wanted
     assert wanted.isidentifier()
 
 
-def test_names_end_somewhere() -> None:
+def test_names_are_cut_at_240_characters() -> None:
     assert fit("x" * 240) == "x" * 240
     assert fit("x" * 100_000) == "x" * 240
 
@@ -118,7 +120,7 @@ def in_scope(*names: str) -> list[str]:
 
 
 class TestScope:
-    def test_names_stay(self) -> None:
+    def test_names_that_python_takes_stay(self) -> None:
         names = ["counts", "_hidden", "match", "type", "case", "x_"]
         assert in_scope(*names) == names
 
@@ -126,7 +128,7 @@ class TestScope:
     def test_keywords_get_an_underscore(self, name: str) -> None:
         assert in_scope(name) == [f"{name}_"]
 
-    def test_reserved_names_too(self) -> None:
+    def test_reserved_names_get_an_underscore_too(self) -> None:
         scope = Scope(Spelling(), "bss", {"rt"}, sunder=True)
         assert spelled(scope, "rt", "_x_") == ["rt_", "_x__"]
         assert in_scope("_x_") == ["_x_"]
@@ -146,7 +148,7 @@ class TestScope:
         ]
         assert in_scope("m", "m") == ["m", "m_2"]
 
-    def test_all_are_told(self) -> None:
+    def test_changes_that_nobody_would_expect_are_told(self) -> None:
         spelling = Spelling()
         scope = Scope(spelling, "maps")
         spelled(scope, "plain", "class", "__x", "def", "def_", "a b")
@@ -170,7 +172,7 @@ class TestRename:
         )
         return spelling, Scope(spelling, "maps", {"rt"})
 
-    def test_one_name_and_no_other(self) -> None:
+    def test_a_rename_changes_one_name_and_no_other(self) -> None:
         spelling, scope = self.scope(def_="define", plain="simple")
         assert spelled(scope, "def", "def_", "plain") == ["def_2", "define", "simple"]
         scope.tell()
@@ -189,18 +191,18 @@ class TestRename:
         with pytest.raises(NamingError, match=r"^rename 'maps\.a': 'b' is map 'b'$"):
             spelled(scope, *names)
 
-    def test_one_name_for_two(self) -> None:
+    def test_one_name_for_two_is_refused(self) -> None:
         _, scope = self.scope(a="c", b="c")
         with pytest.raises(NamingError, match=r"^rename 'maps\.b': 'c' is map 'a'$"):
             spelled(scope, "a", "b")
 
     @pytest.mark.parametrize("name", ["rt", "class"])
-    def test_what_python_or_the_class_needs(self, name: str) -> None:
+    def test_what_python_or_the_class_needs_is_refused(self, name: str) -> None:
         _, scope = self.scope(a=name)
         with pytest.raises(NamingError, match="a name that Python or the class needs"):
             spelled(scope, "a")
 
-    def test_what_is_not_there(self) -> None:
+    def test_a_rename_of_what_is_not_there_offers_a_near_name(self) -> None:
         spelling, scope = self.scope(classs_="klass")
         spelled(scope, "class")
         scope.tell()
@@ -221,7 +223,7 @@ def told(spec: ObjectSpec, types: tuple[str, ...] = ()) -> tuple[str, ...]:
     return render([Compiled(spec, btf)], Requests(types), HEADER).notes
 
 
-def test_a_type_and_the_skeleton() -> None:
+def test_a_type_gives_way_to_the_skeleton() -> None:
     btf = BtfBuilder()
     int_id = btf.add_int("int", 4)
     for name in ("event", "event_maps", "event_progs", "event_bss", "rt", "final"):
@@ -251,7 +253,7 @@ def test_a_type_and_the_skeleton() -> None:
     assert "class Other(rt.Skeleton)" in text
 
 
-def test_two_types_of_one_class() -> None:
+def test_two_types_of_one_class_name_are_numbered() -> None:
     btf = BtfBuilder()
     int_id = btf.add_int("int", 4)
     first = btf.add_struct("foo_bar", 4, [("a", int_id, 0)])
@@ -295,7 +297,7 @@ def test_a_name_of_its_own_goes_before_one_of_its_use() -> None:
     )
 
 
-def test_one_type_twice() -> None:
+def test_one_type_twice_is_one_class() -> None:
     """BTF that was never deduplicated has the same struct once a compile unit."""
     btf = BtfBuilder()
     int_id = btf.add_int("int", 4)
@@ -322,7 +324,7 @@ def test_one_type_twice() -> None:
     assert "    c: int = rt.member(" in text
 
 
-def test_sections_that_meet() -> None:
+def test_sections_that_meet_are_numbered() -> None:
     btf = BtfBuilder()
     int_id = btf.add_int("int", 4)
     one = with_globals(btf, ("a", int_id, 4), section=".data.foo.bar")
@@ -343,7 +345,7 @@ def test_sections_that_meet() -> None:
     )
 
 
-def test_renames_of_every_kind() -> None:
+def test_renames_reach_every_kind_of_name() -> None:
     btf = BtfBuilder()
     int_id = btf.add_int("int", 4)
     level = btf.add_enum("level", [("LOW", 0), ("HIGH", 1)])
@@ -406,7 +408,7 @@ def test_a_map_may_be_named_as_a_section_or_method() -> None:
         assert skel.maps.open.name == "open"
 
 
-def test_a_program_named_as_the_runtime() -> None:
+def test_a_program_named_as_the_runtime_hides_nothing() -> None:
     """``rt: rt.Link | None`` would not be a type."""
     text = generated(blueprint(programs=(program("rt"), program("other"))))
     assert "        self.rt: rt.Link | None = None\n" in text
@@ -415,7 +417,7 @@ def test_a_program_named_as_the_runtime() -> None:
         assert skel.progs.rt.name == "rt"
 
 
-def test_names_that_python_would_mangle() -> None:
+def test_names_that_python_would_mangle_get_a_prefix() -> None:
     btf = BtfBuilder()
     int_id = btf.add_int("int", 4, signed=True)
     event = btf.add_struct("__event", 4, [("__pid", int_id, 0)])
@@ -436,7 +438,7 @@ def test_names_that_python_would_mangle() -> None:
         assert (skel.data.c__last.c__pid, skel.data.c__init__) == (3, 4)
 
 
-def test_enumerators() -> None:
+def test_enumerators_that_python_needs_get_an_underscore() -> None:
     btf = BtfBuilder()
     names = ["None", "name", "value", "mro", "real", "_x_", "__MAX", "PLAIN", "a b"]
     btf.add_enum("odd", [(name, number) for number, name in enumerate(names)])
@@ -454,7 +456,7 @@ def test_enumerators() -> None:
     }
 
 
-def test_members_that_python_or_the_class_needs() -> None:
+def test_members_named_as_builtins_stay_and_reserved_ones_change() -> None:
     btf = BtfBuilder()
     u64 = btf.add_int("__u64", 8)
     text = btf.add_array(btf.add_int("char", 1, signed=True), u64, 8)
@@ -475,7 +477,7 @@ def test_members_that_python_or_the_class_needs() -> None:
     assert record.comm == b"x"
 
 
-def test_a_member_named_as_a_class_that_the_struct_uses() -> None:
+def test_a_member_named_as_a_class_that_the_struct_uses_gets_an_underscore() -> None:
     btf = BtfBuilder()
     int_id = btf.add_int("int", 4, signed=True)
     inner = btf.add_struct("inner", 4, [("a", int_id, 0)])
@@ -484,7 +486,7 @@ def test_a_member_named_as_a_class_that_the_struct_uses() -> None:
     assert outer(Inner_=3).Inner_ == 3
 
 
-def test_a_global_named_as_a_class_that_the_section_uses() -> None:
+def test_a_global_named_as_a_class_that_the_section_uses_gets_an_underscore() -> None:
     btf = BtfBuilder()
     int_id = btf.add_int("int", 4, signed=True)
     event = btf.add_struct("event", 4, [("a", int_id, 0)])

@@ -30,7 +30,7 @@ def test_arguments_go_to_the_next_line() -> None:
     ]
 
 
-def test_or_to_a_line_each() -> None:
+def test_arguments_that_do_not_fit_go_to_a_line_each() -> None:
     expr = Group("a" * 40, ("b" * 30, "c" * 30, "d" * 30))
     assert lines(expr) == [
         f"{'a' * 40}(",
@@ -60,11 +60,11 @@ def test_a_tuple_is_opened_up_at_once() -> None:
         (strings("__slots__", ("a", "b")), '__slots__ = ("a", "b")'),
     ],
 )
-def test_on_one_line(expr: Expr, wanted: str) -> None:
+def test_flat_puts_an_expression_on_one_line(expr: Expr, wanted: str) -> None:
     assert flat(expr) == wanted
 
 
-def test_spread() -> None:
+def test_what_is_spread_has_a_line_for_each_of_several() -> None:
     assert lines(strings("__all__", ("A", "B"), spread=True)) == [
         "__all__ = (",
         '    "A",',

@@ -77,7 +77,7 @@ class Types:
 
 
 @pytest.mark.parametrize("thing", OBJECTS)
-def test_members(thing: sources.Source | Path) -> None:
+def test_members_are_as_bpftool_has_them(thing: sources.Source | Path) -> None:
     path = thing if isinstance(thing, Path) else sources.compiled(thing)
     module = loaded(skelgen.generate(path))
     types = Types(path)

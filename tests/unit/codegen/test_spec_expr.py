@@ -57,7 +57,7 @@ def rebuilt(spec: ObjectSpec) -> ObjectSpec:
     return made
 
 
-def test_everything() -> None:
+def test_everything_comes_back_from_the_expression() -> None:
     builder = BtfBuilder("big")
     builder.add_struct("tcp_congestion_ops", 8, [("key", 2, 0)])
     builder.add_int("u64", 8)
@@ -150,7 +150,7 @@ def test_everything() -> None:
 
 
 @pytest.mark.parametrize("where", ATTACH, ids=lambda where: type(where).__name__)
-def test_places_to_attach(where: Attach) -> None:
+def test_places_to_attach_come_back_from_the_expression(where: Attach) -> None:
     made = rebuilt(blueprint(programs=(program("p", "s", where),)))
     assert made.programs[0].attach == where
     assert type(made.programs[0].attach) is type(where)
@@ -174,7 +174,7 @@ def test_masks_are_hexadecimal() -> None:
     assert "flags=0xABC" in flat(expression(blueprint(maps=maps), "x"))
 
 
-def test_of_every_fixture(bpf_source: sources.Source) -> None:
+def test_the_blueprint_of_every_fixture_comes_back(bpf_source: sources.Source) -> None:
     path = sources.compiled(bpf_source)
     import skelgen
 

@@ -41,14 +41,14 @@ def test_a_literal_is_the_text(text: str) -> None:
 
 
 @given(st.text())
-def test_any_literal(text: str) -> None:
+def test_any_literal_is_its_text_in_the_form_of_black(text: str) -> None:
     source = literal(text)
     assert ast.literal_eval(source) == text
     assert black.format_str(f"x = {source}", mode=MODE) == f"x = {source}\n"
 
 
 @given(st.text(alphabet="\"'\\\n aé"))
-def test_quotes_as_black_chooses_them(text: str) -> None:
+def test_quotes_are_as_black_chooses_them(text: str) -> None:
     source = literal(text)
     assert ast.literal_eval(source) == text
     assert black.format_str(f"x = {source}", mode=MODE) == f"x = {source}\n"
@@ -66,7 +66,7 @@ def test_a_docstring_stays_one(text: str, indent: int) -> None:
     assert black.format_str(source, mode=MODE) == source
 
 
-def test_what_is_left_of_hostile_text() -> None:
+def test_hostile_text_is_made_harmless_and_cut() -> None:
     assert doc('end"""\nimport os') == "end''\"?import os"
     assert doc("a\\nb") == "a?nb"
     assert doc("naïve\x7f\u202e") == "na?ve??"
@@ -93,6 +93,6 @@ def test_a_word_without_end_stays() -> None:
     assert docstring("x" * 100, 4) == f'"""{"x" * 100}"""'
 
 
-def test_names_that_an_expression_looks_up() -> None:
+def test_names_that_an_expression_looks_up_are_found() -> None:
     assert words("rt.array(rt.struct(Event), 4)") == {"rt", "Event"}
     assert words("Sequence[rt.Array[int]] | None") == {"Sequence", "rt", "int", "None"}

@@ -47,7 +47,7 @@ def c32(number: int) -> bytes:
     return number.to_bytes(4, sys.byteorder)
 
 
-def test_scalars(c: Basics) -> None:
+def test_scalars_keep_their_values_and_ranges(c: Basics) -> None:
     btf = c.btf
     members = [
         ("a", c.u8, 0),
@@ -77,7 +77,7 @@ def test_scalars(c: Basics) -> None:
         one.a = 256
 
 
-def test_strings_and_arrays(c: Basics) -> None:
+def test_strings_and_arrays_keep_what_they_are_given(c: Basics) -> None:
     btf = c.btf
     members = [
         ("name", c.array(c.char, 8), 0),
@@ -95,7 +95,7 @@ def test_strings_and_arrays(c: Basics) -> None:
     assert [[*row] for row in one.grid] == [[1, 2, 3], [1, 2, 3]]
 
 
-def test_int128(c: Basics) -> None:
+def test_int128_members_keep_large_values(c: Basics) -> None:
     big = c.btf.add_int("__int128", 16, signed=True)
     members = [("a", c.u8, 0), ("big", big, 128), ("two", c.array(big, 2), 256)]
     c.btf.add_struct("s", 64, members)
@@ -126,7 +126,7 @@ def test_gaps_and_the_tail_are_filled(c: Basics) -> None:
 
 
 @pytest.mark.parametrize("size", [16, 15])
-def test_packed(c: Basics, size: int) -> None:
+def test_a_packed_struct_keeps_size_and_offsets(c: Basics, size: int) -> None:
     members = [("a", c.u8, 0), ("b", c.u32, 8), ("c", c.u64, 56)]
     c.btf.add_struct("s", size, members)
     cls = struct_module(c.btf, "s").S
@@ -134,7 +134,7 @@ def test_packed(c: Basics, size: int) -> None:
     assert (cls.b.offset, cls.c.offset) == (1, 7)
 
 
-def test_a_packed_struct_within_another(c: Basics) -> None:
+def test_a_packed_struct_within_another_keeps_its_values(c: Basics) -> None:
     inner = c.btf.add_struct("inner", 5, [("a", c.u8, 0), ("b", c.u32, 8)])
     c.btf.add_struct("outer", 8, [("x", c.u8, 0), ("i", inner, 8), ("y", c.u16, 48)])
     outer = struct_module(c.btf, "outer").Outer(x=1, y=2)
@@ -142,7 +142,7 @@ def test_a_packed_struct_within_another(c: Basics) -> None:
     assert outer.i.b == 0x01020304
 
 
-def test_bit_fields(c: Basics) -> None:
+def test_bit_fields_keep_their_values_and_ranges(c: Basics) -> None:
     kind = c.btf.add_enum("kind", [("LOW", -1), ("HIGH", 1)])
     members = [
         ("a", c.u32, 0, 3),
@@ -170,7 +170,7 @@ def test_bit_fields(c: Basics) -> None:
         one.a = 8
 
 
-def test_bit_fields_of_old_btf(c: Basics) -> None:
+def test_bit_fields_of_old_btf_have_the_width_of_their_type(c: Basics) -> None:
     """Before clang 7 and ``kflag``, a type of its own said how wide it was."""
     three = c.btf.add_int("unsigned int", 4, bits=3)
     five = c.btf.add_int("unsigned int", 4, bits=5, bit_offset=1)
@@ -180,7 +180,7 @@ def test_bit_fields_of_old_btf(c: Basics) -> None:
     assert "b: int = rt.bits(4, width=5)" in text
 
 
-def test_anonymous_members(c: Basics) -> None:
+def test_members_of_anonymous_ones_belong_to_the_outer_struct(c: Basics) -> None:
     btf = c.btf
     low_high = btf.add_struct("", 4, [("low", c.u16, 0), ("high", c.u16, 16)])
     bits = btf.add_struct("", 4, [("flag", c.u32, 0, 1), ("rest", c.u32, 1, 31)])
@@ -199,7 +199,7 @@ def test_anonymous_members(c: Basics) -> None:
     assert "huge=" in repr(one)
 
 
-def test_anonymous_members_over_the_same_bytes(c: Basics) -> None:
+def test_anonymous_members_over_the_same_bytes_do_not_meet(c: Basics) -> None:
     """Hidden names must not meet, or ctypes takes one member for another."""
     btf = c.btf
     inner = btf.add_struct("", 4, [("a", c.u8, 0), ("b", c.u8, 16)])
@@ -215,7 +215,7 @@ def test_anonymous_members_over_the_same_bytes(c: Basics) -> None:
     assert (one.a, one.x, one.b, one.y) == (1, 2, 3, 4)
 
 
-def test_members_of_anonymous_ones_that_clash(c: Basics) -> None:
+def test_members_of_anonymous_ones_that_clash_are_numbered(c: Basics) -> None:
     inner = c.btf.add_struct("", 4, [("class", c.u32, 0)])
     c.btf.add_struct("s", 8, [("", inner, 0), ("class_", c.u32, 32)])
     made = struct_module(c.btf, "s").S(class_2=1, class_=2)
@@ -223,7 +223,7 @@ def test_members_of_anonymous_ones_that_clash(c: Basics) -> None:
     assert bytes(made) == (1).to_bytes(4, "little") + (2).to_bytes(4, "little")
 
 
-def test_types_without_names(c: Basics) -> None:
+def test_types_without_names_are_called_after_their_use(c: Basics) -> None:
     btf = c.btf
     inner = btf.add_struct("", 4, [("a", c.u32, 0)])
     kind = btf.add_enum("", [("KIND_A", 1)])
@@ -245,7 +245,7 @@ def test_types_without_names(c: Basics) -> None:
     loaded(text)
 
 
-def test_flexible_arrays(c: Basics) -> None:
+def test_flexible_arrays_are_tuples_or_bytes_at_the_end_alone(c: Basics) -> None:
     btf = c.btf
     btf.add_struct("words", 8, [("n", c.u64, 0), ("data", c.array(c.u16, 0), 64)])
     btf.add_struct("chars", 8, [("n", c.u64, 0), ("text", c.array(c.char, 0), 64)])
@@ -259,7 +259,7 @@ def test_flexible_arrays(c: Basics) -> None:
     assert [*module.Middle(after=1).none] == []
 
 
-def test_empty_structs_and_unions(c: Basics) -> None:
+def test_empty_structs_and_unions_have_no_bytes(c: Basics) -> None:
     empty = c.btf.add_struct("empty", 0)
     none = c.btf.add_union("none", 0)
     c.btf.add_struct("s", 4, [("e", empty, 0), ("n", none, 0), ("a", c.int, 0)])
@@ -268,7 +268,7 @@ def test_empty_structs_and_unions(c: Basics) -> None:
     assert module.S(a=3).a == 3
 
 
-def test_enumerations(c: Basics) -> None:
+def test_enumerations_of_every_size_become_enums(c: Basics) -> None:
     btf = c.btf
     small = btf.add_enum("small", [("A", 1)], size=1)
     signed = btf.add_enum("signed_one", [("M", -1)])
@@ -287,7 +287,7 @@ def test_enumerations(c: Basics) -> None:
         assert skel.data.kind is module.Wide.W
 
 
-def test_members_over_one_another(c: Basics) -> None:
+def test_members_over_one_another_share_their_bytes(c: Basics) -> None:
     """Rust has it; ctypes has not."""
     c.btf.add_struct("s", 8, [("a", c.u64, 0), ("b", c.u16, 16)])
     one = struct_module(c.btf, "s").S(a=0)
@@ -413,7 +413,7 @@ def test_impossible_types_are_named(c: Basics, spoil: Callable[[Basics], None]) 
         assert "'s" in str(caught.value) or "'e'" in str(caught.value)
 
 
-def test_a_global_larger_than_its_place(c: Basics) -> None:
+def test_a_global_larger_than_its_place_is_refused(c: Basics) -> None:
     data = with_globals(c.btf, ("g", c.u64, 4))
     with pytest.raises(BtfError, match="global 'g': 8 bytes at offset 0 do not fit"):
         generated(blueprint(c.btf, data=(data,)))

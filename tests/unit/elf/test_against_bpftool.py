@@ -103,7 +103,9 @@ def compare(path: Path, name: str, scratch: Path) -> None:
     }
 
 
-def test_maps_programs_and_globals(bpf_source: sources.Source, tmp_path: Path) -> None:
+def test_maps_programs_and_globals_are_as_bpftool_shows_them(
+    bpf_source: sources.Source, tmp_path: Path
+) -> None:
     path = sources.compiled(bpf_source)
     if bpf_source.name in TOO_OLD:
         with pytest.raises(bpftool.RefusedError):
@@ -113,7 +115,9 @@ def test_maps_programs_and_globals(bpf_source: sources.Source, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name)
-def test_other_compilers(path: Path, tmp_path: Path) -> None:
+def test_objects_of_other_compilers_are_as_bpftool_shows_them(
+    path: Path, tmp_path: Path
+) -> None:
     name = path.name.partition(".")[0]
     if name in REFUSED:
         with pytest.raises(bpftool.RefusedError, match="can't determine value size"):

@@ -110,7 +110,7 @@ def run(capture: Path, path: Path) -> list[Record] | None:
     return records
 
 
-def test_same_as_libbpf(
+def test_the_kernel_gets_the_same_as_from_libbpf(
     capture: Path, bpf_source: sources.Source, tmp_path: Path
 ) -> None:
     path = tmp_path / f"{bpf_source.name}.bpf.o"  # the folder must not matter
@@ -126,7 +126,9 @@ OBJECTS = sorted(
 
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name)
-def test_same_as_libbpf_of_committed_objects(capture: Path, path: Path) -> None:
+def test_committed_objects_give_the_kernel_the_same_as_libbpf(
+    capture: Path, path: Path
+) -> None:
     name = path.name.removesuffix(".bpf.o")
     compare(capture, path, name if name in REFUSED else name.partition(".")[0])
 

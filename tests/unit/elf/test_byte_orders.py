@@ -25,7 +25,9 @@ def read(path: Path) -> ObjectSpec:
     return read_object(path.read_bytes(), name=name, source=path.name)
 
 
-def test_twins(compile_bpf: Callable[..., Path], bpf_source: sources.Source) -> None:
+def test_twins_of_both_byte_orders_say_the_same(
+    compile_bpf: Callable[..., Path], bpf_source: sources.Source
+) -> None:
     little = read(compile_bpf(bpf_source.name))
     big = read(compile_bpf(bpf_source.name, byteorder="big"))
     assert (little.byteorder, big.byteorder) == ("little", "big")
@@ -50,7 +52,9 @@ def shapes(spec: ObjectSpec) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("path", BIG_OBJECTS, ids=lambda path: path.name)
-def test_committed_objects(path: Path, compile_bpf: Callable[..., Path]) -> None:
+def test_committed_big_endian_objects_say_what_their_source_does(
+    path: Path, compile_bpf: Callable[..., Path]
+) -> None:
     """Other headers and compilers, so only what the C file itself decides is equal."""
     big = read(path)
     little = read(compile_bpf(big.name))

@@ -46,7 +46,7 @@ def test_exception_callback_comes_last() -> None:
     )
 
 
-def test_exception_callback_that_is_called_too() -> None:
+def test_an_exception_callback_that_is_called_too_is_there_once() -> None:
     spec = read(callback(["exception_callback:sub"]))
     assert len(code_of(spec, spec.programs[0])) == 32
 
@@ -73,7 +73,7 @@ def test_two_exception_callbacks_are_for_the_verifier_to_refuse() -> None:
     ],
     ids=["missing", "empty", "static", "hidden", "static_program"],
 )
-def test_bad_exception_callback(elf: eb.ElfBuilder, message: str) -> None:
+def test_a_bad_exception_callback_is_refused(elf: eb.ElfBuilder, message: str) -> None:
     with pytest.raises(ObjectError, match=message):
         read(elf)
 
@@ -103,13 +103,13 @@ def jump_table(
     return elf
 
 
-def test_jump_table() -> None:
+def test_a_jump_table_leads_to_instructions_of_its_function() -> None:
     spec = read(jump_table([24, 32, 8]))
     assert spec.subprograms[0].relocs == (JumpTable(0, (2, 3, 0)),)
     assert only(spec).relocs == (JumpTable(2, (4, 5, 2)),)
 
 
-def test_jump_tables_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jump_tables_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small file with many instructions that load one large table."""
     monkeypatch.setattr(programs, "MAX_INSNS", 2)
     with pytest.raises(ObjectError, match="jump tables of more than 2 entries"):
@@ -128,7 +128,7 @@ def test_jump_tables_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["before", "behind", "huge", "odd_offset", "odd_size", "too_long"],
 )
-def test_bad_jump_table(elf: eb.ElfBuilder, message: str) -> None:
+def test_a_bad_jump_table_is_refused(elf: eb.ElfBuilder, message: str) -> None:
     with pytest.raises(ObjectError, match=message):
         read(elf)
 
@@ -190,7 +190,7 @@ BAD_CALLS = {
 
 
 @pytest.mark.parametrize("name", BAD_CALLS)
-def test_bad_call(name: str) -> None:
+def test_a_bad_call_is_refused_with_its_place(name: str) -> None:
     body, relocs, message = BAD_CALLS[name]
     with pytest.raises(ObjectError) as caught:
         read(bad_call(body, relocs))

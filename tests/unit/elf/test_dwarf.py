@@ -104,7 +104,9 @@ def found(btf: Btf, name: str) -> Struct | Union:
 
 @pytest.mark.parametrize("byteorder", ["little", "big"])
 @pytest.mark.parametrize("version", [2, 3, 4, 5])
-def test_every_version(version: int, byteorder: str, tmp_path: Path) -> None:
+def test_every_version_gives_the_same_types(
+    version: int, byteorder: str, tmp_path: Path
+) -> None:
     data = compiled(tmp_path, version, byteorder)
     before = own_btf(data)
     assert not before.find_all("event", Kind.STRUCT)
@@ -156,7 +158,7 @@ OBJECTS = sorted((sources.DATA / "objects").glob("ringbuf.*"))
 
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name)
-def test_committed_objects(path: Path) -> None:
+def test_committed_objects_give_the_members_of_their_twin(path: Path) -> None:
     """clang 14 and 22, either byte order; the static linker drops DWARF."""
     data = path.read_bytes()
     btf = own_btf(data)
@@ -205,13 +207,13 @@ def test_what_btf_has_is_left_alone(tmp_path: Path) -> None:
     assert [m.name for m in found(btf, "inner").members] == ["own"]
 
 
-def test_unknown_type(tmp_path: Path) -> None:
+def test_an_unknown_type_is_an_error(tmp_path: Path) -> None:
     data = compiled(tmp_path, 5)
     with pytest.raises(ObjectError, match="type 'evnt': neither in BTF nor in DWARF"):
         struct_from_dwarf(data, ["event", "evnt"], own_btf(data))
 
 
-def test_no_dwarf() -> None:
+def test_without_dwarf_it_says_how_to_compile() -> None:
     btf = Btf(BtfBuilder().bytes())
     with pytest.raises(ObjectError, match="no DWARF; compile with -g"):
         struct_from_dwarf(eb.ElfBuilder().bytes(), ["event"], btf)
@@ -254,7 +256,7 @@ def base(name: bytes, size: int, encoding: int) -> bytes:
     return b"\4" + name + b"\0" + bytes((size, encoding))
 
 
-def test_handmade() -> None:
+def test_handmade_dwarf_gives_its_members() -> None:
     integer = base(b"int", 4, 5)
     data = handmade(
         integer
@@ -321,14 +323,16 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken(name: str) -> None:
+def test_broken_dwarf_is_refused(name: str) -> None:
     entries, wanted, message = BROKEN[name]
     with pytest.raises(ObjectError, match=message) as caught:
         struct_from_dwarf(handmade(entries), [wanted], Btf(BtfBuilder().bytes()))
     assert caught.value.section == ".debug_info"
 
 
-def test_siblings_that_go_round_in_circles(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_siblings_that_go_round_in_circles_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """pyelftools may follow DW_AT_sibling backwards, until it is told to stop."""
     circle = b"\5" + struct.pack("<I", FIRST) + b"\0"
     monkeypatch.setattr(dwarf_index, "MAX_ENTRIES", 1_000)
@@ -336,14 +340,14 @@ def test_siblings_that_go_round_in_circles(monkeypatch: pytest.MonkeyPatch) -> N
         struct_from_dwarf(handmade(circle), ["event"], Btf(BtfBuilder().bytes()))
 
 
-def test_a_very_long_string() -> None:
+def test_a_very_long_string_is_refused() -> None:
     data = handmade(b"", strings=b"x" * (dwarf_index.MAX_STRING + 1) + b"\0")
     with pytest.raises(ObjectError, match="string of 8193 bytes") as caught:
         struct_from_dwarf(data, ["event"], Btf(BtfBuilder().bytes()))
     assert caught.value.section == ".debug_str"
 
 
-def test_too_many_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_entries_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dwarf_index, "MAX_ENTRIES", 100)
     with pytest.raises(ObjectError, match="more than 100 entries"):
         struct_from_dwarf(
@@ -351,14 +355,14 @@ def test_too_many_entries(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
 
-def test_too_many_units(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_units_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dwarf_index, "MAX_UNITS", 0)
     with pytest.raises(ObjectError, match="more than 0 compile units"):
         struct_from_dwarf(handmade(b""), ["event"], Btf(BtfBuilder().bytes()))
 
 
 @pytest.mark.parametrize(("kind", "offset"), [(99, 0), (3, 1 << 40), (2, 8)])
-def test_relocation_that_cannot_be_applied(kind: int, offset: int) -> None:
+def test_a_relocation_that_cannot_be_applied_is_refused(kind: int, offset: int) -> None:
     elf = eb.ElfBuilder()
     info = elf.section(".debug_info", bytes(12))
     elf.section(".debug_abbrev", b"\0")
@@ -367,7 +371,7 @@ def test_relocation_that_cannot_be_applied(kind: int, offset: int) -> None:
         struct_from_dwarf(elf.bytes(), ["event"], Btf(BtfBuilder().bytes()))
 
 
-def test_compressed() -> None:
+def test_compressed_dwarf_is_refused() -> None:
     elf = eb.ElfBuilder()
     elf.section(".debug_info", bytes(12), flags=0x800)
     elf.section(".debug_abbrev", b"\0")
@@ -375,7 +379,7 @@ def test_compressed() -> None:
         struct_from_dwarf(elf.bytes(), ["event"], Btf(BtfBuilder().bytes()))
 
 
-def test_nothing_of_pyelftools_to_read_an_object() -> None:
+def test_reading_an_object_imports_nothing_of_pyelftools() -> None:
     """It takes 31 ms to import, which only ``--type`` pays for."""
     code = """
         import sys

@@ -74,7 +74,7 @@ class Externs:
 
 
 @BOTH
-def test_kconfig(byteorder: str) -> None:
+def test_kconfig_is_laid_out_by_alignment_size_and_name(byteorder: str) -> None:
     """Largest alignment first, then smallest size, then name; rounded up."""
     e = Externs(byteorder)
     b = e.btf
@@ -138,7 +138,7 @@ def test_kconfig(byteorder: str) -> None:
 
 
 @BOTH
-def test_ksyms(byteorder: str) -> None:
+def test_ksyms_are_written_as_the_kernel_wants_them(byteorder: str) -> None:
     e = Externs(byteorder)
     b = e.btf
     i32 = b.add_int("int", 4, signed=True)
@@ -190,7 +190,7 @@ def test_ksyms(byteorder: str) -> None:
     assert [param.name for param in changed.params] == ["dummy_ksym", "flags", ""]
 
 
-def test_ksyms_without_an_int() -> None:
+def test_ksyms_without_an_int_get_one() -> None:
     e = Externs()
     e.add("v", e.btf.add_var("v", 0, EXTERN), ".ksyms")
     spec = e.spec()
@@ -215,14 +215,14 @@ KCONFIG_TYPES: dict[str, Callable[[BtfBuilder], int]] = {
 
 
 @pytest.mark.parametrize("name", KCONFIG_TYPES)
-def test_kconfig_type(name: str) -> None:
+def test_a_kconfig_of_another_type_is_refused(name: str) -> None:
     e = Externs()
     e.var("CONFIG_X", KCONFIG_TYPES[name](e.btf))
     with pytest.raises(ObjectError, match="extern 'CONFIG_X': this type is not"):
         e.spec()
 
 
-def test_kconfig_of_gigabytes() -> None:
+def test_a_kconfig_of_gigabytes_is_refused() -> None:
     e = Externs()
     char = e.btf.add_int("char", 1)
     e.var("CONFIG_X", e.btf.add_array(char, char, 0x7FFFFFFF))
@@ -231,14 +231,14 @@ def test_kconfig_of_gigabytes() -> None:
         e.spec()
 
 
-def test_kconfig_function() -> None:
+def test_a_kconfig_function_is_refused() -> None:
     e = Externs()
     e.add("f", e.btf.add_func("f", e.btf.add_func_proto(0), EXTERN))
     with pytest.raises(ObjectError, match="extern 'f': a function cannot be __kconfig"):
         e.spec()
 
 
-def test_call_of_a_variable() -> None:
+def test_a_call_of_a_variable_is_refused() -> None:
     e = Externs()
     e.var("CONFIG_X", e.btf.add_int("int", 4))
     e.used = [(name, True, symbol) for name, _, symbol in e.used]
@@ -254,42 +254,44 @@ def test_call_of_a_variable() -> None:
         (".x", "in section '.x' of another object; link the object"),
     ],
 )
-def test_home(section: str, says: str) -> None:
+def test_an_extern_without_a_known_section_says_what_to_do(
+    section: str, says: str
+) -> None:
     e = Externs()
     e.add("v", e.btf.add_var("v", 0, EXTERN), section)
     with pytest.raises(ObjectError, match=f"extern 'v': {says}"):
         e.spec()
 
 
-def test_defined_in_btf() -> None:
+def test_an_extern_that_btf_defines_is_refused() -> None:
     e = Externs()
     e.add("v", e.btf.add_var("v", 0, 1))
     with pytest.raises(ObjectError, match="BTF declares something that is defined"):
         e.spec()
 
 
-def test_not_in_btf() -> None:
+def test_an_extern_that_btf_does_not_declare_is_refused() -> None:
     e = Externs()
     e.elf.extern("memcpy")
     with pytest.raises(ObjectError, match="extern 'memcpy': no declaration in BTF"):
         e.spec()
 
 
-def test_a_misspelt_helper_of_another_build() -> None:
+def test_a_misspelt_helper_of_another_build_gets_a_hint() -> None:
     e = Externs()
     e.elf.extern("bpf_get_curent_pid_tgid")
     with pytest.raises(ObjectError, match="did you mean 'bpf_get_current_pid_tgid'"):
         e.spec()
 
 
-def test_no_btf() -> None:
+def test_an_extern_without_any_btf_is_refused() -> None:
     elf = eb.ElfBuilder()
     elf.extern("memcpy")
     with pytest.raises(ObjectError, match="extern 'memcpy': no BTF that says what it"):
         read(elf)
 
 
-def test_two_symbols() -> None:
+def test_two_symbols_of_one_extern_are_refused() -> None:
     e = Externs()
     e.var("CONFIG_X", e.btf.add_int("int", 4))
     e.elf.extern("CONFIG_X")
@@ -298,7 +300,7 @@ def test_two_symbols() -> None:
 
 
 @pytest.mark.parametrize("section", [".ksyms", ".kconfig"])
-def test_declared_but_not_undefined(section: str) -> None:
+def test_an_extern_without_an_undefined_symbol_is_refused(section: str) -> None:
     e = Externs()
     unused = e.btf.add_var("unused", 0, EXTERN)
     e.add("used", e.btf.add_var("used", e.btf.add_int("int", 4), EXTERN), section)

@@ -34,7 +34,7 @@ def refused(elf: eb.ElfBuilder, message: str) -> None:
     assert message in str(result)
 
 
-def test_typedefs_of_typedefs_for_many_maps() -> None:
+def test_typedefs_of_typedefs_for_many_maps_are_refused() -> None:
     elf = eb.ElfBuilder()
     maps = eb.MapBtf()
     last = maps.struct({"type": maps.uint(1)})
@@ -46,7 +46,7 @@ def test_typedefs_of_typedefs_for_many_maps() -> None:
     refused(elf, "is a typedef or modifier of itself, or of too many")
 
 
-def test_many_functions_with_one_long_prototype() -> None:
+def test_many_functions_with_one_long_prototype_are_read() -> None:
     elf = eb.ElfBuilder()
     btf = BtfBuilder()
     integer = btf.add_int("int", 4)
@@ -62,7 +62,7 @@ def test_many_functions_with_one_long_prototype() -> None:
     assert len(result.externs) == 5_000
 
 
-def test_many_descriptions_of_one_section() -> None:
+def test_many_descriptions_of_one_section_are_read() -> None:
     elf = eb.ElfBuilder()
     btf = BtfBuilder()
     for number in range(5_000):
@@ -74,7 +74,7 @@ def test_many_descriptions_of_one_section() -> None:
     assert isinstance(read(elf.bytes()), ObjectSpec)
 
 
-def test_many_hidden_functions_of_one_name() -> None:
+def test_many_hidden_functions_of_one_name_are_read() -> None:
     elf = eb.ElfBuilder()
     btf = BtfBuilder()
     btf.add_func_proto(0)
@@ -87,7 +87,7 @@ def test_many_hidden_functions_of_one_name() -> None:
     assert isinstance(read(elf.bytes()), ObjectSpec)
 
 
-def test_many_aliases_of_a_large_program() -> None:
+def test_many_aliases_of_a_large_program_are_refused() -> None:
     elf = eb.ElfBuilder()
     asm = eb.Asm()
     body = asm.load64() * 20_000 + asm.exit()
@@ -100,7 +100,7 @@ def test_many_aliases_of_a_large_program() -> None:
     refused(elf, f"more than {programs.MAX_REPEATED} relocations")
 
 
-def test_many_large_functions_on_top_of_each_other() -> None:
+def test_many_large_functions_on_top_of_each_other_are_refused() -> None:
     elf = eb.ElfBuilder()
     code = elf.code("xdp", eb.Asm().mov(0, 0) * 100_000)
     for number in range(20_000):
@@ -108,7 +108,7 @@ def test_many_large_functions_on_top_of_each_other() -> None:
     refused(elf, "overlaps function")
 
 
-def test_many_relocation_sections_over_the_same_bytes() -> None:
+def test_many_relocation_sections_over_the_same_bytes_are_refused() -> None:
     elf = eb.ElfBuilder()
     code = elf.code("xdp", eb.Asm().exit() * 2)
     elf.function("p", code, 0, 8)
@@ -124,7 +124,7 @@ def test_many_relocation_sections_over_the_same_bytes() -> None:
     refused(elf, "truncated: sections claim")
 
 
-def test_a_symbol_name_of_the_whole_string_table() -> None:
+def test_many_long_symbol_names_are_read() -> None:
     elf = eb.ElfBuilder()
     text = elf.code(".text", eb.Asm().exit() * 5_000)
     for number in range(5_000):
@@ -132,7 +132,7 @@ def test_a_symbol_name_of_the_whole_string_table() -> None:
     assert isinstance(read(elf.bytes()), ObjectSpec)
 
 
-def test_arrays_of_arrays_without_end() -> None:
+def test_arrays_of_arrays_without_end_are_refused() -> None:
     elf = eb.ElfBuilder()
     maps = eb.MapBtf()
     last = maps.int
@@ -184,7 +184,7 @@ def torn(rng: random.Random, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", FIXTURES)
-def test_torn_objects(name: str) -> None:
+def test_torn_objects_give_a_blueprint_or_one_error(name: str) -> None:
     """A blueprint or one ObjectError, never another exception."""
     data = sources.compiled(sources.find(name)).read_bytes()
     rng = random.Random(name)  # noqa: S311 - the same objects every time
@@ -209,7 +209,7 @@ def _find_in_dwarf(data: bytes, btf: Btf) -> None:
 
 
 @pytest.mark.parametrize("name", FIXTURES[:3])
-def test_cut_objects(name: str) -> None:
+def test_cut_objects_are_refused(name: str) -> None:
     data = sources.compiled(sources.find(name)).read_bytes()
     for end in range(0, len(data), 37):
         assert isinstance(read(data[:end]), ObjectError)

@@ -34,7 +34,7 @@ def one_map(
 
 
 @BOTH
-def test_all_numbers(byteorder: str) -> None:
+def test_all_numbers_of_a_map_are_read(byteorder: str) -> None:
     spec = one_map(
         lambda m: {
             "type": m.uint(1),
@@ -54,7 +54,7 @@ def test_all_numbers(byteorder: str) -> None:
 
 
 @BOTH
-def test_types_of_key_and_value(byteorder: str) -> None:
+def test_types_of_key_and_value_give_their_sizes(byteorder: str) -> None:
     ids: dict[str, int] = {}
 
     def members(m: eb.MapBtf) -> dict[str, int]:
@@ -79,7 +79,7 @@ def test_void_value_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("value", [1 << 33, -1])
-def test_ulong(value: int) -> None:
+def test_ulong_values_have_64_bits(value: int) -> None:
     spec = one_map(
         lambda m: {
             "type": m.uint(33),
@@ -89,19 +89,19 @@ def test_ulong(value: int) -> None:
     assert spec.map_extra == value & 0xFFFFFFFFFFFFFFFF
 
 
-def test_ulong_of_32_bits() -> None:
+def test_ulong_values_may_have_32_bits() -> None:
     spec = one_map(
         lambda m: {"type": m.uint(33), "map_extra": m.btf.add_enum("", [("e", 7)])}
     )
     assert spec.map_extra == 7
 
 
-def test_a_type_from_the_future() -> None:
+def test_a_type_from_the_future_stays_a_number() -> None:
     assert one_map(lambda m: {"type": m.uint(4711)}).type == 4711
 
 
 @BOTH
-def test_maps_in_the_order_of_their_section(byteorder: str) -> None:
+def test_maps_are_in_the_order_of_their_section(byteorder: str) -> None:
     elf = eb.ElfBuilder(byteorder)
     maps = eb.MapBtf(byteorder)
     for name in ("zeta", "alpha", "mid"):
@@ -111,7 +111,7 @@ def test_maps_in_the_order_of_their_section(byteorder: str) -> None:
 
 
 @BOTH
-def test_map_of_maps_and_its_values(byteorder: str) -> None:
+def test_a_map_of_maps_has_its_inner_map_and_values(byteorder: str) -> None:
     elf = eb.ElfBuilder(byteorder)
     maps = eb.MapBtf(byteorder)
     inner = maps.struct({"type": maps.uint(2), "max_entries": maps.uint(4)})
@@ -154,14 +154,14 @@ def prog_array(target: str) -> eb.ElfBuilder:
     return elf
 
 
-def test_program_array() -> None:
+def test_a_program_array_has_its_programs() -> None:
     spec = read(prog_array("tail"))
     assert spec.maps[0].values == ((1, "tail"),)
     assert [program.name for program in spec.programs] == ["main", "tail"]
 
 
 @pytest.mark.parametrize("target", ["sub", "jumps"])
-def test_program_array_of_what_is_no_program(target: str) -> None:
+def test_a_program_array_of_what_is_no_program_is_refused(target: str) -> None:
     message = f"map 'jumps': '{target}' is no program"
     with pytest.raises(ObjectError, match=message) as caught:
         read(prog_array(target))
@@ -243,7 +243,7 @@ FAULTS: dict[str, tuple[Callable[[eb.MapBtf], dict[str, int]], str]] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_fault(name: str) -> None:
+def test_a_faulty_definition_is_refused_with_its_place(name: str) -> None:
     members, message = FAULTS[name]
     with pytest.raises(ObjectError) as caught:
         one_map(members)
@@ -252,7 +252,7 @@ def test_fault(name: str) -> None:
     assert caught.value.path == "dir/x.o"
 
 
-def test_twice_the_same_attribute() -> None:
+def test_twice_the_same_attribute_is_refused() -> None:
     elf = eb.ElfBuilder()
     maps = eb.MapBtf()
     struct = maps.btf.add_struct(
@@ -265,7 +265,7 @@ def test_twice_the_same_attribute() -> None:
 
 
 @pytest.mark.parametrize(("linkage", "word"), [(0, "static"), (2, "extern")])
-def test_linkage(linkage: int, word: str) -> None:
+def test_a_static_or_extern_map_is_refused(linkage: int, word: str) -> None:
     elf = eb.ElfBuilder()
     maps = eb.MapBtf()
     maps.map("m", maps.struct({"type": maps.uint(1)}), 8, linkage=linkage)
@@ -274,7 +274,7 @@ def test_linkage(linkage: int, word: str) -> None:
         read(elf)
 
 
-def test_no_struct() -> None:
+def test_a_map_that_is_no_struct_is_refused() -> None:
     elf = eb.ElfBuilder()
     maps = eb.MapBtf()
     maps.map("m", maps.int, 4)
@@ -283,7 +283,7 @@ def test_no_struct() -> None:
         read(elf)
 
 
-def test_struct_larger_than_its_variable() -> None:
+def test_a_struct_larger_than_its_variable_is_refused() -> None:
     elf = eb.ElfBuilder()
     maps = eb.MapBtf()
     maps.map("m", maps.struct({"type": maps.uint(1), "key": maps.ptr(1)}), 8)
@@ -292,7 +292,7 @@ def test_struct_larger_than_its_variable() -> None:
         read(elf)
 
 
-def test_same_name_twice() -> None:
+def test_two_maps_of_one_name_are_refused() -> None:
     elf = eb.ElfBuilder()
     maps = eb.MapBtf()
     struct = maps.struct({"type": maps.uint(1)})
@@ -303,14 +303,14 @@ def test_same_name_twice() -> None:
         read(elf)
 
 
-def test_no_btf() -> None:
+def test_maps_without_btf_are_refused() -> None:
     elf = eb.ElfBuilder()
     elf.section(".maps", bytes(8))
     with pytest.raises(ObjectError, match="maps need BTF; compile with -g"):
         read(elf)
 
 
-def test_btf_without_the_section() -> None:
+def test_btf_without_the_section_is_refused() -> None:
     elf = eb.ElfBuilder()
     elf.section(".maps", bytes(8))
     elf.btf(eb.MapBtf().btf)
@@ -318,7 +318,7 @@ def test_btf_without_the_section() -> None:
         read(elf)
 
 
-def test_two_sections() -> None:
+def test_two_sections_of_maps_are_refused() -> None:
     elf = eb.ElfBuilder()
     elf.section(".maps", bytes(8))
     elf.section(".maps", bytes(8))
@@ -326,7 +326,7 @@ def test_two_sections() -> None:
         read(elf)
 
 
-def test_typedef_without_end() -> None:
+def test_a_typedef_without_end_is_refused() -> None:
     elf = eb.ElfBuilder()
     maps = eb.MapBtf()
     maps.map("m", maps.btf.add_typedef("t", maps.btf.next_id), 8)
@@ -359,13 +359,15 @@ def filled(kind: int, offset: int, key_size: int = 4) -> eb.ElfBuilder:
         (13, 24, 8, "map 'outer': values need keys of 4 bytes, not 8"),
     ],
 )
-def test_bad_initializer(kind: int, offset: int, key_size: int, message: str) -> None:
+def test_a_bad_initializer_is_refused_with_its_place(
+    kind: int, offset: int, key_size: int, message: str
+) -> None:
     with pytest.raises(ObjectError) as caught:
         read(filled(kind, offset, key_size))
     assert str(caught.value) == f"dir/x.o(.rel.maps+0x0): {message}"
 
 
-def test_relocations_with_addends() -> None:
+def test_relocations_with_addends_are_refused() -> None:
     elf = filled(12, 24)
     elf.sections[-1].type = eb.RELA
     with pytest.raises(ObjectError, match=r"\(SHT_RELA\) of '.maps' are not supported"):

@@ -28,12 +28,12 @@ def read(elf: eb.ElfBuilder) -> ObjectSpec:
 
 
 @BOTH
-def test_the_smallest_object(byteorder: str) -> None:
+def test_the_smallest_object_has_nothing_in_it(byteorder: str) -> None:
     assert read(eb.ElfBuilder(byteorder)) == ObjectSpec("x", "x.o", byteorder, "")
 
 
 @BOTH
-def test_a_program(byteorder: str) -> None:
+def test_a_program_has_its_type_target_and_code(byteorder: str) -> None:
     asm = eb.Asm(byteorder)
     elf = eb.ElfBuilder(byteorder)
     code = elf.code("?tp/sched/sched_switch", asm.mov(0, 0) + asm.exit())
@@ -54,7 +54,7 @@ def test_a_program(byteorder: str) -> None:
     assert spec.license == "GPL"
 
 
-def test_programs_by_section_and_offset() -> None:
+def test_programs_are_ordered_by_section_and_offset() -> None:
     asm = eb.Asm()
     elf = eb.ElfBuilder()
     one = elf.code("xdp", asm.exit() * 3)
@@ -92,28 +92,28 @@ def test_aliases_share_their_relocations() -> None:
         (b"\xffGPL\0", "\\xffGPL"),
     ],
 )
-def test_licence(text: bytes, licence: str) -> None:
+def test_the_licence_ends_at_a_nul_or_63_characters(text: bytes, licence: str) -> None:
     elf = eb.ElfBuilder()
     elf.license(text)
     assert read(elf).license == licence
 
 
 @BOTH
-def test_version(byteorder: str) -> None:
+def test_the_version_is_read(byteorder: str) -> None:
     elf = eb.ElfBuilder(byteorder)
     order = "little" if byteorder == "little" else "big"
     elf.section("version", (0x60C05).to_bytes(4, order))
     assert read(elf).kern_version == 0x60C05
 
 
-def test_version_of_eight_bytes() -> None:
+def test_a_version_of_eight_bytes_is_refused() -> None:
     elf = eb.ElfBuilder()
     elf.section("version", bytes(8))
     with pytest.raises(ObjectError, match="kernel version of 8 bytes, not 4"):
         read(elf)
 
 
-def test_legacy_maps() -> None:
+def test_legacy_maps_are_refused() -> None:
     elf = eb.ElfBuilder()
     elf.section("maps", bytes(20))
     with pytest.raises(ObjectError, match=r"declare maps in SEC\(\".maps\"\)"):
@@ -121,7 +121,7 @@ def test_legacy_maps() -> None:
 
 
 @BOTH
-def test_data_sections(byteorder: str) -> None:
+def test_data_sections_are_read_and_other_sections_are_not(byteorder: str) -> None:
     elf = eb.ElfBuilder(byteorder)
     elf.section(".rodata.str1.1", b"hello\0")
     elf.section(".data", bytes(8))
@@ -144,21 +144,21 @@ def test_data_sections(byteorder: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0x80000000, 1 << 60, (1 << 64) - 1])
-def test_bss_that_no_map_can_hold(size: int) -> None:
+def test_bss_that_no_map_can_hold_is_refused(size: int) -> None:
     elf = eb.ElfBuilder()
     elf.section(".bss", type=eb.NOBITS, size=size)
     with pytest.raises(ObjectError, match=f"{size} bytes of data; a map takes"):
         read(elf)
 
 
-def test_bss_that_a_map_can_just_hold() -> None:
+def test_bss_that_a_map_can_just_hold_is_read() -> None:
     elf = eb.ElfBuilder()
     elf.section(".bss", type=eb.NOBITS, size=0x7FFFFFFF)
     assert read(elf).data == (DataSpec(".bss", DataKind.BSS, 0x7FFFFFFF),)
 
 
 @pytest.mark.parametrize("name", [".data", ".BTF", ".struct_ops", ".jumptables"])
-def test_two_sections_of_one_name(name: str) -> None:
+def test_two_sections_of_one_name_are_refused(name: str) -> None:
     elf = eb.ElfBuilder()
     elf.section(name, b"\1")
     elf.section(name, b"\2")
@@ -224,7 +224,7 @@ def test_what_the_static_linker_filled_in_stays() -> None:
     assert [var.offset for var in section.vars] == [0, 0, 0, 4]
 
 
-def test_only_static_variables() -> None:
+def test_a_section_of_only_static_variables_is_not_mapped() -> None:
     elf = eb.ElfBuilder()
     btf = BtfBuilder()
     elf.section(".bss", type=eb.NOBITS, size=8)
@@ -244,20 +244,20 @@ def test_only_static_variables() -> None:
         (described(size=33), "BTF describes a section of 33 bytes, but the object has"),
     ],
 )
-def test_btf_that_does_not_fit(elf: eb.ElfBuilder, message: str) -> None:
+def test_btf_that_does_not_fit_is_refused(elf: eb.ElfBuilder, message: str) -> None:
     with pytest.raises(ObjectError, match=message) as caught:
         read(elf)
     assert caught.value.section == ".data"
 
 
-def test_variable_without_a_symbol() -> None:
+def test_a_variable_without_a_symbol_is_refused() -> None:
     elf = described()
     elf.symbols = [symbol for symbol in elf.symbols if symbol.name != "weak"]
     with pytest.raises(ObjectError, match="variable 'weak': in BTF, but not in the"):
         read(elf)
 
 
-def test_section_in_btf_alone() -> None:
+def test_a_section_in_btf_alone_is_refused() -> None:
     elf = eb.ElfBuilder()
     btf = BtfBuilder()
     btf.add_datasec(".data.gone", 0, [])
@@ -287,14 +287,14 @@ def test_hidden_subprograms_are_static_for_the_verifier() -> None:
     assert linkages == {"hidden": 0, "shown": 1, "program": 1}
 
 
-def test_btf_in_the_other_byte_order() -> None:
+def test_btf_in_the_other_byte_order_is_refused() -> None:
     elf = eb.ElfBuilder()
     elf.btf(BtfBuilder("big"))
     with pytest.raises(ObjectError, match="BTF is big endian, the object is not"):
         read(elf)
 
 
-def test_broken_btf() -> None:
+def test_broken_btf_is_refused_with_its_place() -> None:
     elf = eb.ElfBuilder()
     elf.section(".BTF", b"\x9f\xeb\x01")
     with pytest.raises(ObjectError, match="3 bytes are too few for a header") as caught:
@@ -312,7 +312,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_relocation(name: str) -> None:
+def test_a_relocation_leads_to_what_its_symbol_stands_for(name: str) -> None:
     insn, reloc = TARGETS[name]
     elf = eb.ElfBuilder()
     maps = eb.MapBtf()
@@ -375,7 +375,7 @@ RELOC_FAULTS = {
 
 
 @pytest.mark.parametrize("name", RELOC_FAULTS)
-def test_bad_relocation(name: str) -> None:
+def test_a_bad_relocation_is_refused_with_its_place(name: str) -> None:
     with pytest.raises(ObjectError) as caught:
         read(faulty(name))
     assert RELOC_FAULTS[name] in str(caught.value)
@@ -413,13 +413,13 @@ def functions(*places: tuple[int, int]) -> eb.ElfBuilder:
         (functions((0, 16), (0, 8)), "program 'f1': overlaps function 'f0'"),
     ],
 )
-def test_bad_function(elf: eb.ElfBuilder, message: str) -> None:
+def test_a_bad_function_is_refused(elf: eb.ElfBuilder, message: str) -> None:
     with pytest.raises(ObjectError, match=message) as caught:
         read(elf)
     assert caught.value.section == "xdp"
 
 
-def test_static_program() -> None:
+def test_a_static_program_is_refused() -> None:
     elf = eb.ElfBuilder()
     code = elf.code("xdp", A.exit())
     elf.function("p", code, 0, 8, bind=eb.LOCAL)
@@ -427,7 +427,7 @@ def test_static_program() -> None:
         read(elf)
 
 
-def test_two_programs_of_one_name() -> None:
+def test_two_programs_of_one_name_are_refused() -> None:
     elf = eb.ElfBuilder()
     for section in ("xdp", "socket"):
         elf.function("p", elf.code(section, A.exit()), 0, 8)
@@ -435,7 +435,7 @@ def test_two_programs_of_one_name() -> None:
         read(elf)
 
 
-def test_malformed_section_name() -> None:
+def test_a_malformed_section_name_is_to_be_attached_by_hand() -> None:
     elf = eb.ElfBuilder()
     elf.function("p", elf.code("tp/sched", A.exit()), 0, 8)
     (program,) = read(elf).programs
@@ -464,5 +464,5 @@ def test_an_error_prints_on_a_terminal() -> None:
         ("a" * 80 + ".o", "a" * 63),
     ],
 )
-def test_object_name(path: str, name: str) -> None:
+def test_the_name_of_an_object_comes_from_its_file(path: str, name: str) -> None:
     assert object_name(path) == name

@@ -66,7 +66,7 @@ def test_every_variable_is_named(section: str, byteorder: str) -> None:
     )
 
 
-def test_relocations_with_addends_too() -> None:
+def test_relocations_with_addends_are_warned_of_too() -> None:
     assert len(read(labelled(".data", rela=True), "x.o", "x.o").warnings) == 4
 
 
@@ -140,7 +140,7 @@ def test_everything_that_reads_an_object_says_it(tmp_path: Path) -> None:
         (".BTF.ext", 0),
     ],
 )
-def test_a_section_without_contents(name: str, flags: int) -> None:
+def test_a_section_without_contents_is_refused(name: str, flags: int) -> None:
     elf = eb.ElfBuilder()
     elf.section(name, type=eb.NOBITS, size=16, flags=flags)
     with pytest.raises(ObjectError) as caught:

@@ -24,7 +24,7 @@ def small(byteorder: str = "little") -> bytes:
 
 
 @BOTH
-def test_sections_symbols_and_relocations(byteorder: str) -> None:
+def test_sections_symbols_and_relocations_are_read(byteorder: str) -> None:
     asm = eb.Asm(byteorder)
     builder = eb.ElfBuilder(byteorder)
     code = builder.code("xdp", asm.load64() + asm.exit())
@@ -79,7 +79,7 @@ def test_counts_that_do_not_fit_are_in_the_first_header(byteorder: str) -> None:
     ]
 
 
-def test_old_clang_names_no_machine() -> None:
+def test_a_file_of_old_clang_without_a_machine_is_read() -> None:
     builder = eb.ElfBuilder()
     builder.machine = 0
     assert ElfFile(builder.bytes()).sections[1].name == ".symtab"
@@ -115,7 +115,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_header_fault(name: str) -> None:
+def test_a_faulty_header_is_refused(name: str) -> None:
     data, message = FAULTS[name]
     with pytest.raises(ObjectError) as caught:
         ElfFile(data)
@@ -127,14 +127,14 @@ def header_of(data: bytes, section: int) -> int:
     return table + 64 * section
 
 
-def test_no_symbol_table() -> None:
+def test_a_file_without_a_symbol_table_is_refused() -> None:
     data = small()
     data = patched(data, "I", header_of(data, 2) + 4, 0x6FFF4C03)
     with pytest.raises(ObjectError, match="no symbol table; is the object stripped"):
         ElfFile(data)
 
 
-def test_two_symbol_tables() -> None:
+def test_two_symbol_tables_are_refused() -> None:
     builder = eb.ElfBuilder()
     builder.section(".symtab2", type=eb.SYMTAB, entry_size=24)
     with pytest.raises(ObjectError, match="more than one symbol table"):
@@ -142,28 +142,28 @@ def test_two_symbol_tables() -> None:
 
 
 @pytest.mark.parametrize("link", [0, 1, 99])
-def test_symbol_names_elsewhere(link: int) -> None:
+def test_symbol_names_outside_a_string_table_are_refused(link: int) -> None:
     data = small()
     data = patched(data, "I", header_of(data, 2) + 40, link)
     with pytest.raises(ObjectError, match="which is no string table"):
         ElfFile(data)
 
 
-def test_symbols_of_odd_size() -> None:
+def test_symbols_of_odd_size_are_refused() -> None:
     data = small()
     data = patched(data, "Q", header_of(data, 2) + 32, 25)
     with pytest.raises(ObjectError, match="not made of 24-byte entries"):
         ElfFile(data)
 
 
-def test_section_name_outside_its_table() -> None:
+def test_a_section_name_outside_its_table_is_refused() -> None:
     data = small()
     data = patched(data, "I", header_of(data, 1), 1 << 30)
     with pytest.raises(ObjectError, match="name lies outside the string table"):
         ElfFile(data)
 
 
-def test_name_without_end() -> None:
+def test_a_name_without_end_is_refused() -> None:
     data = bytearray(small())
     strings, size = struct.unpack_from("<QQ", data, header_of(data, 3) + 24)
     data[strings + size - 1] = ord("x")
@@ -171,14 +171,14 @@ def test_name_without_end() -> None:
         ElfFile(bytes(data))
 
 
-def test_name_of_a_megabyte() -> None:
+def test_a_name_of_a_megabyte_is_refused() -> None:
     builder = eb.ElfBuilder()
     builder.section("x" * (1 << 20))
     with pytest.raises(ObjectError, match="has no end or is too long"):
         ElfFile(builder.bytes())
 
 
-def test_sections_that_share_bytes() -> None:
+def test_sections_that_share_bytes_are_refused() -> None:
     builder = eb.ElfBuilder()
     for number in range(4):
         builder.section(f".data.{number}", bytes(1000))
@@ -190,7 +190,7 @@ def test_sections_that_share_bytes() -> None:
         ElfFile(data)
 
 
-def test_contents_outside_the_file() -> None:
+def test_contents_outside_the_file_are_refused() -> None:
     builder = eb.ElfBuilder()
     number = builder.section("license", b"GPL\0")
     data = builder.bytes()
@@ -201,7 +201,7 @@ def test_contents_outside_the_file() -> None:
     assert (caught.value.section, caught.value.offset) == ("license", 0)
 
 
-def test_relocation_against_no_symbol() -> None:
+def test_a_relocation_against_no_symbol_is_refused() -> None:
     builder = eb.ElfBuilder()
     code = builder.code("xdp", bytes(16))
     rel = builder.relocate(code, [(0, 0), (8, 77)])
@@ -212,7 +212,7 @@ def test_relocation_against_no_symbol() -> None:
 
 
 @pytest.mark.parametrize(("size", "entry"), [(16, 24), (24, 16)])
-def test_relocations_of_odd_size(size: int, entry: int) -> None:
+def test_relocations_of_odd_size_are_refused(size: int, entry: int) -> None:
     builder = eb.ElfBuilder()
     rel = builder.section(".relxdp", bytes(size), type=eb.REL, entry_size=entry)
     elf = ElfFile(builder.bytes())

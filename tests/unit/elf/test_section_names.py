@@ -65,12 +65,12 @@ cgroup/getsockname_unix struct_ops.s+ netfilter
 SLEEPABLE, XDP_HAS_FRAGS = 1 << 4, 1 << 5
 
 
-def test_every_entry_of_libbpf() -> None:
+def test_every_entry_of_libbpf_is_in_the_table() -> None:
     assert [row.key for row in SECTIONS] == LIBBPF_1_8.split()
     assert len(SECTIONS) == 116
 
 
-def test_same_types_as_the_installed_libbpf() -> None:
+def test_types_are_those_of_the_installed_libbpf() -> None:
     """libbpf_prog_type_by_name() is the oracle; Debian's knows fewer names."""
     path = ctypes.util.find_library("bpf")
     if path is None:
@@ -92,7 +92,7 @@ def test_same_types_as_the_installed_libbpf() -> None:
 
 
 @pytest.mark.parametrize("row", SECTIONS, ids=lambda row: row.key)
-def test_sleepable_and_frags(row: Row) -> None:
+def test_flags_say_sleepable_and_frags_by_the_name(row: Row) -> None:
     key = row.key.removesuffix("+")
     flags = match_section(key).flags
     assert bool(flags & SLEEPABLE) == (key.endswith(".s") or key == "syscall")
@@ -106,7 +106,7 @@ flow_dissector cgroup_skb/ingress cgroup_skb/egress cgroup/sock cgroup/dev
 
 
 @pytest.mark.parametrize("row", SECTIONS, ids=lambda row: row.key)
-def test_optional_attach_type(row: Row) -> None:
+def test_attach_types_are_optional_where_libbpf_has_them_so(row: Row) -> None:
     key = row.key.removesuffix("+")
     assert match_section(key).attach_type_optional == (key in OPTIONAL.split())
 
@@ -165,7 +165,7 @@ TARGETS: dict[str, Attach] = {
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_target(name: str) -> None:
+def test_a_target_is_read_from_the_name(name: str) -> None:
     match = match_section(name)
     assert match.attach == TARGETS[name]
     assert match.type is not ProgType.UNSPEC
@@ -185,19 +185,19 @@ def test_first_row_wins() -> None:
 @pytest.mark.parametrize(
     "name", ["xdp_foo", "xdp/foo", "kprobe_x", "kprobes/f", "tpx/a/b", "", "foo", "?"]
 )
-def test_no_row(name: str) -> None:
+def test_a_name_without_a_row_has_no_type(name: str) -> None:
     autoload = not name.startswith("?")
     assert match_section(name) == SectionMatch(
         ProgType.UNSPEC, 0, False, 0, Manual(), autoload
     )
 
 
-def test_no_fault() -> None:
+def test_good_and_unknown_names_have_no_fault() -> None:
     for name in ("tp/sched/sched_switch", "tp", "uprobe/text", "xdp", "xdp/foo"):
         assert match_section(name).fault is None
 
 
-def test_question_mark() -> None:
+def test_a_question_mark_turns_autoload_off() -> None:
     match = match_section("?fentry/f")
     assert not match.autoload
     assert match.attach == Tracing("f")
@@ -224,7 +224,7 @@ def test_question_mark() -> None:
         ("usdt/::", "does not read"),
     ],
 )
-def test_malformed(name: str, message: str) -> None:
+def test_a_malformed_name_has_a_fault_and_its_type(name: str, message: str) -> None:
     """They load, as for libbpf, which says so when it attaches."""
     match = match_section(name)
     assert match.fault is not None
@@ -254,7 +254,9 @@ def test_malformed(name: str, message: str) -> None:
         ("mine/f", []),
     ],
 )
-def test_what_an_unknown_name_may_stand_for(section: str, near: list[str]) -> None:
+def test_an_unknown_name_offers_what_it_may_stand_for(
+    section: str, near: list[str]
+) -> None:
     assert match_section(section).type == ProgType.UNSPEC
     found = near_sections(section)
     assert found[: len(near) or None] == near
@@ -262,7 +264,7 @@ def test_what_an_unknown_name_may_stand_for(section: str, near: list[str]) -> No
         assert match_section(name).type != ProgType.UNSPEC
 
 
-def test_what_is_said_of_an_unknown_name() -> None:
+def test_an_unknown_name_is_told_with_what_helps() -> None:
     assert section_fault("kprobes/f") == (
         'SEC("kprobes/f") does not say what type of program it is; did you mean'
         ' SEC("kprobe/f")? Else load() wants program.type set'

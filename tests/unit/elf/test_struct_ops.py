@@ -68,7 +68,9 @@ class Ops:
 
 @BOTH
 @pytest.mark.parametrize("section", SECTIONS)
-def test_variables(section: str, byteorder: str) -> None:
+def test_variables_have_their_functions_and_contents(
+    section: str, byteorder: str
+) -> None:
     relocs = ((8, "on_g"), (0, "on_f"), (24, "on_g"))
     spec = Ops(section, byteorder, relocs).spec()
     first, second = spec.struct_ops
@@ -106,26 +108,26 @@ def test_variables(section: str, byteorder: str) -> None:
         (Ops(second=16), "struct_ops 'second': overlaps another variable"),
     ],
 )
-def test_fault(ops: Ops, message: str) -> None:
+def test_a_faulty_variable_is_refused(ops: Ops, message: str) -> None:
     with pytest.raises(ObjectError) as caught:
         ops.spec()
     assert message in str(caught.value)
     assert caught.value.section is not None
 
 
-def test_beyond_the_section() -> None:
+def test_a_variable_beyond_the_section_is_refused() -> None:
     with pytest.raises(ObjectError, match="crosses the end of the section"):
         Ops(size=32).spec()
 
 
-def test_no_btf() -> None:
+def test_struct_ops_without_btf_are_refused() -> None:
     elf = eb.ElfBuilder()
     elf.section(".struct_ops", bytes(8))
     with pytest.raises(ObjectError, match="struct_ops need BTF; compile with -g"):
         read(elf)
 
 
-def test_btf_without_the_section() -> None:
+def test_btf_without_the_section_is_refused() -> None:
     elf = eb.ElfBuilder()
     elf.section(".struct_ops", bytes(8))
     elf.btf(BtfBuilder())
@@ -154,7 +156,7 @@ def arena(*, maps: int = 1, data: bool = True) -> eb.ElfBuilder:
     return elf
 
 
-def test_arena() -> None:
+def test_an_arena_is_a_data_section() -> None:
     spec = read(arena())
     (data,) = spec.data
     assert (data.section, data.kind, data.size) == (
@@ -173,6 +175,6 @@ def test_arena() -> None:
         (arena(maps=2, data=False), "'arena0' is an arena too"),
     ],
 )
-def test_arena_fault(elf: eb.ElfBuilder, message: str) -> None:
+def test_a_faulty_arena_is_refused(elf: eb.ElfBuilder, message: str) -> None:
     with pytest.raises(ObjectError, match=message):
         read(elf)

@@ -25,7 +25,9 @@ ORDERS = {
 @BOTH
 @pytest.mark.parametrize("static", ["", "abcdefg", "bdf"])
 @pytest.mark.parametrize("name", ORDERS)
-def test_order(name: str, static: str, byteorder: str) -> None:
+def test_subprograms_follow_depth_first_and_once(
+    name: str, static: str, byteorder: str
+) -> None:
     calls, order = ORDERS[name]
     text = Text(byteorder)
     text.functions = [
@@ -57,7 +59,7 @@ def test_each_program_has_its_own_copy() -> None:
     ]
 
 
-def test_a_chain_longer_than_the_stack_of_python() -> None:
+def test_a_chain_longer_than_the_stack_of_python_is_linked() -> None:
     text = Text()
     count = 3000
     text.functions = [(f"f{n}", [f"f{n + 1}"]) for n in range(count)]
@@ -69,7 +71,7 @@ def test_a_chain_longer_than_the_stack_of_python() -> None:
 
 
 @BOTH
-def test_address_of_a_function(byteorder: str) -> None:
+def test_the_address_of_a_function_leads_to_its_copy(byteorder: str) -> None:
     """Global: the symbol says where; static: the instruction does."""
     asm = eb.Asm(byteorder)
     elf = eb.ElfBuilder(byteorder)
@@ -140,7 +142,7 @@ def records(spec: ObjectSpec, name: str, words: int) -> list[tuple[int, ...]]:
 
 
 @BOTH
-def test_records(byteorder: str) -> None:
+def test_records_move_with_their_subprograms(byteorder: str) -> None:
     spec = read(with_records(byteorder=byteorder))
     assert records(spec, "func_info", 2) == [(0, 14), (2, 12)]
     assert records(spec, "line_info", 4) == [
@@ -169,13 +171,13 @@ def test_a_program_without_records_has_none_of_its_subprograms() -> None:
 @pytest.mark.parametrize(
     ("skip", "what"), [("functions", "function"), ("lines", "line")]
 )
-def test_a_subprogram_without_records(skip: str, what: str) -> None:
+def test_a_subprogram_without_records_is_refused(skip: str, what: str) -> None:
     message = f"subprogram 'used': has no {what} information in .BTF.ext"
     with pytest.raises(ObjectError, match=message):
         read(with_records(skip=f"{skip} of used"))
 
 
-def test_more_records_than_instructions() -> None:
+def test_more_records_than_instructions_are_refused() -> None:
     asm = eb.Asm()
     elf = eb.ElfBuilder()
     btf = BtfBuilder()
@@ -187,7 +189,7 @@ def test_more_records_than_instructions() -> None:
         read(elf)
 
 
-def test_records_that_are_no_records() -> None:
+def test_records_that_are_no_records_are_refused() -> None:
     elf = with_records()
     section = next(s for s in elf.sections if s.name == ".BTF.ext")
     section.data = section.data[:-4]
@@ -196,7 +198,7 @@ def test_records_that_are_no_records() -> None:
     assert caught.value.section == ".BTF.ext"
 
 
-def test_program_of_too_many_instructions() -> None:
+def test_a_program_of_too_many_instructions_is_refused() -> None:
     asm = eb.Asm()
     elf = eb.ElfBuilder()
     half = asm.mov(0, 0) * 600_000
@@ -227,7 +229,7 @@ def test_a_subprogram_is_stored_once_however_many_programs_call_it() -> None:
     assert code_of(spec, spec.programs[0]) == expected
 
 
-def test_static_functions_of_one_name() -> None:
+def test_static_functions_of_one_name_are_numbered() -> None:
     """As static linking leaves them: each file may have its own."""
     asm = eb.Asm()
     elf = eb.ElfBuilder()

@@ -29,7 +29,9 @@ def with_variables(section: str, *names: str, **how: int) -> tuple[str, ...]:
         (".struct_op", ".struct_ops"),
     ],
 )
-def test_a_misspelt_section(section: str, near: str) -> None:
+def test_a_misspelt_section_is_warned_of_with_a_near_name(
+    section: str, near: str
+) -> None:
     (warning,) = with_variables(section, "it")
     assert warning.startswith(
         f"section '{section}': nothing loads the variable 'it', for no section of that"
@@ -37,7 +39,7 @@ def test_a_misspelt_section(section: str, near: str) -> None:
     )
 
 
-def test_a_section_of_any_name() -> None:
+def test_a_section_of_any_name_is_warned_of_with_its_variables() -> None:
     (warning,) = with_variables("foo", "a", "b", "c", "d", "e", "f")
     assert warning == (
         "section 'foo': nothing loads the variables 'a', 'b', 'c', 'd' and 2 more, for no"
@@ -46,12 +48,12 @@ def test_a_section_of_any_name() -> None:
     )
 
 
-def test_zeros_of_another_name() -> None:
+def test_zeros_of_another_name_are_warned_of() -> None:
     (warning,) = with_variables("sbss", "a", type=eb.NOBITS, size=8)
     assert "'sbss'" in warning
 
 
-def test_what_is_no_variable_of_the_program() -> None:
+def test_what_is_no_variable_of_the_program_is_not_warned_of() -> None:
     assert not with_variables(".eh_frame")
     assert not with_variables(".comment", "a", flags=0)
     assert not with_variables(".data.foo", "a")

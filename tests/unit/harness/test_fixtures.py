@@ -56,7 +56,7 @@ def test_every_rejected_fixture_compiles(
     assert compile_bpf(f"rejected/{name}").stat().st_size > 0
 
 
-def test_big_endian(compile_bpf: Callable[..., Path]) -> None:
+def test_big_endian_objects_are_compiled(compile_bpf: Callable[..., Path]) -> None:
     head = compile_bpf("ringbuf", byteorder="big").read_bytes()[:20]
     assert head[:6] == b"\x7fELF\x02\x02"
     assert struct.unpack_from(">HH", head, 16) == (1, 247)

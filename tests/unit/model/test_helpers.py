@@ -25,11 +25,11 @@ def test_each_has_a_kernel_and_none_is_older_than_the_one_before() -> None:
 @pytest.mark.parametrize(
     ("number", "kernel"), [(113, "5.5"), (130, "5.8"), (174, "5.15")]
 )
-def test_some_that_everybody_knows(number: int, kernel: str) -> None:
+def test_some_that_everybody_knows_have_their_kernel(number: int, kernel: str) -> None:
     assert helpers.helper_since(number) == kernel
 
 
-def test_helpers_by_name_and_number() -> None:
+def test_helpers_are_found_by_name_and_number() -> None:
     assert helpers.helper_name(1) == "bpf_map_lookup_elem"
     assert helpers.helper_name(211) == "bpf_cgrp_storage_delete"
     assert helpers.helper_name(9999) == "helper 9999"

@@ -73,7 +73,7 @@ def test_a_type_newer_than_the_table_has_an_empty_row(table: Any) -> None:
         (attach_types.row(AttachType.XDP), "5.9"),
     ],
 )
-def test_some_that_everybody_knows(row: Any, kernel: str) -> None:
+def test_some_that_everybody_knows_have_their_kernel(row: Any, kernel: str) -> None:
     assert row.since == kernel
 
 
@@ -165,7 +165,9 @@ def test_generator_and_runtime_give_a_program_the_same_class(name: str) -> None:
         ("lwt_in", "Program"),
     ],
 )
-def test_classes_by_section(name: str, wanted: str) -> None:
+def test_a_section_name_decides_the_class_of_its_program(
+    name: str, wanted: str
+) -> None:
     match = match_section(name)
     where = (name, match.type, match.attach, Span(0, 8))
     spec = ProgramSpec("p", *where, attach_type=match.attach_type)

@@ -25,7 +25,7 @@ def test_a_newer_skeleton_says_what_to_upgrade() -> None:
     )
 
 
-def test_decode() -> None:
+def test_an_image_is_decoded() -> None:
     assert decode("AAEC", size=3) == b"\0\1\2"
     assert decode("", size=0) == b""
 
@@ -34,7 +34,7 @@ def test_decode() -> None:
     ("text", "message"),
     [("AAEC", "has 3 bytes and should have 5"), ("A", "is no base64")],
 )
-def test_an_image_that_was_changed(text: str, message: str) -> None:
+def test_an_image_that_was_changed_is_refused(text: str, message: str) -> None:
     with pytest.raises(ImportError, match=message):
         decode(text, size=5)
 

@@ -30,7 +30,7 @@ def package(tmp_path: Path) -> Path:
     return folder
 
 
-def test_levels_and_arrows(package: Path) -> None:
+def test_levels_and_arrows_are_printed_and_checked(package: Path) -> None:
     status, printed = rooms(package, "--check", "3")
     assert printed.splitlines() == [
         "  3  roof",

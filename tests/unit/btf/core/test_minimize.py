@@ -59,7 +59,7 @@ def local_task() -> tuple[BtfBuilder, int]:
     return b, struct
 
 
-def test_members_that_are_used() -> None:
+def test_members_that_are_used_are_kept_and_no_others() -> None:
     source = BtfBuilder()
     task(source)
     local, struct = local_task()
@@ -91,7 +91,7 @@ def test_members_that_are_used() -> None:
     assert len(part) == 1 + 4
 
 
-def test_array_element() -> None:
+def test_an_element_that_is_used_keeps_its_array() -> None:
     source = BtfBuilder()
     task(source)
     local, struct = local_task()
@@ -104,7 +104,7 @@ def test_array_element() -> None:
     assert part.name(array.type_id) == "char"
 
 
-def test_constants_that_are_used() -> None:
+def test_constants_that_are_used_are_kept_and_no_others() -> None:
     source = BtfBuilder()
     task(source)
     local = BtfBuilder()
@@ -168,7 +168,7 @@ def test_a_refusal_stays_one() -> None:
     assert matches.new == 0
 
 
-def test_every_type_of_that_name() -> None:
+def test_every_type_of_that_name_is_kept() -> None:
     """One field is in two types, the next in the second only."""
     source = BtfBuilder()
     int_ = source.add_int("int", 4)
@@ -187,7 +187,7 @@ def test_every_type_of_that_name() -> None:
     assert [value.new for value in values if isinstance(value, Value)] == [4, 0]
 
 
-def test_open_array_in_the_middle() -> None:
+def test_an_open_array_in_the_middle_has_no_elements() -> None:
     """Elements of ``int a[0]`` count where it ends its struct, and there alone."""
     source = BtfBuilder()
     int_ = source.add_int("int", 4)
@@ -209,7 +209,7 @@ def test_open_array_in_the_middle() -> None:
 # -- what cannot be kept --------------------------------------------------------
 
 
-def test_unmet() -> None:
+def test_relocations_that_cannot_be_met_are_reported_once() -> None:
     source = BtfBuilder()
     task(source)
     local, struct = local_task()
@@ -228,7 +228,7 @@ def test_unmet() -> None:
     assert part.find("task") == 1
 
 
-def test_types_that_disagree() -> None:
+def test_types_that_disagree_stay_refused_and_are_reported() -> None:
     source = BtfBuilder()
     int_ = source.add_int("int", 4)
     source.add_struct("s", 8, [("a", int_, 0)])
@@ -251,7 +251,9 @@ def test_types_that_disagree() -> None:
         ((2, "0", K.TYPE_EXISTS), "anonymous types"),
     ],
 )
-def test_nonsense(relo: tuple[int, str, int], message: str) -> None:
+def test_nonsense_is_refused_with_its_section_and_offset(
+    relo: tuple[int, str, int], message: str
+) -> None:
     local = BtfBuilder()
     int_ = local.add_int("int", 4)
     local.add_ptr(int_)
@@ -261,12 +263,12 @@ def test_nonsense(relo: tuple[int, str, int], message: str) -> None:
     assert (caught.value.section, caught.value.offset) == ("tp/x", 8)
 
 
-def test_a_type_that_is_not_there() -> None:
+def test_a_type_that_is_not_there_is_refused() -> None:
     with pytest.raises(BtfParseError, match="no type 7"):
         cut(BtfBuilder(), BtfBuilder(), (7, "0", K.TYPE_EXISTS))
 
 
-def test_source_that_is_no_data() -> None:
+def test_a_source_type_that_is_no_data_is_unmet() -> None:
     source = BtfBuilder()
     proto = source.add_func_proto(0)
     source.add_struct("s", 8, [("f", source.add_func("f", proto), 0)])
@@ -279,7 +281,7 @@ def test_source_that_is_no_data() -> None:
 
 
 @pytest.mark.parametrize("byteorder", ["little", "big"])
-def test_in_the_order_of_the_source(byteorder: str) -> None:
+def test_the_part_has_the_byte_order_of_the_source(byteorder: str) -> None:
     source = BtfBuilder(byteorder)
     task(source)
     local, struct = local_task()

@@ -165,7 +165,7 @@ class Types:
 
 @settings(max_examples=200)
 @given(st.integers(0, 1 << 48))
-def test_the_same_with_less(seed: int) -> None:
+def test_relocations_come_to_the_same_with_less(seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311 - types, no secrets
     shape = dice.randrange(1 << 48)
     source = KernelBtf(Types(shape, dice, 0).bytes())
@@ -202,7 +202,7 @@ def damaged(data: bytes, dice: random.Random) -> bytes:
 
 @settings(max_examples=300)
 @given(st.integers(0, 1 << 48))
-def test_broken_types(seed: int) -> None:
+def test_broken_types_give_btf_or_a_promised_error(seed: int) -> None:
     """BTF comes out, or one of the two errors that are promised."""
     dice = random.Random(seed)  # noqa: S311 - types, no secrets
     shape = dice.randrange(1 << 48)
@@ -222,7 +222,7 @@ def test_broken_types(seed: int) -> None:
     KernelBtf(minimizer.subset.bytes())
 
 
-def test_arrays_that_are_indexed_by_arrays() -> None:
+def test_arrays_that_are_indexed_by_arrays_are_kept_however_deep() -> None:
     """As deep as one likes, which no compiler does."""
     b = BtfBuilder()
     for _ in range(5000):
@@ -234,7 +234,7 @@ def test_arrays_that_are_indexed_by_arrays() -> None:
 
 
 @needs_kernel_btf
-def test_relocations_of_kernel_types() -> None:
+def test_relocations_of_kernel_types_come_to_the_same_on_the_part() -> None:
     """The kernel's types as an object's: each of some hundred finds itself."""
     data = VMLINUX.read_bytes()
     source = KernelBtf(data)

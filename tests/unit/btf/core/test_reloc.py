@@ -45,7 +45,9 @@ from tests.harness.core_relocations import (
         (ReloKind.TYPE_SIZE, "0", 48, 96),
     ],
 )
-def test_found(kind: ReloKind, access: str, old: int, new: int) -> None:
+def test_values_are_those_of_the_local_and_the_target_type(
+    kind: ReloKind, access: str, old: int, new: int
+) -> None:
     value = work_out(point, [moved_point], kind, access)
     assert not value.poison
     assert (value.old, value.new) == (old, new)
@@ -53,7 +55,9 @@ def test_found(kind: ReloKind, access: str, old: int, new: int) -> None:
 
 
 @pytest.mark.parametrize("kind", list(ReloKind))
-def test_missing_field_or_type(kind: ReloKind) -> None:
+def test_what_is_missing_gives_0_or_poison_but_for_local_numbers(
+    kind: ReloKind,
+) -> None:
     target = empty_point if kind.on_field else (lambda b: b.add_struct("other", 4))
     local: Fill = point
     if kind.on_enumerator:
@@ -76,7 +80,7 @@ def test_missing_field_or_type(kind: ReloKind) -> None:
         assert value.poison
 
 
-def test_type_ids() -> None:
+def test_type_ids_are_those_of_local_and_target_and_unchecked() -> None:
     local = work_out(point, [moved_point], ReloKind.TYPE_ID_LOCAL)
     assert local.new == make(point)[1]
     assert not local.check
@@ -86,7 +90,7 @@ def test_type_ids() -> None:
     assert not target.check
 
 
-def test_type_matches() -> None:
+def test_a_type_matches_itself_and_not_a_moved_one() -> None:
     assert work_out(point, [point], ReloKind.TYPE_MATCHES).new == 1
     assert work_out(point, [moved_point], ReloKind.TYPE_MATCHES).new == 0
 
@@ -102,7 +106,7 @@ def test_type_matches() -> None:
         ("target", "big", 32, 8, 4, 57),
     ],
 )
-def test_bitfields(
+def test_bitfields_get_the_load_and_shifts_that_reach_them(
     access: str,
     byteorder: Literal["little", "big"],
     offset: int,
@@ -140,7 +144,7 @@ def test_a_bitfield_across_words_takes_a_larger_load() -> None:
     assert work_out(local, [target], ReloKind.FIELD_LSHIFT_U64, "0:0").new == 30
 
 
-def test_a_bitfield_that_no_load_covers() -> None:
+def test_a_bitfield_that_no_load_covers_is_refused() -> None:
     with pytest.raises(SpecError, match="does not fit into one 64-bit load"):
         work_out(
             bitfield("s", 0, 4, 4),
@@ -150,7 +154,7 @@ def test_a_bitfield_that_no_load_covers() -> None:
         )
 
 
-def test_a_bitfield_of_nothing() -> None:
+def test_a_bitfield_of_a_type_without_a_size_is_refused() -> None:
     def empty(b: BtfBuilder) -> int:
         return b.add_struct("s", 4, [("f", b.add_struct("", 0), 3, 5)])
 
@@ -158,7 +162,7 @@ def test_a_bitfield_of_nothing() -> None:
         work_out(empty, [empty], ReloKind.FIELD_BYTE_SIZE, "0:0")
 
 
-def test_an_array_of_itself() -> None:
+def test_an_array_of_itself_is_refused() -> None:
     def plain(b: BtfBuilder) -> int:
         return b.add_typedef("t", b.add_array(b.add_int("int", 4), 1, 1))
 
@@ -169,7 +173,7 @@ def test_an_array_of_itself() -> None:
         work_out(plain, [endless], ReloKind.FIELD_BYTE_OFFSET, "0")
 
 
-def test_a_field_becomes_a_bitfield() -> None:
+def test_a_field_that_becomes_a_bitfield_is_not_resizable() -> None:
     def plain(b: BtfBuilder) -> int:
         return b.add_struct("s", 4, [("f", b.add_int("u", 4), 0)])
 
@@ -185,7 +189,7 @@ def test_a_field_becomes_a_bitfield() -> None:
 # -- enumerators -----------------------------------------------------------------
 
 
-def test_enumerators() -> None:
+def test_enumerators_have_the_targets_values_or_poison() -> None:
     def local(b: BtfBuilder) -> int:
         return b.add_enum("e", [("A", 1), ("B___old", 2), ("C", -3)])
 
@@ -202,7 +206,7 @@ def test_enumerators() -> None:
     assert ask("2", ReloKind.ENUMVAL_EXISTS).new == 0
 
 
-def test_enumerator_of_a_typedef() -> None:
+def test_an_enumerator_is_found_through_a_typedef() -> None:
     def typedef(value: int) -> Fill:
         return lambda b: b.add_typedef("t", b.add_enum("", [("A", value)]))
 
@@ -231,19 +235,19 @@ def test_flavours_are_ignored_on_both_sides() -> None:
     assert value.new == 8
 
 
-def test_candidates_that_agree() -> None:
+def test_candidates_that_agree_give_one_value() -> None:
     targets = [flavoured("s", 32), flavoured("s___2", 32), flavoured("s___3", 0, "g")]
     value = work_out(flavoured("s", 0), targets, ReloKind.FIELD_BYTE_OFFSET, "0:0")
     assert value.new == 4
 
 
-def test_candidates_at_other_offsets() -> None:
+def test_candidates_at_other_offsets_are_refused() -> None:
     targets = [flavoured("s", 32), flavoured("s", 64)]
     with pytest.raises(SpecError, match=r"disagree: bit offset 32 .* and 64"):
         work_out(flavoured("s", 0), targets, ReloKind.FIELD_EXISTS, "0:0")
 
 
-def test_candidates_of_other_values() -> None:
+def test_candidates_of_other_values_are_refused() -> None:
     def sized(size: int) -> Fill:
         return lambda b: b.add_struct("s", size)
 

@@ -37,7 +37,9 @@ def with_array(nelems: int, *, last: bool = True) -> Fill:
         (with_array(0, last=False), True),
     ],
 )
-def test_bounds_of_the_targets_array(target: Fill, *, poison: bool) -> None:
+def test_an_element_beyond_the_targets_array_poisons(
+    target: Fill, *, poison: bool
+) -> None:
     value = work_out(with_array(8), [target], ReloKind.FIELD_BYTE_OFFSET, "0:0:4")
     assert value.poison is poison
     assert poison or value.new == 20
@@ -55,12 +57,14 @@ def test_bounds_of_the_targets_array(target: Fill, *, poison: bool) -> None:
         (with_array(4), ":".join("0" * 65), "no list of numbers"),
     ],
 )
-def test_broken_access_strings(local: Fill, access: str, message: str) -> None:
+def test_broken_access_strings_are_refused(
+    local: Fill, access: str, message: str
+) -> None:
     with pytest.raises(SpecError, match=message):
         work_out(local, [with_array(4)], ReloKind.FIELD_BYTE_OFFSET, access)
 
 
-def test_broken_records() -> None:
+def test_broken_records_are_refused() -> None:
     with pytest.raises(SpecError, match="access string '0:1' on a whole type"):
         work_out(point, [point], ReloKind.TYPE_SIZE, "0:1")
     with pytest.raises(SpecError, match="is no enum"):
@@ -81,7 +85,7 @@ def test_broken_records() -> None:
         work_out(lambda b: b.add_fwd("f"), [], ReloKind.FIELD_BYTE_SIZE)
 
 
-def test_an_enum64_target_of_a_big_endian_file() -> None:
+def test_an_enum64_of_a_big_endian_target_has_its_value() -> None:
     def local(b: BtfBuilder) -> int:
         return b.add_enum("e", [("A", 1)])
 
@@ -103,13 +107,13 @@ def test_an_enum64_target_of_a_big_endian_file() -> None:
         (ReloKind.TYPE_SIZE, "9", "type [5] 9"),
     ],
 )
-def test_access_in_words(kind: ReloKind, access: str, text: str) -> None:
+def test_an_access_is_told_in_words(kind: ReloKind, access: str, text: str) -> None:
     btf, type_id = make(point)
     relo = CoreRelo(0, type_id, access, kind)
     assert CoreRelocator(btf, finder()).access(relo) == text
 
 
-def test_access_of_an_enumerator_in_words() -> None:
+def test_an_access_of_an_enumerator_is_told_in_words() -> None:
     btf, type_id = make(lambda b: b.add_enum("e", [("A", 1)]))
     relo = CoreRelo(0, type_id, "0", ReloKind.ENUMVAL_VALUE)
     assert CoreRelocator(btf, finder()).access(relo) == "e::A"

@@ -31,7 +31,7 @@ def enumeration(size: int) -> Fill:
         (enumeration(4), enumeration(1), (4, 1), False),
     ],
 )
-def test_sizes_of_a_field(
+def test_sizes_are_told_and_whether_a_load_can_be_resized(
     local: Fill,
     target: Fill,
     sizes: tuple[int, int],

@@ -112,7 +112,7 @@ def dressed(make: Make) -> Make:
         ("", ""),
     ],
 )
-def test_essential_name(name: str, essential: str) -> None:
+def test_the_essential_name_leaves_the_flavour_out(name: str, essential: str) -> None:
     assert essential_name(name) == essential
 
 
@@ -149,7 +149,9 @@ def test_enums_of_both_widths_are_of_one_kind() -> None:
         (void, void, False),
     ],
 )
-def test_fields_compatible(local: Make, target: Make, *, expected: bool) -> None:
+def test_fields_are_compatible_as_core_has_it(
+    local: Make, target: Make, *, expected: bool
+) -> None:
     assert ask(fields_compatible, local, target) is expected
 
 
@@ -178,7 +180,9 @@ def test_fields_compatible(local: Make, target: Make, *, expected: bool) -> None
         (floating(8), floating(8), False),  # as libbpf has it
     ],
 )
-def test_types_compatible(local: Make, target: Make, *, expected: bool) -> None:
+def test_types_are_compatible_as_core_has_it(
+    local: Make, target: Make, *, expected: bool
+) -> None:
     assert ask(types_compatible, local, target) is expected
 
 
@@ -230,7 +234,9 @@ def test_types_compatible(local: Make, target: Make, *, expected: bool) -> None:
         (void, void, True),
     ],
 )
-def test_types_match(local: Make, target: Make, *, expected: bool) -> None:
+def test_types_match_as_core_has_it(
+    local: Make, target: Make, *, expected: bool
+) -> None:
     assert ask(types_match, local, target) is expected
 
 

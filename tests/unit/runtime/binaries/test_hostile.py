@@ -52,7 +52,7 @@ def test_every_damage_is_an_elf_error(
         look(whole[:at])
 
 
-def test_values_that_do_not_belong_there() -> None:
+def test_values_that_do_not_belong_there_raise_only_an_elf_error() -> None:
     rng = random.Random(8)  # noqa: S311 - the same each time
     whole = versioned()
     for _ in range(2000):
@@ -100,7 +100,7 @@ def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
             OpenedElf(str(path))
 
 
-def test_an_empty_file(tmp_path: Path) -> None:
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     with pytest.raises(ElfError, match="not an ELF file"):
         OpenedElf(str(tmp_path / "x"))

@@ -24,7 +24,7 @@ from tests.harness.versioned_elf import refused, symbols_of, versioned, with_sym
 pytestmark = pytest.mark.any_kernel
 
 
-def test_names_that_contain_each_other() -> None:
+def test_names_that_contain_each_other_are_told_apart() -> None:
     data = with_symtab(Sym("domain"), Sym("main", CODE + 0x40), Sym("mainly", CODE))
     assert symbols_of(data).find("main").offset == CODE_OFFSET + 0x40
     assert refused(data, "ain").startswith("'x': no function 'ain'")
@@ -39,7 +39,7 @@ def test_a_name_that_ends_anothers_shares_its_text() -> None:
     assert symbols_of(bytes(data)).find("main").offset == CODE_OFFSET + 0x40
 
 
-def test_several_functions_of_one_name() -> None:
+def test_several_functions_of_one_name_are_refused_with_offsets() -> None:
     data = with_symtab(Sym("f", bind=LOCAL), Sym("f", CODE + 0x40, bind=LOCAL))
     assert "several functions 'f', at file offsets 0x1000, 0x1040;" in refused(
         data, "f"
@@ -72,7 +72,7 @@ def test_no_section_says_where_code_is(e_type: int, section: int) -> None:
 
 
 @pytest.mark.parametrize("address", [0, CODE - 1, CODE + CODE_SIZE, DATA, 2**63])
-def test_a_function_that_is_not_in_the_files_code(address: int) -> None:
+def test_a_function_that_is_not_in_the_files_code_is_refused(address: int) -> None:
     data = with_symtab(Sym("f", address), Sym("g"))
     text = f"'x': function 'f' is at {address:#x}, where the file has no code"
     assert refused(data, "f").startswith(text)
@@ -87,7 +87,7 @@ def test_a_label_can_be_attached_to_by_offset() -> None:
     )
 
 
-def test_more_sections_than_a_header_can_count() -> None:
+def test_more_sections_than_a_header_can_count_are_read() -> None:
     builder = Builder()
     builder.symtab([Sym("f")])
     data = builder.build(count_in_first=True)
@@ -95,7 +95,7 @@ def test_more_sections_than_a_header_can_count() -> None:
     assert symbols_of(data).find("f").offset == CODE_OFFSET
 
 
-def test_a_file_without_symbols() -> None:
+def test_a_file_without_symbols_is_said_to_be_stripped() -> None:
     for data in (Builder().build(), Builder().build(section_headers=False)):
         assert refused(data, "f") == (
             "'x': no function 'f': it has no symbols (it is stripped); attach by offset"
@@ -103,7 +103,7 @@ def test_a_file_without_symbols() -> None:
         assert list(symbols_of(data).functions()) == []
 
 
-def test_symbols_that_cannot_be_counted() -> None:
+def test_symbols_that_cannot_be_counted_are_said_to_be_so() -> None:
     data = versioned(hashes="none", section_headers=False)
     assert "its dynamic symbols cannot be counted" in refused(data, "f")
     # where section headers are there, they tell
@@ -134,7 +134,7 @@ def test_broken_section_headers_do_not_hide_dynamic_symbols() -> None:
         (Builder(e_type=9).build(), "an unknown kind of file"),
     ],
 )
-def test_what_is_no_program_or_library(data: bytes, text: str) -> None:
+def test_what_is_no_program_or_library_is_refused(data: bytes, text: str) -> None:
     with pytest.raises(ElfError, match=f"'x': {re.escape(text)}"):
         ElfFile.of_bytes(data, "x")
 
@@ -145,7 +145,7 @@ def test_no_program_headers_is_no_code() -> None:
     assert "where the file has no code" in refused(builder.build(segments=False), "f")
 
 
-def test_whose_code_runs_here() -> None:
+def test_code_runs_here_if_it_is_of_this_machine() -> None:
     builder = Builder()
     assert ElfFile.of_bytes(builder.build(), "x").runs_here() == (
         os.uname().machine in {"x86_64", "i686"}

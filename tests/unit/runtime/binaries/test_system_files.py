@@ -58,7 +58,9 @@ def read_by_readelf(path: str) -> dict[str, int]:
 
 @pytest.mark.skipif(shutil.which("readelf") is None, reason="no readelf")
 @pytest.mark.parametrize("path", libraries())
-def test_every_function_of_a_library_by_every_form_of_its_name(path: str) -> None:
+def test_every_function_of_a_library_is_found_by_every_form_of_its_name(
+    path: str,
+) -> None:
     wanted = dict(read_by_readelf(path))
     for name, offset in list(wanted.items()):
         if "@@" in name:
@@ -71,7 +73,7 @@ def test_every_function_of_a_library_by_every_form_of_its_name(path: str) -> Non
     assert {n: s.offset for n, s in zip(wanted, found, strict=True)} == wanted
 
 
-def test_the_systems_c_library() -> None:
+def test_a_function_of_the_systems_c_library_is_found_at_its_code() -> None:
     path = next(
         line.split()[-1]
         for line in Path("/proc/self/maps").read_text("utf-8").splitlines()
@@ -98,7 +100,9 @@ def test_the_systems_c_library() -> None:
     ],
     ids=" ".join,
 )
-def test_a_program_that_the_compiler_made(tmp_path: Path, flags: list[str]) -> None:
+def test_a_function_of_a_compiled_program_is_found_at_its_code(
+    tmp_path: Path, flags: list[str]
+) -> None:
     source = tmp_path / "x.c"
     source.write_text(
         'int mark(void) { __asm__(".byte 0x90,0x90"); return 0x71727374; }\n'

@@ -74,7 +74,9 @@ def test_a_version_is_beside_the_name(
         ),
     ],
 )
-def test_what_is_said_of_a_function_that_is_not_there(name: str, text: str) -> None:
+def test_a_function_that_is_not_there_is_told_with_what_there_is(
+    name: str, text: str
+) -> None:
     assert refused(versioned(), name).startswith(f"'x': {text}")
 
 

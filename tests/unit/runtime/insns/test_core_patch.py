@@ -58,12 +58,14 @@ def test_registers_follow_the_byte_order(byteorder: str) -> None:
         (1, 1, 0, 0),
     ],
 )
-def test_immediates(opcode: int, held: int, old: int, new: int, written: int) -> None:
+def test_immediates_get_the_new_value(
+    opcode: int, held: int, old: int, new: int, written: int
+) -> None:
     insn = patched(Insn(opcode, 3, 0, 0, held), value(old, new))
     assert insn == Insn(opcode, 3, 0, 0, written)
 
 
-def test_an_immediate_that_is_too_large() -> None:
+def test_an_immediate_that_is_too_large_is_refused() -> None:
     for new in (1 << 32, -(1 << 31) - 1):
         with pytest.raises(SpecError, match="does not fit into a 32-bit immediate"):
             patched(Insn(MOV_IMM, 0, 0, 0, 1), value(1, new))
@@ -75,12 +77,12 @@ def test_arithmetic_on_a_register_holds_no_value() -> None:
 
 
 @pytest.mark.parametrize("opcode", [LDX_W, LDX_W_SIGNED, ST_W, STX_W])
-def test_offsets(opcode: int) -> None:
+def test_offsets_get_the_new_value(opcode: int) -> None:
     insn = patched(Insn(opcode, 1, 2, 8, 5), value(8, 0x7FFF))
     assert insn == Insn(opcode, 1, 2, 0x7FFF, 5)
 
 
-def test_an_offset_that_is_too_large() -> None:
+def test_an_offset_that_is_too_large_is_refused() -> None:
     with pytest.raises(SpecError, match="offset 32768 is too large"):
         patched(Insn(LDX_W, 1, 2, 8, 0), value(8, 0x8000))
 
@@ -103,7 +105,7 @@ def test_a_load_or_store_changes_its_size(
     assert patched(Insn(before, 1, 2, 0, 0), change) == Insn(after, 1, 2, 16, 0)
 
 
-def test_sizes_that_no_load_has() -> None:
+def test_sizes_that_no_load_has_are_refused() -> None:
     with pytest.raises(SpecError, match="accesses 4 bytes of a field of 8"):
         patched(Insn(LDX_W, 1, 2, 0, 0), value(0, 0, old_size=8, new_size=4))
     with pytest.raises(SpecError, match="no load or store has 16 bytes"):
@@ -132,7 +134,7 @@ def test_an_immediate_does_not_care_about_sizes() -> None:
         (-1, -1, -1, 1 << 63, (0, -(1 << 31))),
     ],
 )
-def test_64_bit_loads(
+def test_64_bit_loads_get_both_halves(
     low: int, high: int, old: int, new: int, expected: tuple[int, int]
 ) -> None:
     program = code(Insn(LDIMM64, 2, 0, 0, low), Insn(0, 0, 0, 0, high))
@@ -141,7 +143,7 @@ def test_64_bit_loads(
     assert program[0].dst == 2
 
 
-def test_64_bit_loads_that_are_something_else() -> None:
+def test_64_bit_loads_that_are_something_else_are_refused() -> None:
     for first, second in (
         (Insn(LDIMM64, 2, 1, 0, 7), Insn(0, 0, 0, 0, 0)),  # a map
         (Insn(LDIMM64, 2, 0, 1, 7), Insn(0, 0, 0, 0, 0)),
@@ -156,19 +158,19 @@ def test_64_bit_loads_that_are_something_else() -> None:
 @pytest.mark.parametrize(
     "insn", [Insn(MOV_IMM, 0, 0, 0, 5), Insn(LDX_W, 0, 1, 5, 0), Insn(ST_W, 0, 1, 5, 0)]
 )
-def test_an_instruction_that_holds_something_else(insn: Insn) -> None:
+def test_an_instruction_that_holds_something_else_is_refused(insn: Insn) -> None:
     with pytest.raises(SpecError, match="holds 5 where the object's BTF says 4"):
         patched(insn, value(4, 8))
     assert patched(insn, value(4, 8, check=False)) != insn
 
 
-def test_a_64_bit_load_that_holds_something_else() -> None:
+def test_a_64_bit_load_that_holds_something_else_is_refused() -> None:
     program = code(Insn(LDIMM64, 2, 0, 0, 7), Insn(0, 0, 0, 0, 1))
     with pytest.raises(SpecError, match="holds 4294967303"):
         patch(program, 0, value(7, 8))
 
 
-def test_poison() -> None:
+def test_poison_replaces_the_whole_instruction() -> None:
     program = code(
         Insn(MOV_IMM, 0, 0, 0, 5), Insn(LDIMM64, 2, 0, 0, 7), Insn(0, 0, 0, 0, 0)
     )
@@ -177,7 +179,7 @@ def test_poison() -> None:
     assert [program[index] for index in range(3)] == [POISONED] * 3
 
 
-def test_instructions_that_cannot_be_relocated() -> None:
+def test_instructions_that_cannot_be_relocated_are_refused() -> None:
     with pytest.raises(SpecError, match="instruction 0x05"):
         patched(Insn(JA, 0, 0, 0, 0), value(0, 0))
     with pytest.raises(SpecError, match="no instruction 1"):

@@ -70,7 +70,9 @@ def test_the_second_load_is_from_the_cache(cache: Path, built: list[bytes]) -> N
     assert len(built) == 1
 
 
-def test_other_btf_does_not_get_it(cache: Path, built: list[bytes]) -> None:
+def test_other_btf_does_not_get_the_cached_index(
+    cache: Path, built: list[bytes]
+) -> None:
     """Of the same kernel release and the same size."""
     btf_cache.indexed(small())
     other = small("what", "what___2")
@@ -101,7 +103,7 @@ def test_a_broken_file_is_made_again(
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o775, 0o757])
-def test_a_folder_that_others_can_write(
+def test_a_folder_that_others_can_write_is_not_trusted(
     cache: Path, built: list[bytes], mode: int
 ) -> None:
     data = small()
@@ -111,7 +113,9 @@ def test_a_folder_that_others_can_write(
     assert len(built) == 2
 
 
-def test_a_file_that_others_can_write(cache: Path, built: list[bytes]) -> None:
+def test_a_file_that_others_can_write_is_not_trusted(
+    cache: Path, built: list[bytes]
+) -> None:
     data = small()
     btf_cache.indexed(data)
     (file,) = cache.iterdir()
@@ -121,7 +125,7 @@ def test_a_file_that_others_can_write(cache: Path, built: list[bytes]) -> None:
     assert file.stat().st_mode & 0o022 == 0  # a new one
 
 
-def test_files_of_somebody_else(
+def test_files_of_somebody_else_are_not_trusted(
     cache: Path, built: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = small()
@@ -150,7 +154,7 @@ def test_a_link_is_not_followed(
     assert not file.is_symlink()
 
 
-def test_a_cache_that_cannot_be_written(
+def test_a_cache_that_cannot_be_written_is_done_without(
     cache: Path, built: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -162,7 +166,9 @@ def test_a_cache_that_cannot_be_written(
     assert len(built) == 1
 
 
-def test_a_disk_that_is_full(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_leaves_nothing_in_the_cache(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
 
@@ -188,7 +194,9 @@ def test_files_of_long_ago_go(cache: Path) -> None:
     assert left == {"vmlinux-6.18", "btf-2.c", "notes", "btf-folder", "btf-link"}
 
 
-def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("SKELGEN_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
     assert store.directories() == ["/x/skelgen", "/var/cache/skelgen"]
@@ -245,7 +253,7 @@ def test_vmlinux_is_read_once(
     assert KernelTypes().candidates("task", Kind.STRUCT) == [(first, 1), (first, 2)]
 
 
-def test_vmlinux_of_an_older_kernel(
+def test_vmlinux_of_an_older_kernel_is_read_from_its_elf_file(
     cache: Path, nothing_read: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del cache
@@ -258,7 +266,7 @@ def test_vmlinux_of_an_older_kernel(
     assert works(kernel_btf.vmlinux())
 
 
-def test_no_vmlinux(
+def test_without_vmlinux_the_error_names_the_option(
     nothing_read: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernel_btf, "VMLINUX", str(tmp_path / "none"))
@@ -267,7 +275,7 @@ def test_no_vmlinux(
         kernel_btf.vmlinux()
 
 
-def test_broken_vmlinux(
+def test_a_broken_vmlinux_is_an_error(
     cache: Path, nothing_read: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del cache
@@ -337,7 +345,7 @@ def test_modules_are_listed_when_they_are_needed(
 
 
 @pytest.mark.parametrize("error", [errno.EPERM, errno.EINVAL])
-def test_no_modules_are_told(
+def test_a_kernel_that_tells_no_modules_has_none(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, error: int
 ) -> None:
     monkeypatch.setattr(kernel_btf, "_vmlinux", lambda: KernelBtf(small()))
@@ -346,7 +354,7 @@ def test_no_modules_are_told(
     assert KernelTypes().candidates("none", Kind.STRUCT) == []
 
 
-def test_modules_that_cannot_be_listed(
+def test_modules_that_cannot_be_listed_are_an_error(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernel_btf, "_vmlinux", lambda: KernelBtf(small()))
@@ -384,7 +392,9 @@ def elf(
 
 @pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_an_elf_file(tmp_path: Path, wide: bool, order: str) -> None:  # noqa: FBT001
+def test_btf_is_read_from_an_elf_file(
+    tmp_path: Path, *, wide: bool, order: str
+) -> None:
     path = tmp_path / "vmlinux"
     path.write_bytes(elf(small(), wide=wide, order=order))
     assert works(read_btf(path))
@@ -392,13 +402,13 @@ def test_an_elf_file(tmp_path: Path, wide: bool, order: str) -> None:  # noqa: F
     assert works(read_btf(small()))
 
 
-def test_file_types() -> None:
+def test_candidates_of_a_file_are_its_own() -> None:
     btf = read_btf(small())
     assert FileTypes(btf).candidates("task", Kind.STRUCT) == [(btf, 1), (btf, 2)]
     assert FileTypes(btf).candidates("none", Kind.STRUCT) == []
 
 
-def test_files_that_are_no_btf(tmp_path: Path) -> None:
+def test_files_that_are_no_btf_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "some"
     path.write_bytes(b"text")
     with pytest.raises(BtfSourceError, match=f"'{path}': btf: 4 bytes are too few"):
@@ -410,7 +420,7 @@ def test_files_that_are_no_btf(tmp_path: Path) -> None:
         read_btf(tmp_path / "none")
 
 
-def test_elf_cut_anywhere() -> None:
+def test_an_elf_file_cut_anywhere_is_refused() -> None:
     """Error xor result, for every length."""
     whole = elf(small())
     for length in range(4, len(whole)):
@@ -421,7 +431,7 @@ def test_elf_cut_anywhere() -> None:
         pytest.fail(f"{length} bytes of {len(whole)} were taken")
 
 
-def test_elf_flipped_anywhere() -> None:
+def test_a_flipped_bit_raises_nothing_but_a_source_error() -> None:
     whole = elf(small())
     for at in range(64):
         for bit in range(8):

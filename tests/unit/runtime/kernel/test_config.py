@@ -77,7 +77,9 @@ def number(value: int, size: int) -> bytes:
         (integer(8, signed=True), "0xffffffffffffffff", b"\xff" * 8),
     ],
 )
-def test_values(variable: ExternSpec, value: str, data: bytes) -> None:
+def test_values_are_encoded_as_their_variables_want(
+    variable: ExternSpec, value: str, data: bytes
+) -> None:
     assert kconfig.encode(variable, value) == data
 
 
@@ -103,7 +105,9 @@ def test_values(variable: ExternSpec, value: str, data: bytes) -> None:
         (CHAR, "256", "does not fit into 1 bytes"),
     ],
 )
-def test_values_that_do_not_fit(variable: ExternSpec, value: str, message: str) -> None:
+def test_values_that_do_not_fit_are_refused(
+    variable: ExternSpec, value: str, message: str
+) -> None:
     with pytest.raises(ExternError, match=message) as caught:
         kconfig.encode(variable, value)
     assert caught.value.extern == "CONFIG_X"
@@ -147,7 +151,7 @@ def named(name: str, offset: int = 0, *, weak: bool = False) -> ExternSpec:
 
 
 @pytest.mark.parametrize("path", ["/boot/config-6.1.2-x", "/proc/config.gz"])
-def test_the_systems_configuration(system: dict[str, bytes], path: str) -> None:
+def test_the_systems_configuration_is_read(system: dict[str, bytes], path: str) -> None:
     system[path] = gzip.compress(CONFIG) if path.endswith(".gz") else CONFIG
     data = fill(named("CONFIG_A", 3), named("CONFIG_AB", 8))
     assert data == b"\0\0\0\1" + bytes(4) + number(7, 4) + bytes(4)
@@ -182,7 +186,7 @@ def test_the_system_is_not_asked_for_nothing(system: dict[str, bytes]) -> None:
         "CONFIG_A\x1b[31m",
     ],
 )
-def test_a_line_that_is_no_assignment(line: str) -> None:
+def test_a_line_that_is_no_assignment_is_refused(line: str) -> None:
     text = f"# mine\n\n{line}\n"
     for call in (
         lambda: fill(named("CONFIG_A"), text=text),
@@ -204,12 +208,12 @@ def test_what_the_loader_makes_up_cannot_be_given() -> None:
         kconfig.check(text, [extern(KconfigType.INT, 4, name="LINUX_KERNEL_VERSION")])
 
 
-def test_what_is_no_text() -> None:
+def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^kconfig: a str, not bytes$"):
         kconfig.check(b"CONFIG_A=y", [])  # type: ignore[arg-type]
 
 
-def test_a_name_that_the_object_does_not_have() -> None:
+def test_a_name_that_the_object_does_not_have_is_refused_or_warned_of() -> None:
     externs = [named("CONFIG_NR_CPUS"), named("CONFIG_HZ")]
     kconfig.check("CONFIG_HZ=100\n CONFIG_NR_CPUS=5", externs)
     with pytest.raises(ExternError) as caught:
@@ -232,7 +236,7 @@ def test_a_name_that_the_object_does_not_have() -> None:
     "mark",
     ["# CONFIG_B is not set\n", "# Automatically generated file; DO NOT EDIT.\n"],
 )
-def test_a_whole_kernels_configuration(mark: str) -> None:
+def test_names_in_a_whole_kernels_configuration_are_not_checked(mark: str) -> None:
     kconfig.check(f"{mark}CONFIG_NRCPUS=y\nCONFIG_D=m\n", [named("CONFIG_NR_CPUS")])
 
 
@@ -243,7 +247,9 @@ def test_it_is_checked_when_the_object_is_opened() -> None:
         Object(rich_object(), kconfig="CONFIG_Y=1")
 
 
-def test_not_configured(system: dict[str, bytes]) -> None:
+def test_what_is_not_configured_is_an_error_unless_weak(
+    system: dict[str, bytes],
+) -> None:
     system["/proc/config.gz"] = CONFIG
     assert fill(named("CONFIG_C", weak=True)) == bytes(16)
     with pytest.raises(ExternError) as caught:
@@ -254,7 +260,9 @@ def test_not_configured(system: dict[str, bytes]) -> None:
     )
 
 
-def test_no_configuration_at_all(system: dict[str, bytes]) -> None:
+def test_without_a_configuration_the_error_names_the_places(
+    system: dict[str, bytes],
+) -> None:
     assert not system
     assert fill(named("CONFIG_C", weak=True)) == bytes(16)
     with pytest.raises(ExternError, match=r"'/boot/config-6.1.2-x' and '/proc/config"):
@@ -285,7 +293,7 @@ def virtual(name: str, *, weak: bool = False) -> bytes:
         ),
     ],
 )
-def test_kernel_version(
+def test_the_kernel_version_is_worked_out_for_distributions_too(
     system: dict[str, bytes],
     files: dict[str, bytes],
     version: str,
@@ -299,7 +307,7 @@ def test_kernel_version(
     assert virtual("LINUX_KERNEL_VERSION") == number(code, 4)
 
 
-def test_a_version_that_cannot_be_told(system: dict[str, bytes]) -> None:
+def test_a_version_that_cannot_be_told_is_an_error(system: dict[str, bytes]) -> None:
     del system
     uname: Any = os.uname()
     uname.release = "next"
@@ -307,7 +315,7 @@ def test_a_version_that_cannot_be_told(system: dict[str, bytes]) -> None:
         virtual("LINUX_KERNEL_VERSION")
 
 
-def test_features() -> None:
+def test_features_are_1_where_the_kernel_surely_has_them() -> None:
     features.BPF_COOKIE.assume(True)
     features.SYSCALL_WRAPPER.assume(None)
     try:
@@ -318,7 +326,7 @@ def test_features() -> None:
         features.SYSCALL_WRAPPER.forget()
 
 
-def test_names_that_nobody_knows() -> None:
+def test_names_that_nobody_knows_are_refused_but_weak_ones_of_linux() -> None:
     assert virtual("LINUX_SOMETHING", weak=True) == bytes(4)
     with pytest.raises(ExternError, match="'LINUX_SOMETHING': no such variable"):
         virtual("LINUX_SOMETHING")
@@ -326,7 +334,7 @@ def test_names_that_nobody_knows() -> None:
         virtual("OTHER", weak=True)
 
 
-def test_this_system() -> None:
+def test_the_configuration_of_this_system_can_be_read() -> None:
     """Whatever this machine has, it can be read."""
     config, source = kconfig._system_config()
     assert config == b"" or Path(source).exists()

@@ -52,27 +52,27 @@ def tell_modules(kernel: FakeKernel, data: bytes) -> None:
     kernel.always("OBJ_GET_INFO_BY_FD", info)
 
 
-def test_a_module(kernel: FakeKernel) -> None:
+def test_btf_of_a_module_is_read_by_its_name(kernel: FakeKernel) -> None:
     tell_modules(kernel, b"types of nf_tables")
     assert loaded_btf.module_btf("nf_tables") == b"types of nf_tables"
     assert not kernel.open
 
 
 @pytest.mark.parametrize("name", ["absent", "gone", "vmlinux"])
-def test_no_such_module(kernel: FakeKernel, name: str) -> None:
+def test_a_module_that_is_not_there_is_an_error(kernel: FakeKernel, name: str) -> None:
     tell_modules(kernel, b"")
     with pytest.raises(BpfError, match=f"module '{name}': not loaded, or built with"):
         loaded_btf.module_btf(name)
     assert not kernel.open
 
 
-def test_modules_that_are_not_told(kernel: FakeKernel) -> None:
+def test_modules_that_are_not_told_are_an_error(kernel: FakeKernel) -> None:
     kernel.always("BTF_GET_NEXT_ID", -errno.EPERM)
     with pytest.raises(BpfOSError, match="EPERM"):
         loaded_btf.module_btf("veth")
 
 
-def test_loaded_without_btf(kernel: FakeKernel) -> None:
+def test_what_was_loaded_without_btf_says_so(kernel: FakeKernel) -> None:
     with pytest.raises(BpfError, match="map 3 '': was loaded without BTF"):
         loaded_btf.map_btf(3)
     with pytest.raises(BpfError, match="program 4 '': was loaded without BTF"):
@@ -80,7 +80,7 @@ def test_loaded_without_btf(kernel: FakeKernel) -> None:
     assert not kernel.open
 
 
-def test_no_such_map(kernel: FakeKernel) -> None:
+def test_a_map_that_is_not_there_is_an_error(kernel: FakeKernel) -> None:
     kernel.always("MAP_GET_FD_BY_ID", -errno.ENOENT)
     with pytest.raises(BpfOSError, match="map id 3: BPF_MAP_GET_FD_BY_ID"):
         loaded_btf.map_btf(3)

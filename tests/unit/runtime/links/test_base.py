@@ -13,7 +13,9 @@ from tests.harness.fake_kernel import FakeKernel
 from tests.harness.programs import loaded
 
 
-def test_the_life_of_a_link(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_link_is_pinned_updated_and_destroyed(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     program = loaded("xdp", XdpProgram)
     link = program.attach(7)
     assert link.program is program

@@ -10,7 +10,9 @@ from skelgen.runtime.links.struct_ops import StructOpsLink, attach_struct_ops
 from tests.harness.fake_kernel import FakeKernel
 
 
-def test_struct_ops_with_a_link(kernel: FakeKernel) -> None:
+def test_struct_ops_with_a_link_may_have_their_value_already(
+    kernel: FakeKernel,
+) -> None:
     kernel.then("MAP_UPDATE_ELEM", -errno.EBUSY)  # its value was set before
     link = attach_struct_ops(9, b"value", link=True, what="struct_ops 'cc'")
     (create,) = kernel.named("LINK_CREATE")
@@ -19,7 +21,9 @@ def test_struct_ops_with_a_link(kernel: FakeKernel) -> None:
     assert not kernel.open
 
 
-def test_struct_ops_without_a_link(kernel: FakeKernel) -> None:
+def test_struct_ops_without_a_link_are_deleted_once_and_not_pinned(
+    kernel: FakeKernel,
+) -> None:
     link = attach_struct_ops(9, b"value", link=False, what="struct_ops 'cc'")
     assert isinstance(link, StructOpsLink)
     with pytest.raises(NotSupportedError, match="pin the map"):

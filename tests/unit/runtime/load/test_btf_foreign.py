@@ -37,7 +37,7 @@ def adapted(builder: BtfBuilder) -> Btf:
 
 
 @pytest.mark.parametrize("byteorder", ["little", "big"])
-def test_names_of_every_kind(byteorder: str) -> None:
+def test_names_of_every_kind_are_made_good(byteorder: str) -> None:
     b = BtfBuilder(byteorder)
     b.add_string("of a line of source")
     int_id = b.add_int("unsigned int", 4)  # nobody looks at that
@@ -194,7 +194,7 @@ def test_many_tails_of_one_string_take_little() -> None:
 
 
 @pytest.mark.parametrize("path", FOREIGN, ids=lambda path: path.name)
-def test_objects(path: Path) -> None:
+def test_objects_of_other_languages_are_adapted(path: Path) -> None:
     spec = read_object(path)
     assert spec.btf is not None
     data = adapt(bytes(spec.view(spec.btf)))
@@ -211,5 +211,5 @@ def test_objects(path: Path) -> None:
         ("ä" * 20, "_" * 15),
     ],
 )
-def test_names_of_maps_and_programs(name: str, wanted: str) -> None:
+def test_names_of_maps_and_programs_are_made_good(name: str, wanted: str) -> None:
     assert kernel_name(name) == wanted

@@ -82,7 +82,7 @@ def sanitized(
     return made, btf, clean.functions
 
 
-def test_nothing_is_missing() -> None:
+def test_where_nothing_is_missing_nothing_changes() -> None:
     assert sanitize(Made().data) is None
 
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_told_is_there() -> None:
 
 
 @pytest.mark.parametrize("byteorder", ["little", "big"])
-def test_no_sections(byteorder: str) -> None:
+def test_without_sections_they_become_structs(byteorder: str) -> None:
     made, btf, _ = sanitized(features.BTF_DATASEC, byteorder=byteorder)
     var = btf.type(made.var)
     assert isinstance(var, Int)
@@ -107,14 +107,14 @@ def test_no_sections(byteorder: str) -> None:
     assert btf.name(made.optional) == "__struct_ops"
 
 
-def test_no_optional_sections() -> None:
+def test_without_optional_sections_names_lose_the_question_mark() -> None:
     made, btf, _ = sanitized(features.BTF_QMARK_DATASEC)
     assert btf.kind(made.optional) is Kind.DATASEC
     assert btf.name(made.optional) == "_.struct_ops"
     assert btf.name(made.section) == ".bss.x"
 
 
-def test_no_functions() -> None:
+def test_without_functions_they_become_typedefs() -> None:
     made, btf, functions = sanitized(features.BTF_FUNC)
     assert not functions
     proto = btf.type(made.proto)
@@ -167,7 +167,7 @@ def test_the_model_of_the_kernel_sees_wrong_names() -> None:
     assert {i for i in btf.ids() if masked_kernel.wrong_name(btf, i)} == wrong
 
 
-def test_no_global_functions() -> None:
+def test_without_global_functions_they_become_static() -> None:
     made, btf, functions = sanitized(features.BTF_GLOBAL_FUNC)
     assert functions
     assert btf.kind(made.func) is Kind.FUNC
@@ -175,12 +175,12 @@ def test_no_global_functions() -> None:
     assert btf.ref(made.func) == made.proto
 
 
-def test_no_floats() -> None:
+def test_without_floats_they_become_structs() -> None:
     made, btf, _ = sanitized(features.BTF_FLOAT)
     assert btf.type(made.float) == Struct(made.float, "", 8, ())
 
 
-def test_no_tags() -> None:
+def test_without_tags_they_become_integers_and_const() -> None:
     made, btf, _ = sanitized(features.BTF_DECL_TAG, features.BTF_TYPE_TAG)
     tag = btf.type(made.decl_tag)
     assert isinstance(tag, Int)
@@ -189,7 +189,7 @@ def test_no_tags() -> None:
 
 
 @pytest.mark.parametrize("byteorder", ["little", "big"])
-def test_no_large_enumerators(byteorder: str) -> None:
+def test_without_large_enumerators_they_become_unions(byteorder: str) -> None:
     made, btf, _ = sanitized(features.BTF_ENUM64, byteorder=byteorder)
     enum = btf.type(made.enum)
     assert isinstance(enum, Enum)
@@ -206,7 +206,7 @@ def test_no_large_enumerators(byteorder: str) -> None:
     assert btf.name(made.user) == "user"
 
 
-def test_nothing_but_the_oldest_kinds() -> None:
+def test_the_oldest_kernel_gets_nothing_but_the_oldest_kinds() -> None:
     made, btf, functions = sanitized(*BTF_FEATURES)
     assert not functions
     oldest = set(range(Kind.INT, Kind.FUNC))

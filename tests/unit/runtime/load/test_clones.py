@@ -23,7 +23,7 @@ def request(call: Call) -> tuple[str, int, int, int]:
     return attr.prog_name, attr.prog_flags, attr.log_level, attr.expected_attach_type
 
 
-def test_clone(kernel: FakeKernel) -> None:
+def test_a_clone_is_loaded_with_settings_of_its_own(kernel: FakeKernel) -> None:
     with Object(plain_object()) as obj:
         obj.prepare()
         first = obj.programs["first"]
@@ -83,7 +83,7 @@ def test_clones_come_after_prepare(kernel: FakeKernel) -> None:
     assert len(kernel.named("PROG_LOAD")) == 2
 
 
-def test_what_a_clone_cannot_have(kernel: FakeKernel) -> None:
+def test_what_a_clone_cannot_have_is_refused(kernel: FakeKernel) -> None:
     with Object(plain_object()) as obj:
         obj.prepare()
         first = obj.programs["first"]
@@ -103,7 +103,9 @@ def test_what_a_clone_cannot_have(kernel: FakeKernel) -> None:
         assert not obj._clones
 
 
-def test_a_clone_of_what_is_not_loaded(kernel: FakeKernel) -> None:
+def test_a_clone_of_what_is_not_loaded_is_fitted_to_the_kernel(
+    kernel: FakeKernel,
+) -> None:
     """One whose own autoload is off is fitted to the kernel when it is cloned."""
     loads: list[bytes] = []
     kernel.always(
@@ -147,7 +149,7 @@ def freplace() -> ObjectSpec:
     )
 
 
-def test_one_program_for_many_targets(
+def test_one_program_is_cloned_for_many_targets(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from skelgen.runtime.load import targets

@@ -121,13 +121,15 @@ def test_a_function_gets_the_contexts_type(
         (tagged(index=7), T.SCHED_CLS),
     ],
 )
-def test_what_is_left_alone(made: Made, kind: int) -> None:
+def test_other_arguments_and_types_are_left_alone(made: Made, kind: int) -> None:
     btf, records = applied(made, kind)
     assert records == [(0, 1), (9, made.function)]
     assert len(btf) == len(Btf(made.data))
 
 
-def test_registers_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_registers_of_this_machine_become_the_context(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made = tagged("user_pt_regs")
     assert applied(made, T.PERF_EVENT)[1][1][1] == made.function
     names = list(os.uname())
@@ -136,7 +138,7 @@ def test_registers_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert applied(made, T.PERF_EVENT)[1][1][1] != made.function
 
 
-def test_one_function_for_programs_of_several_types() -> None:
+def test_one_function_is_written_for_each_type_of_program() -> None:
     made = tagged()
     arguments = CtxArgs(memoryview(made.data))
     info = struct.pack("=2I", 0, made.function)
@@ -153,7 +155,9 @@ def test_one_function_for_programs_of_several_types() -> None:
 
 
 @pytest.mark.parametrize("known", [True, None, False])
-def test_at_load(kernel: FakeKernel, *, known: bool | None) -> None:
+def test_only_a_kernel_that_lacks_the_tag_gets_other_types(
+    kernel: FakeKernel, *, known: bool | None
+) -> None:
     """Only a kernel that surely lacks the tag gets other types."""
     loaded: list[bytes] = []
     functions: dict[str, set[int]] = {}

@@ -30,7 +30,7 @@ from tests.harness.one_program import (
 from tests.harness.specs import RETURN_0, insn
 
 
-def test_the_other_byte_order(kernel: FakeKernel) -> None:
+def test_the_other_byte_order_is_refused(kernel: FakeKernel) -> None:
     other = "big" if sys.byteorder == "little" else "little"
     with (
         Object(one_program()._replace(byteorder=other)) as obj,
@@ -68,7 +68,9 @@ def relo(
 LDX = insn(0x61, 0, 1, 0)
 
 
-def test_core(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_core_offsets_are_those_of_the_kernel_or_the_file(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     assert vmlinux
     btf = local_task("pid")
     spec = one_program(LDX + RETURN_0, core=relo(btf), btf=btf)
@@ -83,7 +85,7 @@ def test_core(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert seen == [32]
 
 
-def test_core_of_a_program_that_is_not_loaded(
+def test_core_of_a_program_that_is_not_loaded_is_not_looked_at(
     kernel: FakeKernel, vmlinux: KernelBtf
 ) -> None:
     assert vmlinux
@@ -95,7 +97,7 @@ def test_core_of_a_program_that_is_not_loaded(
     assert not kernel.named("PROG_LOAD")
 
 
-def test_a_relocation_that_makes_no_sense(
+def test_a_relocation_that_makes_no_sense_is_refused_with_its_place(
     kernel: FakeKernel, vmlinux: KernelBtf
 ) -> None:
     assert vmlinux
@@ -117,7 +119,7 @@ def test_a_relocation_that_makes_no_sense(
     assert not kernel.open
 
 
-def test_core_without_btf(kernel: FakeKernel) -> None:
+def test_core_without_btf_is_refused(kernel: FakeKernel) -> None:
     spec = one_program(LDX + RETURN_0, core=bytes(16))
     with Object(spec) as obj, pytest.raises(BpfError, match="the object has no BTF"):
         obj.load()
@@ -132,7 +134,9 @@ def no_vmlinux(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_btf, "_ELF_PATHS", ())
 
 
-def test_a_kernel_without_btf(kernel: FakeKernel, no_vmlinux: None) -> None:
+def test_a_kernel_without_btf_loads_what_has_no_core(
+    kernel: FakeKernel, no_vmlinux: None
+) -> None:
     """What has no CO-RE relocations is loaded, with BTF of its own or without."""
     with Object(one_program(LDX + RETURN_0)) as obj:
         obj.load()
@@ -143,7 +147,9 @@ def test_a_kernel_without_btf(kernel: FakeKernel, no_vmlinux: None) -> None:
     assert len(kernel.named("PROG_LOAD")) == 2
 
 
-def test_core_on_a_kernel_without_btf(kernel: FakeKernel, no_vmlinux: None) -> None:
+def test_core_on_a_kernel_without_btf_says_what_helps(
+    kernel: FakeKernel, no_vmlinux: None
+) -> None:
     btf = local_task("pid")
     spec = one_program(LDX + RETURN_0, core=relo(btf), btf=btf)
     with Object(spec) as obj, pytest.raises(KernelBtfError) as caught:
@@ -160,7 +166,7 @@ def test_core_on_a_kernel_without_btf(kernel: FakeKernel, no_vmlinux: None) -> N
     assert len(kernel.named("PROG_LOAD")) == 1
 
 
-def test_a_field_that_the_kernel_does_not_have(
+def test_a_field_that_the_kernel_does_not_have_poisons_and_is_named(
     kernel: FakeKernel, vmlinux: KernelBtf
 ) -> None:
     assert vmlinux
@@ -192,7 +198,7 @@ def test_a_field_that_the_kernel_does_not_have(
         (POISON, "a CO-RE relocation has no answer"),
     ],
 )
-def test_markers_in_a_log(
+def test_markers_in_a_log_are_explained(
     kernel: FakeKernel, vmlinux: KernelBtf, number: int, text: str
 ) -> None:
     assert vmlinux

@@ -13,7 +13,9 @@ from tests.harness.one_program import HASH, one_program
 from tests.harness.specs import RETURN_0, ldimm64
 
 
-def test_a_map_of_one_program(kernel: FakeKernel) -> None:
+def test_a_map_of_one_program_has_the_hash_of_its_instructions(
+    kernel: FakeKernel,
+) -> None:
     """Its hash does not depend on the fds that maps get."""
     hashes: list[bytes] = []
     kernel.always(
@@ -29,7 +31,7 @@ def test_a_map_of_one_program(kernel: FakeKernel) -> None:
     assert hashes == [hashlib.sha256(plain).digest(), b""]
 
 
-def test_a_map_of_a_program_that_is_not_there(kernel: FakeKernel) -> None:
+def test_a_map_of_a_program_that_is_not_there_is_refused(kernel: FakeKernel) -> None:
     for name, message in (
         ("prog", "no program 'prog' is loaded; set its autoload"),
         ("other", "the object has no program 'other'"),

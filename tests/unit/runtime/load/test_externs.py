@@ -154,12 +154,14 @@ def addresses(*wanted: ExternSpec) -> dict[str, Symbol]:
         ("same", 0xFFFFFFFFC0000030),
     ],
 )
-def test_addresses(kallsyms: list[bytes], name: str, address: int) -> None:
+def test_addresses_are_those_of_kallsyms(
+    kallsyms: list[bytes], name: str, address: int
+) -> None:
     assert kallsyms
     assert addresses(ksym(name)) == {name: Symbol(address)}
 
 
-def test_a_name_that_several_symbols_have(kallsyms: list[bytes]) -> None:
+def test_a_name_that_several_symbols_have_is_refused(kallsyms: list[bytes]) -> None:
     assert kallsyms
     with pytest.raises(ExternError) as caught:
         addresses(ksym("twice", weak=True))
@@ -169,7 +171,7 @@ def test_a_name_that_several_symbols_have(kallsyms: list[bytes]) -> None:
     )
 
 
-def test_a_missing_address(kallsyms: list[bytes]) -> None:
+def test_a_missing_address_is_an_error_unless_weak(kallsyms: list[bytes]) -> None:
     assert addresses(ksym("none", weak=True)) == {"none": Symbol()}
     with pytest.raises(ExternError) as caught:
         addresses(ksym("none"))
@@ -185,14 +187,14 @@ def test_a_missing_address(kallsyms: list[bytes]) -> None:
     assert addresses(ksym("jiffies", weak=True)) == {"jiffies": Symbol()}
 
 
-def test_hidden_addresses(kallsyms: list[bytes]) -> None:
+def test_hidden_addresses_are_an_error_unless_weak(kallsyms: list[bytes]) -> None:
     kallsyms[0] = b"0000000000000000 T _stext\n0000000000000000 D jiffies\n"
     with pytest.raises(ExternError, match=r"hides addresses.*kernel.kptr_restrict"):
         addresses(ksym("jiffies"))
     assert addresses(ksym("jiffies", weak=True)) == {"jiffies": Symbol()}
 
 
-def test_an_address_of_0(kallsyms: list[bytes]) -> None:
+def test_an_address_of_0_is_no_missing_one(kallsyms: list[bytes]) -> None:
     kallsyms[0] += b"0000000000000000 A fixed_percpu_data\n"
     assert addresses(ksym("fixed_percpu_data")) == {"fixed_percpu_data": Symbol()}
 
@@ -200,7 +202,9 @@ def test_an_address_of_0(kallsyms: list[bytes]) -> None:
 # -- typed -----------------------------------------------------------------------
 
 
-def test_typed_symbols(kernel: FakeKernel) -> None:
+def test_typed_symbols_are_found_in_the_kernel_and_its_modules(
+    kernel: FakeKernel,
+) -> None:
     types = kernel_types()
     fds = [module.fd.fileno() for module in types.modules()]
     wanted = [
@@ -232,7 +236,7 @@ def test_typed_symbols(kernel: FakeKernel) -> None:
     assert not kernel.open
 
 
-def test_missing_typed_symbols(kernel: FakeKernel) -> None:
+def test_missing_typed_symbols_are_errors_unless_weak(kernel: FakeKernel) -> None:
     del kernel
     types = kernel_types()
     for weak in (kfunc("no", weak=True), variable("no", weak=True)):
@@ -248,7 +252,9 @@ def test_missing_typed_symbols(kernel: FakeKernel) -> None:
         resolve(spec(variable("no")), local_btf(), types)
 
 
-def test_other_types(kernel: FakeKernel) -> None:
+def test_symbols_of_other_types_are_refused_with_both_declarations(
+    kernel: FakeKernel,
+) -> None:
     del kernel
     types = kernel_types()
     weak = kfunc("kfunc", weak=True, type_id=6)
@@ -271,7 +277,7 @@ def test_other_types(kernel: FakeKernel) -> None:
     ]
 
 
-def test_no_btf_of_the_object(kernel: FakeKernel) -> None:
+def test_typed_symbols_need_btf_of_the_object(kernel: FakeKernel) -> None:
     del kernel
     with pytest.raises(ExternError, match="the object has no BTF"):
         resolve(spec(kfunc("kfunc")), None, kernel_types())
@@ -301,7 +307,7 @@ def test_candidates_come_from_vmlinux_or_else_from_modules(kernel: FakeKernel) -
     assert not first.may_have("none")
 
 
-def test_find_in_one_module(kernel: FakeKernel) -> None:
+def test_find_looks_in_one_module_alone(kernel: FakeKernel) -> None:
     del kernel
     types = kernel_types()
     assert types.find("kfunc", Kind.FUNC, "vmlinux") is not None

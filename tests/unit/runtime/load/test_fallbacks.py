@@ -20,7 +20,7 @@ from tests.harness.one_program import HASH, kfunc_btf, one_program, refuse
 from tests.harness.specs import RETURN_0, insn
 
 
-def test_a_type_that_nobody_knows(kernel: FakeKernel) -> None:
+def test_a_type_that_nobody_knows_has_to_be_set(kernel: FakeKernel) -> None:
     with Object(one_program(kind=ProgType.UNSPEC)) as obj:
         with pytest.raises(
             StateError, match=r"does not tell its type; .* set program\.type"
@@ -42,7 +42,9 @@ def test_a_type_that_nobody_knows(kernel: FakeKernel) -> None:
         ("mine", None),
     ],
 )
-def test_a_section_with_more_than_it_may_have(section: str, known: str | None) -> None:
+def test_a_section_with_more_than_it_may_have_offers_the_known_part(
+    section: str, known: str | None
+) -> None:
     spec = one_program(kind=ProgType.UNSPEC, section=section)
     with Object(spec) as obj, pytest.raises(StateError, match="its type") as caught:
         obj.load()
@@ -51,7 +53,7 @@ def test_a_section_with_more_than_it_may_have(section: str, known: str | None) -
     assert notes == wanted
 
 
-def test_refused_without_a_word(kernel: FakeKernel) -> None:
+def test_refused_without_a_word_is_no_verifier_error(kernel: FakeKernel) -> None:
 
     def refuse(call: Call) -> int | None:
         """Refuse the program by its name, not one that tries whether its type is."""
@@ -77,7 +79,7 @@ def test_refused_without_a_word(kernel: FakeKernel) -> None:
         (ProgType.LIRC_MODE2, "LIRC_MODE2; Linux has them since 4.18, if it was built"),
     ],
 )
-def test_a_type_that_the_kernel_has_not(
+def test_a_type_that_the_kernel_has_not_is_told_with_its_kernel(
     kernel: FakeKernel, kind: ProgType, text: str
 ) -> None:
     kernel.always("PROG_LOAD", -errno.EINVAL)
@@ -89,14 +91,16 @@ def test_a_type_that_the_kernel_has_not(
         )
 
 
-def test_tried_again_when_interrupted(kernel: FakeKernel) -> None:
+def test_a_load_is_tried_again_when_interrupted(kernel: FakeKernel) -> None:
     kernel.then("PROG_LOAD", *[-errno.EAGAIN] * 4)
     with Object(one_program()) as obj:
         obj.load()
     assert len(kernel.named("PROG_LOAD")) == 5
 
 
-def test_an_attach_type_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> None:
+def test_an_attach_type_that_is_unknown_is_left_out_where_optional(
+    kernel: FakeKernel,
+) -> None:
     def old(call: Call) -> int | None:
         return -errno.EINVAL if call.attr.expected_attach_type else None
 
@@ -116,7 +120,9 @@ def test_an_attach_type_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> 
         obj.load()
 
 
-def test_helpers_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> None:
+def test_helpers_that_an_old_kernel_does_not_know_are_replaced(
+    kernel: FakeKernel,
+) -> None:
     seen: list[list[int]] = []
 
     def old(call: Call) -> int | None:
@@ -136,7 +142,9 @@ def test_helpers_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> None:
     assert seen[-1] == [4, 4, 45, 45, 6, 112]
 
 
-def test_functions_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> None:
+def test_functions_that_an_old_kernel_does_not_know_are_left_out(
+    kernel: FakeKernel,
+) -> None:
     def old(call: Call) -> int | None:
         return -errno.EINVAL if call.attr.prog_btf_fd else None
 
@@ -149,7 +157,9 @@ def test_functions_that_an_old_kernel_does_not_know(kernel: FakeKernel) -> None:
     assert second.values("prog_btf_fd", "func_info_cnt", "line_info_cnt") == [0, 0, 0]
 
 
-def test_btf_that_the_kernel_does_not_take(kernel: FakeKernel) -> None:
+def test_btf_that_the_kernel_does_not_take_is_left_out_and_noted(
+    kernel: FakeKernel,
+) -> None:
     for feature in vars(features).values():
         if isinstance(feature, features.Feature):
             feature.assume(True)

@@ -38,7 +38,9 @@ def calls_of_a_load(folder: Path) -> list[str]:
     return kernel.names()
 
 
-def test_a_load_that_works(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_load_that_works_makes_each_call_and_leaves_nothing_open(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     with_pins(kernel)
     with open_rich(tmp_path) as obj:
         obj.load()
@@ -84,7 +86,7 @@ def test_a_load_that_works(kernel: FakeKernel, tmp_path: Path) -> None:
     assert not kernel.open
 
 
-def test_slots(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_slots_hold_their_maps_and_programs(kernel: FakeKernel, tmp_path: Path) -> None:
     with_pins(kernel)
     seen: dict[tuple[int, int], int] = {}
 
@@ -112,7 +114,7 @@ def test_slots(kernel: FakeKernel, tmp_path: Path) -> None:
         }
 
 
-def test_a_slot_of_a_program_that_is_not_loaded(
+def test_a_slot_of_a_program_that_is_not_loaded_stays_empty(
     kernel: FakeKernel, tmp_path: Path
 ) -> None:
     with_pins(kernel)
@@ -124,7 +126,7 @@ def test_a_slot_of_a_program_that_is_not_loaded(
 
 @pytest.mark.parametrize("error", [errno.EIO, *ERRORS])
 @pytest.mark.parametrize("number", range(24))
-def test_every_call_fails_once(
+def test_every_call_that_fails_leaves_nothing_behind(
     kernel: FakeKernel, tmp_path: Path, number: int, error: int
 ) -> None:
     probe = tmp_path / "probe"
@@ -207,7 +209,7 @@ WAYS = (with_token, with_a_pinned_map, with_a_map_to_reuse, with_strict_off)
 @pytest.mark.parametrize(
     "failure", [*ERRORS, errno.EMFILE, KeyboardInterrupt, MemoryError]
 )
-def test_every_call_fails_on_other_ways(
+def test_every_call_that_fails_on_other_ways_leaves_nothing_behind(
     kernel: FakeKernel,
     tmp_path: Path,
     way: Callable[[Path, FakeKernel], Object],
@@ -250,7 +252,9 @@ def test_every_call_fails_on_other_ways(
         assert "fcntl" in failed
 
 
-def test_interrupted(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_an_interrupted_load_leaves_nothing_behind(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     """Ctrl-C while a program is verified leaves nothing behind, either."""
 
     def interrupt(_: Call) -> None:
@@ -266,7 +270,7 @@ def test_interrupted(kernel: FakeKernel, tmp_path: Path) -> None:
     obj.destroy()
 
 
-def test_a_section_that_cannot_be_mapped_back(
+def test_a_section_that_cannot_be_mapped_back_keeps_its_contents(
     kernel: FakeKernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last step fails: sections are private again, with their contents."""

@@ -29,7 +29,7 @@ FIXTURES = (
 
 
 @pytest.mark.parametrize("name", FIXTURES)
-def test_changed_objects(
+def test_changed_objects_are_loaded_or_refused_and_leave_nothing(
     kernel: FakeKernel, compile_bpf: Callable[[str], Path], name: str
 ) -> None:
     kernel.always("BTF_GET_NEXT_ID", -errno.ENOENT)

@@ -62,7 +62,7 @@ def test_the_buffer_stops_growing(
         obj.load()
 
 
-def test_a_kernel_that_says_how_long_the_log_is(
+def test_a_kernel_that_says_how_long_the_log_is_gets_such_a_buffer(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Linux 6.4 writes it to the attr, as far as it is shown that far."""
@@ -117,7 +117,9 @@ def test_a_fault_in_the_explanation_hides_nothing(
 
 
 @pytest.mark.parametrize("count", [4_000, 5_000])
-def test_a_program_that_is_too_long(kernel: FakeKernel, count: int) -> None:
+def test_a_program_that_is_too_long_is_told_its_length(
+    kernel: FakeKernel, count: int
+) -> None:
     kernel.always("PROG_LOAD", -errno.E2BIG)
     with (
         Object(one_program(RETURN_0[:8] * count)) as obj,
@@ -130,7 +132,7 @@ def test_a_program_that_is_too_long(kernel: FakeKernel, count: int) -> None:
     )
 
 
-def test_a_log_from_the_first_try(kernel: FakeKernel) -> None:
+def test_a_log_is_kept_where_its_level_is_set(kernel: FakeKernel) -> None:
     kernel.always("PROG_LOAD", lambda call: write_log(call, "fine\n"))
     with Object(one_program(), log_level=2) as obj:
         obj.load()

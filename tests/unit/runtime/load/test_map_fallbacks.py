@@ -9,7 +9,9 @@ from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.rich_object import open_rich, with_pins
 
 
-def test_a_map_without_btf(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_map_is_made_without_btf_where_the_kernel_refuses_it(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     with_pins(kernel)
     kernel.then("MAP_CREATE", -errno.EINVAL)
     with open_rich(tmp_path) as obj:
@@ -28,7 +30,9 @@ def answer(probe: Callable[[Call], bool], error: int) -> Callable[[Call], int | 
     return lambda call: -error if probe(call) else None
 
 
-def test_names_on_a_kernel_without(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_names_are_left_out_on_a_kernel_without_them(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     """Linux before 4.15 refuses calls that are longer than it knows."""
     with_pins(kernel)
     kernel.always("PROG_LOAD", answer(lambda c: bool(c.attr.prog_name), errno.E2BIG))
@@ -38,7 +42,9 @@ def test_names_on_a_kernel_without(kernel: FakeKernel, tmp_path: Path) -> None:
         assert not kernel.named("PROG_LOAD")[-1].attr.prog_name
 
 
-def test_no_global_data(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_without_global_data_programs_without_it_are_loaded(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     """Linux before 5.2: programs without global variables can be loaded."""
     features.GLOBAL_DATA.assume(False)
     features.ARRAY_MMAP.assume(False)
@@ -52,7 +58,9 @@ def test_no_global_data(kernel: FakeKernel, tmp_path: Path) -> None:
         assert obj.programs["second"].loaded
 
 
-def test_no_mapping_of_arrays(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_without_mappings_of_arrays_globals_are_read_by_calls(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     """Linux before 5.5: globals are read and written with calls."""
     features.GLOBAL_DATA.assume(True)
     features.ARRAY_MMAP.assume(False)

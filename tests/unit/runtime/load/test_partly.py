@@ -49,7 +49,9 @@ def opened(
     return Object(spec or rich_object(), pin_root=folder, kconfig=kconfig)
 
 
-def test_all_of_it(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_where_all_is_loaded_the_report_is_empty(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     with opened(kernel, tmp_path) as obj:
         report = obj.load(strict=False)
         assert report
@@ -64,7 +66,9 @@ def test_all_of_it(kernel: FakeKernel, tmp_path: Path) -> None:
     assert not kernel.open
 
 
-def test_a_program(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_program_that_is_refused_is_left_out_and_reported(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     """The others are loaded; its slot in a program array stays empty."""
     answer = refuse("prog_name", "first", errno.EACCES)
     kernel.always("PROG_LOAD", answer)
@@ -107,7 +111,9 @@ def test_strict_is_all_or_nothing(kernel: FakeKernel, tmp_path: Path) -> None:
     assert not kernel.open
 
 
-def test_a_map(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_map_that_is_refused_is_left_out_and_reported(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     """Programs that refer to it get poison; what the kernel says of them counts."""
     kernel.always("MAP_CREATE", refuse("map_name", "counts", errno.EINVAL))
     with opened(kernel, tmp_path) as obj:
@@ -135,7 +141,9 @@ def test_a_program_says_which_map_it_lacks(kernel: FakeKernel, tmp_path: Path) -
         )
 
 
-def test_a_map_that_cannot_be_filled(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_map_that_cannot_be_filled_is_reported_and_unpinned(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     """It is closed, and its pin goes."""
     made: dict[int, str] = {}
 
@@ -158,7 +166,9 @@ def test_a_map_that_cannot_be_filled(kernel: FakeKernel, tmp_path: Path) -> None
     assert not kernel.open
 
 
-def test_a_data_section(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_data_section_that_cannot_be_frozen_is_reported(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     kernel.always("MAP_FREEZE", -errno.EIO)
     with opened(kernel, tmp_path) as obj:
         report = obj.load(strict=False)
@@ -166,7 +176,9 @@ def test_a_data_section(kernel: FakeKernel, tmp_path: Path) -> None:
     assert not kernel.open
 
 
-def test_configuration_that_is_not_there(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_configuration_that_is_not_there_leaves_its_section_out(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     spec = rich_object()
     wrong = spec._replace(externs=(spec.externs[0]._replace(name="CONFIG_SKELGEN_NO"),))
     with opened(kernel, tmp_path, wrong, kconfig=None) as obj:
@@ -192,7 +204,7 @@ def with_kfunc() -> ObjectSpec:
 
 
 @pytest.mark.parametrize("path", ["", "/nowhere"])
-def test_symbols_that_are_not_there(
+def test_symbols_that_are_not_there_leave_their_programs_out(
     kernel: FakeKernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """The programs that use them are left out; also on a kernel without BTF."""
@@ -212,14 +224,18 @@ def test_symbols_that_are_not_there(
             obj.programs["second"].fd()
 
 
-def test_a_type_that_nobody_knows(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_type_that_nobody_knows_is_reported(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     with opened(kernel, tmp_path) as obj:
         obj.programs["second"].type = ProgType.UNSPEC
         report = obj.load(strict=False)
         assert "does not tell its type" in str(report.programs["second"])
 
 
-def test_nothing_at_all(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_an_object_of_which_nothing_loads_is_loaded_and_empty(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     """The object is loaded all the same, and empty."""
     kernel.always("PROG_LOAD", -errno.EPERM)
     kernel.always("MAP_CREATE", -errno.EPERM)
@@ -235,7 +251,9 @@ def test_nothing_at_all(kernel: FakeKernel, tmp_path: Path) -> None:
         gc.collect()
 
 
-def test_no_rights_for_anything(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_without_rights_for_anything_it_raises(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     kernel.always("BTF_LOAD", -errno.EPERM)
     with opened(kernel, tmp_path) as obj:
         with pytest.raises(PermissionError, match="BPF_BTF_LOAD"):
@@ -244,7 +262,9 @@ def test_no_rights_for_anything(kernel: FakeKernel, tmp_path: Path) -> None:
         assert not kernel.open
 
 
-def test_what_is_about_the_whole_object(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_what_is_about_the_whole_object_raises(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     other = "big" if sys.byteorder == "little" else "little"
     with (
         opened(kernel, tmp_path, rich_object()._replace(byteorder=other)) as obj,
@@ -254,7 +274,9 @@ def test_what_is_about_the_whole_object(kernel: FakeKernel, tmp_path: Path) -> N
     assert obj.state is State.DESTROYED
 
 
-def test_interrupted(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_an_interrupt_raises_and_leaves_nothing_open(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     def interrupt(_: Call) -> None:
         raise KeyboardInterrupt
 
@@ -266,7 +288,7 @@ def test_interrupted(kernel: FakeKernel, tmp_path: Path) -> None:
         assert not kernel.open
 
 
-def test_the_report() -> None:
+def test_the_report_tells_each_failure_in_order() -> None:
     refused = VerifierError(errno.EACCES, "refused:\n  why", program="a")
     report = LoadReport(
         (

@@ -20,7 +20,9 @@ def test_a_pinned_map_is_used_again(kernel: FakeKernel, tmp_path: Path) -> None:
         assert obj.map("kept").pinned == (str(tmp_path / "kept"),)
 
 
-def test_a_pinned_map_of_another_definition(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_pinned_map_of_another_definition_is_refused(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.HASH, 4, 8, 1, 1))
     obj = open_rich(tmp_path)
     with pytest.raises(BpfError) as caught:
@@ -34,7 +36,9 @@ def test_a_pinned_map_of_another_definition(kernel: FakeKernel, tmp_path: Path) 
     obj.destroy()
 
 
-def test_another_process_pins_first(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_map_that_another_process_pins_first_is_used(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     kernel.then("OBJ_GET", -errno.ENOENT)
     kernel.then("OBJ_PIN", -errno.EEXIST)
     kernel.then("OBJ_GET_INFO_BY_FD", info_of(MapType.ARRAY, 4, 4, 1, 0))
@@ -76,7 +80,9 @@ def test_a_directory_of_a_pin_that_others_use_too_stays(
     assert [path.name for path in root.iterdir()] == ["theirs"]
 
 
-def test_a_pin_path_two_levels_away(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_pin_path_two_levels_away_is_refused_with_what_helps(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     kernel.always("OBJ_GET", -errno.ENOENT)
     root = tmp_path / "nowhere" / "deep"
     obj = open_rich(root)
@@ -92,7 +98,7 @@ def test_a_pin_path_two_levels_away(kernel: FakeKernel, tmp_path: Path) -> None:
     obj.destroy()
 
 
-def test_a_directory_that_cannot_be_made(
+def test_a_directory_that_cannot_be_made_is_an_error(
     kernel: FakeKernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: str, mode: int) -> None:
@@ -130,7 +136,9 @@ def test_a_data_section_is_pinned_as_any_map(
         assert obj.map(".bss").pinned == (str(tmp_path / "globals"),)
 
 
-def test_a_pin_path_that_is_on_no_bpffs(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_pin_path_that_is_on_no_bpffs_is_noted(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     kernel.always("OBJ_GET", -errno.ENOENT)
     kernel.always("OBJ_PIN", -errno.EPERM)
     obj = open_rich(tmp_path)

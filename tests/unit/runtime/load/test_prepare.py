@@ -47,7 +47,9 @@ def test_the_calls_of_two_steps_are_those_of_one(
     assert not kernel.open
 
 
-def test_what_is_there_after_prepare(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_maps_are_there_after_prepare_and_programs_are_not(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     with_pins(kernel)
     with open_rich(tmp_path) as obj:
         assert obj.prepare()
@@ -69,7 +71,7 @@ def test_what_is_there_after_prepare(kernel: FakeKernel, tmp_path: Path) -> None
     assert (tmp_path / "kept").exists()
 
 
-def test_calls_at_the_wrong_time(kernel: FakeKernel) -> None:
+def test_calls_at_the_wrong_time_are_refused(kernel: FakeKernel) -> None:
     with Object(plain_object()) as obj:
         obj.prepare()
         with pytest.raises(StateError, match=r"prepared already; call load\(\)"):
@@ -125,7 +127,9 @@ def test_what_load_uses_can_be_set_still(kernel: FakeKernel) -> None:
         assert call.attr.prog_name == "second"
 
 
-def test_load_fails_and_is_tried_again(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_load_that_fails_can_be_tried_again(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     """Maps, their contents and pins stay, programs go, slots are empty again."""
     with_pins(kernel)
     kernel.then("MAP_UPDATE_ELEM", *[None] * 4, -errno.EIO)
@@ -144,7 +148,9 @@ def test_load_fails_and_is_tried_again(kernel: FakeKernel, tmp_path: Path) -> No
     assert not kernel.open
 
 
-def test_prepare_fails_and_is_tried_again(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_prepare_that_fails_can_be_tried_again(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     with_pins(kernel)
     kernel.then("MAP_UPDATE_ELEM", None, None, -errno.EIO)
     with open_rich(tmp_path) as obj:
@@ -159,7 +165,7 @@ def test_prepare_fails_and_is_tried_again(kernel: FakeKernel, tmp_path: Path) ->
     assert not kernel.open
 
 
-def test_destroyed_when_prepared(kernel: FakeKernel) -> None:
+def test_destroying_a_prepared_object_closes_all(kernel: FakeKernel) -> None:
     token = "/"  # noqa: S105 - a path
     obj = Object(plain_object(), token=token)
     obj.prepare()
@@ -180,7 +186,7 @@ def drop(kept: list[Object]) -> None:
     gc.collect()
 
 
-def test_dropped_when_prepared(kernel: FakeKernel) -> None:
+def test_dropping_a_prepared_object_warns_and_closes_all(kernel: FakeKernel) -> None:
     kept = [Object(plain_object())]
     kept[0].prepare()
     with pytest.warns(ResourceWarning, match="object 'plain': never destroyed"):
@@ -211,7 +217,9 @@ def test_two_threads_prepare_once(kernel: FakeKernel) -> None:
 # -- as far as it goes ---------------------------------------------------------
 
 
-def test_the_report_of_load_has_both(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_the_report_of_load_has_failures_of_both_steps(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     with_pins(kernel)
     features.GLOBAL_DATA.assume(True)
     kernel.then("MAP_CREATE", -errno.ENOMEM)
@@ -250,7 +258,7 @@ def check_error(error: BaseException, failure: Failure, fault: Faults) -> None:
 @pytest.mark.parametrize(
     "failure", [*ERRORS, errno.EMFILE, KeyboardInterrupt, MemoryError]
 )
-def test_every_call_of_either_step_fails_once(
+def test_either_step_can_be_tried_again_whatever_call_fails(
     kernel: FakeKernel, tmp_path: Path, failure: Failure
 ) -> None:
     with_pins(kernel)

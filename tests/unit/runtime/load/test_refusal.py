@@ -75,19 +75,19 @@ NOT_CODE = (
 )
 
 
-def test_the_code(kernel: Any) -> None:
+def test_the_code_is_the_cause_if_another_is_accepted(kernel: Any) -> None:
     kernel.accepts = lambda asked: asked["insns"] == NOTHING
     assert refusal.causes(request(), types()) == [CODE]
 
 
-def test_its_btf(kernel: Any) -> None:
+def test_its_btf_is_the_cause_if_it_is_accepted_without(kernel: Any) -> None:
     kernel.accepts = lambda asked: not asked["prog_btf_fd"]
     assert refusal.causes(request(), types()) == [
         "without its BTF (functions and lines) it is accepted"
     ]
 
 
-def test_the_target(kernel: Any) -> None:
+def test_the_target_is_the_cause_if_another_is_accepted(kernel: Any) -> None:
     kernel.accepts = lambda asked: asked["attach_btf_id"] == USUAL
     assert refusal.causes(request(), types()) == [
         NOT_CODE,
@@ -96,7 +96,7 @@ def test_the_target(kernel: Any) -> None:
     assert kernel.asked[-1]["attach_btf_obj_fd"] == 0
 
 
-def test_the_way_to_attach(kernel: Any) -> None:
+def test_the_way_to_attach_is_the_cause_if_no_target_is_accepted(kernel: Any) -> None:
     assert refusal.causes(request(), types()) == [
         NOT_CODE,
         (
@@ -107,7 +107,7 @@ def test_the_way_to_attach(kernel: Any) -> None:
     assert kernel.asked
 
 
-def test_sleepable(kernel: Any) -> None:
+def test_sleepable_is_the_cause_if_it_is_accepted_without(kernel: Any) -> None:
     kernel.accepts = lambda asked: not asked["flags"] and asked["insns"] == NOTHING
     assert refusal.causes(request(flags=1 << 4), types()) == [
         NOT_CODE,
@@ -115,7 +115,7 @@ def test_sleepable(kernel: Any) -> None:
     ]
 
 
-def test_nothing_to_compare_with(kernel: Any) -> None:
+def test_with_nothing_to_compare_with_only_the_code_is_told_of(kernel: Any) -> None:
     assert kernel.asked == []
     assert refusal.causes(request(), types(None)) == [NOT_CODE]
     assert refusal.causes(request(), types(9)) == [NOT_CODE]
@@ -151,7 +151,9 @@ def process(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
     monkeypatch.setattr(rights, "read_process", lambda: whole)
 
 
-def test_types_that_may_call_a_helper(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_types_that_may_call_a_helper_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     answering(monkeypatch, ProgType.XDP, ProgType.KPROBE)
     assert refusal.helper("bpf_x", 36) == (("kprobe", "xdp"), "")
     answering(monkeypatch, told=False)
@@ -174,7 +176,7 @@ WRITE = "bpf_probe_write_user"
         ("bpf_x", {"lockdown": "integrity"}, "the kernel's configuration may lack"),
     ],
 )
-def test_why_no_program_may_call_a_helper(
+def test_it_says_why_no_program_may_call_a_helper(
     monkeypatch: pytest.MonkeyPatch, name: str, changes: dict[str, Any], why: str
 ) -> None:
     answering(monkeypatch)

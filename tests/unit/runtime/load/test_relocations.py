@@ -30,7 +30,7 @@ from tests.harness.one_program import (
 from tests.harness.specs import RETURN_0, ldimm64
 
 
-def test_a_map_that_was_not_made(kernel: FakeKernel) -> None:
+def test_a_map_that_was_not_made_poisons_its_loads(kernel: FakeKernel) -> None:
     spec = one_program(
         ldimm64(1) + RETURN_0,
         relocs=(MapFd(0, "m"),),
@@ -45,7 +45,9 @@ def test_a_map_that_was_not_made(kernel: FakeKernel) -> None:
     assert seen[0][:16] == call * 2
 
 
-def test_a_kernel_function(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_a_kernel_function_is_called_by_its_type_number(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     number = vmlinux.find("kfunc", Kind.FUNC)
     spec = one_program(
         CALL + ldimm64(1) + RETURN_0,
@@ -59,7 +61,9 @@ def test_a_kernel_function(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert insns[2] == (0, 0, 0, 0, 0)
 
 
-def test_a_missing_weak_kernel_function(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_a_missing_weak_kernel_function_is_poison_or_0(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     assert vmlinux
     spec = one_program(
         CALL + ldimm64(1) + RETURN_0,
@@ -72,7 +76,9 @@ def test_a_missing_weak_kernel_function(kernel: FakeKernel, vmlinux: KernelBtf) 
     assert insns[1:3] == [(0x18, 1, 0, 0, 0), (0, 0, 0, 0, 0)]
 
 
-def test_an_address(kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_is_written_into_both_halves(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from skelgen.runtime.load import externs
 
     monkeypatch.setattr(
@@ -87,7 +93,7 @@ def test_an_address(kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch) -> None
     assert insns[:2] == [(0x18, 1, 0, 0, -0x7E000000), (0, 0, 0, 0, -1)]
 
 
-def test_relocations_of_other_instructions(
+def test_relocations_of_other_instructions_are_refused(
     kernel: FakeKernel, vmlinux: KernelBtf
 ) -> None:
     assert vmlinux
@@ -103,7 +109,7 @@ def test_relocations_of_other_instructions(
     assert not kernel.open
 
 
-def test_jump_tables(kernel: FakeKernel) -> None:
+def test_equal_jump_tables_become_one_frozen_map(kernel: FakeKernel) -> None:
     values: list[bytes] = []
     kernel.always(
         "MAP_UPDATE_ELEM",
@@ -130,7 +136,7 @@ def test_jump_tables(kernel: FakeKernel) -> None:
     assert not kernel.open
 
 
-def test_no_jump_tables(kernel: FakeKernel) -> None:
+def test_without_jump_tables_the_error_names_their_kernel(kernel: FakeKernel) -> None:
     kernel.always("MAP_CREATE", -errno.EINVAL)
     spec = one_program(ldimm64(1) + RETURN_0, relocs=(JumpTable(0, (2,)),))
     with Object(spec) as obj, pytest.raises(NotSupportedError, match=r"6\.19 has it"):

@@ -30,7 +30,9 @@ def test_a_map_is_reused(kernel: FakeKernel, tmp_path: Path) -> None:
     assert not kernel.open
 
 
-def test_what_a_reused_map_has_otherwise(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_map_that_differs_is_not_reused_until_settings_match(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     kernel.always("OBJ_GET_INFO_BY_FD", info_of(MapType.LRU_HASH, 4, 16, 99, 1))
     with open_rich(tmp_path) as obj:
         with pytest.raises(BpfError) as caught:
@@ -82,7 +84,7 @@ def test_a_reused_map_has_its_slots_already(kernel: FakeKernel, tmp_path: Path) 
         assert len(kernel.named("MAP_UPDATE_ELEM")) == 4
 
 
-def test_destroying_an_object_that_was_never_loaded(
+def test_destroying_an_object_never_loaded_closes_its_reused_map(
     kernel: FakeKernel, tmp_path: Path
 ) -> None:
     kernel.always("OBJ_GET_INFO_BY_FD", info_of(MapType.HASH, 4, 8, 16, 0))
@@ -95,7 +97,9 @@ def test_destroying_an_object_that_was_never_loaded(
     assert not kernel.open
 
 
-def test_a_data_section_of_another_object(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_data_section_of_another_object_keeps_its_contents(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     """Its contents count, and are not written; also where it is read-only."""
     with_pins(kernel)
     kernel.always("MAP_LOOKUP_ELEM", fill(b"\x09" * 8))

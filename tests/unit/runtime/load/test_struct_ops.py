@@ -89,7 +89,9 @@ def vmlinux(monkeypatch: pytest.MonkeyPatch) -> KernelBtf:
     return btf
 
 
-def test_load_and_register(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_struct_ops_are_loaded_registered_and_deleted(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     values: list[bytes] = []
     kernel.always("MAP_UPDATE_ELEM", lambda c: values.append(c.memory("value", 96)))
     with opened() as obj:
@@ -121,7 +123,9 @@ def test_load_and_register(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert not kernel.open
 
 
-def test_with_a_link(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_with_a_link_they_can_be_attached_again(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     assert vmlinux
     kernel.then("MAP_UPDATE_ELEM", None, -errno.EBUSY)
     with opened(link=True) as obj:
@@ -134,7 +138,9 @@ def test_with_a_link(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert not kernel.open
 
 
-def test_one_in_place_of_another(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_a_link_puts_one_in_place_of_another(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     assert vmlinux
     with opened(link=True, twice=True) as obj:
         mine, other = obj.struct_ops["mine"], obj.struct_ops["other"]
@@ -160,7 +166,9 @@ def test_one_in_place_of_another(kernel: FakeKernel, vmlinux: KernelBtf) -> None
     assert not kernel.open
 
 
-def test_refused(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_a_refused_registration_leaves_no_link(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     assert vmlinux
     with opened() as obj:
         obj.load()
@@ -170,7 +178,7 @@ def test_refused(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
         assert obj.links == {}
 
 
-def test_members_that_the_kernel_does_not_have(
+def test_members_that_the_kernel_does_not_have_have_to_be_zero(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -208,7 +216,7 @@ def test_members_that_the_kernel_does_not_have(
         ((("start", "fn"), ("stop", "fn"), ("flags", "u64")), "'flags' has 4 bytes, in this kernel 8"),
     ],
 )  # fmt: skip
-def test_members_of_another_type(
+def test_members_of_another_type_are_refused(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, members: Members, message: str
 ) -> None:
     monkeypatch.setattr(kernel_btf, "_vmlinux", lambda: kernel_with(members))
@@ -217,7 +225,7 @@ def test_members_of_another_type(
     assert not kernel.open
 
 
-def test_operations_that_the_kernel_does_not_have(
+def test_operations_that_the_kernel_does_not_have_are_refused(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel.always("BTF_GET_NEXT_ID", -errno.ENOENT)
@@ -231,7 +239,9 @@ def test_operations_that_the_kernel_does_not_have(
         obj.load()
 
 
-def test_a_program_of_two_operations(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_a_program_of_two_operations_is_refused(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     assert vmlinux
     with opened(twice=True) as obj:
         obj.load()  # both variables, each function in its place
@@ -245,7 +255,9 @@ def test_a_program_of_two_operations(kernel: FakeKernel, vmlinux: KernelBtf) -> 
     assert not kernel.open
 
 
-def test_programs_that_are_none(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_programs_of_another_type_are_refused(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     assert vmlinux
     with opened() as obj:
         obj.programs["go"].type = ProgType.XDP
@@ -254,7 +266,9 @@ def test_programs_that_are_none(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert not kernel.open
 
 
-def test_members_that_are_no_functions(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_members_that_are_no_functions_take_no_program(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     assert vmlinux
     for member, message in (
         ("strat", "struct_ops 'mine': no member 'strat' to set a program to"),
@@ -267,7 +281,7 @@ def test_members_that_are_no_functions(kernel: FakeKernel, vmlinux: KernelBtf) -
     assert not kernel.open
 
 
-def test_what_cannot_be_set(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_what_cannot_be_set_is_refused(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert vmlinux
     with opened() as obj, opened() as other:
         ops = obj.struct_ops["mine"]
@@ -295,7 +309,9 @@ def test_what_cannot_be_set(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
     assert not kernel.open
 
 
-def test_another_program_and_value(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_another_program_and_value_go_to_the_kernel(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     assert vmlinux
     values: list[bytes] = []
     kernel.always("MAP_UPDATE_ELEM", lambda c: values.append(c.memory("value", 96)))
@@ -314,7 +330,9 @@ def test_another_program_and_value(kernel: FakeKernel, vmlinux: KernelBtf) -> No
     assert not kernel.open
 
 
-def test_left_out(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_what_is_switched_off_is_left_out_and_reported(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     assert vmlinux
     with opened() as obj:
         obj.struct_ops["mine"].autocreate = False

@@ -40,7 +40,7 @@ def tracing(
         ("task", AttachType.TRACE_ITER, "bpf_iter_task"),
     ],
 )
-def test_targets(
+def test_targets_are_found_in_the_btf_of_the_kernel(
     kernel: FakeKernel, vmlinux: KernelBtf, target: str, attach_type: int, name: str
 ) -> None:
     with Object(tracing(target, attach_type)) as obj:
@@ -61,7 +61,7 @@ def test_targets(
         (AttachType.TRACE_FENTRY, "veth", "no kernel function 'x' in module 'veth'"),
     ],
 )  # fmt: skip
-def test_missing_targets(
+def test_missing_targets_are_an_error(
     kernel: FakeKernel,
     vmlinux: KernelBtf,
     attach_type: int,
@@ -86,7 +86,7 @@ def test_missing_targets(
         ("in_kallsyms", AttachType.TRACE_FENTRY, "the kernel has a function of that"),
     ],
 )
-def test_a_missing_target_may_be_another(
+def test_a_missing_target_has_a_note_that_helps(
     kernel: FakeKernel,
     vmlinux: KernelBtf,
     monkeypatch: pytest.MonkeyPatch,
@@ -120,7 +120,7 @@ def test_a_missing_target_may_be_another(
         ),
     ],
 )
-def test_an_attach_type_that_the_kernel_has_not(
+def test_an_attach_type_that_the_kernel_has_not_is_told_with_its_kernel(
     kernel: FakeKernel, vmlinux: KernelBtf, attach_type: int, log: str, message: str
 ) -> None:
     assert vmlinux
@@ -143,7 +143,9 @@ def test_an_attach_type_that_the_kernel_has_not(
         assert caught.value.errno == errno.EINVAL
 
 
-def test_a_target_that_nobody_named(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_a_target_that_nobody_named_has_to_be_set(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     with Object(tracing(None, AttachType.TRACE_FENTRY)) as obj:
         with pytest.raises(
             StateError, match=r"names no target; call set_attach_target"
@@ -156,7 +158,7 @@ def test_a_target_that_nobody_named(kernel: FakeKernel, vmlinux: KernelBtf) -> N
     )
 
 
-def test_a_target_in_another_program(kernel: FakeKernel) -> None:
+def test_a_target_is_found_in_another_program(kernel: FakeKernel) -> None:
     b = BtfBuilder(sys.byteorder)
     b.add_int("int", 4)
     number = b.add_func("main", b.add_func_proto(1))
@@ -195,7 +197,9 @@ def test_a_target_in_another_program(kernel: FakeKernel) -> None:
     assert not kernel.open
 
 
-def test_many_targets(kernel: FakeKernel, vmlinux: KernelBtf) -> None:
+def test_a_pattern_of_targets_has_no_type_number(
+    kernel: FakeKernel, vmlinux: KernelBtf
+) -> None:
     assert vmlinux
     kernel.always("BTF_GET_NEXT_ID", -errno.ENOENT)
     spec = one_program(kind=ProgType.TRACING, attach=TracingMulti("do_*"))

@@ -10,7 +10,9 @@ from tests.harness.fake_kernel import FakeKernel
 from tests.harness.one_program import HASH, kfunc_btf, one_program
 
 
-def test_token(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_token_goes_into_every_call_of_a_load(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     with Object(one_program(maps=(HASH,), btf=kfunc_btf()), token=tmp_path) as obj:
         obj.load()
         assert len(kernel.open) == 2
@@ -25,7 +27,7 @@ def test_token(kernel: FakeKernel, tmp_path: Path) -> None:
         obj.load()
 
 
-def test_token_of_a_user_namespace(
+def test_a_token_of_a_user_namespace_is_used_where_there_is_one(
     kernel: FakeKernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is looked for where bpffs is, and it is no error that there is none."""

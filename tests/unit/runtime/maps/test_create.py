@@ -30,7 +30,9 @@ from tests.harness.fake_kernel import FakeKernel
         ("größe", ".bss", "gr__e.bss"),
     ],
 )
-def test_kernel_names(obj: str, section: str, name: str) -> None:
+def test_kernel_names_of_sections_have_at_most_15_bytes(
+    obj: str, section: str, name: str
+) -> None:
     assert section_map_name(obj, section) == name[:15]
 
 
@@ -58,13 +60,13 @@ PAGE = mmap.PAGESIZE
         (MapType.HASH, 5, 5),
     ],
 )
-def test_sizes_that_depend_on_the_machine(
+def test_sizes_that_depend_on_the_machine_are_worked_out(
     kind: MapType, written: int, entries: int
 ) -> None:
     assert asked(MapSpec("m", kind, max_entries=written)).max_entries == entries
 
 
-def test_types_of_keys_and_values() -> None:
+def test_types_of_keys_and_values_are_given_both_or_neither() -> None:
     def types(spec: MapSpec, **settings: object) -> tuple[int, int]:
         wanted = asked(spec, **settings)
         return wanted.key_type_id, wanted.value_type_id
@@ -83,7 +85,7 @@ def test_a_node_counts_with_its_flag() -> None:
     assert asked(spec, numa_node=0).numa_node == 0  # asked for in Python
 
 
-def test_inner_maps() -> None:
+def test_inner_maps_are_named_and_sized_as_any_map() -> None:
     inner = MapSpec("", MapType.RINGBUF, max_entries=5)
     outer = MapSpec("a_long_map_name_", MapType.HASH_OF_MAPS, 4, 4, 1, inner=inner)
     wanted = asked(outer)
@@ -105,7 +107,9 @@ def test_the_inner_map_is_made_first(kernel: FakeKernel) -> None:
     kernel.open.clear()
 
 
-def test_an_inner_map_that_cannot_be_made(kernel: FakeKernel) -> None:
+def test_an_inner_map_that_cannot_be_made_is_named_in_the_error(
+    kernel: FakeKernel,
+) -> None:
     inner = MapSpec("", MapType.ARRAY, 4, 4, 0)
     outer = MapSpec("o", MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner)
     kernel.always("MAP_CREATE", -22)
@@ -128,7 +132,9 @@ def test_an_inner_map_that_cannot_be_made(kernel: FakeKernel) -> None:
         (DataKind.DATA, False, 0),
     ],
 )
-def test_data_sections(kind: DataKind, flags: int, *, mmapable: bool) -> None:
+def test_data_sections_become_arrays_with_their_flags(
+    kind: DataKind, flags: int, *, mmapable: bool
+) -> None:
     spec = DataSpec(".x", kind, 12, mmapable=mmapable, type_id=9)
     made = data_map_spec(spec)
     assert made == MapSpec(".x", MapType.ARRAY, 4, 12, 1, flags=flags, value_type_id=9)

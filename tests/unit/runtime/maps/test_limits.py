@@ -104,7 +104,7 @@ def wanted(
         ),
     ],
 )
-def test_invalid(request_: MapRequest, text: str) -> None:
+def test_an_invalid_definition_is_told_why(request_: MapRequest, text: str) -> None:
     assert reason(request_, errno.EINVAL) == text
 
 
@@ -142,11 +142,11 @@ def test_invalid(request_: MapRequest, text: str) -> None:
         ),
     ],
 )
-def test_too_big(request_: MapRequest, text: str) -> None:
+def test_what_is_too_big_is_told_why(request_: MapRequest, text: str) -> None:
     assert reason(request_, errno.E2BIG) == text
 
 
-def test_others() -> None:
+def test_other_errors_are_told_where_the_cause_is_known() -> None:
     big = wanted(T.ARRAY, 4, 1 << 20, 1 << 20)
     assert reason(big, errno.ENOMEM) == (
         "no memory for 1048576 entries of 1048580 bytes; lower max_entries"
@@ -157,7 +157,9 @@ def test_others() -> None:
     assert reason(wanted(T.HASH, 4, 4, 4, 1), 524) is None
 
 
-def test_the_error(kernel: FakeKernel) -> None:
+def test_the_error_has_the_reason_and_a_note_of_the_definition(
+    kernel: FakeKernel,
+) -> None:
     kernel.always("MAP_CREATE", -errno.EINVAL)
     request = wanted(T.HASH, 4, 8, 0)
     with pytest.raises(OSError, match="max_entries") as caught:

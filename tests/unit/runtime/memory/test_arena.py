@@ -109,7 +109,9 @@ def test_failures_after_the_move_take_it_back(
     assert skel.arena.counter == 10
 
 
-def test_a_refused_mapping(kernel: FakeKernel, pages: Pages, skel: Any) -> None:
+def test_a_refused_mapping_can_be_tried_again(
+    kernel: FakeKernel, pages: Pages, skel: Any
+) -> None:
     pages.error = errno.EBUSY
     with pytest.raises(BpfOSError, match="map 'arena': mmap: no"):
         skel.load()
@@ -118,7 +120,9 @@ def test_a_refused_mapping(kernel: FakeKernel, pages: Pages, skel: Any) -> None:
     skel.load()
 
 
-def test_an_arena_that_exists(pages: Pages, skel: Any) -> None:
+def test_an_arena_that_exists_may_stay_unmapped_without_variables(
+    pages: Pages, skel: Any
+) -> None:
     """Its address is not known, so it cannot be mapped, which matters to variables."""
     pages.error = errno.EINVAL
     assert map_arena(7, REQUEST, None, reused=True) is None
@@ -131,13 +135,13 @@ def test_an_arena_that_exists(pages: Pages, skel: Any) -> None:
     assert pages.wanted[-1] == (0, 7)
 
 
-def test_globals_that_do_not_fit(skel: Any) -> None:
+def test_globals_that_do_not_fit_are_refused(skel: Any) -> None:
     section = skel.object.section(".addr_space.1")
     with pytest.raises(BpfError, match="bytes of globals do not fit into 0 pages"):
         map_arena(7, REQUEST._replace(max_entries=0), section.read(), reused=False)
 
 
-def test_pages_that_nobody_may_touch(pages: Pages, skel: Any) -> None:
+def test_pages_that_nobody_may_touch_are_not_mapped(pages: Pages, skel: Any) -> None:
     request = REQUEST._replace(flags=0x400 | 1 << 17)
     assert map_arena(7, request, None, reused=False) is None
     section = skel.object.section(".addr_space.1")
@@ -146,7 +150,7 @@ def test_pages_that_nobody_may_touch(pages: Pages, skel: Any) -> None:
     assert len(pages.wanted) == 1  # which fixed the address
 
 
-def test_not_mapped(pages: Pages, skel: Any) -> None:
+def test_an_arena_that_is_not_mapped_cannot_be_read(pages: Pages, skel: Any) -> None:
     skel.load()
     skel.maps.arena.handle.arena = None
     with pytest.raises(StateError, match="'arena': not mapped"):
@@ -154,7 +158,7 @@ def test_not_mapped(pages: Pages, skel: Any) -> None:
     assert pages.wanted
 
 
-def test_pointers() -> None:
+def test_the_lower_32_bits_of_a_pointer_count() -> None:
     """Of a pointer the lower 32 bits count."""
     start = (1 << 44) + 0x1000
     with Path(os.devnull).open() as file:
@@ -171,7 +175,7 @@ def test_pointers() -> None:
     arena.size = 0  # there is nothing to unmap
 
 
-def test_other_sections_list_it(skel: Any) -> None:
+def test_the_arena_is_among_the_sections(skel: Any) -> None:
     assert set(skel.object.sections) == {".data", ".addr_space.1"}
     section = skel.object.sections[".addr_space.1"]
     assert section.read(4, 6) == b"from C"
@@ -179,7 +183,7 @@ def test_other_sections_list_it(skel: Any) -> None:
     assert section.size <= mmap.PAGESIZE
 
 
-def test_a_page_that_cannot_be_had(pages: Pages, skel: Any) -> None:
+def test_a_page_that_cannot_be_had_is_an_error(pages: Pages, skel: Any) -> None:
     assert pages
     skel.load()
     for at, number, told in ((0, errno.ENOMEM, False), (1, errno.EFAULT, True)):
@@ -195,7 +199,7 @@ def test_a_page_that_cannot_be_had(pages: Pages, skel: Any) -> None:
     assert skel.maps.arena.read(ADDRESS + 2 * mmap.PAGESIZE, 0) == b""
 
 
-def test_globals_whose_page_cannot_be_had(
+def test_globals_whose_page_cannot_be_had_fail_the_load(
     kernel: FakeKernel, pages: Pages, skel: Any
 ) -> None:
     assert pages

@@ -29,7 +29,7 @@ def opened(make_skeleton: Callable[[str], ModuleType]) -> Iterator[Opened]:
         yield open_one
 
 
-def test_scalars(opened: Opened) -> None:
+def test_scalars_start_as_the_file_has_them(opened: Opened) -> None:
     skel, _ = opened("types_scalars")
     data, rodata, bss = skel.data, skel.rodata, skel.bss
     assert (data.i8, data.u8, data.i16, data.u16) == (-8, 8, -1600, 1600)
@@ -63,7 +63,9 @@ def test_scalars(opened: Opened) -> None:
         ("uwide", 0, (1 << 128) - 1),
     ],
 )
-def test_bounds_of_integers(opened: Opened, name: str, low: int, high: int) -> None:
+def test_integers_take_their_bounds_and_nothing_beyond(
+    opened: Opened, name: str, low: int, high: int
+) -> None:
     skel, _ = opened("types_scalars")
     for value in (low, high):
         setattr(skel.data, name, value)
@@ -74,7 +76,7 @@ def test_bounds_of_integers(opened: Opened, name: str, low: int, high: int) -> N
     assert getattr(skel.data, name) == high
 
 
-def test_structs(opened: Opened) -> None:
+def test_structs_start_as_the_file_has_them(opened: Opened) -> None:
     skel, module = opened("types_structs")
     data = skel.data
     assert (skel.bss.origin.x, skel.bss.origin.y) == (0, 0)
@@ -105,7 +107,7 @@ def test_structs(opened: Opened) -> None:
     assert skel.data.start.x == 10  # a view came out
 
 
-def test_bitfields(opened: Opened) -> None:
+def test_bitfields_start_as_the_file_has_them(opened: Opened) -> None:
     skel, module = opened("types_bitfields")
     data = skel.data
     assert (data.simple.a, data.simple.b, data.simple.c) == (5, 17, 0xABCDEF)
@@ -130,7 +132,7 @@ def test_bitfields(opened: Opened) -> None:
     assert data.simple.b == 17
 
 
-def test_enums(opened: Opened) -> None:
+def test_enums_start_as_members_of_their_classes(opened: Opened) -> None:
     skel, module = opened("types_enums")
     data = skel.data
     assert data.plain is module.Plain.PLAIN_B
@@ -154,7 +156,7 @@ def test_enums(opened: Opened) -> None:
     assert data.huge == (1 << 64) - 1
 
 
-def test_arrays(opened: Opened) -> None:
+def test_arrays_start_as_the_file_has_them(opened: Opened) -> None:
     skel, _ = opened("types_arrays")
     data = skel.data
     assert [*data.one] == [1, 2, 3, 4]
@@ -185,7 +187,7 @@ def test_arrays(opened: Opened) -> None:
         data.one[0] = 1 << 31
 
 
-def test_packed(opened: Opened) -> None:
+def test_packed_structs_start_as_the_file_has_them(opened: Opened) -> None:
     skel, _ = opened("types_packed")
     data, bss = skel.data, skel.bss
     packed = data.packed
@@ -212,7 +214,7 @@ def test_packed(opened: Opened) -> None:
     assert skel.data.holds_packed.tail == 0
 
 
-def test_strings(opened: Opened) -> None:
+def test_strings_start_as_the_file_has_them(opened: Opened) -> None:
     skel, _ = opened("types_strings")
     data = skel.data
     assert data.greeting == b"hello"
@@ -235,7 +237,7 @@ def test_strings(opened: Opened) -> None:
         skel.rodata.name_filter = "text"
 
 
-def test_typedefs(opened: Opened) -> None:
+def test_typedefs_start_as_the_file_has_them(opened: Opened) -> None:
     skel, module = opened("types_typedefs")
     data = skel.data
     assert (data.counter, skel.rodata.constant) == (3, 4)
@@ -247,7 +249,7 @@ def test_typedefs(opened: Opened) -> None:
     assert isinstance(data.alias, module.PairT)
 
 
-def test_pointers(opened: Opened) -> None:
+def test_pointers_start_as_null_and_take_64_bits(opened: Opened) -> None:
     skel, _ = opened("types_pointers")
     bss = skel.bss
     assert (bss.any, bss.function, bss.ops.callback, bss.ops.next) == (0, 0, 0, 0)
@@ -256,7 +258,7 @@ def test_pointers(opened: Opened) -> None:
     assert bss.any == (1 << 64) - 1
 
 
-def test_keywords(opened: Opened) -> None:
+def test_names_that_are_keywords_get_an_underscore(opened: Opened) -> None:
     skel, module = opened("names_keywords")
     data, bss = skel.data, skel.bss
     assert (data.class_, data.def_, data.match, data.type) == (1, 2, 3, 4)
@@ -273,7 +275,7 @@ def test_keywords(opened: Opened) -> None:
     assert skel.progs.del_.name == "del"
 
 
-def test_sections(opened: Opened) -> None:
+def test_sections_have_their_own_variables(opened: Opened) -> None:
     skel, _ = opened("sections_custom")
     assert (skel.data.plain, skel.rodata.ro_plain, skel.bss.zero_plain) == (1, 6, 0)
     assert (skel.data_foo.in_foo, skel.data_foo.in_foo_too) == (2, 3)
@@ -287,7 +289,7 @@ def test_sections(opened: Opened) -> None:
     assert not hasattr(skel, "bss_static")
 
 
-def test_linkage(opened: Opened) -> None:
+def test_static_and_hidden_variables_have_no_attribute(opened: Opened) -> None:
     skel, _ = opened("linkage")
     data, rodata = skel.data, skel.rodata
     assert (data.first, data.second, data.third, data.weak_one) == (1, 3, 5, 6)
@@ -297,7 +299,7 @@ def test_linkage(opened: Opened) -> None:
         assert not {name for name in names if "static" in name or "hidden" in name}
 
 
-def test_text_of_a_wrong_value(opened: Opened) -> None:
+def test_the_text_of_a_wrong_value_names_the_global(opened: Opened) -> None:
     skel, _ = opened("types_scalars")
     with pytest.raises(TypeError, match=r"i32.*str"):
         skel.data.i32 = "12"

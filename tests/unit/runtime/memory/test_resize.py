@@ -53,7 +53,7 @@ def test_it_becomes_shorter_and_as_it_was(skel: Any) -> None:
     assert skel.object.sections[".data.numbers"].resized is None
 
 
-def test_arrays_of_structs_and_of_char(skel: Any) -> None:
+def test_arrays_of_structs_and_of_char_become_longer_too(skel: Any) -> None:
     skel.bss_slots.resize("slots", 100)
     skel.bss_slots.slots[99].hits = 5
     assert len(skel.bss_slots.slots) == 100
@@ -65,7 +65,7 @@ def test_arrays_of_structs_and_of_char(skel: Any) -> None:
         skel.data_text.text = bytes(21)
 
 
-def test_by_the_size_of_the_map(skel: Any) -> None:
+def test_the_size_of_the_map_resizes_the_array(skel: Any) -> None:
     """As libbpf has it: bpf_map__set_value_size()."""
     skel.object.maps[".data.numbers"].value_size = 16
     assert len(skel.data_numbers.numbers) == 3
@@ -88,7 +88,7 @@ def test_by_the_size_of_the_map(skel: Any) -> None:
         ("data_numbers", "numbers", "5", TypeError, "length must be int, got str"),
     ],
 )
-def test_refused(
+def test_what_cannot_be_resized_is_refused(
     skel: Any,
     section: str,
     name: str,
@@ -116,7 +116,7 @@ def test_sizes_that_are_refused(skel: Any) -> None:
             setattr(skel.object.maps[".data.numbers"], setting, 2)
 
 
-def test_sections_without_types() -> None:
+def test_sections_without_types_cannot_be_resized() -> None:
     obj = skelgen.open_object(sources.compiled(sources.find("no_btf")))
     section = next(iter(obj.sections.values()))
     with pytest.raises(TypeError, match="no BTF of its variables"):
@@ -131,7 +131,9 @@ def test_sections_without_types() -> None:
         obj.sections[".kconfig"].resize(100)
 
 
-def test_what_the_kernel_gets(kernel: FakeKernel, skel: Any) -> None:
+def test_the_kernel_gets_the_new_size_contents_and_btf(
+    kernel: FakeKernel, skel: Any
+) -> None:
     """The map's size, the contents, and BTF that says the same."""
     loaded: list[bytes] = []
     contents: list[bytes] = []

@@ -83,7 +83,7 @@ def given(kernel: FakeKernel) -> list[tuple[Any, ...]]:
     return values
 
 
-def test_members_as_the_file_has_them(skel: Any) -> None:
+def test_members_are_as_the_file_has_them(skel: Any) -> None:
     plain = skel.struct_ops.plain
     assert plain.start is skel.progs.on_start
     assert plain.yield_ is None
@@ -214,7 +214,7 @@ def test_after_load_it_can_be_read_alone(
     "names",
     list(itertools.combinations(("plain", "linked", "optional", "optional_linked"), 2)),
 )
-def test_which_are_created(
+def test_only_those_that_are_on_are_created_and_attached(
     kernel: FakeKernel, vmlinux: KernelBtf, skel: Any, names: tuple[str, ...]
 ) -> None:
     assert vmlinux
@@ -241,7 +241,7 @@ def test_which_are_created(
         skel.maps.plain.autocreate = True
 
 
-def test_maps_and_attaching_by_hand(
+def test_maps_are_attached_by_hand_where_autoattach_is_off(
     kernel: FakeKernel, vmlinux: KernelBtf, skel: Any
 ) -> None:
     assert vmlinux
@@ -260,7 +260,7 @@ def test_maps_and_attaching_by_hand(
         skel.maps.optional.attach()
 
 
-def test_operations_of_a_module(
+def test_operations_of_a_module_refer_to_its_btf(
     kernel: FakeKernel, skel: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Types that vmlinux does not have: programs and map refer to the module's BTF."""

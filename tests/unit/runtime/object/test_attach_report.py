@@ -97,7 +97,7 @@ def test_every_row_is_attached_or_says_what_to_do(key: str) -> None:
         ("action", "belong to a filter of tc(8)"),
     ],
 )
-def test_what_is_said(section: str, call: str) -> None:
+def test_a_program_to_attach_by_hand_says_how(section: str, call: str) -> None:
     made = program(section)
     assert not made.auto_attachable
     assert call in made.by_hand
@@ -119,14 +119,14 @@ def test_types_are_as_the_table_has_them() -> None:
     assert program("lsm_cgroup/x").attach_type == AttachType.LSM_CGROUP
 
 
-def test_nothing_to_attach() -> None:
+def test_a_report_of_nothing_is_true_and_says_so() -> None:
     report = AttachReport()
     assert report
     assert str(report) == "nothing to attach"
     assert repr(report) == "<attach report: nothing to attach>"
 
 
-def test_reads_well() -> None:
+def test_a_report_tells_what_was_passed_over_and_what_failed() -> None:
     error = AttachError("program 'c': no kernel function 'x' to probe")
     error.add_note("did you mean 'y'?")
     report = AttachReport(

@@ -44,7 +44,7 @@ def linked(obj: Object, monkeypatch: pytest.MonkeyPatch) -> None:
     del obj
 
 
-def test_parts_by_name(obj: Object) -> None:
+def test_parts_are_found_by_their_name(obj: Object) -> None:
     assert list(obj.maps) == ["counts", ".rodata", ".bss"]
     assert list(obj.programs) == ["first", "second"]
     assert list(obj.sections) == [".rodata", ".bss"]
@@ -59,7 +59,7 @@ def test_parts_by_name(obj: Object) -> None:
 
 
 @pytest.mark.parametrize("kind", ["map", "program", "section"])
-def test_names_that_are_not_there(obj: Object, kind: str) -> None:
+def test_names_that_are_not_there_are_key_errors(obj: Object, kind: str) -> None:
     with pytest.raises(KeyError, match=f"{kind} 'nothing': not one of"):
         getattr(obj, kind + "s")["nothing"]
     with pytest.raises(KeyError, match="nothing"):
@@ -81,7 +81,7 @@ def test_a_program_is_not_of_another_class(obj: Object) -> None:
         obj.program("first", RawTracepointProgram)
 
 
-def test_before_load(obj: Object) -> None:
+def test_before_load_nothing_can_be_attached_or_used(obj: Object) -> None:
     assert obj.state is State.OPENED
     assert repr(obj) == "<object 'plain': opened>"
     with pytest.raises(StateError, match=r"attach\(\) comes after load\(\)"):
@@ -94,7 +94,9 @@ def test_before_load(obj: Object) -> None:
         obj.programs["first"].fd()
 
 
-def test_load(kernel: FakeKernel, obj: Object) -> None:
+def test_load_makes_maps_and_programs_and_closes_btf(
+    kernel: FakeKernel, obj: Object
+) -> None:
     obj.maps["counts"].max_entries = 32
     obj.sections[".rodata"].write(b"\xff")
     obj.load()
@@ -123,7 +125,7 @@ def test_load(kernel: FakeKernel, obj: Object) -> None:
     assert len(kernel.open) == 5
 
 
-def test_loading_twice(obj: Object) -> None:
+def test_loading_twice_is_refused(obj: Object) -> None:
     obj.load()
     with pytest.raises(StateError, match="loaded already; open another"):
         obj.load()
@@ -162,7 +164,7 @@ def test_a_failed_load_may_be_tried_again(kernel: FakeKernel, obj: Object) -> No
     assert repr(obj) == "<object 'plain': loaded>"
 
 
-def test_destroy(kernel: FakeKernel, obj: Object) -> None:
+def test_after_destroy_everything_is_closed(kernel: FakeKernel, obj: Object) -> None:
     obj.load()
     section = obj.sections[".bss"]
     obj.destroy()
@@ -181,7 +183,7 @@ def test_destroy(kernel: FakeKernel, obj: Object) -> None:
     assert obj.links == {}
 
 
-def test_a_program_asked_for_after_destroy(kernel: FakeKernel) -> None:
+def test_a_program_asked_for_after_destroy_is_closed(kernel: FakeKernel) -> None:
     obj = Object(plain_object())
     obj.destroy()
     with pytest.raises(ClosedError):
@@ -189,7 +191,7 @@ def test_a_program_asked_for_after_destroy(kernel: FakeKernel) -> None:
     assert not kernel.calls
 
 
-def test_context_manager(kernel: FakeKernel) -> None:
+def test_a_context_manager_destroys_the_object(kernel: FakeKernel) -> None:
     with Object(plain_object()) as obj:
         obj.load()
         assert kernel.open
@@ -239,7 +241,7 @@ def test_destroy_goes_on_where_a_step_fails(kernel: FakeKernel) -> None:
 # -- attaching -----------------------------------------------------------------
 
 
-def test_attach(
+def test_attach_makes_links_and_detach_takes_them_back(
     kernel: FakeKernel, obj: Object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     linked(obj, monkeypatch)
@@ -266,7 +268,7 @@ def test_attach(
     assert list(obj.attach(skip={"second"}).attached) == ["first"]
 
 
-def test_what_is_not_to_be_attached(
+def test_what_is_not_to_be_attached_is_passed_over(
     obj: Object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     linked(obj, monkeypatch)
@@ -298,7 +300,7 @@ def test_attach_is_all_or_nothing(
     assert list(obj.attach().attached) == ["first", "second"]
 
 
-def test_attach_what_can_be_attached(
+def test_attach_that_is_not_strict_attaches_what_it_can(
     kernel: FakeKernel, obj: Object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     linked(obj, monkeypatch)
@@ -376,7 +378,7 @@ def test_two_threads_load_once(kernel: FakeKernel, obj: Object) -> None:
     assert len(kernel.named("PROG_LOAD")) == 2
 
 
-def test_one_program_for_all_threads(obj: Object) -> None:
+def test_all_threads_get_one_program(obj: Object) -> None:
     found = []
     threads = [
         threading.Thread(target=lambda: found.append(obj.programs["first"]))

@@ -151,7 +151,7 @@ def test_who_holds_it_up_is_not_waited_for_for_ever(
     assert once() == 7
 
 
-def test_one_object_for_the_same_arguments() -> None:
+def test_the_same_arguments_give_one_object() -> None:
     made = one_each(lambda *_: [])
     for number in range(50):
         first, *others = at_once(lambda number=number: made(number))

@@ -174,7 +174,9 @@ FAILURES: tuple[tuple[Failure, bool], ...] = (
 )
 
 
-def test_attaching(kernel: FakeKernel, family: Family) -> None:
+def test_a_fault_in_attaching_leaves_nothing_behind(
+    kernel: FakeKernel, family: Family
+) -> None:
     program = program_of(family)
     before = set(kernel.open), own_fds()
     for failure, lasting in FAILURES:
@@ -204,7 +206,9 @@ def test_attaching(kernel: FakeKernel, family: Family) -> None:
 GIVEN_BACK = ("PROG_DETACH", "MAP_DELETE_ELEM", "PERF_EVENT_IOC_DISABLE", "LINK_DETACH")
 
 
-def test_detaching(kernel: FakeKernel, family: Family) -> None:
+def test_a_failed_detach_can_be_repeated_and_destroy_closes_all(
+    kernel: FakeKernel, family: Family
+) -> None:
     """A ``detach()`` that failed can be repeated, ``destroy()`` closes all."""
     program = program_of(family)
     before = set(kernel.open), own_fds()
@@ -233,7 +237,9 @@ def test_detaching(kernel: FakeKernel, family: Family) -> None:
     program.close()
 
 
-def test_a_socket_without_an_fd_for_the_link(kernel: FakeKernel) -> None:
+def test_a_socket_without_an_fd_for_the_link_is_not_attached(
+    kernel: FakeKernel,
+) -> None:
     from skelgen.runtime import SocketProgram
 
     class Socket:
@@ -252,7 +258,7 @@ def test_a_socket_without_an_fd_for_the_link(kernel: FakeKernel) -> None:
     assert not kernel.open
 
 
-def test_rtnetlink_itself_fails() -> None:
+def test_a_fault_in_rtnetlink_names_the_command_and_leaves_nothing() -> None:
     from skelgen.runtime.syscalls import netlink, rtnetlink
 
     def query() -> None:

@@ -54,7 +54,9 @@ def test_settings_end_with_load(kernel: FakeKernel) -> None:
     assert not kernel.open
 
 
-def test_pins_of_a_program(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_a_program_can_be_pinned_and_unpinned(
+    kernel: FakeKernel, tmp_path: Path
+) -> None:
     program = loaded("xdp", XdpProgram)
     first, second = tmp_path / "made/first", tmp_path / "second"
     program.pin(first)
@@ -69,7 +71,7 @@ def test_pins_of_a_program(kernel: FakeKernel, tmp_path: Path) -> None:
     program.unpin()
 
 
-def test_names_of_things(kernel: FakeKernel) -> None:
+def test_names_of_programs_and_links_tell_their_state(kernel: FakeKernel) -> None:
     program = loaded("xdp", XdpProgram)
     assert repr(program) == "<XdpProgram 'prog' SEC(\"xdp\"): loaded>"
     link = program.attach(7)

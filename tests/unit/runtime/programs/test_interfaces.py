@@ -86,7 +86,7 @@ def test_tc_asks_for_the_direction(kernel: FakeKernel) -> None:
     assert kernel.named("LINK_CREATE")[1].attr.attach_type == AttachType.NETKIT_PRIMARY
 
 
-def test_programs_that_interfaces_do_not_run(kernel: FakeKernel) -> None:
+def test_programs_that_interfaces_do_not_run_say_what_does(kernel: FakeKernel) -> None:
     with pytest.raises(AttachError, match="a devmap or cpumap runs"):
         loaded("xdp/cpumap", XdpProgram).attach(7)
     with pytest.raises(AttachError, match=r"belong to a filter of tc\(8\)"):
@@ -94,7 +94,7 @@ def test_programs_that_interfaces_do_not_run(kernel: FakeKernel) -> None:
     assert kernel.names() == ["PROG_LOAD"] * 2
 
 
-def test_before_tcx_it_is_said(kernel: FakeKernel) -> None:
+def test_before_tcx_netkit_is_said_to_be_missing(kernel: FakeKernel) -> None:
     features.TCX.assume(False)
     program = loaded("netkit/peer", TcProgram)  # has no filters to fall back on
     with pytest.raises(NotSupportedError, match=r"no netkit \(Linux 6\.7 has it\)"):
@@ -110,7 +110,9 @@ def test_before_tcx_it_is_said(kernel: FakeKernel) -> None:
         (errno.EINVAL, "CONFIG_NETKIT"),
     ],
 )
-def test_netkit_refused(kernel: FakeKernel, number: int, said: str) -> None:
+def test_a_refused_netkit_is_told_why(
+    kernel: FakeKernel, number: int, said: str
+) -> None:
     features.TCX.assume(True)
     program = loaded("netkit/primary", TcProgram)
     kernel.then("LINK_CREATE", -number)

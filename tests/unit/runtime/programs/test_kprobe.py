@@ -42,7 +42,9 @@ def test_a_kprobe_at_an_address_names_nothing(kernel: FakeKernel) -> None:
 
 
 @pytest.mark.usefixtures("pmu", "perf_link")
-def test_a_kernel_function_that_is_not_there(kernel: FakeKernel) -> None:
+def test_a_kernel_function_that_is_not_there_is_told_as_such(
+    kernel: FakeKernel,
+) -> None:
     program = loaded("kprobe/no_such_function", KprobeProgram)
     kernel.then("perf_event_open", -errno.ENOENT, -errno.EINVAL, -errno.EACCES)
     with pytest.raises(AttachError) as caught:

@@ -25,7 +25,9 @@ def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_kprobe_multi_by_address(kernel: FakeKernel, functions: Path) -> None:
+def test_kprobe_multi_takes_functions_by_address(
+    kernel: FakeKernel, functions: Path
+) -> None:
     (functions / "available_filter_functions_addrs").write_text(
         "ffffffff81000010 vfs_read\nffffffff81000020 vfs_write\n"
         "ffffffffc0000030 ext4_read [ext4]\n",
@@ -51,7 +53,7 @@ def test_kprobe_multi_by_address(kernel: FakeKernel, functions: Path) -> None:
 
 
 @pytest.mark.usefixtures("functions")
-def test_kprobe_multi_by_name_before_6_5(
+def test_before_6_5_kprobe_multi_takes_functions_by_name(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from skelgen.runtime.programs import kprobe_multi
@@ -86,7 +88,7 @@ def kallsyms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("kallsyms")
-def test_which_of_many_functions_is_not_there(kernel: FakeKernel) -> None:
+def test_it_is_told_which_of_many_functions_is_not_there(kernel: FakeKernel) -> None:
     program = loaded("kprobe.multi", KprobeMultiProgram)
     kernel.always("LINK_CREATE", -errno.ESRCH)
     for names, text in (
@@ -117,7 +119,7 @@ def test_which_of_many_functions_is_not_there(kernel: FakeKernel) -> None:
         ("kprobe.multi", errno.EINVAL, r"no kprobe\.multi \(Linux 5\.18 has it\)"),
     ],
 )
-def test_kprobes_of_many_functions_that_the_kernel_has_not(
+def test_what_the_kernel_lacks_of_kprobe_multi_is_told(
     kernel: FakeKernel, section: str, code: int, text: str
 ) -> None:
     program = loaded(section, KprobeMultiProgram)
@@ -128,7 +130,7 @@ def test_kprobes_of_many_functions_that_the_kernel_has_not(
 
 
 @pytest.mark.usefixtures("kallsyms")
-def test_functions_of_the_kernel_by_name() -> None:
+def test_functions_of_the_kernel_are_found_by_name() -> None:
     assert list(symbols.functions()) == [
         *(b"vfs_read", b"vfs_write", b"ext4_read"),
     ]
@@ -152,7 +154,7 @@ def test_a_kprobe_session_has_its_own_attach_type(kernel: FakeKernel) -> None:
     assert call.attr.kprobe_multi.flags == 0
 
 
-def test_uprobe_multi_places(kernel: FakeKernel) -> None:
+def test_uprobe_multi_takes_places_with_their_cookies(kernel: FakeKernel) -> None:
     program = loaded("uprobe.multi", UprobeMultiProgram)
     program.attach("/bin/true", offsets=[1, 2], cookies=[3, 4], pid=0)
     program.attach("/bin/true", offsets=[1])

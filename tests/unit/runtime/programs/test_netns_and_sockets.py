@@ -18,7 +18,7 @@ from tests.harness.fake_kernel import FakeKernel
 from tests.harness.programs import loaded
 
 
-def test_a_network_namespace_by_path_or_fd(kernel: FakeKernel) -> None:
+def test_a_network_namespace_is_given_by_path_or_fd(kernel: FakeKernel) -> None:
     program = loaded("sk_lookup", NetnsProgram)
     program.attach()
     program.attach(9)
@@ -29,7 +29,9 @@ def test_a_network_namespace_by_path_or_fd(kernel: FakeKernel) -> None:
     assert second.attr.target_fd == 9
 
 
-def test_netfilter_by_names(kernel: FakeKernel) -> None:
+def test_netfilter_takes_names_or_numbers_of_families_and_hooks(
+    kernel: FakeKernel,
+) -> None:
     program = loaded("netfilter", NetfilterProgram)
     program.attach("ipv4", "output", priority=-5, defrag=True)
     program.attach(10, 1)
@@ -50,7 +52,7 @@ def test_netfilter_by_names(kernel: FakeKernel) -> None:
     assert "has that priority there already" in caught.value.__notes__[0]
 
 
-def test_sockmaps_without_links(kernel: FakeKernel) -> None:
+def test_sockmaps_are_attached_without_links_too(kernel: FakeKernel) -> None:
     program = loaded("sk_skb/stream_verdict", SockmapProgram)
     assert type(program.attach(9)) is Link
     kernel.then("LINK_CREATE", -errno.EINVAL, -errno.EBUSY)
@@ -69,7 +71,7 @@ def test_sockmaps_without_links(kernel: FakeKernel) -> None:
         bare.attach(9)
 
 
-def test_a_socket_that_refuses(kernel: FakeKernel) -> None:
+def test_a_socket_that_refuses_is_an_error(kernel: FakeKernel) -> None:
     program = loaded("socket", SocketProgram)
     with socket.socket() as sock, pytest.raises(BpfOSError) as caught:
         program.attach(sock)  # the fd is a fake one

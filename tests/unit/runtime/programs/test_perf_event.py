@@ -62,7 +62,7 @@ def test_a_perf_event_is_opened_as_asked(kernel: FakeKernel) -> None:
         ({"pid": 42, "cpu": {0, 1}}, [(42, 0), (42, 1)], True),
     ],
 )
-def test_which_cpus_a_perf_event_is_on(
+def test_a_perf_event_is_on_the_cpus_that_are_asked_for(
     kernel: FakeKernel,
     options: dict[str, Any],
     opened_at: list[tuple[int, int]],
@@ -107,7 +107,7 @@ def test_the_links_of_several_cpus_are_one(kernel: FakeKernel) -> None:
 
 @pytest.mark.usefixtures("perf_link", "three_cpus")
 @pytest.mark.parametrize("call", ["perf_event_open", "LINK_CREATE", "ioctl"])
-def test_all_cpus_or_none(kernel: FakeKernel, call: str) -> None:
+def test_it_is_attached_on_all_cpus_or_on_none(kernel: FakeKernel, call: str) -> None:
     program = loaded("perf_event", PerfEventProgram)
     kernel.then(call, None, None, -errno.EBUSY)
     with pytest.raises(BpfOSError, match=r"on a perf event of CPU 3: .*EBUSY"):
@@ -143,7 +143,7 @@ def test_all_cpus_or_none(kernel: FakeKernel, call: str) -> None:
         ({"perf_fd": "9", "frequency": 0}, TypeError, "perf_fd must be int"),
     ],
 )
-def test_what_is_no_perf_event(
+def test_what_is_no_perf_event_is_refused(
     kernel: FakeKernel, options: dict[str, Any], error: type[Exception], text: str
 ) -> None:
     program = loaded("perf_event", PerfEventProgram)

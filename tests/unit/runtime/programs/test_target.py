@@ -65,7 +65,7 @@ def test_a_bare_section_asks_for_the_target(kernel: FakeKernel) -> None:
         ("mine/f", Program, False),
     ],
 )
-def test_a_target_that_cannot_be_read(
+def test_a_target_that_cannot_be_read_is_refused(
     kernel: FakeKernel,
     section: str,
     kind: type[Program],
@@ -80,7 +80,7 @@ def test_a_target_that_cannot_be_read(
             program.attach()
 
 
-def test_families_that_nothing_attaches(kernel: FakeKernel) -> None:
+def test_families_that_nothing_attaches_say_what_does(kernel: FakeKernel) -> None:
     with pytest.raises(AttachError, match="ip route add"):
         loaded("lwt_in", Program).attach()
     assert kernel.names() == ["PROG_LOAD"]

@@ -111,7 +111,7 @@ def test_a_missing_tracepoint_is_said_with_similar_ones(trace: Path) -> None:
         ("zzz", []),
     ],
 )
-def test_a_missing_raw_tracepoint(
+def test_a_missing_raw_tracepoint_is_said_with_what_is_meant(
     kernel: FakeKernel, event: str, notes: list[str]
 ) -> None:
     program = loaded("raw_tp", RawTracepointProgram)
@@ -160,7 +160,7 @@ def test_without_tracefs_a_private_mount_is_taken(
         (errno.ENOSYS, "not mounted, and no private mount"),
     ],
 )
-def test_no_tracefs_at_all(
+def test_without_any_tracefs_the_error_says_why(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, error: int, text: str
 ) -> None:
     monkeypatch.setattr(tracefs, "PLACES", ("/nonexistent",))

@@ -151,7 +151,7 @@ def test_an_extension_is_attached_again(
         other.attach()
 
 
-def test_a_target_setting_by_setting(kernel: FakeKernel) -> None:
+def test_each_setting_of_a_target_can_be_set_until_load(kernel: FakeKernel) -> None:
     program = opened("fentry", TracingProgram)
     program.attach_target = "vfs_read"
     program.target_module = "ext4"

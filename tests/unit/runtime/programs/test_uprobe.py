@@ -44,7 +44,7 @@ def test_uprobes_of_old_kernels_are_made_in_tracefs(
     assert not kernel.open
 
 
-def test_what_uprobes_cannot_find(kernel: FakeKernel) -> None:
+def test_what_uprobes_cannot_find_is_told(kernel: FakeKernel) -> None:
     program = loaded("uprobe//bin/true:no_such_function", UprobeProgram)
     with pytest.raises(AttachError, match="no function 'no_such_function'"):
         program.attach()
@@ -82,7 +82,7 @@ def test_a_missing_file_is_told_as_python_tells_it(kernel: FakeKernel) -> None:
 
 
 @pytest.mark.usefixtures("kernel")
-def test_a_library_that_is_called_by_another_name(
+def test_a_library_that_is_called_by_another_name_is_offered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = loaded("uprobe", UprobeProgram)
@@ -128,7 +128,7 @@ def victim(tmp_path: Path) -> Path:
         ({"offset": 8, "ref_ctr_offset": 1 << 32}, ValueError, "is no file offset"),
     ],
 )
-def test_what_is_no_place_in_a_file(
+def test_what_is_no_place_in_a_file_is_refused(
     kernel: FakeKernel,
     victim: Path,
     options: dict[str, Any],
@@ -142,7 +142,7 @@ def test_what_is_no_place_in_a_file(
     assert not kernel.named("perf_event_open")
 
 
-def test_what_is_no_place_of_many(kernel: FakeKernel, victim: Path) -> None:
+def test_what_is_no_place_of_many_is_refused(kernel: FakeKernel, victim: Path) -> None:
     program = loaded("uprobe.multi", UprobeMultiProgram)
     with pytest.raises(ValueError, match="offset -1 is negative"):
         program.attach(victim, offsets=[8, -1])
@@ -183,7 +183,7 @@ def test_a_function_that_only_chooses_is_told(victim: Path) -> None:
     assert caught[0].filename == __file__
 
 
-def test_code_of_another_machine(kernel: FakeKernel, tmp_path: Path) -> None:
+def test_code_of_another_machine_is_refused(kernel: FakeKernel, tmp_path: Path) -> None:
     builder = Builder()
     builder.machine = 0xF7F7
     builder.symtab([Sym("f")])
@@ -215,7 +215,7 @@ def test_code_of_another_machine(kernel: FakeKernel, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_attach_type_that_the_kernel_has_not(
+def test_an_attach_type_that_the_kernel_has_not_is_not_supported(
     kernel: FakeKernel, victim: Path, section: str, kind: str, code: int, text: str
 ) -> None:
     program = loaded(section, UprobeMultiProgram)

@@ -372,7 +372,7 @@ def test_batches_say_how_many_and_where(kernel: FakeKernel) -> None:
     assert syscalls.map_update_batch(5, keys, bytes(16), 2, elem_flags=4) == 1
 
 
-def test_btf_load_and_object_paths(kernel: FakeKernel) -> None:
+def test_btf_load_and_object_paths_fill_their_fields(kernel: FakeKernel) -> None:
     log = bytearray(128)
     seen: list[object] = []
     kernel.then("BTF_LOAD", lambda call: seen.append(call.memory("btf", 3)))
@@ -396,7 +396,7 @@ def test_btf_load_and_object_paths(kernel: FakeKernel) -> None:
     assert seen == [b"btf", "/bpf/x", "y"]
 
 
-def test_perf_event_attr(kernel: FakeKernel) -> None:
+def test_perf_event_open_fills_its_attributes(kernel: FakeKernel) -> None:
     syscalls.perf_event_open(
         type=2, config=3, config1=4, config2=5, sample_period=6, freq=True, pid=7
     )

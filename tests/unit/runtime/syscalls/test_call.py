@@ -107,7 +107,7 @@ def test_every_error_survives_pickling() -> None:
         assert again.errno == error.errno
 
 
-def test_texts_of_the_special_errors() -> None:
+def test_texts_of_special_errors_name_the_program() -> None:
     missing = NotSupportedError("this kernel has no x", since="6.6", what="program 'p'")
     assert str(missing) == "program 'p': this kernel has no x (Linux 6.6 has it)"
     assert missing.errno == errno.EOPNOTSUPP

@@ -38,7 +38,7 @@ def u64(*numbers: int) -> bytes:
     return struct.pack(f"={len(numbers)}Q", *numbers)
 
 
-def test_a_program(kernel: FakeKernel) -> None:
+def test_info_of_a_program_has_every_field(kernel: FakeKernel) -> None:
     maps = {56: u32(71, 72)}
     fields = {
         0: u32(ProgType.XDP, 41) + bytes.fromhex("0123456789abcdef") + u32(300, 160),
@@ -67,7 +67,7 @@ def test_types_newer_than_this_skelgen_are_numbers(kernel: FakeKernel) -> None:
     assert (link.type, link.id, link.attach_type) == (999, 41, None)
 
 
-def test_a_map(kernel: FakeKernel) -> None:
+def test_info_of_a_map_has_every_field(kernel: FakeKernel) -> None:
     fields = {
         0: u32(MapType.HASH, 3, 4, 8, 100, 1) + b"counts".ljust(16, b"\0"),
         40: u32(6, 9),
@@ -79,7 +79,7 @@ def test_a_map(kernel: FakeKernel) -> None:
     )
 
 
-def test_btf(kernel: FakeKernel) -> None:
+def test_info_of_btf_has_its_name_and_size(kernel: FakeKernel) -> None:
     fields = {8: u32(5000, 7), 28: u32(1)}
     kernel.always("OBJ_GET_INFO_BY_FD", answers(fields, {16: b"vmlinux"}))
     assert syscalls.btf_info(5) == (7, "vmlinux", 5000, True)
@@ -185,7 +185,7 @@ def test_btf(kernel: FakeKernel) -> None:
         (LinkType.PERF_EVENT, {16: u32(6), 24: u64(1), 40: u64(9)}, {}, {"cookie": 9}),
     ],
 )
-def test_links(
+def test_info_of_a_link_has_the_fields_of_its_type(
     kernel: FakeKernel,
     number: LinkType,
     body: dict[int, bytes],
@@ -222,12 +222,12 @@ def test_a_query_asks_again_for_more(kernel: FakeKernel) -> None:
     assert len(kernel.named("PROG_QUERY")) == 2
 
 
-def test_the_instructions_of_a_program(kernel: FakeKernel) -> None:
+def test_the_instructions_of_a_program_are_read(kernel: FakeKernel) -> None:
     kernel.always("OBJ_GET_INFO_BY_FD", answers({20: u32(16)}, {32: b"i" * 15}))
     assert syscalls.prog_insns(5) == b"i" * 15 + b"\0"
 
 
-def test_what_a_task_holds(kernel: FakeKernel) -> None:
+def test_what_a_task_holds_is_told(kernel: FakeKernel) -> None:
     def answer(call: Call) -> int:
         assert call.values("pid", "fd", "flags", "buf_len") == [77, 5, 0, 4096]
         call.fill("buf", b"vfs_read\0")

@@ -83,7 +83,7 @@ def test_sysctls_are_named_where_they_matter(files: Files) -> None:
     assert disabled not in rights.explain("BPF_MAP_CREATE")
 
 
-def test_lockdown_user_namespaces_and_seccomp(files: Files) -> None:
+def test_lockdown_user_namespaces_and_seccomp_are_named(files: Files) -> None:
     files.texts["/sys/kernel/security/lockdown"] = "none integrity [confidentiality]\n"
     (hint,) = rights.explain("BPF_PROG_LOAD", ProgType.KPROBE)
     assert hint.startswith("the kernel is locked down (confidentiality, see ")
@@ -131,7 +131,7 @@ def test_this_process_can_be_read() -> None:
     assert process.lockdown in {None, "none", "integrity", "confidentiality"}
 
 
-def test_what_each_call_needs() -> None:
+def test_each_call_needs_its_capabilities() -> None:
     assert rights.needed("BPF_PROG_LOAD", ProgType.TRACING) == (
         "CAP_BPF",
         "CAP_PERFMON",
@@ -139,7 +139,7 @@ def test_what_each_call_needs() -> None:
     assert rights.needed("BPF_MAP_FREEZE") == ()
 
 
-def test_why_a_pin_failed(tmp_path: Path, files: Files) -> None:
+def test_it_is_told_why_a_pin_failed(tmp_path: Path, files: Files) -> None:
     assert rights.is_bpffs(str(tmp_path)) is False
     assert rights.is_bpffs("/nonexistent") is None
     missing = rights.explain_pin(str(tmp_path / "a/b"), errno.ENOENT)

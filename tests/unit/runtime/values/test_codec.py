@@ -189,7 +189,7 @@ def test_arrays_come_out_as_sequences_that_compare_with_lists() -> None:
     assert array(c.U32, 3) is codec
 
 
-def test_arrays_of_what_ctypes_would_leave_raw() -> None:
+def test_arrays_of_what_ctypes_would_leave_raw_come_out_as_values() -> None:
     names = array(c.CString(4), 2)
     assert names.unpack(names.pack([b"ab", b"abcd"])) == [b"ab", b"abcd"]
     big = array(c.I128, 2)

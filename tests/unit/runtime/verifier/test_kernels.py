@@ -64,7 +64,7 @@ def explained(kernel: str, name: str) -> VerifierError:
 
 
 @pytest.mark.parametrize("path", LOGS, ids=lambda x: f"{x.parent.name}-{x.stem}")
-def test_what_is_said(path) -> None:
+def test_every_recorded_log_is_explained_in_a_few_lines(path) -> None:
     error = explained(path.parent.name, path.stem)
     assert error.log == path.read_text()
     assert error.reason, error

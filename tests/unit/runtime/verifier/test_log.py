@@ -35,7 +35,7 @@ verification time 12 usec
 LOGS = sorted(rejected.LOGS.glob("*/*.log"))
 
 
-def test_steps_registers_messages() -> None:
+def test_steps_registers_and_messages_are_read() -> None:
     log = read_log(LOG)
     assert log.steps == (
         Step(8, "r6 = *(u64 *)(r0 +8)", "R0=map_value(ks=4,vs=8) R6_w=scalar()"),
@@ -55,17 +55,17 @@ def test_steps_registers_messages() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "processed 0 insns\n", "func#0 @0\n"])
-def test_a_log_that_says_nothing(text: str) -> None:
+def test_a_log_that_says_nothing_is_empty(text: str) -> None:
     assert read_log(text) == ((), {}, (), None)
 
 
-def test_a_state_behind_a_jump_that_is_taken() -> None:
+def test_a_state_behind_a_jump_that_is_taken_is_read() -> None:
     log = read_log("10: (15) if r0 == 0x1 goto pc+3 14: R0=1 refs=2\n14: (95) exit\n")
     assert log.steps[0] == Step(10, "if r0 == 0x1 goto pc+3", "R0=1 refs=2")
     assert log.before == {"R0": "1"}
 
 
-def test_a_kernel_that_does_not_show_what_changed() -> None:
+def test_a_kernel_that_does_not_show_what_changed_leaves_it_unknown() -> None:
     """Before Linux 5.17 nothing is known of a register once it is written."""
     log = read_log(
         "0: R1=ctx(id=0,off=0,imm=0) R10=fp0\n"
@@ -76,7 +76,7 @@ def test_a_kernel_that_does_not_show_what_changed() -> None:
     assert log.before == {"R10": "fp0"}
 
 
-def test_a_test_for_null_of_one_copy() -> None:
+def test_a_test_for_null_of_one_copy_changes_the_other() -> None:
     """The log shows the register of the jump alone; the copy changed with it."""
     log = read_log(
         "4: (85) call bpf_map_lookup_elem#1 ; R0=map_value_or_null(id=3,ks=4,vs=8)\n"
@@ -88,7 +88,7 @@ def test_a_test_for_null_of_one_copy() -> None:
     assert log.before == {"R6": "map_value(ks=4,vs=8)"}
 
 
-def test_a_comparison_with_the_end_of_the_packet() -> None:
+def test_a_comparison_with_the_end_of_the_packet_reaches_every_copy() -> None:
     log = read_log(
         "2: (61) r1 = *(u32 *)(r1 +0) ; R1=pkt(r=0)\n"
         "3: (bf) r3 = r1 ; R1=pkt(r=0) R3=pkt(r=0)\n"
@@ -99,7 +99,7 @@ def test_a_comparison_with_the_end_of_the_packet() -> None:
     assert log.before["R1"] == "pkt(r=14)"
 
 
-def test_frames() -> None:
+def test_registers_are_those_of_the_frame_at_hand() -> None:
     log = read_log(
         "1: (85) call pc+5\ncaller:\n R6=1 R10=fp0\ncallee:\n"
         " frame1: R1=scalar() R10=fp0\n7: frame1: R1=scalar() R10=fp0\n"
@@ -140,7 +140,7 @@ DIAGNOSED = LOG.replace(
 )
 
 
-def test_the_diagnosis_of_linux_7_3() -> None:
+def test_the_diagnosis_of_linux_7_3_is_read() -> None:
     log = read_log(DIAGNOSED)
     assert log[:3] == read_log(LOG)[:3]
     assert log.diagnosis == Diagnosis(
@@ -166,7 +166,7 @@ def test_a_diagnosis_stands_beside_a_known_complaint() -> None:
     assert lines[place + 3].startswith("  why: 8 bytes at offset 8 of ")
 
 
-def test_a_diagnosis_of_something_new() -> None:
+def test_a_diagnosis_of_something_new_is_the_reason() -> None:
     text = DIAGNOSED.replace("invalid access to", "strange access to").replace(
         "R0 min value is outside", "R0 is beside"
     )
@@ -184,7 +184,7 @@ def test_a_diagnosis_of_something_new() -> None:
     assert error.hint is None
 
 
-def test_useful_lines() -> None:
+def test_useful_lines_end_with_the_complaint() -> None:
     lines = useful_lines(LOG)
     assert lines[-1] == "R0 min value is outside of the allowed memory range"
     assert useful_lines("") == ()
@@ -265,7 +265,7 @@ def test_useful_lines() -> None:
         ("", ""),
     ],
 )
-def test_words_of_a_state(state: str, words: str) -> None:
+def test_a_state_is_told_in_words(state: str, words: str) -> None:
     assert registers.describe(state, "xdp_md", str) == words
 
 
@@ -302,7 +302,7 @@ def with_lines() -> tuple[Btf, bytes, bytes]:
     return Btf(b.bytes()), line_info, func_info
 
 
-def test_lines_of_instructions() -> None:
+def test_an_instruction_is_found_in_its_line_of_source() -> None:
     lines = Lines(*with_lines())
     assert lines.at(1) == SourceLine("src/x.bpf.c", 5, "int x = first;", 6)
     assert lines.at(2) == lines.at(1)
@@ -311,7 +311,7 @@ def test_lines_of_instructions() -> None:
     assert lines.at(-1) is None
 
 
-def test_lines_around() -> None:
+def test_lines_around_are_of_the_same_function_and_file() -> None:
     lines = Lines(*with_lines())
     assert [(x.line, x.text) for x in lines.around(4)] == [
         (3, "int main(int first)"),
@@ -325,7 +325,7 @@ def test_lines_around() -> None:
     assert lines.around(-1) == ()
 
 
-def test_functions() -> None:
+def test_functions_and_parameters_are_found_by_instruction() -> None:
     lines = Lines(*with_lines())
     assert [lines.function(insn) for insn in (0, 7, 8, 100, -1)] == [
         "main",
@@ -341,7 +341,7 @@ def test_functions() -> None:
     assert lines.parameter(-1, 1) is None
 
 
-def test_broken_records() -> None:
+def test_broken_records_raise_nothing() -> None:
     btf, line_info, func_info = with_lines()
     assert Lines(btf).at(0) is None
     assert Lines(btf).around(0) == ()
@@ -376,14 +376,16 @@ def explained(text: str) -> str:
 
 
 @given(st.sampled_from(LOGS), st.integers(0, 20_000), st.integers(0, 20_000))
-def test_a_log_cut_at_either_end(path, start: int, end: int) -> None:
+def test_a_log_cut_at_either_end_gives_a_short_text(path, start: int, end: int) -> None:
     text = path.read_text()
     explained(text[start % (len(text) + 1) :])
     explained(text[: end % (len(text) + 1)])
 
 
 @given(st.sampled_from(LOGS), st.randoms(use_true_random=False))
-def test_a_log_with_lines_lost_doubled_and_mixed(path, random) -> None:
+def test_a_log_with_lines_lost_doubled_and_mixed_gives_a_short_text(
+    path, random
+) -> None:
     lines = path.read_text().splitlines(keepends=True)
     for _ in range(random.randrange(1, 6)):
         place = random.randrange(len(lines))
@@ -403,18 +405,18 @@ def test_a_log_with_lines_lost_doubled_and_mixed(path, random) -> None:
 
 
 @given(st.text(max_size=300))
-def test_any_text(text: str) -> None:
+def test_any_text_gives_a_short_text(text: str) -> None:
     explained(text)
 
 
-def test_a_log_without_end() -> None:
+def test_a_log_without_end_gives_a_short_text() -> None:
     """A million lines, and one that is all of it."""
     explained(LOG + "9: (95) exit\n" * 1_000_000)
     explained("R1=scalar(" * 200_000)
     explained("(" * 1_000_000)
 
 
-def test_it_is_imported_when_a_load_has_failed() -> None:
+def test_it_is_not_imported_before_a_load_has_failed() -> None:
     code = (
         "import sys\n"
         "import skelgen.runtime.load.pipeline, skelgen.runtime.load.programs\n"

@@ -273,7 +273,7 @@ def facts_of(message: str, step: str = "call bpf_helper#9") -> Facts:
 
 
 @pytest.mark.parametrize(("name", "message"), SAYS, ids=[x[1][:40] for x in SAYS])
-def test_a_message_of_the_kernel(name: str, message: str) -> None:
+def test_a_message_of_the_kernel_has_a_reason(name: str, message: str) -> None:
     found = find((message,))
     assert found is not None
     assert found[0].name == name
@@ -290,7 +290,7 @@ def test_a_message_of_the_kernel(name: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("path", LOGS, ids=lambda x: f"{x.parent.name}-{x.stem}")
-def test_a_recorded_log(path) -> None:
+def test_a_recorded_log_has_a_known_complaint(path) -> None:
     assert find(read_log(path.read_text()).messages) is not None
 
 
@@ -394,7 +394,7 @@ MODIFIED = "dereference of modified ctx ptr R1 off=8 disallowed"
         ),
     ],
 )
-def test_a_context_that_was_moved(
+def test_a_context_that_was_moved_is_told_with_what_helps(
     message: str, step: str, text: str, hint: str
 ) -> None:
     why = reason(facts_of(message, step))
@@ -431,7 +431,7 @@ def test_kernels_agree_on_the_reason() -> None:
     assert differing <= OTHER_COMPLAINTS
 
 
-def test_unknown_text() -> None:
+def test_unknown_text_has_no_reason() -> None:
     assert find(("the moon is in the wrong quarter",)) is None
     assert find(()) is None
     assert reason(Facts(read_log("R1 is as it should be"))) is None

@@ -44,7 +44,9 @@ CASES = [(call, feature) for call, some in BY_CALL.items() for feature in some]
 @pytest.mark.parametrize(
     ("call", "feature"), CASES, ids=[feature.name for _, feature in CASES]
 )
-def test_three_answers(kernel: FakeKernel, call: str, feature: Feature) -> None:
+def test_a_feature_is_there_or_missing_or_cannot_be_told(
+    kernel: FakeKernel, call: str, feature: Feature
+) -> None:
     assert feature.supported() is True
     assert not kernel.open
     feature.forget()
@@ -94,7 +96,7 @@ def test_links_are_told_by_what_the_kernel_looks_at_first(kernel: FakeKernel) ->
         (errno.EPERM, errno.EPERM, None),
     ],
 )
-def test_uprobe_multi_with_the_right_filter(
+def test_uprobe_multi_is_there_only_with_the_right_filter(
     kernel: FakeKernel, first: int, second: int, answer: bool | None  # noqa: FBT001
 ) -> None:
     kernel.then("LINK_CREATE", -first, -second)
@@ -124,7 +126,9 @@ def test_the_syscall_wrapper_is_a_symbol(
     assert answer(0) is False
 
 
-def test_numbers_of_a_pmu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_a_pmu_is_none_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert pmu_number("no_such_pmu", "type") is None
     number = pmu_number("software", "type")
     assert number in {None, 1}  # None where sysfs is not mounted

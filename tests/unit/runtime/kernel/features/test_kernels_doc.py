@@ -23,7 +23,7 @@ def table(header: str) -> list[list[str]]:
     ]
 
 
-def test_every_feature_with_its_kernel_in_their_order() -> None:
+def test_every_feature_is_listed_in_the_order_of_its_kernel() -> None:
     rows = table("| feature | since | without it |")
     documented = {name: since for name, since, _ in rows}
     assert documented == {f.name: f.since for f in features.named().values()}
@@ -36,7 +36,7 @@ def test_every_feature_with_its_kernel_in_their_order() -> None:
     ("hook", "number"),
     [("XDP", AttachType.XDP), ("tc", AttachType.TCX_INGRESS)],
 )
-def test_links_with_their_kernel(hook: str, number: int) -> None:
+def test_links_are_listed_with_their_kernel(hook: str, number: int) -> None:
     rows = {
         name: since for name, since, _ in table("| hook | BPF link since | before |")
     }

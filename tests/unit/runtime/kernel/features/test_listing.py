@@ -53,7 +53,9 @@ def test_a_named_feature_says_why_it_cannot_tell(kernel: FakeKernel) -> None:
 
 
 @pytest.mark.parametrize("which", ["ringbuf", "BPF_MAP_TYPE_RINGBUF", 27])
-def test_map_types_by_name_and_number(kernel: FakeKernel, which: int | str) -> None:
+def test_map_types_are_asked_for_by_name_or_number(
+    kernel: FakeKernel, which: int | str
+) -> None:
     assert features.map_type(which) == (True, "", "5.8")
     (call,) = kernel.named("MAP_CREATE")
     assert call.values("map_type", "key_size", "value_size") == [MapType.RINGBUF, 0, 0]
@@ -71,7 +73,7 @@ def test_every_map_type_is_asked_for_as_itself(kernel: FakeKernel) -> None:
     assert not any(map(features.map_type, MapType))
 
 
-def test_maps_that_an_errno_says_yes_to(kernel: FakeKernel) -> None:
+def test_map_types_are_supported_where_an_errno_says_so(kernel: FakeKernel) -> None:
     kernel.always("MAP_CREATE", -524)
     assert features.map_type("struct_ops").supported is True
     assert features.map_type("hash").supported is False
@@ -90,13 +92,15 @@ def test_what_could_not_be_told_is_tried_again(kernel: FakeKernel) -> None:
 
 
 @pytest.mark.parametrize("ask", [features.map_type, features.program_type])
-def test_a_name_that_is_none(ask: object) -> None:
+def test_a_name_of_no_type_is_refused(ask: object) -> None:
     assert callable(ask)
     with pytest.raises(ValueError, match="'ringbuff' is no"):
         ask("ringbuff")
 
 
-def test_program_types_with_a_target(kernel: FakeKernel) -> None:
+def test_program_types_with_a_target_are_told_by_the_refusal(
+    kernel: FakeKernel,
+) -> None:
     kernel.always("PROG_LOAD", refuse(errno.EINVAL, "attach_btf_id 1 is not a typedef"))
     assert features.program_type("tracing").supported is True
     assert features.program_type("lsm").supported is True
@@ -122,7 +126,7 @@ def test_program_types_with_a_target(kernel: FakeKernel) -> None:
         ("", None),
     ],
 )
-def test_a_helper_by_what_the_verifier_says(
+def test_a_helper_is_told_by_what_the_verifier_says(
     kernel: FakeKernel, log: str, answer: bool | None  # noqa: FBT001
 ) -> None:
     kernel.always("PROG_LOAD", refuse(errno.EACCES if log else errno.EPERM, log))
@@ -134,7 +138,7 @@ def test_a_helper_by_what_the_verifier_says(
     assert features.helper(130, "struct_ops").supported is None
 
 
-def test_attach_types_by_what_the_kernel_looks_for(kernel: FakeKernel) -> None:
+def test_attach_types_are_told_by_what_the_kernel_looks_for(kernel: FakeKernel) -> None:
     kernel.always("PROG_QUERY", -errno.EBADF)
     assert features.attach_type("cgroup_inet4_connect").supported is True
     kernel.always("PROG_QUERY", -errno.ENODEV)
@@ -173,7 +177,9 @@ def test_every_attach_type_asks_the_kernel(kernel: FakeKernel) -> None:
         ("ARG_CTX_TAG", 0, errno.EACCES),
     ],
 )
-def test_newest_features(kernel: FakeKernel, name: str, yes: int, no: int) -> None:
+def test_newest_features_are_there_or_missing_or_cannot_be_told(
+    kernel: FakeKernel, name: str, yes: int, no: int
+) -> None:
     feature = features.named()[name]
     del yes
     assert feature.supported() is True
@@ -187,7 +193,7 @@ def test_newest_features(kernel: FakeKernel, name: str, yes: int, no: int) -> No
     assert not kernel.open
 
 
-def test_an_offset_of_any_size_by_the_log(kernel: FakeKernel) -> None:
+def test_an_offset_of_any_size_is_told_by_the_log(kernel: FakeKernel) -> None:
     feature = features.LDIMM64_FULL_RANGE
     far = "invalid access to map value pointer, value_size=32 off=1073741824\n"
     for log, answer in (
@@ -212,7 +218,7 @@ def test_common_attributes_are_looked_for(kernel: FakeKernel) -> None:
     assert feature.answer().reason == "operation not permitted (EPERM)"
 
 
-def test_a_uprobe_system_call(
+def test_a_uprobe_system_call_is_looked_for_on_its_architecture(
     kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feature = features.UPROBE_SYSCALL
