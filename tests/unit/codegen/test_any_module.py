@@ -99,8 +99,12 @@ NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,12}", fullmatch=True) | st.builds(
 )
 
 
-# a name in an object ends at its first NUL
-TEXT = st.text(st.characters(exclude_characters="\0"), max_size=100)
+# a name in an object ends at its first NUL, and what is not UTF-8 in it is escaped
+TEXT = st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=100
+)
+# the name of a file may have any bytes
+FILES = st.text(st.characters(exclude_characters="\0"), max_size=100)
 
 
 @st.composite
@@ -172,7 +176,7 @@ def objects(draw: st.DrawFn) -> tuple[ObjectSpec, tuple[str, ...]]:
     spec = blueprint(
         btf,
         name=draw(NAMES),
-        source=draw(TEXT),
+        source=draw(FILES),
         license=draw(TEXT),
         maps=tuple(maps),
         data=data,
