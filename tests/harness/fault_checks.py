@@ -45,7 +45,8 @@ class Traces:
             assert self._now() == self._before
 
     def check_kernel(self) -> None:
-        assert not self._whole.check()
+        left = self._whole.check()
+        assert not left, left
 
 
 def check_error(error: BaseException, failure: Failure, fault: Faults) -> None:

@@ -119,12 +119,12 @@ def _id_of(kind: str, fd: int) -> int:
 
 
 def exists(kind: str, number: int) -> bool:
-    """Whether the kernel has an object of this id."""
-    try:
-        os.close(syscalls.get_fd_by_id(kind, number))
-    except FileNotFoundError:
-        return False
-    return True
+    """Whether the kernel has an object of this id.
+
+    Takes no fd of it: a program array that is got by its id and let go again while the
+    kernel clears it is never freed (seen on Linux 6.18, 18 of 200 times).
+    """
+    return syscalls.get_next_id(kind, number - 1) == number
 
 
 class LeakCheck:
