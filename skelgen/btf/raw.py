@@ -149,7 +149,7 @@ class RawBtf:
         # of a kernel's 150,000 types: no call for those of another kind
         words = self.words
         for position in self._offsets:
-            if words[position + 1] >> 24 & 0x7F == kind:
+            if words[position + 1] >> KIND_SHIFT & MAX_KIND == kind:
                 name = self.string(words[position])
                 if name.startswith(prefix):
                     yield name

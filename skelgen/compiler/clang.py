@@ -126,7 +126,8 @@ class CompileOptions:
     target: Target = field(default_factory=this_machine)
     """The machine that loads it."""
     cpu: str = "v3"
-    """BPF instruction set, one of :data:`skelgen.model.instructions.CPUS`."""
+    """BPF instruction set, ``v1`` to ``v4``; :mod:`skelgen.model.instructions` has what
+    each may make, and the kernels that know it."""
     includes: tuple[str, ...] = ()
     """Folders for ``-I``, before our own headers."""
     cflags: tuple[str, ...] = ()

@@ -12,11 +12,6 @@ from skelgen._typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CPUS = {"v1": "4.18", "v2": "4.18", "v3": "5.1", "v4": "6.6"}
-"""The first kernel that runs what each ``-mcpu=`` is named after. v2 itself is of 4.14,
-and this package of 4.18. From clang 20 on, v3 makes fetching atomics (5.12) of
-``__sync_fetch_and_add()``, also where nothing reads the old value."""
-
 _LDX, _STX, _ALU, _JMP, _JMP32, _ALU64 = 1, 3, 4, 5, 6, 7  # BPF_CLASS()
 _MEMSX, _ATOMIC = 0x80, 0xC0  # BPF_MODE()
 _DIV, _MOD, _MOV, _END = 0x30, 0x90, 0xB0, 0xD0  # BPF_OP()

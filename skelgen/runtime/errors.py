@@ -194,9 +194,9 @@ class VerifierError(BpfOSError):
         self.reason = reason
         """The cause in one sentence: skelgen's where it knows one, or the kernel's."""
         self.hint = hint
-        """The way out, likewise."""
+        """The way out: skelgen's where it knows one, or the kernel's."""
         self.diagnosis = diagnosis
-        """What the kernel itself says about cause and way out (Linux 7.3)."""
+        """The kernel's own words about cause and way out (Linux 7.3)."""
 
     def _text(self) -> str:
         return f"{self.what}: {self.strerror}"

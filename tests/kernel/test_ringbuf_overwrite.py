@@ -12,6 +12,7 @@ import pytest
 from skelgen.model.flags import BPF_F_RB_OVERWRITE
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.ringbuf import poll
+from tests.harness import privilege
 from tests.harness.ringbuf import Ring
 from tests.harness.ringbuf_records import Event, events, numbers, take
 
@@ -24,7 +25,7 @@ def ring() -> Iterator[Ring]:
     try:
         made = Ring(flags=BPF_F_RB_OVERWRITE)
     except BpfOSError as error:
-        if error.errno != errno.EINVAL:
+        if error.errno != errno.EINVAL or privilege.kernel_at_least(6, 19):
             raise
         pytest.skip("this kernel has no BPF_F_RB_OVERWRITE, in Linux since 6.19")
     with made:
@@ -102,7 +103,7 @@ def test_typed_records_of_a_skeleton(
         try:
             skel.load()
         except BpfOSError as error:
-            if error.errno != errno.EINVAL:
+            if error.errno != errno.EINVAL or privilege.kernel_at_least(6, 19):
                 raise
             pytest.skip("this kernel has no BPF_F_RB_OVERWRITE, in Linux since 6.19")
         skel.attach()

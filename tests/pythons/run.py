@@ -26,7 +26,7 @@ QUICK = [
     *(f"tests/unit/runtime/{room}" for room in ("values", "maps", "object", "load")),
     "--ignore=tests/unit/codegen/test_any_module.py",
 ]
-"""What a Python can make a difference to: classes, annotations, ctypes, start."""
+"""Tests of all that a Python may do differently: classes, annotations, ctypes, start."""
 EVERYTHING = ["tests", "--ignore=tests/kernel"]
 
 

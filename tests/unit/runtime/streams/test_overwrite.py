@@ -87,7 +87,7 @@ class Producer:
 
 
 class Reader:
-    """What is taken out of the ring, as numbers of records."""
+    """Numbers of the records that are taken out of the ring."""
 
     def __init__(self, fd: int, kind: type[RingMemory] = OverwrittenMemory) -> None:
         self.memory = kind(fd, SIZE, "map 'rb'")
