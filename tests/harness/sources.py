@@ -4,6 +4,7 @@ The first line of each says what it is for. ``// cflags: ...`` adds compiler fla
 ``// error: ...`` is part of the text that a file under ``bad/`` must be refused with.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -80,9 +81,14 @@ def _read(paths: list[Path]) -> dict[str, Source]:
 
 
 def find(name: str) -> Source:
-    """Return a fixture or example by name; ``bad/x`` and ``rejected/x`` are such."""
+    """Return a fixture or example by name; ``bad/x``, ``rejected/x``, ... are such."""
     if name.startswith("rejected/"):
         return rejected_sources()[name.removeprefix("rejected/")]
+    if name.startswith("withheld/"):
+        return read_source(DATA / f"{name}.bpf.c")
+    if name.startswith("headers/"):
+        source = read_source(DATA / f"{name}.bpf.c")
+        return source._replace(cflags=(f"-I{DATA / 'headers'}",))
     if name.startswith("bad/"):
         return bad_sources()[name.removeprefix("bad/")]
     source = sources().get(name) or example_sources().get(name)
@@ -102,14 +108,27 @@ def compiler() -> clang.Compiler:
     return clang.find_compiler({"PATH": ""})
 
 
+TOOLS = "SKELGEN_TEST_TOOLS"
+"""Variable with what ``tools()`` returns: in a virtual machine it takes half a minute to
+read all that it depends on, and to start the compiler."""
+
+
 @functools.cache
-def _environment() -> bytes:
-    """Digest of what an object depends on beside its source and flags."""
-    digest = hashlib.sha256(repr(compiler()).encode())
-    digest.update((compiler().root or ROOT).stat().st_mtime_ns.to_bytes(8, "little"))
+def tools() -> tuple[str, str]:
+    """Return digests of what makes objects, beside their sources, and of what makes modules."""
+    known = os.environ.get(TOOLS, "").split()
+    if known:
+        return known[0], known[1]
+    objects = hashlib.sha256(repr(compiler()).encode())
+    objects.update((compiler().root or ROOT).stat().st_mtime_ns.to_bytes(8, "little"))
     for header in sorted(clang.INCLUDE.rglob("*.h")):
-        digest.update(header.read_bytes())
-    return digest.digest()
+        objects.update(header.read_bytes())
+    modules = hashlib.sha256()
+    for folder, pattern in (("skelgen", "*.py"), ("templates", "*.j2")):
+        for path in sorted((ROOT / folder).rglob(pattern)):
+            if "runtime" not in path.parts:
+                modules.update(path.read_bytes())
+    return objects.hexdigest(), modules.hexdigest()
 
 
 def compiled(source: Source, byteorder: str = "little", cpu: str = CPU) -> Path:
@@ -119,7 +138,7 @@ def compiled(source: Source, byteorder: str = "little", cpu: str = CPU) -> Path:
     """
     target = this_machine()._replace(byteorder=byteorder)
     options = clang.CompileOptions(target=target, cpu=cpu, cflags=source.cflags)
-    digest = hashlib.sha256(_environment())
+    digest = hashlib.sha256(tools()[0].encode())
     digest.update(repr(options).encode() + source.path.read_bytes())
     for header in sorted(source.path.parent.glob("*.h")):
         digest.update(header.read_bytes())
@@ -135,3 +154,20 @@ def compiled(source: Source, byteorder: str = "little", cpu: str = CPU) -> Path:
         )
         os.replace(fresh, output)  # noqa: PTH105 (atomic, as Path.replace; says so)
     return output
+
+
+def skeleton(name: str, cpu: str = CPU) -> str:
+    """Return the module of a fixture, generated unless it lies beside its object."""
+    import skelgen
+
+    source = find(name)
+    output = compiled(source, cpu=cpu)
+    kept = output.with_name(f"{source.name}_{tools()[1][:20]}_skel.py")
+    if kept.exists():
+        return kept.read_text("utf-8")
+    text = skelgen.generate(output, records=tuple(records_of(source.name).items()))
+    with contextlib.suppress(OSError):  # a virtual machine writes nothing here
+        fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
+        fresh.write_text(text, "utf-8")
+        fresh.replace(kept)
+    return text

@@ -16,7 +16,6 @@ import traceback
 from contextlib import suppress
 from typing import Any
 
-import skelgen
 from skelgen import runtime as rt
 from skelgen.runtime.errors import BpfError, ClosedError, StateError
 from tests.harness import sources
@@ -31,8 +30,7 @@ class Storm:
     """All of it: what lives, and what was done."""
 
     def __init__(self) -> None:
-        path = sources.compiled(sources.find("forked"))
-        self.cls: Any = loaded(skelgen.generate(path)).Forked
+        self.cls: Any = loaded(sources.skeleton("forked")).Forked
         self.common: Any = self.cls.open_and_load()
         self.living: list[Any] = []
         self.main: Any = None
@@ -127,7 +125,7 @@ class Storm:
         self.live(self.cls.open())
 
     def run(self, seconds: float) -> None:
-        """Do it for so long, and print what was done."""
+        """Do it for so long and for three forks, and print what was done."""
         self.live(self.cls.open())  # whatever is imported late is there before a fork
         self.common.progs.send_number.test_run(data=bytes(64))
         signal.signal(signal.SIGALRM, self.on_signal)
@@ -136,7 +134,7 @@ class Storm:
         for thread in threads:
             thread.start()
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not self.failures:
+        while (time.monotonic() < end or self.forks < 3) and not self.failures:
             self.main = self.cls.open()
             with suppress(ClosedError, StateError):  # by the signal handler
                 self.live(self.main)
@@ -153,7 +151,7 @@ class Storm:
 def main(seconds: str) -> None:
     """Run it; exit status 1 for what went wrong."""
     faulthandler.enable()
-    faulthandler.dump_traceback_later(float(seconds) + 60, exit=True)
+    faulthandler.dump_traceback_later(float(seconds) + 120, exit=True)
     sys.setswitchinterval(1e-5)
     storm = Storm()
     try:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-import skelgen
 from skelgen import runtime as rt
 from skelgen.model.enums import MapType
 from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def text() -> str:
-    return skelgen.generate(sources.compiled(sources.find("maps_arena")))
+    return sources.skeleton("maps_arena")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import errno
 import functools
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -32,6 +33,8 @@ DIFFERENT = {
     "lirc_mode2": "",
 }
 
+
+IN_VM = os.environ.get("SKELGEN_VM") == "1"
 
 SAYS_NO = (
     "program of this type cannot use helper",  # Linux 6.8, "unknown func" before
@@ -92,6 +95,8 @@ def test_helpers_are_as_bpftool_says() -> None:
     said_no = yes = 0
     for key, names in lists.items():
         kind = key.removesuffix("_available_helpers")
+        if IN_VM and kind not in {"kprobe", "xdp", "sched_cls", "cgroup_sock"}:
+            continue  # 200 programs of each type take minutes there
         if kind in DIFFERENT or kind == "struct_ops":
             continue  # bpftool says no to all of them
         theirs = _names(names)
@@ -104,7 +109,7 @@ def test_helpers_are_as_bpftool_says() -> None:
             elif name in theirs:
                 assert any(text in ours.reason for text in SAYS_NO), ours
                 said_no += 1
-    assert yes > 1000
+    assert yes > (200 if IN_VM else 1000)
     assert known <= {f"bpf_{name}" for name in HELPERS}
     if said_no:
         assert not features.helper("bpf_xdp_adjust_head", "socket_filter")

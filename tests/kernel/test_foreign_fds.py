@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import skelgen
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, StateError
@@ -25,7 +24,7 @@ SEEN: dict[str, Any] = {"key_size": 4, "value_size": 8, "max_entries": 64}
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
-    return loaded(skelgen.generate(sources.compiled(sources.find("forked"))))
+    return loaded(sources.skeleton("forked"))
 
 
 def new_map(**more: int) -> int:

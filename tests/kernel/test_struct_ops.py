@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-import skelgen
 from skelgen.model.enums import Command
 from skelgen.runtime.errors import BpfOSError, StateError
 from tests.harness import privilege, sources
@@ -28,7 +27,7 @@ needs_links = privilege.needs_struct_ops_links
 
 
 def generated(name: str) -> ModuleType:
-    return loaded(skelgen.generate(sources.compiled(sources.find(name))))
+    return loaded(sources.skeleton(name))
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import skelgen
-from skelgen.compiler import clang
 from skelgen.runtime.errors import BpfError, BpfPermissionError, VerifierError
 from skelgen.runtime.kernel.version import kernel_version
 from skelgen.runtime.load import program as prog_load
@@ -157,30 +156,9 @@ def test_a_map_that_is_not_made_is_named_as_the_reason() -> None:
     )
 
 
-SILENT = """\
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-SEC("iter/bpf_map_elem") int prog(void *ctx) { return 0; }
-char LICENSE[] SEC("license") = "GPL";
-"""
-WRITES = """\
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-SEC("uprobe") int poke(void *ctx)
-{
-	char c = 1;
-	return bpf_probe_write_user((void *)0x1000, &c, 1);
-}
-char LICENSE[] SEC("license") = "GPL";
-"""
-
-
-def load_text(folder: Path, text: str) -> BpfError | None:
-    """Load a program; return what it is refused with."""
-    source, output = folder / "it.bpf.c", folder / "it.bpf.o"
-    source.write_text(text)
-    clang.compile_object(source, output, compiler=sources.compiler())
-    with skelgen.open_object(output) as obj:
+def refusal(name: str) -> BpfError | None:
+    """Load a fixture; return what it is refused with."""
+    with skelgen.open_object(sources.compiled(sources.find(name))) as obj:
         try:
             obj.load()
         except BpfError as error:
@@ -188,8 +166,8 @@ def load_text(folder: Path, text: str) -> BpfError | None:
     return None
 
 
-def test_a_refusal_without_a_word_is_looked_into(tmp_path: Path) -> None:
-    error = load_text(tmp_path, SILENT)
+def test_a_refusal_without_a_word_is_looked_into() -> None:
+    error = refusal("withheld/iter_map_elem")
     if error is None:
         pytest.skip("this kernel takes programs of iter/bpf_map_elem")
     assert isinstance(error, BpfPermissionError)
@@ -200,10 +178,8 @@ def test_a_refusal_without_a_word_is_looked_into(tmp_path: Path) -> None:
     )
 
 
-def test_a_helper_that_this_kernel_withholds_is_named_as_the_reason(
-    tmp_path: Path,
-) -> None:
-    error = load_text(tmp_path, WRITES)
+def test_a_helper_that_this_kernel_withholds_is_named_as_the_reason() -> None:
+    error = refusal("withheld/probe_write_user")
     if error is None:
         pytest.skip("this kernel lets programs call bpf_probe_write_user()")
     assert isinstance(error, VerifierError)

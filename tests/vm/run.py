@@ -1,5 +1,7 @@
 """Run the kernel tests on Debian's kernels, in a virtual machine each, two at once.
 
+Newer kernels have more to test and come first, so that two processors end together.
+
 Usage: ``python -m tests.vm.run [--quick] [6.1 | 7.3 ...] [-- pytest arguments]``
 
 ``--quick`` leaves out what is marked ``any_kernel``.
@@ -17,14 +19,15 @@ import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from tests.harness import oracle, sources
+from tests.vm import outcomes
 from tests.vm.kernels import CACHE, KERNELS, ROOT, image
 
-TESTED = ("6.1", "6.12")
-"""Kernels on which every test passes; others of the table can be named."""
+QUICK = ("6.1", "6.12")
+"""Kernels of the quick run, which is CI's; without it all of the table are tested."""
 
 # Software emulation runs Python some twenty times slower; a hang is longer than this.
 BOOT_AND_RUN_SECONDS = 3000
@@ -45,6 +48,7 @@ KERNEL_ARGUMENTS = "mitigations=off nokaslr loglevel=3"
 
 def main(arguments: list[str]) -> int:
     """Run the tests on each kernel and return the number of kernels that failed."""
+    started = time.monotonic()
     kernels, pytest = _split(arguments)
     unknown = [kernel for kernel in kernels if kernel not in KERNELS]
     if unknown:
@@ -57,47 +61,81 @@ def main(arguments: list[str]) -> int:
             f"{missing[0]} is missing: apt-get install qemu-system-x86 kmod and "
             "pip install virtme-ng, or run make test-kernels, which does both"
         )
-    images = [image(kernel) for kernel in kernels]
+    images = {kernel: image(kernel) for kernel in kernels}
     _compile({KERNELS[kernel].cpu for kernel in kernels})
-    failed = 0
+    print(f"== ready after {time.monotonic() - started:.0f} s", flush=True)
+    failed = []
+    newest_first = sorted(kernels, key=[*KERNELS].index, reverse=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        started = time.monotonic()
-        runs = [
-            pool.submit(run, kernel, boot, pytest)
-            for kernel, boot in zip(kernels, images, strict=True)
-        ]
-        for kernel, running in zip(kernels, runs, strict=True):
-            status, log = running.result()
-            failed += status != 0
-            verdict = "passed" if status == 0 else f"FAILED (status {status})"
-            seconds = time.monotonic() - started
-            print(
-                f"{log}\n== Linux {kernel}: {verdict} after {seconds:.0f} s", flush=True
-            )
-    return failed
+        runs = {
+            pool.submit(run, kernel, images[kernel], _pytest(kernel, pytest)): kernel
+            for kernel in newest_first
+        }
+        for running in as_completed(runs):
+            kernel = runs[running]
+            status, log, seconds = running.result()
+            if status:
+                failed.append(kernel)
+            verdict = f"FAILED (status {status})" if status else "passed"
+            print(f"{log}\n== Linux {kernel}: {verdict} in {seconds:.0f} s", flush=True)
+    found = {kernel: outcomes.read(folder(kernel) / "outcomes") for kernel in kernels}
+    print("\n".join(outcomes.table(found)), flush=True)
+    needless = [
+        f"Linux {kernel} has it, and it was skipped: {line}"
+        for kernel, each in found.items()
+        for line in outcomes.needless_skips(kernel, each)
+    ]
+    print("\n".join(needless), end="\n" * bool(needless), flush=True)
+    return len(failed) + len(needless)
 
 
 def _compile(cpus: set[str]) -> None:
-    """Compile here what the tests would compile, which is quicker and can be written."""
+    """Make here what the tests would make, which is quicker and can be written."""
+    rejected = sources.rejected_sources()
+    withheld = map(sources.read_source, (sources.DATA / "withheld").glob("*.bpf.c"))
     every = sources.sources() | sources.example_sources()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         compiling = [
             pool.submit(sources.compiled, source, cpu=cpu)
-            for source in (*every.values(), *sources.rejected_sources().values())
+            for source in (*every.values(), *rejected.values(), *withheld)
             for cpu in sorted(cpus)
         ]
         for done in compiling:
             done.result()
+    for name in _skeletons():
+        for cpu in sorted(cpus):
+            sources.skeleton(name, cpu)
     oracle.build()
 
 
-def run(kernel: str, boot: Path, pytest: list[str]) -> tuple[int, str]:
-    """Boot one kernel, run pytest in it, return its status and what it printed."""
-    out = CACHE / f"out-{kernel}"
+def _skeletons() -> list[str]:
+    """Return the fixtures whose modules the tests name; to miss one costs time alone."""
+    texts = [path.read_text("utf-8") for path in (ROOT / "tests/kernel").glob("*.py")]
+    found = {
+        name for text in texts for name in re.findall(r'skeleton\("([\w/]+)"', text)
+    }
+    known = {*sources.sources(), *sources.example_sources(), "headers/run"}
+    return sorted(found & known)
+
+
+def _pytest(kernel: str, arguments: list[str]) -> list[str]:
+    """Return the command that runs tests in there."""
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    words += ["-p", "tests.vm.outcomes", f"--basetemp={folder(kernel)}/tmp"]
+    return words + arguments
+
+
+def folder(kernel: str) -> Path:
+    """Return the one folder of this machine that a kernel may write to."""
+    return CACHE / f"out-{kernel}"
+
+
+def run(kernel: str, boot: Path, words: list[str]) -> tuple[int, str, float]:
+    """Boot a kernel, run a command in it, return status, what it printed, and seconds."""
+    started = time.monotonic()
+    out = folder(kernel)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-    words += [f"--basetemp={out}/tmp", *pytest]
     (out / "enter.sh").write_text(
         # a root of its own, and not chroot, in which there are no user namespaces
         "modprobe 9pnet_virtio; mkdir -p /run/cached\n"
@@ -120,6 +158,8 @@ def run(kernel: str, boot: Path, pytest: list[str]) -> tuple[int, str]:
         "ulimit -l unlimited\n"
         f"export SKELGEN_REQUIRE_KERNEL=1 SKELGEN_VM=1 HOME={out}\n"
         f"export SKELGEN_TEST_CPU={KERNELS[kernel].cpu}\n"
+        f"export {sources.TOOLS}='{' '.join(sources.tools())}'\n"
+        f"export {outcomes.VARIABLE}={out}/outcomes\n"
         f"export HYPOTHESIS_STORAGE_DIRECTORY={out}/hypothesis\n"
         f"export PYTHONDONTWRITEBYTECODE=1 MODPROBE_OPTIONS=-d{boot.parents[1]}\n"
         f"export PATH={shlex.quote(os.environ['PATH'])}:/usr/sbin:/sbin\n"
@@ -154,8 +194,9 @@ def run(kernel: str, boot: Path, pytest: list[str]) -> tuple[int, str]:
     text = log.read_text(errors="replace") if log.exists() else ""
     status = out / "status"
     if not status.exists():
-        return -1, f"{text}\nthe virtual machine did not finish:\n{console[-4000:]}"
-    return int(status.read_text()), text
+        text = f"{text}\nthe virtual machine did not finish:\n{console[-4000:]}"
+        return -1, text, time.monotonic() - started
+    return int(status.read_text()), text, time.monotonic() - started
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -165,7 +206,7 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     quick = "--quick" in kernels
     if quick:
         kernels.remove("--quick")
-    return kernels or list(TESTED), pytest or [
+    return kernels or list(QUICK if quick else KERNELS), pytest or [
         "-q",
         "--durations=10",
         *(_quick() if quick else ["tests/kernel"]),

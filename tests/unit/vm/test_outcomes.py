@@ -1,0 +1,70 @@
+"""What the runner of other kernels makes of the outcomes of tests."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.vm import outcomes, run
+from tests.vm.kernels import KERNELS
+from tests.vm.outcomes import Outcome
+
+
+def test_outcomes_by_kernel_and_reason() -> None:
+    found = {
+        "6.1": [
+            Outcome("a", "setup", "passed", 1, ""),
+            Outcome("a", "call", "passed", 2, ""),
+            Outcome("b", "setup", "skipped", 1, "needs arenas, Linux 6.9\nmore"),
+            Outcome("c", "call", "passed", 0, ""),
+            Outcome("c", "teardown", "failed", 0, ""),
+        ],
+        "6.12": [Outcome("a", "call", "passed", 2, "")],
+    }
+    header, old, new, skips = outcomes.table(found)
+    assert header.split() == ["kernel", "passed", "skipped", "failed", "seconds"]
+    assert old.split() == ["6.1", "1", "1", "1", "4"]
+    assert new.split() == ["6.12", "1", "0", "0", "2"]
+    assert skips == "skipped (6.1: 1): needs arenas, Linux 6.9"
+
+
+@pytest.mark.parametrize(
+    ("reason", "kernel", "needless"),
+    [
+        ("this kernel has no tcx, which is in Linux since 6.6", "6.1", False),
+        ("this kernel has no tcx, which is in Linux since 6.6", "6.12", True),
+        ("needs arenas, Linux 6.9", "6.9", True),
+        ("needs arenas, Linux 6.9", "5.10", False),
+        ("CAP_BPF came with Linux 5.8", "5.10", True),
+        ("this kernel has no kprobe.multi (CONFIG_FPROBE), Linux 5.18", "6.1", False),
+        ("needs bpftool", "6.1", False),
+    ],
+)
+def test_no_skip_for_what_the_kernel_has(
+    reason: str, kernel: str, *, needless: bool
+) -> None:
+    skip = Outcome("t", "setup", "skipped", 0, reason)
+    assert bool(outcomes.needless_skips(kernel, [skip])) == needless
+
+
+def test_what_is_written_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "outcomes"
+    assert outcomes.read(path) == []
+    monkeypatch.setenv(outcomes.VARIABLE, str(path))
+    report = pytest.TestReport(
+        "t.py::test", ("t.py", 1, "test"), {}, "skipped", ("t.py", 1, "Skipped: so"),
+        "setup", duration=0.126,
+    )  # fmt: skip
+    outcomes.pytest_runtest_logreport(report)
+    assert outcomes.read(path) == [
+        Outcome("t.py::test", "setup", "skipped", 0.13, "so")
+    ]
+
+
+def test_which_kernels_are_run() -> None:
+    assert run._split([])[0] == list(KERNELS)
+    quick, pytest_arguments = run._split(["--quick"])
+    assert set(quick) <= KERNELS.keys()
+    assert "not any_kernel" in pytest_arguments
+    assert run._split(["7.3", "--", "-x"]) == (["7.3"], ["-x"])
