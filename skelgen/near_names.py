@@ -5,6 +5,8 @@ called where something failed, so it may be slow, but not in proportion to the s
 of what is looked through: a kernel has 100,000 functions.
 """
 
+from operator import add
+
 from skelgen._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ def near_names(name: str, names: "Iterable[str]") -> list[str]:
     for other in set(names):
         if other != name and len(wanted) // 3 <= len(other) <= 3 * len(wanted):
             lower = other.lower()
-            both = sum(pair in lower for pair in pairs)
+            there = map(add, lower, lower[1:]) if len(wanted) > 1 else lower
+            both = len(pairs.intersection(there))
             if both or (len(lower) == len(wanted) and sorted(lower) == letters):
                 shared.append((-both, abs(len(other) - len(name)), other))
     if not shared:

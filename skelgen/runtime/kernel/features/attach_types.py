@@ -40,8 +40,7 @@ def attach_type(number: int) -> Verdict:  # noqa: PLR0911 - a way a family
     if prog_types.row(row.program).target and number != AttachType.LSM_CGROUP:
         return _btf_target(row.program, number)
     if row.program == ProgType.SK_REUSEPORT:
-        trial = Trial(row.program, RETURN_0, attach_type=number)
-        return (True, "") if trial.error is None else verdict(trial.error)
+        return _of_sockets_that_share_a_port(number)
     if row.in_map:
         try:
             # a value that has a program beside the number: since then it runs programs
@@ -65,6 +64,16 @@ def attach_type(number: int) -> Verdict:  # noqa: PLR0911 - a way a family
         # no such cgroup, namespace or interface: it knows what it looks for
         known = error.errno in {errno.EBADF, errno.ENODEV}
         return (True, "") if known else verdict(error)
+    return True, ""
+
+
+def _of_sockets_that_share_a_port(number: int) -> Verdict:
+    trial = Trial(ProgType.SK_REUSEPORT, RETURN_0, attach_type=number)
+    if trial.error is not None:
+        return verdict(trial.error)
+    other = Trial(ProgType.SK_REUSEPORT, RETURN_0, attach_type=AttachType.XDP)
+    if other.error is None:  # before 5.14
+        return False, "the attach type of such programs is not looked at"
     return True, ""
 
 
