@@ -13,9 +13,11 @@ import pytest
 import skelgen
 from skelgen.btf import Kind
 from skelgen.compiler import clang
+from skelgen.model.enums import ProgType
 from skelgen.runtime import syscalls
 from skelgen.runtime.kernel import btf as kernel_btf
-from tests.harness import sources
+from skelgen.runtime.kernel import features
+from tests.harness import privilege, sources
 
 HEADERS = sources.DATA / "headers"
 
@@ -73,6 +75,9 @@ def run(module):
             pytest.skip(f"this kernel has no {kfunc}()")
         skeleton = module.Run.open()
         opened.append(skeleton)
+        if skeleton.object.programs[name].type is ProgType.SYSCALL:
+            answer = features.program_type("syscall")
+            privilege.require('SEC("syscall")', answer)
         for program in skeleton.object.programs.values():
             program.autoload = program.name == name
         skeleton.load()

@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
     """``passed``, ``failed`` or ``skipped``."""
     seconds: float
     reason: str
-    """Why it was skipped."""
+    """Why it was skipped, or the end of how it failed."""
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -35,6 +35,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     reason = ""
     if report.skipped and isinstance(report.longrepr, tuple):
         reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+    elif report.failed:
+        reason = report.longreprtext[-2000:]
     line = Outcome(
         report.nodeid, report.when, report.outcome, round(report.duration, 2), reason
     )

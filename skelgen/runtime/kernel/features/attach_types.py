@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from typing import Final
 
 _OF_SOCKET_MAPS: Final = frozenset((ProgType.SK_SKB, ProgType.SK_MSG))
+_OF_MANY_TARGETS: Final = frozenset(
+    (
+        AttachType.TRACE_FENTRY_MULTI,
+        AttachType.TRACE_FEXIT_MULTI,
+        AttachType.TRACE_FSESSION_MULTI,
+    )
+)
+"""Programs whose targets the link names; they are loaded for none."""
 _LO: Final = 1
 """Index of the loopback interface, in every network namespace."""
 
@@ -78,7 +86,8 @@ def _of_sockets_that_share_a_port(number: int) -> Verdict:
 
 
 def _btf_target(prog_type: int, number: int) -> Verdict:
-    trial = Trial(prog_type, RETURN_0, attach_type=number, attach_btf_id=1)
+    target = 0 if number in _OF_MANY_TARGETS else 1
+    trial = Trial(prog_type, RETURN_0, attach_type=number, attach_btf_id=target)
     if trial.error is None or any(text in trial.log for text in TARGET_REFUSED):
         return True, ""
     return verdict(trial.error)
