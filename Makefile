@@ -16,7 +16,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-EXAMPLES := minimal bootstrap xdp_count tcp_congestion
+EXAMPLES := minimal bootstrap xdp_count tcp_congestion sched_weighted
 SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
 
 .PHONY: help demo test lint types imports pytest pytest-build pytest-kernel test-kernels test-kernels-quick test-pythons test-pythons-quick kernels-table fuzz bench examples clean

@@ -34,6 +34,7 @@ TOO_OLD = {
     "prog_kprobe_session": "SEC(kprobe.session), SEC(uprobe.multi), libbpf 1.5",
     "prog_netfilter": "SEC(netfilter), libbpf 1.3",
     "prog_tcx": "SEC(tcx/ingress), libbpf 1.3",
+    "sched_weighted": ".struct_ops.link, libbpf 1.2",
     "struct_ops_forms": ".struct_ops.link, libbpf 1.2",
     "struct_ops_link": ".struct_ops.link, libbpf 1.2",
     "struct_ops_shadow": ".struct_ops.link, libbpf 1.2",

@@ -1,8 +1,8 @@
 """Loading an object into the kernel: all of it or nothing, or what can be loaded.
 
-The steps come one after another, in libbpf's order; each reads what earlier ones returned
+The steps come one after another; each reads what earlier ones returned
 and returns a record of its own. They are two halves. The first, :func:`prepare`, finds
-what this kernel provides (externs, types for CO-RE and struct_ops), then makes BTF and
+what this kernel provides (types for struct_ops and CO-RE, externs), then makes BTF and
 maps. The programs are the second, and may come later. Nothing belongs to the object before
 the end of a load, or of its first half if that is asked for alone; whatever fails before
 is taken back.
@@ -138,8 +138,9 @@ def _prepare(
 ) -> "tuple[Prepared, MadeMaps, Mapping[str, Code]]":
     """Do all of a load but its programs, which are fitted before anything is made."""
     parts, failures = context.parts, context.failures
-    externals = _externals(context)
+    # before the kernel functions that are there for such operations alone
     operations = _operations(context)
+    externals = _externals(context)
     functions = Functions(parts.spec, context.types, externals.missing)
     code = fit_programs(context, functions, operations, failures)
     required = bool(operations.values) and not failures.lenient

@@ -113,11 +113,7 @@ class _Converter:
         name = essential_name(spec.type_name)
         found = kernel.find(_PREFIX + name, Kind.STRUCT)
         if found is None:
-            raise NotSupportedError(
-                f"this kernel has no operations of type 'struct {name}'",
-                feature=f"struct_ops of type '{name}'",
-                what=self._what,
-            )
+            raise _missing(name, self._what)
         self._kernel_btf, self.value_type_id, module = found
         self.module_fd = module.fd.fileno() if module is not None else 0
         wrapper = self._kernel_btf.type(self.value_type_id)
@@ -184,6 +180,23 @@ class _Converter:
         if not isinstance(self._kernel_btf.type(target), FuncProto):
             raise self._error(f"member '{name}' is no function in this kernel")
         self.callbacks.append(Callback(program, offset, index))
+
+
+def _missing(name: str, what: str) -> NotSupportedError:
+    """Return the error of operations that the kernel does not have."""
+    from skelgen.model.struct_ops_types import STRUCT_OPS
+
+    row = STRUCT_OPS.get(name)
+    known = (
+        f"; Linux has them since {row.since}, if it was built with {row.option}"
+        if row
+        else ""
+    )
+    return NotSupportedError(
+        f"this kernel has no operations of type 'struct {name}'{known}",
+        feature=f"struct_ops of type '{name}'",
+        what=what,
+    )
 
 
 def kernel_value(ops: StructOpsMap, btf: Btf, kernel: KernelTypes) -> KernelValue:

@@ -27,6 +27,7 @@ REFUSED = {
 # What it shows otherwise, and why.
 NO_LINK_SECTIONS = {
     "life": ("life",),
+    "sched_weighted": ("weighted",),
     "struct_ops_forms": ("linked", "maybe", "maylink"),
     "struct_ops_link": ("linked", "optional"),
     "struct_ops_tcp": ("one", "two"),

@@ -33,6 +33,7 @@ REFUSED = {
     "prog_on_programs": "needs a program to replace",
     "prog_module": "no names of modules before libbpf 1.3",
     "prog_tracing": "no names of modules before libbpf 1.3",
+    "sched_weighted": ".struct_ops.link, with all that uses a program, is unknown",
     "struct_ops_forms": ".struct_ops.link, with all that uses a program, is unknown",
     "struct_ops_shadow": "the kernel operations are made up",
 }
