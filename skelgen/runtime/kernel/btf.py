@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 VMLINUX: Final = "/sys/kernel/btf/vmlinux"
 
-_NO_MODULES: Final = {errno.EPERM, errno.EINVAL, errno.E2BIG}
-"""Errnos of kernels that cannot list modules; before 5.11 it is E2BIG, for they have no
-BTF names."""
+_NO_MODULES: Final = {errno.EPERM, errno.EINVAL}
+"""Errnos of kernels that cannot list BTF, or not to this process."""
 
 # where distributions put the uncompressed kernel, for kernels before 5.4
 _ELF_PATHS: Final = (

@@ -6,12 +6,14 @@ A kernel that does not know a field leaves it zero.
 
 from __future__ import annotations
 
+import errno
 import struct
 
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import ROOM, number, readable
 from skelgen.model.enums import Command, MapType, ProgType
+from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.syscalls.buffers import Memory
 from skelgen.runtime.syscalls.call import bpf, check
 from skelgen.runtime.syscalls.layout import Layout
@@ -221,13 +223,20 @@ def btf_info(fd: int, *, what: str = "") -> BtfInfo:
     memory = Memory()
     name = bytearray(128)
     preset = _BTF.pack(0, 0, 0, memory.write(name), len(name), 0)
-    fields = _BTF.unpack(obj_get_info(fd, _BTF.size, preset=preset, what=what))
+    try:
+        info = obj_get_info(fd, _BTF.size, preset=preset, what=what)
+    except BpfOSError as error:
+        if error.errno != errno.E2BIG:
+            raise
+        # before 5.11 BTF has no name, and room for one is refused
+        info = obj_get_info(fd, _BTF.size, what=what)
+    fields = _BTF.unpack(info)
     return BtfInfo(fields[2], _text(bytes(name)), fields[1], bool(fields[5]))
 
 
 def btf_data(fd: int, *, what: str = "") -> bytes:
     """Return the raw BTF behind an fd, Linux 4.18."""
-    size = btf_info(fd, what=what).size
+    size = _BTF.unpack(obj_get_info(fd, _BTF.size, what=what))[1]
     memory = Memory()
     data = bytearray(size)
     preset = _BTF.pack(memory.write(data), size, 0, 0, 0, 0)

@@ -10,6 +10,7 @@ from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.kernel.features.feature import Feature, refusal
 from skelgen.runtime.kernel.features.trial import EXIT, call_insn, loads, regs
+from skelgen.runtime.syscalls.buffers import Memory
 
 if TYPE_CHECKING:
     from typing import Final
@@ -191,9 +192,12 @@ ARG_CTX_TAG: Final = Feature("tag arg:ctx of arguments", "6.8", _arg_ctx_tag)
 
 def _module_btf(token_fd: int) -> bool:
     """Commit 5329722057d4 ("bpf: Assign ID to vmlinux BTF and return extra")."""
+    memory = Memory()
+    name = bytearray(64)
+    wanted = struct.pack("=QIIQII", 0, 0, 0, memory.write(name), len(name), 0)
     try:
         with syscalls.Fd(_load_btf(token_fd, *_INT)) as fd:
-            syscalls.btf_info(fd.fileno())
+            syscalls.obj_get_info(fd.fileno(), len(wanted), preset=wanted)
     except BpfOSError as error:
         return refusal(error)
     return True

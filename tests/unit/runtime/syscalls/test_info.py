@@ -1,6 +1,7 @@
 """What the kernel tells about its objects, from structures made by hand."""
 
 import ctypes
+import errno
 import struct
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ import pytest
 
 from skelgen.model.enums import AttachType, LinkType, MapType, ProgType
 from skelgen.runtime import syscalls
+from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.syscalls import perf
 from tests.harness.fake_kernel import Call, FakeKernel
 
@@ -85,6 +87,24 @@ def test_info_of_btf_has_its_name_and_size(kernel: FakeKernel) -> None:
     assert syscalls.btf_info(5) == (7, "vmlinux", 5000, True)
     kernel.always("OBJ_GET_INFO_BY_FD", answers({8: u32(3, 7)}, {0: b"abc"[:-1]}))
     assert syscalls.btf_data(5) == b"ab\0"
+
+
+def test_btf_of_kernels_before_5_11_has_no_name(kernel: FakeKernel) -> None:
+    """They refuse room for one, which is behind the end of their structure."""
+    known = 16
+    told = answers({8: u32(2, 7)}, {})
+
+    def answer(call: Call) -> int:
+        if any(ctypes.string_at(call.attr.info, call.attr.info_len)[known:]):
+            return -errno.E2BIG
+        return told(call)
+
+    kernel.always("OBJ_GET_INFO_BY_FD", answer)
+    assert syscalls.btf_info(5) == (7, "", 2, False)
+    assert syscalls.btf_data(5) == bytes(2)
+    kernel.always("OBJ_GET_INFO_BY_FD", -errno.EBADF)
+    with pytest.raises(BpfOSError, match="EBADF"):
+        syscalls.btf_info(5)
 
 
 @pytest.mark.parametrize(
