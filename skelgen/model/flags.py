@@ -91,6 +91,13 @@ BPF_F_XDP_DEV_BOUND_ONLY: Final = 1 << 6
 BPF_F_TEST_REG_INVARIANTS: Final = 1 << 7
 """Refuse a program where the verifier contradicts itself, for tests (Linux 6.8)."""
 
+PROG_FLAGS: Final = {
+    BPF_F_XDP_HAS_FRAGS: ("BPF_F_XDP_HAS_FRAGS", "5.18"),
+    BPF_F_XDP_DEV_BOUND_ONLY: ("BPF_F_XDP_DEV_BOUND_ONLY", "6.3"),
+    BPF_F_TEST_REG_INVARIANTS: ("BPF_F_TEST_REG_INVARIANTS", "6.8"),
+}
+"""Names of those that kernels with ``SEC("xdp")`` may lack, and the first that has each."""
+
 # -- BPF_PROG_ATTACH, BPF_LINK_CREATE, BPF_LINK_UPDATE -------------------------
 
 BPF_F_ALLOW_OVERRIDE: Final = 1 << 0

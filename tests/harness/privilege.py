@@ -94,3 +94,8 @@ needs_struct_ops_links = pytest.mark.skipif(
     not kernel_at_least(6, 4), reason="needs links of struct_ops, Linux 6.4"
 )
 """For tests of objects with a ``.struct_ops.link``."""
+
+needs_kfuncs = pytest.mark.skipif(
+    not kernel_at_least(5, 13), reason="needs kernel functions for programs, Linux 5.13"
+)
+"""For tests of congestion controls that call those of the kernel."""

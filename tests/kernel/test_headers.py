@@ -136,6 +136,7 @@ def argument(kind, size, *, signed, register=0, value=0, index=0, scale=0):
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="registers of x86-64")
 def test_usdt_arguments_of_every_kind_are_read(run):
+    privilege.require("attach cookies", features.BPF_COOKIE.answer())
     skeleton = run("arguments")
     memory = struct.pack("=16sbbhi", b"-7", -1, -2, 0x1234, -3)
     arguments = [

@@ -78,6 +78,9 @@ def test_every_type_of_map_is_made(compile_bpf: Compile) -> None:
 
 # -- limits ----------------------------------------------------------------------
 
+TOO_MUCH = {errno.E2BIG, errno.ENOMEM}
+"""A kernel says it before it looks for memory, or after; which has changed."""
+
 
 @pytest.mark.parametrize(
     ("numbers", "error", "text"),
@@ -96,19 +99,21 @@ def test_every_type_of_map_is_made(compile_bpf: Compile) -> None:
         ((T.TASK_STORAGE, 4, 4, 0, 1), errno.EINVAL, "wants BTF types"),
         ((T.HASH_OF_MAPS, 4, 4, 4), errno.EINVAL, "wants an inner map"),
         ((T.LRU_HASH, 4, 4, 4, 1), 524, "LRU maps do not take BPF_F_NO_PREALLOC"),
-        ((T.PERCPU_HASH, 4, 40000, 1), errno.E2BIG, "at most 32768 bytes"),
+        ((T.PERCPU_HASH, 4, 40000, 1), TOO_MUCH, "at most 32768 bytes"),
         ((T.HASH, 4, 1 << 22, 1), errno.E2BIG, "in one piece"),
         ((T.HASH, 4, 4, 1 << 31), errno.E2BIG, "lower max_entries or value_size"),
         ((T.CPUMAP, 4, 8, 1 << 20), errno.E2BIG, "more than the kernel's NR_CPUS"),
-        ((T.ARRAY, 4, 1 << 20, 1 << 20), errno.ENOMEM, "no memory for 1048576 entries"),
+        ((T.ARRAY, 4, 1 << 20, 1 << 20), TOO_MUCH, "1048576 entries of 1048580 bytes"),
     ],
 )
-def test_limits_are_explained(numbers: tuple[int, ...], error: int, text: str) -> None:
+def test_limits_are_explained(
+    numbers: tuple[int, ...], error: int | set[int], text: str
+) -> None:
     kind, key, value, entries, *flags = numbers
     request = MapRequest(kind, key, value, entries, sum(flags), "m", "m")
     with pytest.raises(BpfOSError) as caught:
         create.create(request, "map 'm'")
-    assert caught.value.errno == error
+    assert caught.value.errno in (error if isinstance(error, set) else {error})
     assert str(caught.value).startswith("map 'm': BPF_MAP_CREATE: ")
     assert text in str(caught.value)
 

@@ -133,6 +133,8 @@ def test_operations_of_bpf_dummy_ops_are_run_by_the_kernel(
     compile_bpf: Compile,
 ) -> None:
     """``bpf_dummy_ops``: function members called with what we give them."""
+    if not privilege.kernel_at_least(5, 16):
+        pytest.skip("needs bpf_dummy_ops, Linux 5.16")
     with loaded(compile_bpf("struct_ops_dummy"), kfuncs={}) as obj:
         # an array of u64 arguments, the first a pointer to the state, or NULL
         run = obj.programs["first"].test_run(ctx=struct.pack("=Q", 0))

@@ -13,6 +13,7 @@ import skelgen
 from skelgen import runtime as rt
 from skelgen.runtime.kernel import features
 from skelgen.runtime.kernel.version import kernel_version
+from tests.harness import privilege
 from tests.harness.generating import loaded
 
 Compile = Callable[[str], Path]
@@ -148,6 +149,7 @@ def test_sleepable_programs_are_loaded(compile_bpf: Compile) -> None:
 
 
 def test_a_syscall_program_runs_and_writes_its_arguments(compile_bpf: Compile) -> None:
+    privilege.require('SEC("syscall")', features.program_type("syscall"))
     module = loaded(skelgen.generate(compile_bpf("prog_misc"), types=("args",)))
     with module.ProgMisc.open() as skel:
         skel.progs.sample.autoload = False
@@ -174,7 +176,7 @@ def test_settings_reach_the_kernel(compile_bpf: Compile) -> None:
             other.autoload = False
         program.type = rt.ProgType.XDP
         program.attach_type = rt.AttachType.XDP
-        program.flags = 1 << 5  # BPF_F_XDP_HAS_FRAGS
+        program.flags = 1 << 3  # BPF_F_TEST_STATE_FREQ
         program.log_level = 4
         program.log_size = 128
         obj.load()

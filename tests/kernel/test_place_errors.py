@@ -14,6 +14,7 @@ from skelgen.runtime import (
     NetnsProgram,
     SocketProgram,
     SockmapProgram,
+    TcProgram,
     XdpProgram,
     syscalls,
 )
@@ -25,6 +26,8 @@ from skelgen.runtime.errors import (
     BpfPermissionError,
 )
 from skelgen.runtime.links.base import Link
+from skelgen.runtime.programs.base import Program
+from tests.harness import privilege
 from tests.harness.places import BpfFileSystem, Cgroup, NetworkNamespace, cgroup2_mount
 from tests.harness.programs import RETURN_0, RETURN_1, LoadProgram
 
@@ -366,10 +369,13 @@ def test_an_fd_is_told_to_be_a_program_or_a_map_or_a_link(
             assert again.info().id == link.info().id
 
 
+@pytest.mark.parametrize("family", [TcProgram, XdpProgram])
 def test_a_packet_that_is_too_short_is_refused_with_the_length_it_needs(
-    load: LoadProgram,
+    load: LoadProgram, family: type[Program]
 ) -> None:
-    program = load("xdp", XdpProgram)
+    if family is XdpProgram and not privilege.kernel_at_least(5, 18):
+        pytest.skip("XDP programs are run with any packet before Linux 5.18")
+    program = load("xdp" if family is XdpProgram else "tc", family)
     for data in (None, b"", bytes(13)):
         with pytest.raises(BpfOSError) as caught:
             program.test_run(data)

@@ -206,6 +206,7 @@ def test_without_what_the_kernel_needs_attach_fails(skel: Any) -> None:
     assert skel.links.one is None
 
 
+@privilege.needs_kfuncs
 def test_without_a_link_it_is_registered_until_destroy(
     loopback: NetworkNamespace,
 ) -> None:
@@ -225,6 +226,7 @@ def test_without_a_link_it_is_registered_until_destroy(
     assert b"skelgen_limited" not in AVAILABLE.read_bytes().split()
 
 
+@privilege.needs_kfuncs
 def test_an_interrupt_leaves_nothing_registered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

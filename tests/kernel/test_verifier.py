@@ -22,6 +22,8 @@ RENEW = os.environ.get("SKELGEN_RENEW") == "1"
 SLOW = {"loop_too_long"}
 """A million instructions and a log of 98 MB."""
 SINCE = {
+    **dict.fromkeys(("btf_bounds", "btf_write", "format_variable"), (5, 14)),
+    **dict.fromkeys(("struct_negative", "struct_pointer"), (5, 14)),
     "dynptr_left": (5, 19),
     "dynptr_not_made": (5, 19),
     "dynptr_twice": (5, 19),
@@ -38,6 +40,10 @@ SINCE = {
     "unlock_rcu": (6, 2),
 }
 """First kernel that has what the program uses."""
+
+
+SAYS_REGISTERS = kernel_version() >= 5 << 16 | 17 << 8
+"""Whether a log of level 1 has the registers that changed (commit 0f55f9ed21f9)."""
 
 
 def refused(name: str) -> BpfError:
@@ -122,7 +128,8 @@ def test_any_level_has_the_same_reason(level: int) -> None:
                 obj.load()
         assert caught.value.reason == expected.reason
         assert caught.value.source == expected.source
-        assert caught.value.registers == expected.registers
+        if level == 1 or SAYS_REGISTERS:
+            assert caught.value.registers == expected.registers
 
 
 def test_the_attributes_of_an_error_say_where_and_what_and_why() -> None:
@@ -136,14 +143,16 @@ def test_the_attributes_of_an_error_say_where_and_what_and_why() -> None:
     assert [line.line for line in error.around] == [12, 14, 16]
     assert error.insn == 13
     assert error.instruction == "r0 = *(u64 *)(r0 +0)"
-    (register,) = error.registers
-    assert register.name == "R0"
-    assert register.state.startswith("map_value_or_null(")
-    assert "map 'sizes'" in register.meaning
     assert error.messages == ("R0 invalid mem access 'map_value_or_null'",)
+    assert error.hint == "test it first: if (!size) return 0;"
+    registers = {register.name: register for register in error.registers}
+    assert registers.keys() == ({"R0"} if SAYS_REGISTERS else set())
+    if not SAYS_REGISTERS:
+        return
+    assert registers["R0"].state.startswith("map_value_or_null(")
+    assert "map 'sizes'" in registers["R0"].meaning
     assert error.reason is not None
     assert error.reason.endswith("returns NULL when map 'sizes' has no such key")
-    assert error.hint == "test it first: if (!size) return 0;"
 
 
 def test_a_map_that_is_not_made_is_named_as_the_reason() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from skelgen._typing import TYPE_CHECKING
 from skelgen.btf.kinds import Kind
 from skelgen.model.enums import AttachType, ProgType
-from skelgen.model.flags import BPF_F_SLEEPABLE
+from skelgen.model.flags import BPF_F_SLEEPABLE, PROG_FLAGS
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
 from skelgen.runtime.kernel import features
@@ -65,6 +65,10 @@ def causes(request: ProgramRequest, types: LoadTypes) -> list[str]:
         bare._replace(flags=request.flags & ~BPF_F_SLEEPABLE)
     ):
         return [*found, "one that is not sleepable is accepted"]
+    for flag, (name, since) in PROG_FLAGS.items():
+        fewer = request.flags & ~flag
+        if fewer != request.flags and _accepted(bare._replace(flags=fewer)):
+            found.append(f"without {name} (Linux {since} has it) one is accepted")
     usual = _USUAL.get(request.attach_type)
     if not request.attach_btf_id or request.attach_prog_fd or usual is None:
         return found

@@ -55,7 +55,8 @@ def reason(wanted: MapRequest, error: int) -> str | None:
     if error == errno.E2BIG:
         return _too_big(wanted, row)
     if error == errno.ENOMEM:
-        return (
+        # older kernels try to get as much, and fail
+        return _too_big_for_a_cpu(wanted, row) or (
             f"no memory for {wanted.max_entries} entries of"
             f" {wanted.key_size + wanted.value_size} bytes; lower max_entries"
         )
@@ -151,12 +152,19 @@ def _of_rest(wanted: MapRequest, row: MapTypeRow) -> str:
     return next(text for there, text in causes if there)
 
 
-def _too_big(wanted: MapRequest, row: MapTypeRow) -> str | None:
+def _too_big_for_a_cpu(wanted: MapRequest, row: MapTypeRow) -> str | None:
     if row.per_cpu and wanted.value_size > _PER_CPU_MAX:
         return (
             f"value_size is {wanted.value_size}, and a CPU's value has at most"
             f" {_PER_CPU_MAX} bytes"
         )
+    return None
+
+
+def _too_big(wanted: MapRequest, row: MapTypeRow) -> str:
+    for_a_cpu = _too_big_for_a_cpu(wanted, row)
+    if for_a_cpu:
+        return for_a_cpu
     if wanted.type == MapType.CPUMAP:
         return f"max_entries is {wanted.max_entries}, more than the kernel's NR_CPUS"
     if wanted.type == MapType.ARENA:

@@ -115,6 +115,15 @@ def test_sleepable_is_the_cause_if_it_is_accepted_without(kernel: Any) -> None:
     ]
 
 
+def test_a_flag_that_the_kernel_lacks_is_named(kernel: Any) -> None:
+    kernel.accepts = lambda asked: asked["flags"] == 1
+    wanted = request(type=ProgType.XDP, attach_type=AttachType.XDP, flags=1 << 5 | 1)
+    assert refusal.causes(wanted, types()) == [
+        NOT_CODE,
+        "without BPF_F_XDP_HAS_FRAGS (Linux 5.18 has it) one is accepted",
+    ]
+
+
 def test_with_nothing_to_compare_with_only_the_code_is_told_of(kernel: Any) -> None:
     assert kernel.asked == []
     assert refusal.causes(request(), types(None)) == [NOT_CODE]
