@@ -122,7 +122,7 @@ BPF_F_KPROBE_MULTI_RETURN: Final = 1 << 0
 BPF_F_UPROBE_MULTI_RETURN: Final = 1 << 0
 """Run when the functions return (Linux 6.6)."""
 BPF_F_UPROBE_MULTI_PATH_FD: Final = 1 << 1
-"""The file is given as an fd."""
+"""The file is given as an fd (Linux 7.2)."""
 BPF_F_NETFILTER_IP_DEFRAG: Final = 1 << 0
 """See packets whose fragments are put together (Linux 6.6)."""
 

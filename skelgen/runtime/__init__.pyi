@@ -107,9 +107,11 @@ from skelgen.runtime.programs.tc import TcProgram as TcProgram
 from skelgen.runtime.programs.tracepoint import TracepointProgram as TracepointProgram
 from skelgen.runtime.programs.tracing import LsmProgram as LsmProgram
 from skelgen.runtime.programs.tracing import TracingProgram as TracingProgram
-from skelgen.runtime.programs.uprobe import UprobeMultiProgram as UprobeMultiProgram
 from skelgen.runtime.programs.uprobe import UprobeProgram as UprobeProgram
 from skelgen.runtime.programs.uprobe import UsdtProgram as UsdtProgram
+from skelgen.runtime.programs.uprobe_multi import (
+    UprobeMultiProgram as UprobeMultiProgram,
+)
 from skelgen.runtime.programs.xdp import XdpProgram as XdpProgram
 from skelgen.runtime.skeleton import Links as Links
 from skelgen.runtime.skeleton import Skeleton as Skeleton

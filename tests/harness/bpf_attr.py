@@ -127,7 +127,7 @@ LAYOUTS: dict[str, Layout] = {
         **_link_part("netfilter", "pf hooknum priority:s32 flags"),
         **_link_part(
             "uprobe_multi",
-            "path:u64 offsets:u64 ref_ctr_offsets:u64 cookies:u64 cnt flags pid",
+            "path:u64 offsets:u64 ref_ctr_offsets:u64 cookies:u64 cnt flags pid path_fd",
         ),
         **_link_part("tcx", _ORDERED),
         **_link_part("netkit", _ORDERED),

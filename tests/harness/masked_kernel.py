@@ -208,6 +208,17 @@ def link(*kinds: AttachType) -> Rule:
     )
 
 
+def _uprobe_by_fd(call: Attempt) -> Refusal | None:
+    if call.command is not LINK_CREATE:
+        return None
+    if call.attr.attach_type not in {
+        AttachType.TRACE_UPROBE_MULTI,
+        AttachType.TRACE_UPROBE_SESSION,
+    }:
+        return None
+    return INVALID if call.attr.uprobe_multi.flags & 2 else None
+
+
 def attach_type(number: int) -> Rule:
     """Refuse a hook wherever it is named without a link."""
     commands = {Command.PROG_ATTACH, Command.PROG_DETACH, Command.PROG_QUERY}
@@ -339,6 +350,7 @@ FEATURES: dict[str, tuple[str, Rule]] = {
     ),
     "tcx": ("6.6", link(AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)),
     "uprobe_multi": ("6.6", link(AttachType.TRACE_UPROBE_MULTI)),
+    "uprobe_multi_path_fd": ("7.2", _uprobe_by_fd),
     "btf_qmark": ("6.9", _btf(_question, "Invalid name")),
     "tokens": (
         "6.9",

@@ -22,7 +22,7 @@ from skelgen.runtime import (
     UprobeProgram,
 )
 from skelgen.runtime.errors import AttachError, BpfOSError, NotSupportedError
-from skelgen.runtime.kernel import features, tracefs
+from skelgen.runtime.kernel import features, symbols, tracefs
 from tests.harness import privilege, sources
 from tests.harness.programs import Counter, LoadProgram, btf_id, insn, load_or_skip
 
@@ -256,6 +256,25 @@ def test_functions_of_a_pattern_are_probed_by_one_link(
         assert link.info().type == LinkType.KPROBE_MULTI
     os.getsid(0)
     assert counter.value == 1
+
+
+def test_exact_names_are_probed_without_lists_of_functions(
+    counter: Counter, load: LoadProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    privilege.require("kprobe.multi", features.attach_type("trace_kprobe_multi"))
+    program = load("kprobe.multi", KprobeMultiProgram, insns=counter.insns(here=True))
+    names = ["__x64_sys_getsid", "__x64_sys_getpgid"]
+    with monkeypatch.context() as nothing_to_read:
+        nothing_to_read.setattr(symbols, "KALLSYMS", "/nonexistent")
+        nothing_to_read.setattr(tracefs, "PLACES", ())
+        nothing_to_read.setattr(tracefs, "_private_mount", None)
+        with program.attach(functions=names) as link:
+            os.getsid(0)
+            os.getpgid(0)
+            assert link.info().target_count == 2
+    assert counter.value == 2
+    with pytest.raises(AttachError, match="no kernel function 'getsid_not' to probe"):
+        program.attach(functions=[*names, "getsid_not"])
 
 
 # -- files ---------------------------------------------------------------------

@@ -6,12 +6,13 @@ Each probe is tried by running the file: it counts as often as the function is c
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from skelgen.runtime import UprobeMultiProgram, UprobeProgram
+from skelgen.runtime.binaries.elf import OpenedElf
 from skelgen.runtime.errors import AttachError
 from skelgen.runtime.kernel import features
 from skelgen.runtime.links.base import Link
@@ -181,3 +182,29 @@ def test_program_headers_say_where_code_is(
         run(path, 7)
     run(path, 7)
     assert counter.value == 7
+
+
+def test_a_file_that_changes_places_while_it_is_read_is_attached_to(
+    victim: Path, tmp_path: Path, counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel is given the file that was read, not its path (Linux 7.2)."""
+    privilege.require("uprobe.multi", features.UPROBE_MULTI_LINK.answer())
+    privilege.require("uprobe.multi by fd", features.UPROBE_MULTI_PATH_FD.answer())
+    path = tmp_path / "program"
+    shutil.copy(victim, path)
+    offsets = UprobeMultiProgram._offsets
+
+    def then_replaced(
+        program: UprobeMultiProgram, file: OpenedElf, functions: Sequence[str]
+    ) -> list[int]:
+        found = offsets(program, file, functions)
+        path.rename(tmp_path / "moved")
+        path.write_bytes(b"another")
+        return found
+
+    monkeypatch.setattr(UprobeMultiProgram, "_offsets", then_replaced)
+    with loaded("uprobe.multi", UprobeMultiProgram, insns=counter.insns()) as program:
+        with program.attach(path, functions=["work"]) as link:
+            run(tmp_path / "moved", 3)
+            assert (link.info().target or "").endswith("/moved")
+        assert counter.value == 3

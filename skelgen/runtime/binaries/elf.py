@@ -301,6 +301,10 @@ class OpenedElf(ElfFile):
     def __exit__(self, *exc: object) -> None:
         os.close(self._fd)
 
+    def fileno(self) -> int:
+        """Return the fd that it is read from."""
+        return self._fd
+
 
 def _regular_size(fd: int, path: str) -> int:
     found = os.fstat(fd)

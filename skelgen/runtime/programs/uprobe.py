@@ -6,10 +6,7 @@ import errno
 import os
 
 from skelgen._typing import TYPE_CHECKING
-from skelgen.model.attach import Uprobe, UprobeMulti, Usdt
-from skelgen.model.enums import AttachType
-from skelgen.model.flags import BPF_F_UPROBE_MULTI_RETURN
-from skelgen.runtime import syscalls
+from skelgen.model.attach import Uprobe, Usdt
 from skelgen.runtime.binaries.elf import ElfError, OpenedElf
 from skelgen.runtime.binaries.symbols import ElfSymbols, Symbol
 from skelgen.runtime.errors import (
@@ -18,17 +15,17 @@ from skelgen.runtime.errors import (
     TargetNotFoundError,
     describe,
 )
-from skelgen.runtime.links.base import Link
 from skelgen.runtime.links.perf_event import attach_perf_event
 from skelgen.runtime.links.probe import Place, open_probe
 from skelgen.runtime.log import warn_caller
 from skelgen.runtime.programs.base import Program
-from skelgen.runtime.programs.glob import compile_glob, has_wildcard
 from skelgen.runtime.programs.target import process, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Final
+
+    from skelgen.runtime.links.base import Link
 
 _LIBRARIES: Final = (
     "/usr/lib64:/usr/lib:/lib64:/lib"
@@ -87,8 +84,8 @@ def _names(directories: list[str]) -> Iterator[str]:
             continue
 
 
-class _FileProgram(Program):
-    """The common base of uprobes."""
+class FileProgram(Program):
+    """The base of programs on places in a file."""
 
     __slots__ = ()
 
@@ -105,25 +102,34 @@ class _FileProgram(Program):
         except OSError as error:
             raise self._unreadable(found, error) from error
 
-    def _unreadable(self, path: str, error: OSError) -> AttachError:
+    def _unreadable(self, path: str, error: OSError | ElfError) -> AttachError:
+        if isinstance(error, ElfError):
+            return self.attach_error(str(error))
         if error.errno in {errno.ENOENT, errno.ENOTDIR}:
             text = f"{self.what}: no file '{path}'"
             return TargetNotFoundError(text, program=self.name, filename=path)
         return self.attach_error(f"'{path}': {describe(error.errno or 0)}")
 
-    def _read(self, path: str, look: Callable[[ElfSymbols], list[Symbol]]) -> list[int]:
-        """Return the file offsets of functions that ``look`` finds, each once."""
+    def _open(self, path: str) -> OpenedElf:
+        """Open a program or library."""
         try:
-            with OpenedElf(path) as file:
-                if not file.runs_here():
-                    raise self.attach_error(
-                        f"'{path}' is for another machine (ELF's number"
-                        f" {file.machine}); its code never runs here"
-                    )
-                found = look(ElfSymbols(file))
-        except ElfError as error:
-            raise self.attach_error(str(error)) from error
-        except OSError as error:
+            return OpenedElf(path)
+        except (ElfError, OSError) as error:
+            raise self._unreadable(path, error) from error
+
+    def _read(
+        self, file: OpenedElf, look: Callable[[ElfSymbols], list[Symbol]]
+    ) -> list[int]:
+        """Return the file offsets of functions that ``look`` finds, each once."""
+        path = file.path
+        if not file.runs_here():
+            raise self.attach_error(
+                f"'{path}' is for another machine (ELF's number {file.machine}); its"
+                " code never runs here"
+            )
+        try:
+            found = look(ElfSymbols(file))
+        except (ElfError, OSError) as error:
             raise self._unreadable(path, error) from error
         resolvers = sorted({symbol.name for symbol in found if symbol.resolver})
         if resolvers:
@@ -135,7 +141,7 @@ class _FileProgram(Program):
             )
         return list(dict.fromkeys(symbol.offset for symbol in found))
 
-    def _offsets(self, path: str, functions: Sequence[str]) -> list[int]:
+    def _offsets(self, file: OpenedElf, functions: Sequence[str]) -> list[int]:
         """Return the file offset of each function."""
 
         def look(symbols: ElfSymbols) -> list[Symbol]:
@@ -143,7 +149,7 @@ class _FileProgram(Program):
             return found
 
         found: list[Symbol] = []
-        self._read(path, look)
+        self._read(file, look)
         return [symbol.offset for symbol in found]
 
     def _checked_offset(self, offset: object, path: str, size: int) -> int:
@@ -159,7 +165,7 @@ class _FileProgram(Program):
         return number
 
 
-class UprobeProgram(_FileProgram):
+class UprobeProgram(FileProgram):
     """``SEC("uprobe/<path>:<function>")`` and ``uretprobe``: type ``KPROBE``, 4.3."""
 
     __slots__ = ()
@@ -210,7 +216,8 @@ class UprobeProgram(_FileProgram):
         binary, size = self._binary(path)
         at = 0 if offset is None else self._checked_offset(offset, binary, size)
         if function is not None:
-            (start,) = self._offsets(binary, (function,))
+            with self._open(binary) as file:
+                (start,) = self._offsets(file, (function,))
             at = self._checked_offset(start + at, binary, size)
         semaphore = whole(ref_ctr_offset, f"{self.what}: ref_ctr_offset")
         if not 0 <= semaphore < 1 << 32:
@@ -237,123 +244,7 @@ class UprobeProgram(_FileProgram):
         )
 
 
-class UprobeMultiProgram(_FileProgram):
-    """``SEC("uprobe.multi/<path>:<pattern>")`` and its siblings, Linux 6.6."""
-
-    __slots__ = ()
-    _call = "attach(path, pattern)"
-
-    @property
-    def auto_attachable(self) -> bool:
-        """Whether ``SEC()`` names the file and a pattern."""
-        target = self.spec.attach
-        return isinstance(target, UprobeMulti) and target.path is not None
-
-    def attach(
-        self,
-        path: str | os.PathLike[str] | None = None,
-        pattern: str | None = None,
-        *,
-        functions: Sequence[str] = (),
-        offsets: Sequence[int] = (),
-        ref_ctr_offsets: Sequence[int] = (),
-        cookies: Sequence[int] = (),
-        pid: int | None = -1,
-        retprobe: bool | None = None,
-    ) -> Link:
-        """Attach to all functions of a file that match, by default as ``SEC()`` says.
-
-        ``*`` and ``?`` are wild; a pattern with ``@`` goes by name and version.
-        ``functions`` (also with versions) or ``offsets`` (in the file) name them one
-        by one; then ``cookies`` and ``ref_ctr_offsets`` may have one for each. ``pid``
-        is -1 or ``None`` for every process, 0 for this one. Raises what
-        :meth:`UprobeProgram.attach` raises, and NotSupportedError before Linux 6.6
-        (6.13 for a session).
-        """
-        prog_fd = self.fd()
-        target = self.spec.attach
-        session = self.attach_type == AttachType.TRACE_UPROBE_SESSION
-        if isinstance(target, UprobeMulti):
-            if path is None:
-                path = target.path
-                if pattern is None and not functions and not offsets:
-                    pattern = target.pattern
-            retprobe = target.retprobe if retprobe is None else retprobe
-        if path is None or (pattern is None and not functions and not offsets):
-            raise self.no_target()
-        pid = process(pid, self.what)
-        binary, offsets = self._places(path, pattern, functions, offsets)
-        for name, extra in (("cookies", cookies), ("ref_ctr_offsets", ref_ctr_offsets)):
-            if extra and len(extra) != len(offsets):
-                raise ValueError(
-                    f"{self.what}: {len(extra)} {name} for {len(offsets)} places"
-                )
-        hook = AttachType.TRACE_UPROBE_MULTI
-        if session:
-            hook = AttachType.TRACE_UPROBE_SESSION
-        places = "1 place" if len(offsets) == 1 else f"{len(offsets)} places"
-        what = f"{self.what} on {places} in '{binary}'"
-        try:
-            fd = syscalls.link_create_uprobe_multi(
-                prog_fd,
-                path=binary,
-                offsets=offsets,
-                ref_ctr_offsets=ref_ctr_offsets,
-                cookies=cookies,
-                # the kernel has 0 for every process
-                pid={-1: 0, 0: os.getpid()}.get(pid, pid),
-                flags=BPF_F_UPROBE_MULTI_RETURN if retprobe and not session else 0,
-                attach_type=hook,
-                what=what,
-            )
-        except BpfOSError as error:
-            from skelgen.runtime.kernel.features.unknown_types import raise_if_unknown
-
-            raise_if_unknown(hook, error)
-            raise
-        return Link(fd, self)
-
-    def _places(
-        self,
-        path: str | os.PathLike[str],
-        pattern: str | None,
-        functions: Sequence[str],
-        offsets: Sequence[int],
-    ) -> tuple[str, list[int]]:
-        """Return where the file is, and the offsets in it."""
-        if sum((pattern is not None, bool(functions), bool(offsets))) > 1:
-            raise ValueError(f"{self.what}: only one of pattern, functions and offsets")
-        binary, size = self._binary(path)
-        if pattern is not None:
-            offsets = self._matching(binary, pattern)
-        elif functions:
-            offsets = self._offsets(binary, functions)
-        return binary, [self._checked_offset(at, binary, size) for at in offsets]
-
-    def _matching(self, path: str, pattern: str) -> list[int]:
-        if not has_wildcard(pattern):
-            return self._offsets(path, (pattern,))
-        match = compile_glob(pattern.replace("@@", "@"))
-        versions = "@" in pattern
-
-        def look(symbols: ElfSymbols) -> list[Symbol]:
-            return [
-                symbol
-                for symbol in symbols.functions()
-                if match(
-                    os.fsencode(
-                        f"{symbol.name}@{symbol.version}" if versions else symbol.name
-                    )
-                )
-            ]
-
-        offsets = self._read(path, look)
-        if not offsets:
-            raise self.attach_error(f"no function in '{path}' matches '{pattern}'")
-        return offsets
-
-
-class UsdtProgram(_FileProgram):
+class UsdtProgram(FileProgram):
     """``SEC("usdt/<path>:<provider>:<name>")``: type ``KPROBE``."""
 
     __slots__ = ()

@@ -7,7 +7,7 @@ import struct
 from skelgen._typing import TYPE_CHECKING
 from skelgen.arguments import number, numbers, readable, sequence
 from skelgen.model.enums import AttachType, Command
-from skelgen.model.flags import BPF_F_REPLACE
+from skelgen.model.flags import BPF_F_REPLACE, BPF_F_UPROBE_MULTI_PATH_FD
 from skelgen.runtime.syscalls.buffers import Buffer, Memory
 from skelgen.runtime.syscalls.call import bpf, check
 from skelgen.runtime.syscalls.fd import check_fd
@@ -27,7 +27,7 @@ _ORDER_ID: Final = Layout("=IxxxxQ", "relative_id expected_revision")
 _NETFILTER: Final = Layout("=IIiI", "family hook priority flags")
 _KPROBES: Final = Layout("=IIQQQ", "flags symbols symbols addresses cookies")
 _UPROBES: Final = Layout(
-    "=QQQQIII", "path offsets ref_ctr_offsets cookies offsets flags pid"
+    "=QQQQIIII", "path offsets ref_ctr_offsets cookies offsets flags pid path_fd"
 )
 _DETACH: Final = Layout("=I", "link_fd")
 _RUN: Final = Layout("=II", "link_fd flags")
@@ -173,7 +173,8 @@ def link_create_kprobe_multi(
 def link_create_uprobe_multi(
     prog_fd: int,
     *,
-    path: str,
+    path: str = "",
+    path_fd: int | None = None,
     offsets: Sequence[int],
     ref_ctr_offsets: Sequence[int] = (),
     cookies: Sequence[int] = (),
@@ -184,20 +185,24 @@ def link_create_uprobe_multi(
 ) -> int:
     """Attach to many places in one file, Linux 6.6.
 
-    ``offsets`` are file offsets in bytes, ``pid`` 0 for every process, ``flags``:
+    The file is at ``path``; or it is the one that is open as ``path_fd``, which is not
+    ``O_PATH`` (``BPF_F_UPROBE_MULTI_PATH_FD``, Linux 7.2). ``offsets`` are file offsets in bytes, ``pid`` 0 for every process, ``flags``:
     ``BPF_F_UPROBE_MULTI_RETURN`` (1). A session (``TRACE_UPROBE_SESSION``) since 6.13.
     """
     memory = Memory()
     places = _u64s(offsets, "offsets", what)
+    if path_fd is not None:
+        flags = number(flags, "flags", _U32, what) | BPF_F_UPROBE_MULTI_PATH_FD
     tail = _UPROBES.pack(
         what,
-        memory.text(path, "path", what),
+        memory.text(path, "path", what) if path_fd is None else 0,
         memory.read(places),
         memory.read(_u64s(ref_ctr_offsets, "ref_ctr_offsets", what)),
         memory.read(_u64s(cookies, "cookies", what)),
         len(places) // 8,
         flags,
         pid,
+        path_fd or 0,
     )
     return link_create(prog_fd, 0, attach_type, tail=tail, what=what)
 

@@ -68,6 +68,7 @@ BTF_LAYOUT: Final = btf.BTF_LAYOUT
 LDIMM64_FULL_RANGE: Final = maps.LDIMM64_FULL_RANGE
 UPROBE_SYSCALL: Final = tracing.UPROBE_SYSCALL
 COMMON_ATTRS: Final = programs.COMMON_ATTRS
+UPROBE_MULTI_PATH_FD: Final = links.UPROBE_MULTI_PATH_FD
 
 
 def named() -> dict[str, Feature]:

@@ -7,6 +7,7 @@ import struct
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import AttachType, ProgType
+from skelgen.model.flags import BPF_F_UPROBE_MULTI_PATH_FD
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, describe
 from skelgen.runtime.kernel.features.feature import (
@@ -127,4 +128,23 @@ def _uprobe_multi_link(_token_fd: int) -> bool:
 
 UPROBE_MULTI_LINK: Final = Feature(
     "BPF link for many uprobes", "6.6", _uprobe_multi_link
+)
+
+
+def _uprobe_multi_path_fd(_token_fd: int) -> bool:
+    """Commit "bpf: Add support to specify uprobe_multi target via file descriptor"."""
+    offset = syscalls.Memory().read(bytes(8))
+    by_fd = BPF_F_UPROBE_MULTI_PATH_FD
+    tail = struct.pack("=QQQQIIII", 0, offset, 0, 0, 1, by_fd, 0, _CLOSED_FD)
+    try:
+        (error,) = _link_errnos(ProgType.KPROBE, AttachType.TRACE_UPROBE_MULTI, [tail])
+    except BpfOSError as failed:
+        return refusal(failed)
+    if error in UNCLEAR:
+        raise Unclear(describe(error))
+    return error == errno.EBADF  # it looked for the file
+
+
+UPROBE_MULTI_PATH_FD: Final = Feature(
+    "uprobe.multi by open file", "7.2", _uprobe_multi_path_fd
 )

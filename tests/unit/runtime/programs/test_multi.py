@@ -1,5 +1,6 @@
 """Kprobes and uprobes of many functions in one link."""
 
+import ctypes
 import errno
 import os
 import struct
@@ -11,7 +12,7 @@ from skelgen.model.enums import AttachType
 from skelgen.runtime import KprobeMultiProgram, UprobeMultiProgram
 from skelgen.runtime.errors import AttachError, NotSupportedError
 from skelgen.runtime.kernel import symbols, tracefs
-from tests.harness.fake_kernel import FakeKernel
+from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.programs import loaded
 
 
@@ -85,6 +86,33 @@ def kallsyms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.setattr(symbols, "KALLSYMS", str(path))
     return path
+
+
+@pytest.mark.parametrize("names", [("vfs_read",), ("vfs_write", "ext4_read")])
+def test_exact_names_are_the_kernels_to_find(
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    """Neither ``kallsyms`` nor tracefs is read: 150 ms a function."""
+    seen: list[list[str]] = []
+
+    def look(call: Call) -> None:
+        count = call.attr.kprobe_multi.cnt
+        pointers = struct.unpack(
+            f"={count}Q", call.memory("kprobe_multi.syms", 8 * count)
+        )
+        seen.append([ctypes.string_at(pointer).decode() for pointer in pointers])
+
+    kernel.always("LINK_CREATE", look)
+    monkeypatch.setattr(symbols, "KALLSYMS", "/nonexistent")
+    monkeypatch.setattr(tracefs, "PLACES", ())
+    program = loaded("kprobe.multi", KprobeMultiProgram)
+    program.attach(functions=names)
+    if len(names) == 1:
+        program.attach(*names)
+        loaded(f"kprobe.session/{names[0]}", KprobeMultiProgram).attach()
+    assert seen == [list(names)] * len(seen)
+    assert len(seen) == (3 if len(names) == 1 else 1)
+    assert not kernel.named("fsopen")
 
 
 @pytest.mark.usefixtures("kallsyms")

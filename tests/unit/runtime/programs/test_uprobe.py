@@ -1,6 +1,7 @@
 """Uprobes: places in files, by name and offset, one and many at a time."""
 
 import errno
+import os
 import pickle
 import struct
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from skelgen.runtime import UprobeMultiProgram, UprobeProgram
 from skelgen.runtime.errors import AttachError, NotSupportedError, TargetNotFoundError
+from skelgen.runtime.kernel import features
 from tests.harness.elf_files import CODE, CODE_OFFSET, IFUNC, Builder, Sym
 from tests.harness.fake_kernel import Call, FakeKernel
 from tests.harness.programs import loaded
@@ -166,10 +168,40 @@ def test_functions_have_their_cookies_in_order(
         # link_create.uprobe_multi.offsets follows path
         seen.append(struct.unpack("=2Q", call.memory("uprobe_multi.offsets", 16)))
 
+    features.UPROBE_MULTI_PATH_FD.assume(False)
     kernel.then("LINK_CREATE", look)
     program = loaded("uprobe.multi", UprobeMultiProgram)
     program.attach(victim, functions=["g", "f"], cookies=[1, 2])
     assert seen == [(CODE_OFFSET + 0x40, CODE_OFFSET)]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_file_that_was_read_is_the_one_attached_to(
+    kernel: FakeKernel,
+    victim: Path,
+    known: bool,  # noqa: FBT001 (a parameter of the test)
+) -> None:
+    inode = victim.stat().st_ino
+    seen: list[object] = []
+
+    def look(call: Call) -> None:
+        multi = call.attr.uprobe_multi
+        opened = os.fstat(multi.path_fd).st_ino if multi.flags & 2 else None
+        path = call.text("uprobe_multi.path") if multi.path else None
+        seen.append((opened, path, multi.flags))
+
+    features.UPROBE_MULTI_PATH_FD.assume(known)
+    kernel.always("LINK_CREATE", look)
+    multi = loaded("uretprobe.multi", UprobeMultiProgram)
+    multi.attach(victim, functions=["f"])
+    multi.attach(victim, "f*")
+    multi.attach(victim, offsets=[CODE_OFFSET])  # nothing was read
+    session = loaded("uprobe.session", UprobeMultiProgram)
+    session.attach(victim, functions=["g"])
+    by_fd, path = (inode, None), (None, str(victim))
+    where = by_fd if known else path
+    flag = 2 if known else 0
+    assert seen == [(*where, flag | 1), (*where, flag | 1), (*path, 1), (*where, flag)]
 
 
 @pytest.mark.usefixtures("kernel", "pmu", "perf_link")

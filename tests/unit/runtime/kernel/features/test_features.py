@@ -106,6 +106,23 @@ def test_uprobe_multi_is_there_only_with_the_right_filter(
     assert not kernel.open
 
 
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [(errno.EBADF, True), (errno.EINVAL, False), (errno.EPERM, None)],
+)
+def test_uprobe_multi_by_open_file_looks_for_the_file(
+    kernel: FakeKernel, code: int, answer: bool | None  # noqa: FBT001
+) -> None:
+    kernel.then("LINK_CREATE", -code)
+    assert features.UPROBE_MULTI_PATH_FD.supported() is answer
+    (call,) = kernel.named("LINK_CREATE")
+    assert call.values(
+        "uprobe_multi.path", "uprobe_multi.cnt", "uprobe_multi.flags"
+    ) == [0, 1, 2]
+    assert call.attr.uprobe_multi.path_fd == 0xFFFFFFFF
+    assert not kernel.open
+
+
 def test_the_syscall_wrapper_is_a_symbol(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
