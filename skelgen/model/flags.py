@@ -22,9 +22,9 @@ BPF_EXIST: Final = 2
 BPF_F_LOCK: Final = 4
 """Take the ``bpf_spin_lock`` of the element (Linux 5.1)."""
 BPF_F_CPU: Final = 8
-"""Only the value of the CPU whose number is in the upper 32 bits of the flags."""
+"""Only the value of the CPU whose number is in the upper 32 bits (Linux 7.0)."""
 BPF_F_ALL_CPUS: Final = 16
-"""One value for every CPU of a per-CPU map."""
+"""Write one value for every CPU of a per-CPU map (Linux 7.0)."""
 
 # -- BPF_MAP_CREATE: map_flags; BPF_OBJ_GET and BPF_OBJ_PIN: file_flags --------
 

@@ -65,14 +65,14 @@ from skelgen.runtime.load.report import LoadFailure as LoadFailure
 from skelgen.runtime.load.report import LoadReport as LoadReport
 from skelgen.runtime.maps.arena import ArenaMap as ArenaMap
 from skelgen.runtime.maps.array import ArrayMap as ArrayMap
-from skelgen.runtime.maps.array import PerCpuArrayMap as PerCpuArrayMap
 from skelgen.runtime.maps.array import ProgArray as ProgArray
 from skelgen.runtime.maps.base import Map as Map
 from skelgen.runtime.maps.generic import GenericMap as GenericMap
-from skelgen.runtime.maps.generic import PerCpuGenericMap as PerCpuGenericMap
 from skelgen.runtime.maps.handle import MapHandle as MapHandle
 from skelgen.runtime.maps.hash import HashMap as HashMap
-from skelgen.runtime.maps.hash import PerCpuHashMap as PerCpuHashMap
+from skelgen.runtime.maps.percpu_array import PerCpuArrayMap as PerCpuArrayMap
+from skelgen.runtime.maps.percpu_generic import PerCpuGenericMap as PerCpuGenericMap
+from skelgen.runtime.maps.percpu_hash import PerCpuHashMap as PerCpuHashMap
 from skelgen.runtime.maps.ringbuf import RingBuf as RingBuf
 from skelgen.runtime.maps.ringbuf import poll as poll
 from skelgen.runtime.maps.shadow import Operation as Operation

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from skelgen.btf.types import Kind
 from skelgen.model.enums import AttachType, MapType, ProgType
+from skelgen.model.flags import BPF_F_ALL_CPUS, BPF_F_CPU
 from skelgen.model.spec import MapSpec
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError
@@ -205,6 +206,11 @@ def use_element(
     def value() -> bytearray:
         return bytearray(max(0, there.value - short))
 
+    one = bytearray(max(0, there.one_cpu - short))
+    for flags in (BPF_F_CPU, BPF_F_CPU | 1 << 32, BPF_F_CPU | 99 << 32, BPF_F_ALL_CPUS):
+        walk(syscalls.map_update, fd, key, one, flags)
+        walk(syscalls.map_lookup, fd, key, one, flags)
+        walk(syscalls.map_lookup_and_delete, fd, key, one, flags)
     for flags in (syscalls.BPF_ANY, syscalls.BPF_EXIST, syscalls.BPF_F_LOCK):
         walk(syscalls.map_update, fd, key, value(), flags)
         walk(syscalls.map_lookup, fd, key, value(), flags)
@@ -232,6 +238,16 @@ def use_batch(
                 syscalls.map_lookup_batch,
                 *(fd, start, position, *out, count),
                 delete=delete,
+            )
+    one = room(there.one_cpu)
+    for flags in (BPF_F_CPU, BPF_F_CPU | 1 << 32, BPF_F_ALL_CPUS):
+        walk(syscalls.map_update_batch, fd, keys, one, count, elem_flags=flags)
+        for delete in (False, True):
+            walk(
+                syscalls.map_lookup_batch,
+                *(fd, None, position, room(there.key), one, count),
+                delete=delete,
+                elem_flags=flags,
             )
     walk(syscalls.map_delete_batch, fd, keys, count)
     walk(syscalls.map_delete_batch, fd, keys[: count * there.key - short], count)
@@ -262,6 +278,10 @@ def use_family(
         for value in values[:2]:
             walk(getattr(made, "update", None), key, value)
             walk(getattr(made, "__setitem__", None), key, value)
+        for cpu in (0, 1, 99):
+            walk(getattr(made, "put_cpu", None), key, cpu, one)
+            walk(getattr(made, "lookup_cpu", None), key, cpu)
+        walk(getattr(made, "put_all_cpus", None), key, one)
     for value in values:
         walk(getattr(made, "push", None), value)
         walk(getattr(made, "push", None), value, flags=syscalls.BPF_EXIST)

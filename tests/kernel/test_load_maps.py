@@ -24,8 +24,9 @@ from skelgen.runtime.errors import (
 )
 from skelgen.runtime.kernel.version import kernel_version
 from skelgen.runtime.maps import create
-from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap
+from skelgen.runtime.maps.array import ArrayMap
 from skelgen.runtime.maps.generic import GenericMap
+from skelgen.runtime.maps.percpu_array import PerCpuArrayMap
 from skelgen.runtime.maps.request import MapRequest
 from skelgen.runtime.syscalls.sizes import possible_cpus
 from skelgen.runtime.values import codec as c

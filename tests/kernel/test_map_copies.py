@@ -11,7 +11,8 @@ import pytest
 from skelgen.model.enums import MapType
 from skelgen.runtime.maps.array import ArrayMap
 from skelgen.runtime.maps.generic import GenericMap
-from skelgen.runtime.maps.hash import HashMap, PerCpuHashMap
+from skelgen.runtime.maps.hash import HashMap
+from skelgen.runtime.maps.percpu_hash import PerCpuHashMap
 from skelgen.runtime.memory.section import PrivatePages
 from skelgen.runtime.syscalls import sizes
 from skelgen.runtime.values import codec as c

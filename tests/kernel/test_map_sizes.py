@@ -13,11 +13,13 @@ from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.kernel import features
-from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap
+from skelgen.runtime.maps.array import ArrayMap
 from skelgen.runtime.maps.families import family
-from skelgen.runtime.maps.generic import GenericMap, PerCpuGenericMap
+from skelgen.runtime.maps.generic import GenericMap
 from skelgen.runtime.maps.handle import MapHandle
 from skelgen.runtime.maps.hash import HashMap
+from skelgen.runtime.maps.percpu_array import PerCpuArrayMap
+from skelgen.runtime.maps.percpu_generic import PerCpuGenericMap
 from skelgen.runtime.maps.ringbuf import RingBuf
 from skelgen.runtime.syscalls import sizes
 from skelgen.runtime.values import codec as c

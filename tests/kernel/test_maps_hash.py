@@ -17,7 +17,8 @@ from skelgen.runtime.errors import (
     StateError,
 )
 from skelgen.runtime.maps.handle import MapHandle
-from skelgen.runtime.maps.hash import HashMap, PerCpuHashMap
+from skelgen.runtime.maps.hash import HashMap
+from skelgen.runtime.maps.percpu_hash import PerCpuHashMap
 from skelgen.runtime.syscalls import BPF_EXIST, BPF_NOEXIST
 from skelgen.runtime.syscalls.sizes import possible_cpus
 from skelgen.runtime.values import codec as c

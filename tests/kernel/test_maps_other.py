@@ -10,11 +10,13 @@ import pytest
 from skelgen.model.enums import MapType, ProgType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, MapFullError, StateError
-from skelgen.runtime.maps.array import ArrayMap, PerCpuArrayMap, ProgArray
+from skelgen.runtime.maps.array import ArrayMap, ProgArray
 from skelgen.runtime.maps.families import family
 from skelgen.runtime.maps.generic import GenericMap
 from skelgen.runtime.maps.handle import MapHandle
-from skelgen.runtime.maps.hash import HashMap, PerCpuHashMap
+from skelgen.runtime.maps.hash import HashMap
+from skelgen.runtime.maps.percpu_array import PerCpuArrayMap
+from skelgen.runtime.maps.percpu_hash import PerCpuHashMap
 from skelgen.runtime.maps.ringbuf import RingBuf
 from skelgen.runtime.syscalls import BPF_EXIST, sizes
 from skelgen.runtime.values import codec as c

@@ -96,6 +96,8 @@ def wrong_maps(
     array[0] = "x"  # error
     del array[0]  # error
     per_cpu[1] = 5  # error
+    per_cpu.put_cpu(1, 0, [5])  # error
+    per_cpu.put_all_cpus(1, "x")  # error
     per_cpu[1] = ["x"]  # error
     value: int = counts.get(1)  # error
     del value

@@ -150,6 +150,10 @@ def maps_are_typed(
     flows[Key(port=1)] = [1, 2, 3]
     assert_type(flows[Key()], Sequence[int])
     assert_type(per_cpu[1], list[int])
+    assert_type(per_cpu.lookup_cpu(1, 0), int | None)
+    per_cpu.put_cpu(1, 0, 5)
+    per_cpu.put_all_cpus(1, 5)
+    assert_type(cpu_array.lookup_cpu(0, 0), int)
     assert_type(array[0], float)
     assert_type(array[1:], list[float])
     assert_type(cpu_array[0], list[int])

@@ -60,7 +60,7 @@ def _make(targets: tuple[int, ...], made: Undo, what: str, token_fd: int) -> int
             what=what,
         ) from error
     made.add(syscalls.Fd(fd).close)
-    sizes = CopySizes(MapType.INSN_ARRAY, 4, _VALUE.size)
+    sizes = CopySizes(MapType.INSN_ARRAY, 4, _VALUE.size, _VALUE.size)
     for index, insn in enumerate(targets):
         key = index.to_bytes(4, sys.byteorder)
         value = _VALUE.pack(insn, 0, 0)

@@ -76,12 +76,13 @@ class ArrayMap(ElementMap[int, V], Sequence[V]):
     def put(self, index: int, value: V, *, flags: int = 0) -> None:
         """Write an element: ``BPF_MAP_UPDATE_ELEM``; ``flags``: ``BPF_F_LOCK``."""
         data = self._pack_value(value)
-        self._open().update(self._pack_key(self._place(index)), data, flags)
+        key = self._pack_key(self._place(index))
+        self._open().update(key, data, self._whole(flags))
 
     def lookup(self, index: int, *, flags: int = 0) -> V:
         """Return an element; ``flags``: ``BPF_F_LOCK``."""
         key = self._pack_key(self._place(index))
-        value = self._open().get(key, self._value.unpack, flags)
+        value = self._open().get(key, self._value.unpack, self._whole(flags))
         if value is None:
             raise self._no(index)
         return value
@@ -111,23 +112,6 @@ class ArrayMap(ElementMap[int, V], Sequence[V]):
 
     def _no(self, index: SupportsIndex) -> IndexError:
         return IndexError(f"{self._what()}: index {index} of {len(self)} entries")
-
-
-class PerCpuArrayMap(ArrayMap[list[V]]):
-    """``BPF_MAP_TYPE_PERCPU_ARRAY``.
-
-    A value is a list with one item a possible CPU (:func:`possible_cpus`).
-    """
-
-    __slots__ = ()
-    family = "PerCpuArrayMap"
-
-    def __init__(
-        self, handle: MapHandle, *, value: Codec[V], key: Codec[int] = U32
-    ) -> None:
-        from skelgen.runtime.maps.percpu import PerCpuCodec
-
-        super().__init__(handle, value=PerCpuCodec(value), key=key)
 
 
 class ProgArray(ElementMap[int, int]):

@@ -263,6 +263,10 @@ class ElementMap(Map, Generic[K, V]):
     def _pack_value(self, value: V) -> bytes:
         return packed(self._value, value, f"{self._what()}: value")
 
+    def _whole(self, flags: int) -> int:
+        """Return flags of a call for a whole value; per-CPU maps refuse some."""
+        return flags
+
     def _refused(self, error: Exception, key: K, *value: V) -> Exception:
         """Return what a codec says about a key or value that its slot refused."""
         self._pack_key(key)

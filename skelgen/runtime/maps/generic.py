@@ -62,7 +62,7 @@ class GenericMap(ElementMap[K, V]):
     def lookup(self, key: K, *, flags: int = 0) -> V | None:
         """Return a value, None when there is none: ``BPF_MAP_LOOKUP_ELEM``."""
         data = self._pack_key(key)
-        return self._open().get(data, self._value.unpack, flags)
+        return self._open().get(data, self._value.unpack, self._whole(flags))
 
     def update(
         self, key: K, value: V | SupportsFd | SupportsFileno, *, flags: int = 0
@@ -74,7 +74,7 @@ class GenericMap(ElementMap[K, V]):
         """
         data = self._pack_value(self._plain(value))
         try:
-            self._open().update(self._pack_key(key), data, flags)
+            self._open().update(self._pack_key(key), data, self._whole(flags))
         except BpfOSError as error:
             inner = self.inner
             if error.errno == errno.EINVAL and inner is not None:
@@ -206,20 +206,3 @@ class GenericMap(ElementMap[K, V]):
         if error.errno == errno.ENOSPC:  # an LPM trie that is full
             error.errno = errno.E2BIG
         return super()._full(error)
-
-
-class PerCpuGenericMap(GenericMap[K, list[V]]):
-    """``BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE``: like :class:`GenericMap`, for each CPU.
-
-    A value is a list with one item a possible CPU (:func:`possible_cpus`).
-    """
-
-    __slots__ = ()
-
-    def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
-        from skelgen.runtime.maps.percpu import PerCpuCodec
-
-        super().__init__(handle, key=key, value=PerCpuCodec(value))
-
-    def _serves(self, type_: int) -> bool:
-        return map_types.row(type_).per_cpu

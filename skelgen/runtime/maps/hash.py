@@ -74,7 +74,9 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
 
     def lookup(self, key: K, *, flags: int = 0) -> V | None:
         """Return the value of a key or None; ``flags``: ``BPF_F_LOCK``."""
-        return self._open().get(self._pack_key(key), self._value.unpack, flags)
+        return self._open().get(
+            self._pack_key(key), self._value.unpack, self._whole(flags)
+        )
 
     def __getitem__(self, key: K) -> V:
         value = self.get(key)
@@ -104,7 +106,7 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
         """
         data = self._pack_value(value)
         try:
-            self._open().update(self._pack_key(key), data, flags)
+            self._open().update(self._pack_key(key), data, self._whole(flags))
         except BpfOSError as error:
             raise self._full(error) from None
 
@@ -203,7 +205,7 @@ class HashMap(ElementMap[K, V], MutableMapping[K, V]):
         for key, value in _pairs(pairs, self.what):
             keys.append(self._pack_key(key))
             values.append(self._pack_value(value))
-        self._write(keys, values, flags)
+        self._write(keys, values, self._whole(flags))
 
     def _write(self, keys: list[bytes], values: list[bytes], flags: int) -> None:
         access = self._open()
@@ -269,18 +271,3 @@ class _Items(ItemsView[K, V]):
 
     def __iter__(self) -> Iterator[tuple[K, V]]:
         return self._mapping.each_item()
-
-
-class PerCpuHashMap(HashMap[K, list[V]]):
-    """``BPF_MAP_TYPE_PERCPU_HASH`` and ``LRU_PERCPU_HASH``.
-
-    A value is a list with one item a possible CPU (:func:`possible_cpus`).
-    """
-
-    __slots__ = ()
-    family = "PerCpuHashMap"
-
-    def __init__(self, handle: MapHandle, *, key: Codec[K], value: Codec[V]) -> None:
-        from skelgen.runtime.maps.percpu import PerCpuCodec
-
-        super().__init__(handle, key=key, value=PerCpuCodec(value))

@@ -1,6 +1,10 @@
 """Values of per-CPU maps: one for each possible CPU."""
 
-from skelgen._typing import TYPE_CHECKING, Generic, TypeVar
+from skelgen._typing import TYPE_CHECKING, Generic, TypeVar, cast
+from skelgen.arguments import number
+from skelgen.model.flags import BPF_F_ALL_CPUS, BPF_F_CPU
+from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime.maps.base import ElementMap
 from skelgen.runtime.syscalls.sizes import possible_cpus
 from skelgen.runtime.values.codec import Codec, Copied, IntCodec, packed
 
@@ -9,7 +13,12 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+K = TypeVar("K")
+V = TypeVar("V")
 T = TypeVar("T")
+
+_FLAGS = (0, (1 << 64) - 1)
+_ONE_VALUE = BPF_F_CPU | BPF_F_ALL_CPUS
 
 
 class CpuValues(list[T]):
@@ -84,3 +93,83 @@ class PerCpuCodec(Codec[list[T]], Generic[T]):
         return [
             element.unpack(buffer, offset + cpu * stride) for cpu in range(self.cpus)
         ]
+
+
+class PerCpuElements(ElementMap[K, list[V]]):
+    """What maps with a value for each CPU have beside their family's own."""
+
+    __slots__ = ()
+
+    def lookup_cpu(self, key: K, cpu: int) -> V | None:
+        """Return the value of one CPU, None where there is no such element.
+
+        ``BPF_F_CPU``, Linux 7.0; before, all values are read. IndexError for a CPU
+        that is not possible.
+        """
+        codec = self._codec
+        place = self._cpu(cpu) * codec.stride
+        flags = 0
+        if self._has_flags():
+            place, flags = 0, BPF_F_CPU | cpu << 32
+        one = codec.element
+
+        def unpack(buffer: bytearray) -> V:
+            return one.unpack(buffer, place)
+
+        return self._open().get(self._pack_key(key), unpack, flags)
+
+    def put_cpu(self, key: K, cpu: int, value: V) -> None:
+        """Write the value of one CPU and leave the others: ``BPF_F_CPU``, Linux 7.0.
+
+        A new element of a hash map has zeros for the other CPUs. NotSupportedError on
+        kernels before, IndexError for a CPU that is not possible.
+        """
+        from skelgen.runtime.kernel.features import PERCPU_FLAGS
+
+        flags = BPF_F_CPU | self._cpu(cpu) << 32
+        data = self._packed_one(value)
+        PERCPU_FLAGS.require(self._what())
+        self._put_one(key, data, flags)
+
+    def put_all_cpus(self, key: K, value: V) -> None:
+        """Write one value for all CPUs: ``BPF_F_ALL_CPUS``, Linux 7.0.
+
+        Before, it is written as a list of equal values, which does the same.
+        """
+        flags = BPF_F_ALL_CPUS if self._has_flags() else 0
+        self._put_one(key, self._packed_one(value), flags)
+
+    def _put_one(self, key: K, data: bytes, flags: int) -> None:
+        try:
+            self._open().update(self._pack_key(key), data, flags)
+        except BpfOSError as error:
+            raise self._full(error) from None
+
+    def _packed_one(self, value: V) -> bytes:
+        """Return a value for each CPU; of one or for all, the kernel takes the first."""
+        codec = self._codec
+        data = packed(codec.element, value, f"{self._what()}: value")
+        return data.ljust(codec.stride, b"\0") * codec.cpus
+
+    def _cpu(self, cpu: int) -> int:
+        cpus = self._codec.cpus
+        if not 0 <= number(cpu, "cpu", whose=self._what()) < cpus:
+            raise IndexError(f"{self._what()}: CPU {cpu} of {cpus} possible ones")
+        return cpu
+
+    def _has_flags(self) -> bool:
+        from skelgen.runtime.kernel.features import PERCPU_FLAGS
+
+        return PERCPU_FLAGS.supported() is True
+
+    def _whole(self, flags: int) -> int:
+        if number(flags, "flags", _FLAGS, self._what()) & _ONE_VALUE:
+            raise ValueError(
+                f"{self._what()}: flags say one value, and here are those of all CPUs;"
+                " use lookup_cpu(), put_cpu() or put_all_cpus()"
+            )
+        return flags
+
+    @property
+    def _codec(self) -> PerCpuCodec[V]:
+        return cast("PerCpuCodec[V]", self._value)

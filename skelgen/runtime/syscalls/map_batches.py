@@ -6,6 +6,7 @@ import errno
 import struct
 
 from skelgen._typing import TYPE_CHECKING
+from skelgen.arguments import number
 from skelgen.model.enums import Command
 from skelgen.runtime.syscalls.buffers import Buffer, Memory, byte_count
 from skelgen.runtime.syscalls.call import bpf, check, command_name, failure
@@ -19,6 +20,7 @@ _BATCH: Final = Layout(
     "=QQQQIIQQ", "position next_position keys values count fd elem_flags flags"
 )
 _BATCH_COUNT: Final = 32  # offset of batch.count
+_U64: Final = (0, (1 << 64) - 1)
 
 
 def _batch(
@@ -36,7 +38,12 @@ def _batch(
 
 
 def _check_batch(
-    fd: int, keys: Buffer, values: Buffer | None, count: int, what: str
+    fd: int,
+    keys: Buffer,
+    values: Buffer | None,
+    count: int,
+    what: str,
+    elem_flags: int = 0,
 ) -> CopySizes:
     """Refuse keys or values that the kernel would read or write past."""
     sizes = copy_sizes(fd, what=what)
@@ -48,7 +55,7 @@ def _check_batch(
             what,
             f"the buffer of {count} values",
             byte_count(values, "values"),
-            count * sizes.value,
+            count * sizes.value_with(number(elem_flags, "elem_flags", _U64, what)),
         )
     return sizes
 
@@ -73,12 +80,17 @@ def map_lookup_batch(
     ``next_position``, which has the key's size, 4 bytes at least. Returns how many
     elements there are in ``keys`` and ``values`` and whether these were the last.
     Raises ``ENOSPC`` when a bucket of a hash map has more than ``count``.
+
+    With ``BPF_F_CPU`` and a CPU in the upper 32 bits of ``elem_flags`` (Linux 7.0),
+    values of per-CPU maps are those of that CPU: one behind the other, each of the
+    map's value size. With ``delete`` the kernel has no such flag.
     """
     command = Command.MAP_LOOKUP_BATCH
     if delete:
         command = Command.MAP_LOOKUP_AND_DELETE_BATCH
     what = named_map(fd, what)
-    room = _check_batch(fd, keys, values, count, what).position
+    narrow = 0 if delete else elem_flags
+    room = _check_batch(fd, keys, values, count, what, narrow).position
     check_room(
         what, "the next position", byte_count(next_position, "next_position"), room
     )
@@ -111,10 +123,12 @@ def map_update_batch(
     """Write ``count`` elements: ``BPF_MAP_UPDATE_BATCH``, Linux 5.6.
 
     Returns how many were written. When one fails the error says why, in a note how
-    many were written before it, and also ``error.done``.
+    many were written before it, and also ``error.done``. With ``BPF_F_CPU`` or
+    ``BPF_F_ALL_CPUS`` in ``elem_flags`` (Linux 7.0) values of per-CPU maps have the
+    map's value size, and go to the CPU in the upper 32 bits or to all.
     """
     what = named_map(fd, what)
-    _check_batch(fd, keys, values, count, what)
+    _check_batch(fd, keys, values, count, what, elem_flags)
     memory = Memory()
     addresses = (
         0,

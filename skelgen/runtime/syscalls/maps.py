@@ -30,6 +30,7 @@ _CREATE: Final = Layout(
 )
 _ELEMENT: Final = Layout("=IxxxxQQQ", "fd key value flags")
 _U32: Final = (0, (1 << 32) - 1)
+_U64: Final = (0, (1 << 64) - 1)
 
 
 def map_create(
@@ -131,6 +132,7 @@ def _check_element(
     value: Buffer | None,
     what: str,
     sizes: CopySizes | None = None,
+    flags: int = 0,
 ) -> CopySizes:
     """Refuse a key or value that the kernel would read or write past."""
     if sizes is None:
@@ -140,7 +142,8 @@ def _check_element(
     if key is not None:
         check_room(what, "key", byte_count(key, "key"), sizes.key)
     if value is not None:
-        check_room(what, "value", byte_count(value, "value"), sizes.value)
+        room = sizes.value_with(number(flags, "flags", _U64, what))
+        check_room(what, "value", byte_count(value, "value"), room)
     return sizes
 
 
@@ -156,12 +159,13 @@ def map_lookup(
     """Read an element into ``value``: ``BPF_MAP_LOOKUP_ELEM``, Linux 3.18.
 
     Returns False when there is none. ``value`` has the map's value size; for the
-    per-CPU types that size rounded up to 8, times the number of possible CPUs. Maps
-    without keys (queue, stack, bloom filter) take ``None``. ValueError when the kernel
-    would copy more than the key or value has; it is asked, unless ``sizes`` says.
+    per-CPU types that size rounded up to 8, times the number of possible CPUs, unless
+    ``flags`` has ``BPF_F_CPU`` and in its upper 32 bits a CPU (Linux 7.0). Maps without
+    keys (queue, stack, bloom filter) take ``None``. ValueError when the kernel would
+    copy more than the key or value has; it is asked, unless ``sizes`` says.
     """
     what = named_map(fd, what)
-    _check_element(fd, key, value, what, sizes)
+    _check_element(fd, key, value, what, sizes, flags)
     memory = Memory()
     result = _element(
         Command.MAP_LOOKUP_ELEM,
@@ -189,10 +193,15 @@ def map_update(
 ) -> None:
     """Write an element: ``BPF_MAP_UPDATE_ELEM``, Linux 3.18.
 
-    ``flags``: ``BPF_ANY``, ``BPF_NOEXIST`` or ``BPF_EXIST``, and ``BPF_F_LOCK``.
+    ``flags``: ``BPF_ANY``, ``BPF_NOEXIST`` or ``BPF_EXIST``, and ``BPF_F_LOCK``; or for
+    the per-CPU types ``BPF_F_CPU`` with a CPU in the upper 32 bits, or
+    ``BPF_F_ALL_CPUS`` (Linux 7.0), and then ``value`` has the map's value size.
     """
     what = named_map(fd, what)
-    _check_element(fd, key, value, what, sizes)
+    sizes = _check_element(fd, key, value, what, sizes, flags)
+    if byte_count(value, "value") < sizes.value:
+        # a kernel that does not know these flags copies all before it says so
+        value = bytes(value).ljust(sizes.value, b"\0")
     memory = Memory()
     command = Command.MAP_UPDATE_ELEM
     result = _element(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from skelgen._record import Record
 from skelgen._typing import TYPE_CHECKING, Protocol
 from skelgen.arguments import FD, number
+from skelgen.model.flags import BPF_F_ALL_CPUS, BPF_F_CPU
 from skelgen.runtime.errors import BpfError
 from skelgen.runtime.process.once import Once
 
@@ -105,6 +106,16 @@ class CopySizes(Record):
     key: int
     value: int
     """Of all CPUs."""
+    one_cpu: int
+    """Of a value of one CPU."""
+
+    def value_with(self, flags: int) -> int:
+        """Return the bytes of a value that is read or written with flags.
+
+        A single value with ``BPF_F_CPU`` and ``BPF_F_ALL_CPUS``, without what rounds it
+        up to 8 bytes among others; Linux before 7.0 refuses these flags.
+        """
+        return self.one_cpu if flags & (BPF_F_CPU | BPF_F_ALL_CPUS) else self.value
 
     @property
     def position(self) -> int:
@@ -124,8 +135,9 @@ def sizes_of(definition: MapShape) -> CopySizes:
 
     That is what it told about the map, or was asked for when it made it.
     """
-    value = value_bytes(definition.type, definition.value_size)
-    return CopySizes(definition.type, definition.key_size, value)
+    type_ = definition.type
+    value = value_bytes(type_, definition.value_size)
+    return CopySizes(type_, definition.key_size, value, definition.value_size)
 
 
 def check_room(what: str, word: str, room: int, copied: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skelgen._typing import TYPE_CHECKING
 from skelgen.model.enums import MapType, ProgType
-from skelgen.model.flags import BPF_F_MMAPABLE
+from skelgen.model.flags import BPF_F_ALL_CPUS, BPF_F_MMAPABLE
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.kernel.features.feature import Feature, Unclear, refusal
@@ -67,6 +67,23 @@ def _prog_bind_map(token_fd: int) -> bool:
 
 
 PROG_BIND_MAP: Final = Feature("BPF_PROG_BIND_MAP", "5.10", _prog_bind_map)
+
+
+def _percpu_flags(token_fd: int) -> bool:
+    """Commit 8eb76cb03f0f ("bpf: Add BPF_F_CPU and BPF_F_ALL_CPUS flags ...")."""
+    try:
+        fd = make_map(MapType.PERCPU_ARRAY, token_fd=token_fd)
+    except BpfOSError as error:
+        raise Unclear(str(error)) from error
+    with syscalls.Fd(fd):
+        try:
+            syscalls.map_update(fd, bytes(4), bytes(4), BPF_F_ALL_CPUS)
+        except BpfOSError as error:
+            return refusal(error)
+    return True
+
+
+PERCPU_FLAGS: Final = Feature("BPF_F_CPU for per-CPU maps", "7.0", _percpu_flags)
 
 
 def _ldimm64_full_range(token_fd: int) -> bool | None:

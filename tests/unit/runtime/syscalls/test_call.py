@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from skelgen.model.enums import MapType, ProgType
+from skelgen.model.flags import BPF_F_ALL_CPUS, BPF_F_CPU
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import (
     BpfError,
@@ -27,6 +28,7 @@ from skelgen.runtime.errors import (
     os_error,
 )
 from skelgen.runtime.syscalls import rights
+from skelgen.runtime.syscalls.sizes import possible_cpus
 from tests.harness.commands import Command
 from tests.harness.fake_kernel import FIRST_FD, Call, FakeKernel, map_info
 
@@ -369,6 +371,42 @@ def test_no_buffer_is_shorter_than_what_the_kernel_copies(
     with pytest.raises(ValueError, match=f"map fd 5: {text}"):
         action()
     assert kernel.names() == ["OBJ_GET_INFO_BY_FD"]
+
+
+@pytest.mark.parametrize("flags", [BPF_F_CPU | 1 << 32, BPF_F_ALL_CPUS])
+def test_a_value_of_one_cpu_has_its_own_size(kernel: FakeKernel, flags: int) -> None:
+    """What is written is padded: kernels before 7.0 copy all before they refuse it."""
+    kernel.always("OBJ_GET_INFO_BY_FD", map_info(MapType.PERCPU_HASH, 4, 5))
+    key, short, out, one = bytes(4), bytearray(4), bytearray(16), bytearray(5)
+    whole = 8 * possible_cpus()
+    for action in (
+        lambda: syscalls.map_update(5, key, short, flags),
+        lambda: syscalls.map_lookup(5, key, short, flags),
+        lambda: syscalls.map_lookup_and_delete(5, key, one, flags),
+        lambda: syscalls.map_update_batch(5, key * 2, out[:9], 2, elem_flags=flags),
+        lambda: syscalls.map_lookup_batch(
+            5, None, out, out, out[:9], 2, elem_flags=flags
+        ),
+        lambda: syscalls.map_lookup_batch(
+            5, None, out, out, out[:10], 2, elem_flags=flags, delete=True
+        ),
+    ):
+        with pytest.raises(ValueError, match="and the kernel copies"):
+            action()
+    seen: list[bytes] = []
+
+    def update(call: Call) -> int:
+        seen.append(call.memory("value", whole))
+        return 0
+
+    kernel.then("MAP_UPDATE_ELEM", update)
+    syscalls.map_update(5, key, b"12345", flags)
+    assert seen == [b"12345".ljust(whole, b"\0")]
+    syscalls.map_lookup(5, key, one, flags)
+    syscalls.map_update_batch(5, key * 2, out[:10], 2, elem_flags=flags)
+    syscalls.map_lookup_batch(5, None, out, out, out[:10], 2, elem_flags=flags)
+    with pytest.raises(TypeError, match="map fd 5: flags must be int, got str"):
+        syscalls.map_lookup(5, key, one, "8")  # type: ignore[arg-type] # on purpose
 
 
 def test_every_command_of_the_kernel_has_a_function(kernel: FakeKernel) -> None:

@@ -8,7 +8,7 @@ import pytest
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.runtime.kernel import features
 from skelgen.runtime.kernel.features import Answer, Feature, answers, tracing
-from tests.harness.fake_kernel import Call, FakeKernel
+from tests.harness.fake_kernel import Call, FakeKernel, map_info
 
 
 @pytest.fixture(autouse=True)
@@ -203,6 +203,21 @@ def test_an_offset_of_any_size_is_told_by_the_log(kernel: FakeKernel) -> None:
     ):
         feature.forget()
         kernel.then("PROG_LOAD", refuse(errno.EINVAL, log))
+        assert feature.supported() is answer
+    assert not kernel.open
+
+
+def test_flags_of_per_cpu_maps_are_looked_for(kernel: FakeKernel) -> None:
+    feature = features.PERCPU_FLAGS
+    kernel.always("OBJ_GET_INFO_BY_FD", map_info(MapType.PERCPU_ARRAY, 4, 4))
+    for call, error, answer in (
+        ("MAP_UPDATE_ELEM", 0, True),
+        ("MAP_UPDATE_ELEM", errno.EINVAL, False),
+        ("MAP_CREATE", errno.EINVAL, None),
+        ("MAP_UPDATE_ELEM", errno.EPERM, None),
+    ):
+        feature.forget()
+        kernel.then(call, -error if error else None)
         assert feature.supported() is answer
     assert not kernel.open
 
