@@ -7,7 +7,11 @@ from pathlib import Path
 from skelgen.model import flags
 from tests.harness.sources import ROOT
 
-OURS = {name: value for name, value in vars(flags).items() if name.isupper()}
+OURS = {
+    name: value
+    for name, value in vars(flags).items()
+    if name.isupper() and isinstance(value, int)
+}
 OURS.pop("TYPE_CHECKING")
 
 _ENUM = re.compile(r"^\t(\w+)\s*= ([^,/\n]+)", re.MULTILINE)
