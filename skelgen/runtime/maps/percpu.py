@@ -129,27 +129,27 @@ class PerCpuElements(ElementMap[K, list[V]]):
         flags = BPF_F_CPU | self._cpu(cpu) << 32
         data = self._packed_one(value)
         PERCPU_FLAGS.require(self._what())
-        self._put_one(key, data, flags)
+        self._put_packed(key, data, flags)
 
     def put_all_cpus(self, key: K, value: V) -> None:
         """Write one value for all CPUs: ``BPF_F_ALL_CPUS``, Linux 7.0.
 
         Before, it is written as a list of equal values, which does the same.
         """
-        flags = BPF_F_ALL_CPUS if self._has_flags() else 0
-        self._put_one(key, self._packed_one(value), flags)
+        codec, data = self._codec, self._packed_one(value)
+        if self._has_flags():
+            self._put_packed(key, data, BPF_F_ALL_CPUS)
+        else:
+            self._put_packed(key, data.ljust(codec.stride, b"\0") * codec.cpus, 0)
 
-    def _put_one(self, key: K, data: bytes, flags: int) -> None:
+    def _put_packed(self, key: K, data: bytes, flags: int) -> None:
         try:
             self._open().update(self._pack_key(key), data, flags)
         except BpfOSError as error:
             raise self._full(error) from None
 
     def _packed_one(self, value: V) -> bytes:
-        """Return a value for each CPU; of one or for all, the kernel takes the first."""
-        codec = self._codec
-        data = packed(codec.element, value, f"{self._what()}: value")
-        return data.ljust(codec.stride, b"\0") * codec.cpus
+        return packed(self._codec.element, value, f"{self._what()}: value")
 
     def _cpu(self, cpu: int) -> int:
         cpus = self._codec.cpus

@@ -9,6 +9,7 @@ import struct
 from skelgen._typing import TYPE_CHECKING, TypeVar
 from skelgen.arguments import number
 from skelgen.model.enums import Command
+from skelgen.model.flags import BPF_F_ALL_CPUS, BPF_F_CPU
 from skelgen.runtime.errors import BpfError, ClosedError
 from skelgen.runtime.syscalls import call
 from skelgen.runtime.syscalls.numbers import NR_BPF
@@ -22,6 +23,7 @@ _ATTR_SIZE: Final = 32
 _FLAGS: Final = struct.Struct("=Q")
 _VALUE_OFFSET: Final = 16
 _FLAGS_OFFSET: Final = 24
+_ONE_VALUE: Final = BPF_F_CPU | BPF_F_ALL_CPUS
 
 _T = TypeVar("_T")
 
@@ -119,7 +121,8 @@ class MapAccess:
     Safe for threads, signal handlers and forks without a lock: a call takes its
     buffers out of a list and puts them back. Sizes are in bytes; ``value_size`` is
     that of the whole value, for per-CPU maps of all CPUs. Keys and values have to
-    have these sizes (``BufferError``). That the kernel copies no more for the map of
+    have these sizes (``BufferError``); with ``BPF_F_CPU`` and ``BPF_F_ALL_CPUS`` (Linux
+    7.0) a value has that of one CPU. That the kernel copies no more for the map of
     this fd is checked here, once (``ValueError``). The fd stays the caller's, who calls
     :meth:`close` before closing it.
     """
@@ -130,6 +133,7 @@ class MapAccess:
         "_closed",
         "_fd",
         "_free",
+        "_one_cpu",
         "_what",
         "key_size",
         "value_size",
@@ -145,6 +149,7 @@ class MapAccess:
         sizes = copy_sizes(fd, what=self._what)
         check_room(self._what, "a key", key_size, sizes.key)
         check_room(self._what, "a value", value_size, sizes.value)
+        self._one_cpu: Final = sizes.one_cpu
         self._closed = False
         self._all: Final[list[Buffers]] = []
         self._free: Final = [self._more()]
@@ -203,7 +208,12 @@ class MapAccess:
 
     def lookup(self, key: bytes | bytearray, flags: int = 0) -> bytes | None:
         """Return the bytes of an element, ``None`` when there is none."""
-        return self.get(key, bytes, flags)
+        room = self._room(flags)
+
+        def unpack(buffer: bytearray) -> bytes:
+            return bytes(buffer[:room])
+
+        return self.get(key, unpack, flags)
 
     def update(
         self, key: bytes | bytearray, value: bytes | bytearray, flags: int = 0
@@ -212,7 +222,7 @@ class MapAccess:
         buffers = self._buffers()
         try:
             buffers.key[:] = key
-            buffers.value[:] = value
+            buffers.value[: self._room(flags)] = value
             if self._with_flags(buffers, buffers.update, flags) < 0:
                 raise self._failure(Command.MAP_UPDATE_ELEM, ctypes.get_errno())
         finally:
@@ -261,6 +271,12 @@ class MapAccess:
             return bytes(buffers.out_key)
         finally:
             self._free.append(buffers)
+
+    def _room(self, flags: int) -> int:
+        """Return the bytes of a value that is read or written with flags."""
+        if flags and _flags(flags, self._what) & _ONE_VALUE:
+            return self._one_cpu
+        return self.value_size
 
     def _with_flags(self, buffers: Buffers, prepared: _Prepared, flags: int) -> int:
         """Make a call whose attr has flags for this one time."""

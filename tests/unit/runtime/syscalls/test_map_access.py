@@ -7,8 +7,10 @@ import threading
 import pytest
 
 from skelgen.model.enums import MapType
+from skelgen.model.flags import BPF_F_ALL_CPUS, BPF_F_CPU
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfFileExistsError, BpfOSError, ClosedError
+from skelgen.runtime.syscalls.sizes import possible_cpus
 from tests.harness.fake_kernel import Call, FakeKernel, map_info
 
 
@@ -94,6 +96,25 @@ def test_flags_count_for_one_call(
     access.lookup(b"key1")
     flags = [call.attr.flags for call in kernel.calls]
     assert flags == [1, 1, 0, 4, 0]
+
+
+def test_a_value_of_one_cpu_is_as_long_as_it_is(kernel: FakeKernel) -> None:
+    kernel.always("OBJ_GET_INFO_BY_FD", map_info(MapType.PERCPU_HASH, 4, 5))
+    size = 8 * possible_cpus()
+    access = syscalls.MapAccess(5, 4, size, what="map 'm'")
+    on_last = BPF_F_CPU | possible_cpus() - 1 << 32
+    access.update(b"key1", b"x" * size)
+    access.update(b"key1", b"abcde", on_last)
+    access.update(b"key1", b"12345", BPF_F_ALL_CPUS)
+    written = [call.memory("value", 5) for call in kernel.named("MAP_UPDATE_ELEM")]
+    assert written[-1] == b"12345"  # one buffer serves all three calls
+    assert access.lookup(b"key1", on_last) == b"12345"
+    assert access.lookup(b"key1") == b"12345" + b"x" * (size - 5)
+    flags = [call.attr.flags for call in kernel.calls if "ELEM" in call.name]
+    assert flags == [0, on_last, BPF_F_ALL_CPUS, on_last, 0]
+    for value, given in ((b"x" * size, on_last), (b"abcde", 0), (b"abcd", on_last)):
+        with pytest.raises(BufferError):
+            access.update(b"key1", value, given)
 
 
 @pytest.mark.parametrize(
