@@ -185,7 +185,8 @@ def test_the_system_is_read_as_bpftool_reads_it() -> None:
         ("core_fields", 0),
         ("maps_net", 0),
         ("externs_kfuncs", 0),
-        ("externs_missing", 1),
+        # looks through 100,000 names for what was meant
+        pytest.param("externs_missing", 1, marks=pytest.mark.any_kernel),
     ],
 )
 def test_what_is_said_of_an_object_is_what_its_load_says(

@@ -75,6 +75,7 @@ def send(skel: Any, count: int = 1) -> None:
     skel.progs.send_number.test_run(data=bytes(64), repeat=count)
 
 
+@pytest.mark.any_kernel
 def test_a_storm_of_forks_and_signals_hangs_and_crashes_nothing() -> None:
     """Threads live, the main thread forks and is signalled: nothing hangs or crashes."""
     words = [sys.executable, "-m", "tests.kernel.fork_storm", str(SECONDS * LONGER)]

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import socket
-import sys
 
 import pytest
 
@@ -166,17 +165,18 @@ def test_tcx_programs_stand_where_they_are_told(
 
 # -- control groups ------------------------------------------------------------
 
-CONNECT = (
-    "import socket, sys\n"
-    "sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-    "try: sock.connect(('127.0.0.1', 9))\n"
-    "except PermissionError: sys.exit(7)\n"
-)
-
-
 def connect_in(cgroup: Cgroup) -> int:
     """Connect a socket inside the cgroup: 7 when it is refused."""
-    return cgroup.run([sys.executable, "-c", CONNECT])
+
+    def connect() -> int:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.connect(("127.0.0.1", 9))
+            except PermissionError:
+                return 7
+        return 0
+
+    return cgroup.call(connect)
 
 
 @pytest.mark.parametrize("link", [True, False])

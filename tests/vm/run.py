@@ -106,6 +106,21 @@ def _compile(cpus: set[str]) -> None:
         for cpu in sorted(cpus):
             sources.skeleton(name, cpu)
     oracle.build()
+    _write_bytecode()
+
+
+def _write_bytecode() -> None:
+    """Compile the modules of Python, which takes each machine a minute in there."""
+    environment = {**os.environ}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    for words in (
+        ("compileall", "-q", "skelgen"),
+        ("pytest", "-p", "no:cacheprovider", "-qq", "--collect-only", "tests/kernel"),
+    ):
+        command = [sys.executable, "-m", *words]
+        subprocess.run(
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True
+        )
 
 
 def _skeletons() -> list[str]:
