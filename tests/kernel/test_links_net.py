@@ -165,6 +165,7 @@ def test_tcx_programs_stand_where_they_are_told(
 
 # -- control groups ------------------------------------------------------------
 
+
 def connect_in(cgroup: Cgroup) -> int:
     """Connect a socket inside the cgroup: 7 when it is refused."""
 

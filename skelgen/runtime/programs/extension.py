@@ -40,8 +40,9 @@ class ExtensionProgram(TracingProgram):
                 return super().attach(cookie=cookie)
             except BpfOSError as error:
                 # the kernel forgets the target that it was loaded for once it was
-                # attached, and wants to be told of it again
-                if error.errno != errno.EINVAL or self.target_program is None:
+                # attached, and wants to be told of it again (before 5.13 by ENOENT)
+                asked_for = error.errno in {errno.EINVAL, errno.ENOENT}
+                if not asked_for or self.target_program is None:
                     raise
             program, function = self.target_program, self.attach_target
         name = function or self.attach_target

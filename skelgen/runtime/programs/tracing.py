@@ -58,7 +58,15 @@ class TracingProgram(Program):
             old = error.errno == errno.EINVAL and not cookie
             if not old or self.attach_type not in _BEFORE_LINK_CREATE:
                 raise
-        return syscalls.raw_tracepoint_open(None, prog_fd, what=what)
+        try:
+            return syscalls.raw_tracepoint_open(None, prog_fd, what=what)
+        except BpfOSError as error:
+            if error.errno == errno.ENOENT:  # commit f3a95075549e
+                error.add_note(
+                    "before Linux 5.13 a program is attached once in its life; open and"
+                    " load the object again"
+                )
+            raise
 
 
 class LsmProgram(TracingProgram):

@@ -52,6 +52,20 @@ def test_tracing_programs_get_a_link_or_an_old_one(
     assert not kernel.open
 
 
+def test_before_5_13_a_second_attach_says_why_it_fails(kernel: FakeKernel) -> None:
+    program = loaded("fentry/vfs_read", TracingProgram)
+    kernel.always("LINK_CREATE", -errno.EINVAL)
+    kernel.always("RAW_TRACEPOINT_OPEN", -errno.ENOENT)
+    with pytest.raises(BpfOSError, match="ENOENT") as caught:
+        program.attach()
+    assert caught.value.__notes__ == [
+        (
+            "before Linux 5.13 a program is attached once in its life; open and load the"
+            " object again"
+        )
+    ]
+
+
 def test_fsession_has_no_older_way(kernel: FakeKernel) -> None:
     program = loaded("fsession/vfs_read", TracingProgram)
     kernel.then("LINK_CREATE", -errno.EINVAL)
@@ -115,8 +129,9 @@ def test_an_extension_replaces_a_function(
     assert asked == [("prog", target.fd(), "other"), ("prog", target.fd(), "handle")]
 
 
+@pytest.mark.parametrize("answer", [errno.EINVAL, errno.ENOENT])
 def test_an_extension_is_attached_again(
-    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+    kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, answer: int
 ) -> None:
     """The kernel forgets its target once it was attached (``bpf_tracing_prog_attach``)."""
     from skelgen.runtime.programs import extension
@@ -130,10 +145,10 @@ def test_an_extension_is_attached_again(
     program.attach().detach()
 
     def forgotten(call: Call) -> int | None:
-        return None if call.attr.target_fd else -errno.EINVAL
+        return None if call.attr.target_fd else -answer
 
     kernel.always("LINK_CREATE", forgotten)
-    kernel.always("RAW_TRACEPOINT_OPEN", -errno.EINVAL)
+    kernel.always("RAW_TRACEPOINT_OPEN", -answer)
     link = program.attach()
     last = kernel.named("LINK_CREATE")[-1]
     assert last.values(
@@ -147,7 +162,7 @@ def test_an_extension_is_attached_again(
     link.destroy()
     # one whose target is not known says what the kernel says
     other = loaded("freplace/handle", ExtensionProgram)
-    with pytest.raises(BpfOSError, match="EINVAL"):
+    with pytest.raises(BpfOSError, match=errno.errorcode[answer]):
         other.attach()
 
 
