@@ -26,7 +26,7 @@ from tests.harness import oracle, sources
 from tests.vm import outcomes
 from tests.vm.kernels import CACHE, KERNELS, ROOT, image
 
-QUICK = ("6.1", "6.12")
+QUICK = ("5.10", "6.1", "6.12", "7.3")
 """Kernels of the quick run, which is CI's; without it all of the table are tested."""
 
 # Software emulation runs Python some twenty times slower; a hang is longer than this.
