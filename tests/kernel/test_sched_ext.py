@@ -42,8 +42,8 @@ def skel() -> Iterator[Any]:
 
 @pytest.fixture
 def busy() -> Iterator[None]:
-    """More processes that never sleep than there are processors."""
-    words = [sys.executable, "-S", "-c", "while True: pass"]
+    """More processes that never sleep than there are processors, of little weight."""
+    words = [sys.executable, "-S", "-c", "import os; os.nice(10)\nwhile True: pass"]
     with_load = [subprocess.Popen(words) for _ in range((os.cpu_count() or 1) + 2)]
     yield
     for process in with_load:

@@ -10,13 +10,15 @@ import mmap
 import re
 from pathlib import Path
 
+import pytest
+
 from skelgen.model import attach_types, flags, map_types, prog_types
 from skelgen.model.enums import AttachType, MapType, ProgType
 from skelgen.model.helpers import HELPERS, helper_since
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.kernel import features
-from skelgen.runtime.kernel.features import Answer
+from skelgen.runtime.kernel.features import Answer, answers
 from skelgen.runtime.kernel.features.trial import RETURN_0, Trial, call_insn, make_map
 from skelgen.runtime.kernel.version import kernel_version
 from tests.harness import privilege
@@ -31,6 +33,14 @@ OPTIONS = {
     "MODULE_BTF": "CONFIG_DEBUG_INFO_BTF_MODULES",
 }
 """Options of the kernel that the tables do not name."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _asked_anew() -> None:
+    """Forget what other tests learned of a kernel that was made to refuse things."""
+    answers.forget()
+    for feature in features.named().values():
+        feature.forget()
 
 
 def has(since: str) -> bool:
