@@ -24,6 +24,8 @@ SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
 .SECONDARY:
 # One thing after the other, so that what is printed can be read.
 .NOTPARALLEL:
+# Each process that tests start would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -48,7 +50,7 @@ imports: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/python tools/rooms.py --check 14
 
-# What needs no kernel, on every processor; then what loads into this one.
+# What needs no kernel, then what loads into this one, on every processor.
 pytest: pytest-build pytest-kernel
 
 pytest-build: $(VENV)/.test examples
@@ -56,7 +58,8 @@ pytest-build: $(VENV)/.test examples
 		--ignore tests/kernel
 
 pytest-kernel: $(VENV)/.test examples
-	$(BIN)/pytest --cov --cov-append --cov-report=term tests/kernel
+	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-append \
+		--cov-report=term tests/kernel
 
 test-kernels test-kernels-quick: $(VENV)/.test $(VENV)/bin/vng examples
 	tools/need.sh 'make test-kernels' qemu-system-x86 kmod busybox-static
