@@ -69,7 +69,8 @@ def _environment(version: str, program: Path, extra: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([program, "-m", "venv", "--without-pip", folder], check=True)
         pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
-        pip += ["--disable-pip-version-check", "--editable", f".[{extra}]"]
+        # the tests of builds and installs run the environment's own pip
+        pip += ["--disable-pip-version-check", "pip", "--editable", f".[{extra}]"]
         subprocess.run(pip, cwd=ROOT, check=True)
         made.write_bytes(wanted)
     return python
