@@ -7,7 +7,7 @@
 # make test-pythons-quick    what a Python makes a difference to, on 3.12 and 3.14
 # make fuzz    20,000 mutated objects through the generator (OBJECTS=1000)
 # make bench    tables of times against bpftool, libbpf and plain ctypes
-# make examples, lint, types, imports, pytest-build, pytest-kernel    the parts of it
+# make examples, libbpf, lint, types, imports, pytest-build, pytest-kernel    the parts of it
 #
 # Each sets up what it needs, once: a virtual environment in .venv, and Debian
 # packages where some are missing (apt-get as root; without root it says which).
@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 EXAMPLES := minimal bootstrap xdp_count tcp_congestion sched_weighted
 SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
 
-.PHONY: help demo test lint types imports pytest pytest-build pytest-kernel test-kernels test-kernels-quick test-pythons test-pythons-quick kernels-table fuzz bench examples clean
+.PHONY: help demo test lint types imports pytest pytest-build pytest-kernel libbpf test-kernels test-kernels-quick test-pythons test-pythons-quick kernels-table fuzz bench examples clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 # One thing after the other, so that what is printed can be read.
@@ -57,11 +57,15 @@ pytest-build: $(VENV)/.test examples
 	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report= \
 		--ignore tests/kernel
 
-pytest-kernel: $(VENV)/.test examples
+pytest-kernel: $(VENV)/.test examples libbpf
 	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-append \
 		--cov-report=term tests/kernel
 
-test-kernels test-kernels-quick: $(VENV)/.test $(VENV)/bin/vng examples
+# Debian's newest, for the oracle; where there is no network its tests are skipped.
+libbpf: $(VENV)/.test
+	-$(BIN)/python -m tests.harness.libbpf
+
+test-kernels test-kernels-quick: $(VENV)/.test $(VENV)/bin/vng examples libbpf
 	tools/need.sh 'make test-kernels' qemu-system-x86 kmod busybox-static
 	$(BIN)/python -m tests.vm.run $(if $(findstring quick,$@),--quick) $(KERNELS) \
 		$(if $(PYTEST),-- $(PYTEST))

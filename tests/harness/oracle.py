@@ -1,10 +1,11 @@
 """What libbpf makes of an object, and what skelgen does: facts that the kernel tells.
 
-``tests/kernel/oracle/oracle.c`` loads an object with Debian's libbpf and prints the
-facts as JSON; here the same are asked about an object that skelgen loaded.
+``tests/kernel/oracle/oracle.c`` loads an object with one of Debian's libbpf and prints
+the facts as JSON; here the same are asked about an object that skelgen loaded.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -22,10 +23,11 @@ import pytest
 import skelgen
 from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
+from skelgen.runtime.errors import BpfError, NotSupportedError
 from skelgen.runtime.kernel.version import kernel_version, version_code
 from skelgen.runtime.object.object import Object
 from skelgen.runtime.programs.base import Program
-from tests.harness import sources
+from tests.harness import libbpf, privilege, sources
 
 SOURCE: Final = sources.ROOT / "tests" / "kernel" / "oracle" / "oracle.c"
 
@@ -87,14 +89,22 @@ class Verdict(NamedTuple):
 
 
 class Oracle:
-    """The C program, compiled."""
+    """The C program, compiled, with the libbpf that it runs with."""
 
-    def __init__(self, program: Path) -> None:
-        self.program = program
+    def __init__(self, command: list[str]) -> None:
+        self.command = command
+        done = subprocess.run(
+            [*command, "-V"], stdout=subprocess.PIPE, text=True, check=True
+        )
+        found = re.match(r"v(\d+)\.(\d+)", done.stdout)
+        assert found is not None, done.stdout
+        self.version: Final = (int(found[1]), int(found[2]))
+        """Of libbpf."""
+        self.tally = TALLIES.setdefault(self.version, Tally(self.version))
 
     def ask(self, wanted: Case) -> Verdict:
         """Return what libbpf makes of an object."""
-        words = [str(self.program), "-n", wanted.name]
+        words = [*self.command, "-n", wanted.name]
         for letter, option in (
             ("-b", wanted.btf),
             ("-k", wanted.kconfig),
@@ -115,6 +125,37 @@ class Oracle:
         assert found is not None, done.stderr
         return Verdict([], [], int(found[1]), done.stderr)
 
+    def assert_same_errno(self, error: BpfError, verdict: Verdict) -> None:
+        """Check that skelgen was refused what libbpf was."""
+        if isinstance(error, NotSupportedError) and error.errno == errno.EOPNOTSUPP:
+            # the kernel was not asked: libbpf has a number of its own for each
+            assert verdict.errno in _LACKS, verdict.text
+        elif isinstance(error, OSError):
+            assert error.errno == verdict.errno, verdict.text
+        self.tally.refusals += 1
+
+    def assert_same_maps(self, obj: Object, theirs: list[Facts]) -> None:
+        """Check that the kernel holds the maps of an object as libbpf has them."""
+        versions = [x for x in obj.spec.externs if x.name == "LINUX_KERNEL_VERSION"]
+        if versions and "Debian" in os.uname().version and self.version < (1, 2):
+            # it does not know where to find the patch level
+            (facts,) = (x for x in theirs if x["kernel_name"].endswith(".kconfig"))
+            raw = bytearray.fromhex(facts["contents"])
+            place = struct.Struct("=I")
+            found = place.unpack_from(raw, versions[0].offset)
+            assert found == (version_code(os.uname().release),)
+            place.pack_into(raw, versions[0].offset, kernel_version())
+            facts["contents"] = raw.hex()
+        ours = map_facts(obj)
+        for facts in (*ours, *theirs):
+            if facts["kernel_name"] in ADDRESSES:
+                del facts["contents"]
+        assert ours == theirs, f"{ours}\n{theirs}"
+
+
+_LACKS: Final = frozenset((errno.ENOENT, errno.ESRCH, errno.EINVAL))
+"""Errors of libbpf about a struct_ops or a jump table that the kernel knows nothing of."""
+
 
 def _fds(wanted: Case) -> list[int]:
     """Return the fds that paths of a case lead through (a bpffs mounted nowhere)."""
@@ -122,7 +163,19 @@ def _fds(wanted: Case) -> list[int]:
     return [int(fd) for fd in re.findall(r"/proc/self/fd/(\d+)", " ".join(texts))]
 
 
-def build() -> Oracle:
+def oracle(which: str) -> Oracle:
+    """Return the C program with one of ``libbpf.compared()``; skip the test without it."""
+    program = build()
+    if which == libbpf.INSTALLED:
+        return Oracle([str(program)])
+    words = libbpf.with_newest(program)
+    if words is None:
+        version = next(iter(libbpf.SUITES))
+        privilege.without(f"needs libbpf {version}: make libbpf fetches it")
+    return Oracle(words)
+
+
+def build() -> Path:
     """Compile ``oracle.c``, unless it is in ``.cache``; skip the test if it cannot be."""
     if shutil.which("cc") is None or not Path("/usr/include/bpf/libbpf.h").exists():
         pytest.skip("needs cc and libbpf's headers (Debian package libbpf-dev)")
@@ -136,7 +189,7 @@ def build() -> Oracle:
             command = ["cc", *flags, "-o", str(fresh), str(SOURCE), "-lbpf"]
             subprocess.run(command, check=True)
             fresh.replace(program)
-    return Oracle(program)
+    return program
 
 
 # -- the same through skelgen ------------------------------------------------------
@@ -271,25 +324,6 @@ ADDRESSES: Final = {".bss.items", ".bss.leaves"}
 """Data sections of fixtures that hold the head of a list or a tree: its address."""
 
 
-def assert_same_maps(obj: Object, theirs: list[Facts]) -> None:
-    """Check that the kernel holds the maps of an object as libbpf has them."""
-    versions = [x for x in obj.spec.externs if x.name == "LINUX_KERNEL_VERSION"]
-    if versions and "Debian" in os.uname().version:
-        # the patch level, which libbpf knows where to find since 1.2
-        (facts,) = (x for x in theirs if x["kernel_name"].endswith(".kconfig"))
-        raw = bytearray.fromhex(facts["contents"])
-        place = struct.Struct("=I")
-        found = place.unpack_from(raw, versions[0].offset)
-        assert found == (version_code(os.uname().release),)
-        place.pack_into(raw, versions[0].offset, kernel_version())
-        facts["contents"] = raw.hex()
-    ours = map_facts(obj)
-    for facts in (*ours, *theirs):
-        if facts["kernel_name"] in ADDRESSES:
-            del facts["contents"]
-    assert ours == theirs, f"{ours}\n{theirs}"
-
-
 def _slots(fd: int, info: syscalls.MapInfo) -> dict[str, str]:
     """Return which map or program, by its name, is in each slot of an array."""
     found = {}
@@ -309,9 +343,10 @@ def _slots(fd: int, info: syscalls.MapInfo) -> dict[str, str]:
 
 
 class Tally:
-    """How much was compared, for the summary of a test run."""
+    """How much was compared with a libbpf, for the summary of a test run."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: tuple[int, int]) -> None:
+        self.version = ".".join(map(str, version))
         self.objects: set[Path] = set()
         self.cases = 0
         self.programs = 0
@@ -328,11 +363,12 @@ class Tally:
 
     def __str__(self) -> str:
         return (
-            f"Linux {os.uname().release}: equal to libbpf: {len(self.objects)} objects"
-            f" in {self.cases} cases, {self.programs} programs, {self.maps} maps,"
-            f" {self.refusals} refusals; newer than libbpf, checked against the"
-            f" kernel: {self.kernel_only} objects"
+            f"Linux {os.uname().release}: equal to libbpf {self.version}:"
+            f" {len(self.objects)} objects in {self.cases} cases, {self.programs}"
+            f" programs, {self.maps} maps, {self.refusals} refusals; newer than that,"
+            f" checked against the kernel: {self.kernel_only} objects"
         )
 
 
-TALLY: Final = Tally()
+TALLIES: Final[dict[tuple[int, int], Tally]] = {}
+"""By the version of libbpf."""

@@ -7,6 +7,7 @@ green run there has run everything. A missing kernel feature is a skip always.
 import errno
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -47,8 +48,12 @@ def missing_privilege() -> str | None:
 def require_privilege() -> None:
     """Skip the test, or fail it where CI asks for the kernel, without privilege."""
     missing = missing_privilege()
-    if missing is None:
-        return
+    if missing is not None:
+        without(missing)
+
+
+def without(missing: str) -> NoReturn:
+    """Skip the test, or fail it where CI asks for the kernel; the text is ``needs ...``."""
     if os.environ.get("SKELGEN_REQUIRE_KERNEL") == "1":
         pytest.fail(f"SKELGEN_REQUIRE_KERNEL=1, but this {missing}")
     pytest.skip(missing)

@@ -13,7 +13,8 @@ import skelgen
 from skelgen.runtime import Program
 from skelgen.runtime.errors import ExternError
 from skelgen.runtime.object.object import Object
-from tests.harness import leaks, oracle, places, privilege
+from tests.harness import leaks, libbpf, places, privilege
+from tests.harness import oracle as oracles
 from tests.harness.fault_checks import Compile, Opener, clear
 from tests.harness.programs import Counter, LoadProgram, loaded
 
@@ -58,6 +59,12 @@ def _turns(request: pytest.FixtureRequest) -> Iterator[None]:
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture(scope="module", params=libbpf.compared())
+def oracle(request: pytest.FixtureRequest) -> oracles.Oracle:
+    """Return libbpf to compare with, one after the other."""
+    return oracles.oracle(request.param)
 
 
 @pytest.fixture
@@ -181,5 +188,6 @@ def fixture(compile_bpf: Compile, pins: Path) -> Opener:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much was compared with libbpf."""
-    if oracle.TALLY.cases:
-        terminalreporter.write_line(str(oracle.TALLY))
+    for tally in oracles.TALLIES.values():
+        if tally.cases:
+            terminalreporter.write_line(str(tally))

@@ -1,9 +1,10 @@
 """After load, the kernel holds the same as libbpf would have given it.
 
-``oracle/oracle.c`` loads every fixture and example with Debian's libbpf and prints
-program tags, instruction counts and map definitions; here the same object goes through
-skelgen. A program that libbpf gets refused has to be refused to skelgen too, with the
-same errno. What is too new for that libbpf is compared with the blueprint.
+``oracle/oracle.c`` loads every fixture and example with libbpf, Debian's of this machine
+and the newest, and prints program tags, instruction counts and map definitions; here the
+same object goes through skelgen. A program that libbpf gets refused has to be refused to
+skelgen too, with the same errno. What is too new for a libbpf is compared with the
+blueprint.
 """
 
 from pathlib import Path
@@ -19,83 +20,68 @@ from skelgen.runtime.errors import BpfError
 from skelgen.runtime.object.object import Object
 from tests.harness import oracle as oracles
 from tests.harness import privilege, sources
-from tests.harness.oracle import TALLY, Case, Facts, Oracle, Verdict
+from tests.harness.oracle import Case, Facts, Oracle, Verdict
 
 OBJECTS = sorted(
     path for path in (sources.DATA / "objects").glob("*.o") if ".big." not in path.name
 )
 
-# Debian's libbpf is 1.1, of 2022.
+# What libbpf cannot read before a version of its own: fixture, version, what it is.
 TOO_OLD = {
-    "jump_table": "jump tables, libbpf 1.7",
-    "life": ".struct_ops.link, libbpf 1.2",
-    "maps_arena": "arenas and __ulong, libbpf 1.4",
-    "prog_cgroup_unix": "SEC(cgroup/connect_unix), libbpf 1.3",
-    "prog_kprobe_session": "SEC(kprobe.session), SEC(uprobe.multi), libbpf 1.5",
-    "prog_netfilter": "SEC(netfilter), libbpf 1.3",
-    "prog_tcx": "SEC(tcx/ingress), libbpf 1.3",
-    "sched_weighted": ".struct_ops.link, libbpf 1.2",
-    "struct_ops_forms": ".struct_ops.link, libbpf 1.2",
-    "struct_ops_link": ".struct_ops.link, libbpf 1.2",
-    "struct_ops_shadow": ".struct_ops.link, libbpf 1.2",
-    "struct_ops_tcp": ".struct_ops.link, libbpf 1.2",
-    "subprogs_exception": "exception callbacks, libbpf 1.4",
+    "jump_table": ((1, 7), "jump tables"),
+    "life": ((1, 2), ".struct_ops.link"),
+    "maps_arena": ((1, 4), "arenas and __ulong"),
+    "prog_cgroup_unix": ((1, 3), "SEC(cgroup/connect_unix)"),
+    "prog_kprobe_session": ((1, 6), "SEC(uprobe.session)"),
+    "prog_netfilter": ((1, 3), "SEC(netfilter)"),
+    "prog_tcx": ((1, 3), "SEC(tcx/ingress)"),
+    "sched_weighted": ((1, 2), ".struct_ops.link"),
+    "struct_ops_forms": ((1, 2), ".struct_ops.link"),
+    "struct_ops_link": ((1, 2), ".struct_ops.link"),
+    "struct_ops_shadow": ((1, 2), ".struct_ops.link"),
+    "struct_ops_tcp": ((1, 2), ".struct_ops.link"),
+    "subprogs_ctx_types": ((1, 4), "the type of arg:ctx"),
+    "subprogs_exception": ((1, 4), "exception callbacks"),
 }
-# It loads these, as if the kernel had not what they would use.
-BLIND = {"externs_flavours": "kernel functions by names with a flavour, libbpf 1.3"}
-# It does nothing about kernels before these: libbpf 1.4 names the type of arg:ctx.
-NEEDED_OF_KERNEL = {"subprogs_ctx_types": (6, 8)}
-# What libbpf 1.1 makes otherwise than today's: fixture, program, facts.
+# Kernels since these make up for it.
+SPARED_BY_KERNEL = {"subprogs_ctx_types": (6, 8)}
+# It loads these before that, as if the kernel had not what they would use.
+BLIND = {"externs_flavours": ((1, 3), "kernel functions by names with a flavour")}
+# What it makes otherwise before a version of its own: fixture, program, version, facts.
 OTHERWISE = {
-    # calls in dead code are poisoned with the name's number since 1.3
-    ("externs_module", "look"): {"tag"},
-    ("externs_weak", "look"): {"tag"},
-    ("prog_newer", "start"): {"tag"},
-    # BPF_TRACE_UPROBE_MULTI where the kernel has it, since 1.3
-    ("prog_misnamed", "usdt"): {"attach_type"},
-    ("prog_uprobe", "bare_usdt"): {"attach_type"},
+    # calls in dead code are poisoned with the name's number
+    ("externs_module", "look"): ((1, 3), {"tag"}),
+    ("externs_weak", "look"): ((1, 3), {"tag"}),
+    ("prog_newer", "start"): ((1, 3), {"tag"}),
+    # BPF_TRACE_UPROBE_MULTI where the kernel has it
+    ("prog_misnamed", "usdt"): ((1, 3), {"attach_type"}),
+    ("prog_uprobe", "bare_usdt"): ((1, 3), {"attach_type"}),
 }
-# What any kernel of the last years loads whole.
+NONE: tuple[tuple[int, int], set[str]] = ((0, 0), set())
+# What every kernel since these loads whole.
 MUST_LOAD = {
-    "bootstrap",
-    "core_fields",
-    "core_types",
-    "externs_kconfig",
-    "globals_live",
-    "large",
-    "long_program",
-    "maps_nested",
-    "maps_plain",
-    "minimal",
-    "prog_cgroup",
-    "prog_tracepoint",
-    "prog_xdp",
-    "ringbuf",
-    "subprogs",
-    "subprogs_callbacks",
-    "subprogs_many",
-    "types_structs",
-    "xdp_count",
-}
-# clang 14 leaves a struct out of BTF; its size is in DWARF, which libbpf does not read.
-IN_DWARF_ALONE = {"maps_inner_struct.clang14.bpf.o"}
-# What libbpf 1.1 cannot read, and these kernels load whole.
-MUST_LOAD_SINCE = {
+    **dict.fromkeys(
+        (
+            *("bootstrap", "core_fields", "core_types", "externs_kconfig", "large"),
+            *("globals_live", "long_program", "maps_nested", "maps_plain", "minimal"),
+            *("prog_cgroup", "prog_tracepoint", "ringbuf", "subprogs", "xdp_count"),
+            *("subprogs_ctx_types", "subprogs_many", "types_structs"),
+        ),
+        (5, 8),
+    ),
     "maps_arena": (6, 9),
     "prog_cgroup_unix": (6, 7),
     "prog_netfilter": (6, 4),
     "prog_tcx": (6, 7),
+    "prog_xdp": (5, 18),
     "struct_ops_forms": (6, 4),
     "struct_ops_link": (6, 4),
     "struct_ops_tcp": (6, 4),
-    "subprogs_ctx_types": (5, 8),
+    "subprogs_callbacks": (5, 13),
     "subprogs_exception": (6, 7),
 }
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    return oracles.build()
+# clang 14 leaves a struct out of BTF; its size is in DWARF, which libbpf does not read.
+IN_DWARF_ALONE = {"maps_inner_struct.clang14.bpf.o"}
 
 
 def test_kernel_holds_the_same(oracle: Oracle, bpf_source: sources.Source) -> None:
@@ -104,14 +90,24 @@ def test_kernel_holds_the_same(oracle: Oracle, bpf_source: sources.Source) -> No
     if name == "maps_pinned":  # names of pins are not compared here
         wanted = oracles.case("maps_pinned", "map skelgen_pinned pin_path")
     verdict = oracle.ask(wanted)
-    old_kernel = not privilege.kernel_at_least(*NEEDED_OF_KERNEL.get(name, (0, 0)))
-    if name in TOO_OLD or name in BLIND or old_kernel:
-        assert verdict.errno or name in BLIND, "it is not too old: compare"
-        as_the_blueprint_says(wanted)
+    if why := too_old(oracle, name):
+        assert verdict.errno or name in BLIND, f"compare, for it has {why}"
+        as_the_blueprint_says(oracle, wanted)
         return
-    if name in MUST_LOAD:
+    if must_load(name):
         assert not verdict.errno, verdict.text
     compare(oracle, wanted, verdict)
+
+
+def too_old(oracle: Oracle, name: str) -> str:
+    """Return what a libbpf is too old for; empty if it reads the fixture as today's."""
+    since, what = (TOO_OLD | BLIND).get(name, ((0, 0), ""))
+    spared = privilege.kernel_at_least(*SPARED_BY_KERNEL.get(name, (99, 0)))
+    return "" if spared or oracle.version >= since else what
+
+
+def must_load(name: str) -> bool:
+    return privilege.kernel_at_least(*MUST_LOAD.get(name, (99, 0)))
 
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name)
@@ -123,7 +119,7 @@ def test_objects_of_another_compiler_load_as_with_libbpf(
     verdict = oracle.ask(wanted)
     if path.name in IN_DWARF_ALONE:
         assert verdict.errno, "libbpf reads it: compare"
-        as_the_blueprint_says(wanted)
+        as_the_blueprint_says(oracle, wanted)
         return
     compare(oracle, wanted, verdict)
 
@@ -133,23 +129,24 @@ def compare(oracle: Oracle, wanted: Case, verdict: Verdict) -> None:
     if verdict.errno:
         verdicts = refused(oracle, wanted)
         for name, alone in verdicts.items():
-            refuse_alike(wanted, name, alone)
+            refuse_alike(oracle, wanted, name, alone)
         wanted = wanted.without([*verdicts])
         verdict = oracle.ask(wanted)
     with oracles.opened(wanted) as obj:
         if verdict.errno:  # not a program: an extern, a map
             with pytest.raises(BpfError) as caught:
                 obj.load()
-            same_errno(caught.value, verdict)
+            oracle.assert_same_errno(caught.value, verdict)
             return
         obj.load()
         ours = oracles.program_facts(obj)
         for facts in (*ours, *verdict.programs):
-            for fact in OTHERWISE.get((wanted.name, facts["name"]), ()):
-                facts[fact] = "not compared"
+            since, facts_of_old = OTHERWISE.get((wanted.name, facts["name"]), NONE)
+            if oracle.version < since:
+                facts.update(dict.fromkeys(facts_of_old, "not compared"))
         assert ours == verdict.programs
-        oracles.assert_same_maps(obj, verdict.maps)
-    TALLY.add(wanted, len(verdict.programs), len(verdict.maps))
+        oracle.assert_same_maps(obj, verdict.maps)
+    oracle.tally.add(wanted, len(verdict.programs), len(verdict.maps))
 
 
 def refused(oracle: Oracle, wanted: Case) -> dict[str, Verdict]:
@@ -164,30 +161,24 @@ def refused(oracle: Oracle, wanted: Case) -> dict[str, Verdict]:
     return found
 
 
-def refuse_alike(wanted: Case, name: str, verdict: Verdict) -> None:
+def refuse_alike(oracle: Oracle, wanted: Case, name: str, verdict: Verdict) -> None:
     """Check that skelgen gets the same refusal."""
     with skelgen.open_object(wanted.path) as every:
         others = [other for other in every.programs if other != name]
     with oracles.opened(wanted.without(others)) as obj:
         with pytest.raises(BpfError) as caught:
             obj.load()
-        same_errno(caught.value, verdict)
-
-
-def same_errno(error: BpfError, verdict: Verdict) -> None:
-    if isinstance(error, OSError):
-        assert error.errno == verdict.errno, verdict.text
-    TALLY.refusals += 1
+        oracle.assert_same_errno(caught.value, verdict)
 
 
 # -- newer than libbpf -------------------------------------------------------------
 
 
-def as_the_blueprint_says(wanted: Case) -> None:
+def as_the_blueprint_says(oracle: Oracle, wanted: Case) -> None:
     """Compare what the kernel holds with the blueprint, as far as it loads."""
     with oracles.opened(wanted) as obj:
         report = obj.load(strict=False)
-        if privilege.kernel_at_least(*MUST_LOAD_SINCE.get(wanted.name, (99, 0))):
+        if must_load(wanted.name):
             assert report, report
         programs = oracles.program_facts(obj)
         for facts in programs:
@@ -197,7 +188,7 @@ def as_the_blueprint_says(wanted: Case) -> None:
             check_map(obj, declared)
         if not programs:
             pytest.skip(f"this kernel loads nothing of it: {report}")
-    TALLY.kernel_only += 1
+    oracle.tally.kernel_only += 1
 
 
 def expected_program(obj: ObjectSpec, spec: ProgramSpec) -> Facts:

@@ -15,7 +15,7 @@ from skelgen.model.enums import AttachType, MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfOSError, StateError, VerifierError
 from skelgen.runtime.object.life import State
-from tests.harness import leaks
+from tests.harness import leaks, libbpf
 from tests.harness import oracle as oracles
 from tests.harness.faults import faults
 from tests.harness.oracle import Facts, Oracle
@@ -238,7 +238,7 @@ SAME = (
 
 @pytest.fixture(scope="module")
 def oracle() -> Oracle:
-    return oracles.build()
+    return oracles.oracle(libbpf.INSTALLED)
 
 
 @pytest.mark.parametrize("name", SAME)
@@ -249,10 +249,10 @@ def test_two_steps_make_what_libbpf_makes(oracle: Oracle, name: str) -> None:
         pytest.skip(f"libbpf does not load it here: {verdict.text.splitlines()[-1]}")
     with oracles.opened(wanted) as obj:
         obj.prepare()
-        oracles.assert_same_maps(obj, without_programs(verdict.maps))
+        oracle.assert_same_maps(obj, without_programs(verdict.maps))
         obj.load()
         assert oracles.program_facts(obj) == verdict.programs
-        oracles.assert_same_maps(obj, verdict.maps)
+        oracle.assert_same_maps(obj, verdict.maps)
 
 
 def without_programs(maps: list[Facts]) -> list[Facts]:

@@ -56,6 +56,8 @@ def _newer(
 
     Its number is ``None`` where the message alone says it.
     """
+    if match["kind"] == "BPF_CALL":
+        return None if facts.step is None else facts.step.insn, instructions.KFUNC
     code = int(match["code"], 16) if match["code"] else None
     classes = _CLASSES.get(match["kind"] or "", range(8))
     fitting = [
@@ -74,7 +76,7 @@ PATTERNS = (
     Pattern(
         "unknown-instruction",
         r"unknown opcode (?P<code>[0-9a-f]{2})"
-        r"|(?P<kind>BPF_(?:LDX|STX|ALU|MOV|END|JMP|JA|ATOMIC))[\w/|]* uses (?:reserved"
+        r"|(?P<kind>BPF_(?:LDX|STX|ALU|MOV|END|JMP|JA|ATOMIC|CALL))[\w/|]* uses (?:reserved"
         r" fields|invalid)|invalid BPF_(?:ATOMIC|STX|LDX|ALU)|invalid atomic operand"
         r"|unknown insn class",
         _unknown,

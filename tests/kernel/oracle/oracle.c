@@ -3,12 +3,14 @@
  *
  *	oracle [-n NAME] [-b BTF] [-k KCONFIG] [-r PIN_ROOT] [-l LOG_LEVEL] OBJECT
  *	       [KIND NAME SETTING VALUE]...
+ *	oracle -V
  *
  * -n  name of the object, which prefixes the kernel's names of its data maps
  * -b  file with the types for CO-RE, in place of the kernel's
  * -k  text that goes before the kernel's configuration
  * -r  where maps that are pinned by name are
  * -l  log level of the verifier
+ * -V  the version of libbpf
  *
  * Each four words after the object change one thing before it is loaded: KIND is
  * "map" or "program", and SETTING a line of the tables below.
@@ -330,8 +332,10 @@ int main(int argc, char **argv)
 	struct bpf_object *object;
 	int option, error;
 
-	while ((option = getopt(argc, argv, "+n:b:k:r:l:")) != -1) {
-		if (option == 'n')
+	while ((option = getopt(argc, argv, "+n:b:k:r:l:V")) != -1) {
+		if (option == 'V')
+			return puts(libbpf_version_string()) < 0;
+		else if (option == 'n')
 			options.object_name = optarg;
 		else if (option == 'b')
 			options.btf_custom_path = optarg;

@@ -191,6 +191,7 @@ SAYS = [
     ("unknown-instruction", "BPF_MOV uses reserved fields"),
     ("unknown-instruction", "BPF_JMP/JMP32 uses reserved fields"),
     ("unknown-instruction", "BPF_ATOMIC uses invalid atomic opcode a1"),
+    ("unknown-instruction", "BPF_CALL uses reserved fields"),
     ("invalid-insn", "invalid bpf_ld_imm64 insn"),
     ("legacy-load", "BPF_LD_[ABS|IND] cannot be mixed with socket references"),
     ("func-info", "number of funcs in func_info doesn't match number of subprogs"),

@@ -53,6 +53,18 @@ def test_the_instruction_is_named(
     assert "\n  instruction 2\n" in str(error)
 
 
+def test_a_call_with_more_than_a_helpers_number_is_one_of_a_kernel_function() -> None:
+    """As Linux 5.10 says it, at the call; nothing stands in for it."""
+    log = "0: (b7) r0 = 0\n1: (85) call pc+4711\nBPF_CALL uses reserved fields\n"
+    facts = Facts(read_log(log), newer=all_newer(MOVE_SIGNED, "little"))
+    why = reason(facts)
+    assert why is not None
+    assert why.insn == 1
+    assert why.text.startswith("a call of a kernel function (kfunc), which came with")
+    assert "Linux 5.13" in why.text
+    assert not why.hint
+
+
 def test_of_several_the_one_that_the_message_means() -> None:
     why = reason(
         facts_of("BPF_STX uses reserved fields", MAY_GOTO, MOVE_SIGNED, FETCH_ADD)
