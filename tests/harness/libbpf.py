@@ -6,6 +6,7 @@ linked with this machine's libbpf runs with the other through the loader in ther
 """
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -56,7 +57,8 @@ def fetch() -> None:
         suite = Suite(name, CACHE / "apt")
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
             packages = suite.download(suite.with_dependencies("libbpf1"), scratch)
-            if any(f"%3a{version}." in package.name for package in packages):
+            wanted = re.compile(rf"libbpf1_(\d+%3a)?{re.escape(version)}\.")
+            if any(wanted.match(package.name) for package in packages):
                 unpack(packages, Path(scratch) / "unpacked")
                 shutil.rmtree(CACHE / version, ignore_errors=True)
                 (Path(scratch) / "unpacked").rename(CACHE / version)
