@@ -42,9 +42,10 @@ TOO_OLD = {
     "struct_ops_tcp": ((1, 2), ".struct_ops.link"),
     "subprogs_ctx_types": ((1, 4), "the type of arg:ctx"),
     "subprogs_exception": ((1, 4), "exception callbacks"),
+    "tcp_congestion": ((1, 4), "programs of a struct_ops, which its map has loaded"),
 }
-# Kernels since these make up for it.
-SPARED_BY_KERNEL = {"subprogs_ctx_types": (6, 8)}
+# With kernels since these that makes no difference.
+SPARED_BY_KERNEL = {"subprogs_ctx_types": (6, 8), "tcp_congestion": (5, 13)}
 # It loads these before that, as if the kernel had not what they would use.
 BLIND = {"externs_flavours": ((1, 3), "kernel functions by names with a flavour")}
 # What it makes otherwise before a version of its own: fixture, program, version, facts.
