@@ -41,7 +41,9 @@ _MOVE_SIGNED = Newer("a sign-extending move", "6.6", "v3")
 _DIVIDE_SIGNED = Newer("a signed division", "6.6", "v3")
 _BSWAP = Newer("a byte swap (bswap)", "6.6", "v3")
 _CAST = Newer("a cast between address spaces", "6.9")
-KFUNC = Newer("a call of a kernel function (kfunc)", "5.13, and of a module's with 5.16")
+KFUNC = Newer(
+    "a call of a kernel function (kfunc)", "5.13, and of a module's with 5.16"
+)
 """A call like others until the loader has found the function: none of ``newer()``."""
 
 
