@@ -347,7 +347,7 @@ class Tally:
 
     def __init__(self, version: tuple[int, int]) -> None:
         self.version = ".".join(map(str, version))
-        self.objects: set[Path] = set()
+        self.objects: set[str] = set()
         self.cases = 0
         self.programs = 0
         self.maps = 0
@@ -356,7 +356,7 @@ class Tally:
 
     def add(self, wanted: Case, programs: int, maps: int) -> None:
         """Note that an object was compared."""
-        self.objects.add(wanted.path)
+        self.objects.add(str(wanted.path))
         self.cases += 1
         self.programs += programs
         self.maps += maps
@@ -372,3 +372,21 @@ class Tally:
 
 TALLIES: Final[dict[tuple[int, int], Tally]] = {}
 """By the version of libbpf."""
+
+
+def tallies() -> list[dict[str, Any]]:
+    """Return ``TALLIES`` as a process of pytest-xdist can send it to the first one."""
+    return [
+        {**vars(tally), "objects": [*tally.objects], "version": [*version]}
+        for version, tally in TALLIES.items()
+    ]
+
+
+def add_tallies(sent: list[dict[str, Any]]) -> None:
+    """Add what another process has counted to ``TALLIES``."""
+    for counts in sent:
+        major, minor = counts["version"]
+        tally = TALLIES.setdefault((major, minor), Tally((major, minor)))
+        tally.objects.update(counts["objects"])
+        for name in ("cases", "programs", "maps", "refusals", "kernel_only"):
+            setattr(tally, name, getattr(tally, name) + counts[name])

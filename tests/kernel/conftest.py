@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -184,6 +185,19 @@ def fixture(compile_bpf: Compile, pins: Path) -> Opener:
         return open_fixture
 
     return opener
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send what a worker of pytest-xdist compared with libbpf to the process above."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["tallies"] = oracles.tallies()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what a worker has sent; one that has crashed sends nothing."""
+    oracles.add_tallies(getattr(node, "workeroutput", {}).get("tallies", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
