@@ -4,6 +4,7 @@ import mmap
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from skelgen import runtime as rt
 from skelgen.model.enums import MapType
 from skelgen.runtime.errors import BpfOSError, ClosedError, StateError
+from skelgen.runtime.kernel import features
 from skelgen.runtime.kernel.version import kernel_version
-from tests.harness import leaks, sources
+from tests.harness import leaks, privilege, sources
 from tests.harness.generating import loaded
 from tests.harness.sources import ROOT
 
@@ -122,6 +124,44 @@ def test_an_arena_without_an_address_is_put_where_the_kernel_likes(skel: Any) ->
     assert memory.size == 100 * mmap.PAGESIZE
     assert skel.progs.touch.test_run().retval == 11
     assert memory.address <= skel.arena.head < memory.address + memory.size
+
+
+@pytest.fixture(params=[True, False], ids=["at its end", "at its start"])
+def at_end(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Return where variables lie; of a small arena every kernel takes both."""
+    features.LDIMM64_FULL_RANGE.assume(request.param)
+    yield request.param
+    features.LDIMM64_FULL_RANGE.forget()
+
+
+def test_variables_lie_in_the_last_pages_or_the_first(
+    at_end: bool,  # noqa: FBT001 (a fixture)
+    skel: Any,
+) -> None:
+    skel.arena.counter = 100
+    skel.load()
+    assert skel.progs.touch.test_run().retval == 106
+    memory, section = skel.maps.arena, skel.object.section(".addr_space.1")
+    start = ADDRESS + (SIZE - mmap.PAGESIZE if at_end else 0)
+    assert memory.read(start, section.size) == section.read()
+    assert start <= skel.arena.head < start + section.size
+    assert memory.at(skel.arena.items[2].next, rt.U64) == 0  # item.next
+    other = ADDRESS if at_end else ADDRESS + SIZE - mmap.PAGESIZE
+    assert not any(memory.read(other, mmap.PAGESIZE))
+
+
+@pytest.mark.parametrize("gigabytes", [1, 4])
+def test_a_large_arena_has_variables_where_the_kernel_takes_them(
+    skel: Any, gigabytes: int
+) -> None:
+    """Beyond 512 MiB of its start a program may name none before Linux 7.0."""
+    has = features.LDIMM64_FULL_RANGE.supported()
+    assert has is privilege.kernel_at_least(7, 0)
+    skel.maps.arena.max_entries = (gigabytes << 30) // mmap.PAGESIZE
+    skel.maps.arena.map_extra = 1 << 45
+    skel.load()
+    assert skel.progs.touch.test_run().retval == 11
+    assert (skel.arena.head >= (1 << 45) + (1 << 29)) is has
 
 
 def test_an_address_that_is_taken_fails_the_load_and_another_loads(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from skelgen.runtime.insns.relocate import Symbol
     from skelgen.runtime.load.parts import Parts
     from skelgen.runtime.load.types import LoadTypes
+    from skelgen.runtime.memory.arena import Arena
     from skelgen.runtime.programs.base import Program
 
 
@@ -146,9 +147,12 @@ class Functions:
 
 
 def places_of(
-    parts: Parts, fds: Mapping[str, int], symbols: Mapping[str, Symbol]
+    parts: Parts,
+    fds: Mapping[str, int],
+    arenas: Mapping[str, Arena],
+    symbols: Mapping[str, Symbol],
 ) -> Places:
-    """Return all that relocations can name, with the fds of the maps that are made."""
+    """Return all that relocations can name, with maps and arenas that are made."""
     spec = parts.spec
     maps = {
         name: MapPlace(fds.get(name), index)
@@ -157,8 +161,9 @@ def places_of(
     sections = {name: maps[name] for name in parts.data}
     for data in spec.data:
         if data.kind is DataKind.ARENA:
-            arenas = [m.name for m in spec.maps if m.type == MapType.ARENA]
-            sections[data.section] = maps[arenas[0]]
+            name = next(m.name for m in spec.maps if m.type == MapType.ARENA)
+            base = arenas[name].variables if name in arenas else 0
+            sections[data.section] = maps[name]._replace(base=base)
     externs = tuple(extern.name for extern in spec.externs)
     return Places(maps, sections, symbols, externs)
 

@@ -146,7 +146,7 @@ class _Maker:
         if code is not None:
             handles = self._parts.handles().items()
             fds = {name: 0 for name, handle in handles if handle.autocreate}
-            places = places_of(self._parts, fds, self._externals.symbols)
+            places = places_of(self._parts, fds, {}, self._externals.symbols)
             return code.hash(program, places)
         if program in self._parts.programs:
             raise BpfError(
@@ -310,7 +310,13 @@ class _Maker:
                 with self.guard(name), step("map '%s'", name) as this:
                     image = None if section is None else section.read()
                     fd = made.fd.fileno()
-                    arena = map_arena(fd, made.request, image, reused=made.reused)
+                    arena = map_arena(
+                        fd,
+                        made.request,
+                        image,
+                        reused=made.reused,
+                        token_fd=self._token_fd,
+                    )
                     if arena is not None:
                         self._undo.add(arena.unmap)
                         arenas[name] = arena
@@ -361,6 +367,7 @@ def _hand_over_arenas(context: "Context", maps: MadeMaps) -> None:
     section = context.parts.arena
     for name, arena in maps.arenas.items():
         if section is not None:
-            memory = arena.memory(0, section.size, f"section '{section.name}'")
+            what = f"section '{section.name}'"
+            memory = arena.memory(arena.variables, section.size, what)
             context.undo.add(section.move(memory))
         context.parts.maps[name].arena = arena

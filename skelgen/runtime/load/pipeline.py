@@ -146,7 +146,7 @@ def _prepare(
     required = bool(operations.values) and not failures.lenient
     btf = load_object_btf(context, functions, required=required)
     maps = make_maps(context, externals, operations, code, btf)
-    places = places_of(parts, maps.fds(), externals.symbols)
+    places = places_of(parts, maps.fds(), maps.arenas, externals.symbols)
     prepared = Prepared(context, externals, operations, functions, btf, places)
     return prepared, maps, code
 

@@ -59,7 +59,7 @@ class Arena:
     else can be there; that takes an fd, which this keeps as long as itself.
     """
 
-    __slots__ = ("__weakref__", "_fd", "address", "size", "what")
+    __slots__ = ("__weakref__", "_fd", "address", "size", "variables", "what")
 
     def __init__(self, address: int, size: int, what: str, fd: int) -> None:
         self.size = 0
@@ -69,6 +69,8 @@ class Arena:
         """Where it begins, here and in the pointers that programs store."""
         self.what: Final = what
         """How errors call it."""
+        self.variables = 0
+        """Byte in it where the variables of its object begin."""
         self.size = size
         register(self)
 
@@ -109,10 +111,10 @@ class Arena:
         if not self.size:
             raise StateError(f"{self.what}: could not be mapped in this forked child")
 
-    def write(self, data: bytes) -> None:
-        """Write to its beginning. Raises BpfOSError as :meth:`memory` does."""
-        self._populate(0, len(data))
-        ctypes.memmove(self.address, data, len(data))
+    def write(self, offset: int, data: bytes) -> None:
+        """Write bytes of it. Raises BpfOSError as :meth:`memory` does."""
+        self._populate(offset, len(data))
+        ctypes.memmove(self.address + offset, data, len(data))
 
     def after_fork(self) -> None:
         """Map it in a forked child too, or leave zeros to views of it and warn."""
@@ -191,7 +193,12 @@ class ArenaRequest(Protocol):
 
 
 def map_arena(
-    fd: int, request: ArenaRequest, image: bytes | None, *, reused: bool
+    fd: int,
+    request: ArenaRequest,
+    image: bytes | None,
+    *,
+    reused: bool,
+    token_fd: int = 0,
 ) -> Arena | None:
     """Map an arena, and write the initial contents of a new one.
 
@@ -211,6 +218,7 @@ def map_arena(
         raise BpfError(
             f"{what}: BPF_F_SEGV_ON_FAULT leaves no way to write its initial contents"
         )
+    variables = 0 if image is None else _place_of(image, size, token_fd)
     flags = syscalls.MAP_SHARED
     if request.map_extra:
         flags |= _MAP_FIXED_NOREPLACE
@@ -236,13 +244,28 @@ def map_arena(
             )
         raise
     arena = _owned(address, size, what, fd)
+    arena.variables = variables
     if image and not reused:
         try:
-            arena.write(image)
+            arena.write(variables, image)
         except BaseException:
             arena.unmap()
             raise
     return None if untouchable else arena
+
+
+def _place_of(variables: bytes, size: int, token_fd: int) -> int:
+    """Return the byte of an arena where its variables begin, as libbpf has it.
+
+    They take its last pages, so that the first may stay without memory, for pointers that
+    are NULL to be caught; kernels that allow no instruction an offset of 512 MiB and more
+    (before Linux 7.0) have them at its start.
+    """
+    from skelgen.runtime.kernel.features import LDIMM64_FULL_RANGE
+
+    if LDIMM64_FULL_RANGE.supported(token_fd) is not True:
+        return 0
+    return size - len(variables) - -len(variables) % mmap.PAGESIZE
 
 
 def _owned(address: int, size: int, what: str, fd: int) -> Arena:

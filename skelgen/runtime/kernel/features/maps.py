@@ -117,5 +117,4 @@ def _ldimm64_full_range(token_fd: int) -> bool | None:
 LDIMM64_FULL_RANGE: Final = Feature(
     "addresses at any offset of a map", "7.0", _ldimm64_full_range
 )
-"""libbpf puts the globals of an arena at its end with it; here they are at its start,
-which every kernel takes."""
+"""The variables of an arena are at its end with it, else at its start."""

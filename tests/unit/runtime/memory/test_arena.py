@@ -14,6 +14,7 @@ from skelgen.model.enums import MapType
 from skelgen.runtime import syscalls
 from skelgen.runtime.errors import BpfError, BpfOSError, StateError
 from skelgen.runtime.errors import os_error as made_error
+from skelgen.runtime.kernel import features
 from skelgen.runtime.maps.request import MapRequest
 from skelgen.runtime.memory.arena import Arena, map_arena
 from tests.harness import sources
@@ -139,6 +140,32 @@ def test_globals_that_do_not_fit_are_refused(skel: Any) -> None:
     section = skel.object.section(".addr_space.1")
     with pytest.raises(BpfError, match="bytes of globals do not fit into 0 pages"):
         map_arena(7, REQUEST._replace(max_entries=0), section.read(), reused=False)
+
+
+@pytest.mark.parametrize(
+    ("has", "size", "start"),
+    [
+        (True, 1, mmap.PAGESIZE),
+        (True, mmap.PAGESIZE, mmap.PAGESIZE),
+        (True, mmap.PAGESIZE + 1, 0),
+        (True, 0, 2 * mmap.PAGESIZE),
+        (False, 1, 0),
+        (None, 1, 0),  # it could not be told: every kernel takes this
+    ],
+)
+@pytest.mark.usefixtures("pages")
+def test_globals_take_the_last_pages_where_the_kernel_has_far_addresses(
+    *, has: bool | None, size: int, start: int
+) -> None:
+    features.LDIMM64_FULL_RANGE.assume(has)
+    with Path(os.devnull).open() as file:
+        image = b"x" * size
+        arena = map_arena(file.fileno(), REQUEST, image, reused=False)
+        assert arena is not None
+        assert arena.variables == start
+        assert bytes(arena.memory(start, size, "")) == image
+        arena.unmap()
+    features.LDIMM64_FULL_RANGE.forget()
 
 
 def test_pages_that_nobody_may_touch_are_not_mapped(pages: Pages, skel: Any) -> None:
