@@ -432,20 +432,6 @@ def test_a_program_that_replaces_a_function_needs_a_target(
             assert isinstance(program, ExtensionProgram)
 
 
-def test_jump_tables_load_or_the_error_says_since_when_they_do(
-    compile_bpf: Compile,
-) -> None:
-    """Since Linux 6.19; before, the error says so."""
-    obj = skelgen.open_object(compile_bpf("jump_table"))
-    if kernel_version() >= 6 << 16 | 19 << 8:
-        obj.load()
-    else:
-        with pytest.raises(NotSupportedError, match="jump table") as caught:
-            obj.load()
-        assert caught.value.since == "6.19"
-    obj.destroy()
-
-
 def test_struct_ops_are_there_from_attach_to_detach(compile_bpf: Compile) -> None:
     available = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
     with skelgen.open_object(compile_bpf("struct_ops")) as obj:

@@ -31,7 +31,7 @@ class GenericMap(ElementMap[K, V]):
     =========================================  ======================================
     type                                       what works
     =========================================  ======================================
-    LPM trie                                   all but push, pop, peek
+    LPM trie, resizable hash (7.2)             all but push, pop, peek
     queue, stack                               push, pop, peek
     bloom filter                               push, and ``value in map``
     stack trace                                lookup, delete, keys
