@@ -115,6 +115,7 @@ from skelgen.runtime.programs.uprobe_multi import (
 from skelgen.runtime.programs.xdp import XdpProgram as XdpProgram
 from skelgen.runtime.skeleton import Links as Links
 from skelgen.runtime.skeleton import Skeleton as Skeleton
+from skelgen.runtime.streams.program import ProgramStream as ProgramStream
 from skelgen.runtime.syscalls.fd import Fd as Fd
 from skelgen.runtime.syscalls.info import BtfInfo as BtfInfo
 from skelgen.runtime.syscalls.info import MapInfo as MapInfo

@@ -64,6 +64,7 @@ HOMES = {
     "skelgen.runtime.programs.uprobe_multi": "UprobeMultiProgram",
     "skelgen.runtime.programs.xdp": "XdpProgram",
     "skelgen.runtime.skeleton": "Links Skeleton",
+    "skelgen.runtime.streams.program": "ProgramStream",
     "skelgen.runtime.syscalls.fd": "Fd",
     "skelgen.runtime.syscalls.info": "BtfInfo MapInfo ProgInfo",
     "skelgen.runtime.syscalls.info_link": "LinkInfo",

@@ -5,6 +5,7 @@ import errno
 import importlib.util
 import os
 import platform
+import re
 import struct
 import sys
 
@@ -15,6 +16,7 @@ from skelgen.btf import Kind
 from skelgen.compiler import clang
 from skelgen.model.enums import ProgType
 from skelgen.runtime import syscalls
+from skelgen.runtime.errors import ClosedError
 from skelgen.runtime.kernel import btf as kernel_btf
 from skelgen.runtime.kernel import features
 from tests.harness import privilege, sources
@@ -126,6 +128,82 @@ def test_streams_print_or_say_that_there_is_no_memory(run):
     skeleton.progs.stream.test_run()
     # The kernel allocates room for it without waiting, and may have none at hand.
     assert skeleton.bss.streamed in {0, -errno.ENOMEM}
+
+
+def test_what_a_program_printed_is_read_once(run):
+    skeleton = run("stream", kfunc="bpf_stream_vprintk_impl")
+    program = skeleton.progs.stream
+    out = program.stream("stdout")
+    assert (out.read(), out.lines()) == (b"", [])
+    printed = b"to stdout: 42" * times(3, program, skeleton)
+    assert out.read(0) == b""
+    assert out.read(5) + out.read(10) == printed[:15]
+    assert out.read() == printed[15:]
+    assert out.read() == b""
+    assert program.stream("stderr").read() == b""
+    many = times(3000, program, skeleton)  # more than is read at once
+    assert "".join(out.lines()) == "to stdout: 42" * many
+    with pytest.raises(ValueError, match="'stream': stream must be stdout or stderr"):
+        program.stream("stdin")
+    with pytest.raises(ValueError, match="'stream': stdout: size must be 0 or more"):
+        out.read(-1)
+    skeleton.destroy()
+    with pytest.raises(ClosedError, match="program 'stream': the object was destroyed"):
+        out.read()
+
+
+def times(count, program, skeleton):
+    """Run a program and return how many times there was memory to print with."""
+    done = 0
+    for _ in range(count):
+        program.test_run()
+        done += skeleton.bss.streamed == 0
+    return done
+
+
+def test_streams_that_nobody_reads_fill_up(run):
+    skeleton = run("stream", kfunc="bpf_stream_vprintk_impl")
+    program, results = skeleton.progs.stream, set()
+    for _ in range(10_000):
+        program.test_run()
+        results.add(skeleton.bss.streamed)
+        if -errno.ENOSPC in results:
+            break
+    text = program.stream("stdout").read()
+    assert text == b"to stdout: 42" * (len(text) // 13)
+    assert len(text) <= 100_000
+    if results <= {0, -errno.ENOSPC}:  # there was memory all the time
+        assert len(text) > 90_000
+        assert -errno.ENOSPC in results
+
+
+def test_a_stack_names_the_functions_that_were_called(run):
+    skeleton = run("stack", kfunc="bpf_stream_print_stack")
+    program = skeleton.progs.stack
+    assert program.test_run().retval == 0
+    lines = program.stream("stderr").lines()
+    if skeleton.bss.streamed == 0:
+        assert lines.pop(0) == "a line"
+    if not lines:
+        pytest.skip("the kernel has no memory at hand to print a stack with")
+    assert re.fullmatch(r"CPU: \d+ UID: 0 PID: \d+ Comm: .*", lines[0])
+    assert lines[1] == "Call trace:"
+    # below a function that has BTF is its line of source, indented
+    functions = [line.partition("+")[0] for line in lines[2:] if line[:1] != " "]
+    sources_of = [line for line in lines[2:] if line[:1] == " "]
+    (inner,) = (name for name in functions if name.endswith("_where"))
+    assert re.fullmatch(r"bpf_prog_[0-9a-f]{16}_where", inner)
+    outer = f"bpf_prog_{program.info().tag}_stack"
+    caller = functions.index("bpf_prog_test_run_syscall")
+    assert functions.index(inner) < functions.index(outer) < caller
+    assert "return bpf_stream_print_stack(stream); @ run.bpf.c:" in sources_of[0]
+    assert "return where(2); @ run.bpf.c:" in sources_of[1]
+    assert program.stream("stderr").read() == b""
+
+
+def test_a_stack_for_no_stream_is_refused(run):
+    program = run("no_stream", kfunc="bpf_stream_print_stack").progs.no_stream
+    assert program.test_run().retval == 2**32 - errno.ENOENT
 
 
 def argument(kind, size, *, signed, register=0, value=0, index=0, scale=0):

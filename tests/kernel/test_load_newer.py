@@ -16,11 +16,12 @@ import skelgen
 from skelgen.btf.layout import section_vars
 from skelgen.btf.parse import Btf
 from skelgen.btf.types import Kind
-from skelgen.runtime import syscalls
-from skelgen.runtime.errors import BpfOSError
+from skelgen.runtime import SyscallProgram, syscalls
+from skelgen.runtime.errors import BpfError, BpfOSError, NotSupportedError
 from skelgen.runtime.object.object import Object
 from tests.harness import privilege
 from tests.harness.places import NetworkNamespace
+from tests.harness.programs import LoadProgram
 
 Compile = Callable[[str], Path]
 PACKET = bytes(64)
@@ -139,6 +140,29 @@ def test_operations_of_bpf_dummy_ops_are_run_by_the_kernel(
         # an array of u64 arguments, the first a pointer to the state, or NULL
         run = obj.programs["first"].test_run(ctx=struct.pack("=Q", 0))
         assert run.retval == 0xF2F3F4F5
+
+
+def test_a_program_is_tied_to_operations_for_good(
+    compile_bpf: Compile, load: LoadProgram
+) -> None:
+    """``BPF_PROG_ASSOC_STRUCT_OPS``: to one map, as often as one likes."""
+    if not privilege.kernel_at_least(5, 16):
+        pytest.skip("needs bpf_dummy_ops, Linux 5.16")
+    program = load("syscall", SyscallProgram)
+    path = compile_bpf("struct_ops_dummy")
+    with loaded(path, kfuncs={}) as obj, loaded(path, kfuncs={}) as other:
+        ops = obj.struct_ops["dummy"]
+        if not privilege.kernel_at_least(6, 19):
+            with pytest.raises(NotSupportedError, match=r"Linux 6\.19 has it"):
+                program.assoc_struct_ops(ops)
+            return
+        program.assoc_struct_ops(ops)
+        program.assoc_struct_ops(ops.fd())
+        with pytest.raises(BpfOSError, match="EBUSY") as caught:
+            program.assoc_struct_ops(other.struct_ops["dummy"])
+        assert "tied to another struct_ops map" in caught.value.__notes__[0]
+        with pytest.raises(BpfError, match="belongs to the struct_ops maps"):
+            obj.programs["first"].assoc_struct_ops(ops)
 
 
 def test_bounded_loops_run_and_work_queues_start(compile_bpf: Compile) -> None:

@@ -302,6 +302,12 @@ static __always_inline void bpf_tail_call_static(void *ctx, const void *map,
 			      fmt, ##args);                                  \
 	})
 
+/* Prints where the program is to one of its streams: the process, and the functions
+ * that were called, programs' and the kernel's. 0, or -ENOENT for no such stream (7.0;
+ * ask bpf_ksym_exists() first where it may be missing).
+ */
+extern int bpf_stream_print_stack(int stream_id) __weak __ksym;
+
 /* ---- Loops ----------------------------------------------------------------
  *
  * Open-coded iterators (6.4): for loops of any length that the verifier checks

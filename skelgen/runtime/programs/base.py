@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from typing import Any, Final, Self, TypedDict, Unpack
 
     from skelgen.runtime.links.base import Link
+    from skelgen.runtime.programs.target import HasFd
+    from skelgen.runtime.streams.program import ProgramStream
     from skelgen.runtime.syscalls import ProgInfo, TestRun
 
     class Settings(TypedDict, total=False):
@@ -208,6 +210,35 @@ class Program(OpenedProgram):
                     f" them; data has {size}"
                 )
             raise
+
+    @checks_arguments
+    def stream(self, name: str) -> ProgramStream:
+        """Return a stream that it prints to: ``"stdout"`` or ``"stderr"``, Linux 6.17.
+
+        ``bpf_stream_printk(1, ...)`` writes to ``stdout``, and ``stderr`` (2) has what the
+        kernel reports of the program too: loops that took too long, bad accesses to an
+        arena. :meth:`.ProgramStream.read` and :meth:`.ProgramStream.lines` take it out.
+        """
+        from skelgen.runtime.streams.program import ProgramStream
+
+        return ProgramStream(self._use, name, self.what)
+
+    def assoc_struct_ops(self, ops: HasFd | int) -> None:
+        """Tie it to a struct_ops map: ``BPF_PROG_ASSOC_STRUCT_OPS``, Linux 6.19.
+
+        Kernel functions that a program calls, which is no operation of the map itself
+        (a timer's, a tracing program), so know for which operations it calls: ``ops``
+        is ``skel.maps.x``, loaded, or an fd. It cannot be undone or changed: EBUSY for a
+        second map. Raises BpfError for a program of ``SEC("struct_ops")``, ValueError
+        for a map of another type, NotSupportedError on kernels before.
+        """
+        from skelgen.runtime.programs.assoc import assoc_struct_ops
+        from skelgen.runtime.programs.target import fd_of
+
+        if self._type == ProgType.STRUCT_OPS:
+            raise BpfError(f"{self.what}: belongs to the struct_ops maps that name it")
+        with self._use() as fd:
+            assoc_struct_ops(fd, fd_of(ops, f"{self.what}: ops", "map"), self.what)
 
     @checks_arguments
     def pin(self, path: str | os.PathLike[str]) -> None:

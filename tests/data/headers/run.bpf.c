@@ -85,6 +85,24 @@ int stream(void *ctx)
 	return 0;
 }
 
+static __noinline int where(int stream)
+{
+	return bpf_stream_print_stack(stream);
+}
+
+SEC("syscall")
+int stack(void *ctx)
+{
+	streamed = bpf_stream_printk(2, "a line\n");
+	return where(2);
+}
+
+SEC("syscall")
+int no_stream(void *ctx)
+{
+	return where(3);
+}
+
 /* A uprobe in the clothes of a USDT probe: its cookie is the number of its entry. */
 long got[6];
 int sizes[6], count;
