@@ -18,6 +18,9 @@ _ALIKE = 0.65
 """How alike names have to be, from 0 to 1; 0.6 is what difflib takes."""
 _APART = 0.12
 """How much less alike than the likest one the others may be."""
+_SHORTEST_LONG = 10
+"""Names of so many letters that are alike have three of them in a row in common, unless
+every third letter is wrong."""
 _LONGEST = 200
 """Longer names are not compared: nobody types them."""
 
@@ -33,7 +36,7 @@ def near_names(name: str, names: "Iterable[str]") -> list[str]:
     pairs = {wanted[at : at + 2] for at in range(len(wanted) - 1)} or {wanted}
     letters = sorted(wanted)  # 'xpd' shares no pair with 'xdp'
     shared: list[tuple[int, int, str]] = []
-    for other in set(names):
+    for other in _candidates(wanted, set(names)):
         if other != name and len(wanted) // 3 <= len(other) <= 3 * len(wanted):
             lower = other.lower()
             there = map(add, lower, lower[1:]) if len(wanted) > 1 else lower
@@ -55,6 +58,27 @@ def near_names(name: str, names: "Iterable[str]") -> list[str]:
             alike.append((-ratio, other))
     alike.sort()
     return [other for less, other in alike[:_MOST] if less <= alike[0][0] + _APART]
+
+
+def _candidates(wanted: str, names: "set[str]") -> "set[str]":
+    """Return the names that share three letters in a row with a lower-case one.
+
+    They are looked for in one long text: a third of the time for 56,000 names. For a
+    short one all are returned.
+    """
+    text = "\0".join(("", *names, ""))
+    lower = text.lower()
+    if len(wanted) < _SHORTEST_LONG or len(lower) != len(text):
+        return names
+    found: set[str] = set()
+    for at in range(len(wanted) - 2):
+        three = wanted[at : at + 3]
+        where = lower.find(three)
+        while where >= 0:
+            end = lower.find("\0", where)
+            found.add(text[lower.rfind("\0", 0, where) + 1 : end])
+            where = lower.find(three, end)
+    return found & names
 
 
 def did_you_mean(name: str, names: "Iterable[str]") -> str:
