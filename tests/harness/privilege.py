@@ -59,10 +59,15 @@ def without(missing: str) -> NoReturn:
     pytest.skip(missing)
 
 
-def require(what: str, answer: Answer) -> None:
-    """Skip the test where the kernel has not got a feature, saying since when it is."""
+def require(what: str, answer: Answer, option: str = "") -> None:
+    """Skip the test where the kernel has not got a feature, saying since when it is.
+
+    ``option`` is what a kernel that has it must have been built with.
+    """
     if answer.supported is False:
         since = f", which is in Linux since {answer.since}" if answer.since else ""
+        if option and kernel_config(option) is None:
+            since = f": it was built without {option}"
         pytest.skip(f"this kernel has no {what}{since}")
 
 

@@ -261,7 +261,8 @@ def test_functions_of_a_pattern_are_probed_by_one_link(
 def test_exact_names_are_probed_without_lists_of_functions(
     counter: Counter, load: LoadProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    privilege.require("kprobe.multi", features.attach_type("trace_kprobe_multi"))
+    answer = features.attach_type("trace_kprobe_multi")
+    privilege.require("kprobe.multi", answer, "CONFIG_FPROBE")
     program = load("kprobe.multi", KprobeMultiProgram, insns=counter.insns(here=True))
     names = ["__x64_sys_getsid", "__x64_sys_getpgid"]
     with monkeypatch.context() as nothing_to_read:
