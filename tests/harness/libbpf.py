@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from skelgen.runtime.kernel.version import kernel_version
 from tests.harness.debian import Suite, unpack
 from tests.harness.sources import ROOT
 
@@ -35,7 +36,7 @@ def compared() -> list[str]:
     """Return which of the two are compared with: both, in a virtual machine one."""
     if os.environ.get("SKELGEN_VM") != "1":
         return [INSTALLED, NEWEST]
-    return [INSTALLED]
+    return [NEWEST if kernel_version() >= 6 << 16 | 12 << 8 else INSTALLED]
 
 
 def with_newest(program: Path) -> list[str] | None:

@@ -67,8 +67,19 @@ def test_where_no_suite_has_one_that_is_known_it_says_so(
     assert libbpf.with_newest(Path("oracle")) is None
 
 
-def test_a_virtual_machine_compares_with_its_own_alone(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("kernel", "compared"),
+    [
+        ((5, 10), libbpf.INSTALLED),
+        ((6, 11), libbpf.INSTALLED),
+        ((6, 12), libbpf.NEWEST),
+        ((7, 3), libbpf.NEWEST),
+    ],
+)
+def test_a_virtual_machine_compares_with_one(
+    monkeypatch: pytest.MonkeyPatch, kernel: tuple[int, int], compared: str
 ) -> None:
+    major, minor = kernel
     monkeypatch.setenv("SKELGEN_VM", "1")
-    assert libbpf.compared() == [libbpf.INSTALLED]
+    monkeypatch.setattr(libbpf, "kernel_version", lambda: major << 16 | minor << 8)
+    assert libbpf.compared() == [compared]
