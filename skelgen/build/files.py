@@ -1,6 +1,8 @@
 """Files that the generator reads and writes: whole, and in one step."""
 
+import contextlib
 import errno
+import glob
 import os
 import re
 import stat
@@ -162,6 +164,20 @@ def _replace(target: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if status is not None and target.suffix == ".py":
+        _forget_bytecode(target)
+
+
+def _forget_bytecode(module: Path) -> None:
+    """Remove what Python compiled of the module before.
+
+    It takes that for the new one where both have one size and were written in the same
+    second: another constant in C makes a module as long as the last.
+    """
+    compiled = (module.parent / "__pycache__").glob(f"{glob.escape(module.stem)}.*.pyc")
+    with contextlib.suppress(OSError):
+        for file in compiled:
+            file.unlink(missing_ok=True)
 
 
 def _cannot(verb: str, path: Path, error: OSError) -> ConfigError:
