@@ -36,15 +36,11 @@ def no_leaks(_privileged: None) -> Iterator[None]:
 
 
 REGISTERS = frozenset(
-    (
-        *("test_cycles", "test_examples", "test_faults", "test_attach_faults"),
-        *(
-            "test_load_newer",
-            "test_load_objects",
-            "test_sequences",
-            "test_shown",
-            "test_struct_ops",
-        ),
+    f"test_{name}"
+    for name in (
+        *("attach_faults", "cycles", "examples", "faults", "few_files", "forks"),
+        *("junk", "load_newer", "load_objects", "log", "prepare", "sequences"),
+        *("shown", "struct_ops"),
     )
 )
 """Modules whose tests attach struct_ops variables. The kernel has one list of names of

@@ -143,7 +143,7 @@ def test_what_a_program_printed_is_read_once(run):
     assert program.stream("stderr").read() == b""
     many = times(3000, program, skeleton)  # more than is read at once
     assert "".join(out.lines()) == "to stdout: 42" * many
-    with pytest.raises(ValueError, match="'stream': stream must be stdout or stderr"):
+    with pytest.raises(ValueError, match="'stream': name must be stdout or stderr"):
         program.stream("stdin")
     with pytest.raises(ValueError, match="'stream': stdout: size must be 0 or more"):
         out.read(-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from skelgen._typing import TYPE_CHECKING
-from skelgen.arguments import checks_arguments
+from skelgen.arguments import checks_arguments, shown
 from skelgen.model.attach import TracingMulti
 from skelgen.model.enums import ProgType
 from skelgen.plain import plain
@@ -219,9 +219,13 @@ class Program(OpenedProgram):
         kernel reports of the program too: loops that took too long, bad accesses to an
         arena. :meth:`.ProgramStream.read` and :meth:`.ProgramStream.lines` take it out.
         """
-        from skelgen.runtime.streams.program import ProgramStream
+        from skelgen.runtime.streams.program import NUMBERS, ProgramStream
 
-        return ProgramStream(self._use, name, self.what)
+        if name not in NUMBERS:
+            raise ValueError(
+                f"{self.what}: name must be {' or '.join(NUMBERS)}, not {shown(name)}"
+            )
+        return ProgramStream(self._use, NUMBERS[name], f"{self.what}: {name}")
 
     def assoc_struct_ops(self, ops: HasFd | int) -> None:
         """Tie it to a struct_ops map: ``BPF_PROG_ASSOC_STRUCT_OPS``, Linux 6.19.

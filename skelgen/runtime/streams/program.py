@@ -30,15 +30,11 @@ class ProgramStream:
     __slots__ = ("_number", "_use", "what")
 
     def __init__(
-        self, use: Callable[[], AbstractContextManager[int]], name: str, whose: str
+        self, use: Callable[[], AbstractContextManager[int]], number: int, what: str
     ) -> None:
-        if name not in NUMBERS:
-            raise ValueError(
-                f"{whose}: stream must be {' or '.join(NUMBERS)}, not {name!r}"
-            )
         self._use: Final = use
-        self._number: Final = NUMBERS[name]
-        self.what: Final = f"{whose}: {name}"
+        self._number: Final = number
+        self.what: Final = what
         """How errors call it."""
 
     @checks_arguments
