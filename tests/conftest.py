@@ -1,6 +1,5 @@
 """Fixtures of all tests: BPF C files compiled once, skeletons made and imported."""
 
-import gc
 import importlib.util
 import itertools
 import os
@@ -35,17 +34,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "bad_source" in metafunc.fixturenames:
         bad = sources.bad_sources()
         metafunc.parametrize("bad_source", bad.values(), ids=bad.keys())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _collect_what_is_new() -> None:
-    """Leave what is there before a module to no collection of garbage.
-
-    Tests collect it often, to see what is closed by that. To look through all of pytest
-    each time took longer than many a test.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

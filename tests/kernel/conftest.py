@@ -1,6 +1,7 @@
 """Fixtures of tests against the running kernel. None of them leaves a trace."""
 
 import fcntl
+import gc
 import shutil
 import subprocess
 import tempfile
@@ -33,6 +34,17 @@ def no_leaks(_privileged: None) -> Iterator[None]:
     yield
     left = check.check()
     assert not left, f"left behind: {left}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collect_what_is_new() -> None:
+    """Leave what is there before a module to no collection of garbage.
+
+    Tests collect it often, to see what is closed by that. To look through all of pytest
+    each time took longer than many a test.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 REGISTERS = frozenset(
