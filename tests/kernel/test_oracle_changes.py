@@ -23,6 +23,8 @@ from tests.harness.btf import VMLINUX
 from tests.harness.oracle import Case, Oracle, case
 from tests.harness.places import BpfFileSystem
 
+pytestmark = pytest.mark.outer_kernels
+
 Compile = Callable[[str], Path]
 XDP, SOCKET = ProgType.XDP, ProgType.SOCKET_FILTER
 

@@ -26,9 +26,10 @@ from tests.harness.section_programs import (
 )
 from tests.harness.section_tracing import struct_ops, tracing
 
-pytestmark = pytest.mark.skipif(
+tried = pytest.mark.skipif(
     not privilege.kernel_at_least(6, 12), reason="not tried on kernels before 6.12"
 )
+pytestmark = [pytest.mark.outer_kernels, tried]
 
 
 def in_vm() -> bool:

@@ -4,7 +4,7 @@ Usage: ``python -m tests.pythons.run [--quick] [3.12 | 3.14 ...] [-- pytest argu
 
 Each Python has a virtual environment in ``.cache/pythons``, made once; see
 ``interpreters.py`` for where it is from. One that is nowhere is a failure where it was
-named, and else a line. ``--quick`` runs what a Python can make a difference to, and loads
+named, and else a line. ``--quick`` runs what a Python can make a difference to, on those but this one, and loads
 the examples where the running kernel may be used.
 """
 
@@ -41,7 +41,9 @@ def main(arguments: list[str]) -> int:
     if unknown:
         sys.exit(f"skelgen supports no Python {unknown[0]}: {', '.join(VERSIONS)}")
     failed = 0
-    for version in versions or VERSIONS:
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    others = [version for version in VERSIONS if version != running]
+    for version in versions or (others if quick else VERSIONS):
         program = interpreter(version)
         started = time.monotonic()
         if program is None:

@@ -4,7 +4,8 @@ Newer kernels have more to test and come first, so that two processors end toget
 
 Usage: ``python -m tests.vm.run [--quick] [6.1 | 7.3 ...] [-- pytest arguments]``
 
-``--quick`` leaves out what is marked ``any_kernel``.
+``--quick`` leaves out what is marked ``any_kernel``, and between the oldest kernel and the
+newest what is marked ``outer_kernels``.
 
 A kernel comes from Debian as a package, is unpacked under ``.cache/kernels`` and
 booted by virtme-ng under QEMU's software emulation (KVM is not needed), with this
@@ -49,7 +50,7 @@ KERNEL_ARGUMENTS = "mitigations=off nokaslr loglevel=3"
 def main(arguments: list[str]) -> int:
     """Run the tests on each kernel and return the number of kernels that failed."""
     started = time.monotonic()
-    kernels, pytest = _split(arguments)
+    kernels, pytest, quick = _split(arguments)
     unknown = [kernel for kernel in kernels if kernel not in KERNELS]
     if unknown:
         sys.exit(f"no such kernel: {unknown[0]}; known are {', '.join(KERNELS)}")
@@ -68,7 +69,12 @@ def main(arguments: list[str]) -> int:
     newest_first = sorted(kernels, key=[*KERNELS].index, reverse=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         runs = {
-            pool.submit(run, kernel, images[kernel], _pytest(kernel, pytest)): kernel
+            pool.submit(
+                run,
+                kernel,
+                images[kernel],
+                _pytest(kernel, pytest or _chosen(kernel, quick=quick)),
+            ): kernel
             for kernel in newest_first
         }
         for running in as_completed(runs):
@@ -214,27 +220,32 @@ def run(kernel: str, boot: Path, words: list[str]) -> tuple[int, str, float]:
     return int(status.read_text()), text, time.monotonic() - started
 
 
-def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Return kernels, and arguments for pytest."""
+def _split(arguments: list[str]) -> tuple[list[str], list[str], bool]:
+    """Return kernels, arguments for pytest, and whether it is the quick run."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
     kernels, pytest = arguments[:at], arguments[at + 1 :]
     quick = "--quick" in kernels
     if quick:
         kernels.remove("--quick")
-    return kernels or list(QUICK if quick else KERNELS), pytest or [
-        "-q",
-        "--durations=10",
-        *(_quick() if quick else ["tests/kernel"]),
-    ]
+    return kernels or list(QUICK if quick else KERNELS), pytest, quick
 
 
-def _quick() -> list[str]:
-    """Return what to run of the tests; to collect all of them takes a minute in there."""
+def _chosen(kernel: str, *, quick: bool) -> list[str]:
+    """Return what to run; to collect all of the tests takes a minute in there."""
+    options = ["-q", "--durations=10"]
+    if not quick:
+        return [*options, "tests/kernel"]
+    marks = ["any_kernel"]
+    if kernel not in {QUICK[0], QUICK[-1]}:
+        marks.append("outer_kernels")
+    marked = re.compile(rf"^pytestmark = .*\b(?:{'|'.join(marks)})\b", re.MULTILINE)
     every = (ROOT / "tests" / "kernel").glob("test_*.py")
-    marked = re.compile(r"^pytestmark = .*any_kernel", re.MULTILINE)
-    chosen = [path for path in every if not marked.search(path.read_text("utf-8"))]
-    names = [str(path.relative_to(ROOT)) for path in sorted(chosen)]
-    return ["-m", "not any_kernel", *names]
+    names = [
+        str(path.relative_to(ROOT))
+        for path in sorted(every)
+        if not marked.search(path.read_text("utf-8"))
+    ]
+    return [*options, "-m", f"not ({' or '.join(marks)})", *names]
 
 
 def _which(tool: str) -> str | None:

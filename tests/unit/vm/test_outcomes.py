@@ -64,7 +64,17 @@ def test_what_is_written_is_read(
 
 def test_which_kernels_are_run() -> None:
     assert run._split([])[0] == list(KERNELS)
-    quick, pytest_arguments = run._split(["--quick"])
+    quick, _, is_quick = run._split(["--quick"])
     assert set(quick) <= KERNELS.keys()
-    assert "not any_kernel" in pytest_arguments
-    assert run._split(["7.3", "--", "-x"]) == (["7.3"], ["-x"])
+    assert is_quick
+    assert run._split(["7.3", "--", "-x"]) == (["7.3"], ["-x"], False)
+
+
+def test_which_tests_are_run() -> None:
+    oracle, prints = "tests/kernel/test_oracle.py", "tests/kernel/test_shown.py"
+    for kernel, compared in (("5.10", True), ("6.1", False), ("7.3", True)):
+        chosen = run._chosen(kernel, quick=True)
+        assert (oracle in chosen) is compared
+        assert prints not in chosen
+        assert chosen[-1] != "tests/kernel"
+        assert run._chosen(kernel, quick=False)[-1] == "tests/kernel"
