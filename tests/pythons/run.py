@@ -4,8 +4,8 @@ Usage: ``python -m tests.pythons.run [--quick] [3.12 | 3.14 ...] [-- pytest argu
 
 Each Python has a virtual environment in ``.cache/pythons``, made once; see
 ``interpreters.py`` for where it is from. One that is nowhere is a failure where it was
-named, and else a line. ``--quick`` runs what a Python can make a difference to, on those but this one, and loads
-the examples where the running kernel may be used.
+named, and else a line. ``--quick`` runs what a Python can make a difference to on those
+but this one, and loads the examples where the running kernel may be used.
 """
 
 import hashlib
