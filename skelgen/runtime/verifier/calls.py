@@ -408,8 +408,8 @@ PATTERNS = (
         r"(?:Arg|arg|args)#(\d+) (?!reference)(.*)",
         say(
             "argument {1} of a function has a type that is not supported there: {2}",
-            "global functions take numbers, the context, and pointers to structs of known"
-            " size; else make it static",
+            "global functions take numbers, the context, and since Linux 5.12 pointers to"
+            " structs of known size; else make it static",
         ),
     ),
 )
