@@ -55,7 +55,7 @@ imports: $(VENV)/.test
 PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 LONGEST := tests/unit/test_growth.py tests/fuzz tests/build/test_init.py tests/build/test_hooks.py
 
-# What needs no kernel, then what loads into this one, on every processor.
+# What needs no kernel, on every processor; then what loads into this one.
 pytest: pytest-build pytest-kernel
 
 pytest-build: $(VENV)/.test examples
@@ -63,8 +63,7 @@ pytest-build: $(VENV)/.test examples
 		$(LONGEST) tests
 
 pytest-kernel: $(VENV)/.test examples libbpf
-	$(BIN)/pytest $(PARALLEL) $(if $(COV),--cov --cov-append --cov-report=term) \
-		tests/kernel/test_junk.py tests/kernel
+	$(BIN)/pytest $(if $(COV),--cov --cov-append --cov-report=term) tests/kernel
 
 # Not in make test: to watch every line takes a third of the time more.
 coverage:
