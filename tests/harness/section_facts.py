@@ -17,7 +17,7 @@ NOT_YET = frozenset(
         *("fentry.multi.s", "fexit.multi.s", "fsession.multi.s"),
     )
 )
-"""What skelgen loads, and has no way to attach."""
+"""Rows that skelgen loads, and has no way to attach."""
 
 SLEEPABLE = {
     "uprobe.s": "6.0",

@@ -32,7 +32,7 @@ from tests.harness.sources import ROOT
 SECONDS = 6
 SLOWER = 10 if os.environ.get("SKELGEN_VM") else 1
 LONGER = 3 if os.environ.get("SKELGEN_VM") else 1
-"""What goes on for some time does so for longer, until enough has happened."""
+"""How much longer a storm goes on there, until enough has happened."""
 ARENAS = pytest.mark.skipif(
     kernel_version() < 6 << 16 | 9 << 8, reason="needs arenas, Linux 6.9"
 )

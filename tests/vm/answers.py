@@ -1,4 +1,4 @@
-"""What ``skelgen features --json`` answers about the running kernel, in one file.
+"""Answers of ``skelgen features --json`` about the running kernel, in one file.
 
 ``python -m tests.vm.answers [6.1 | 7.3 ...]`` asks each of Debian's kernels and this
 machine's own, and writes ``answers.json``.

@@ -18,7 +18,7 @@ VARIABLE = "SKELGEN_OUTCOMES"
 
 
 class Outcome(NamedTuple):
-    """What became of one step of a test."""
+    """The end of one step of a test."""
 
     test: str
     step: str

@@ -5,7 +5,7 @@ from skelgen.arguments import number
 from skelgen.model.flags import BPF_F_ALL_CPUS, BPF_F_CPU
 from skelgen.runtime.errors import BpfOSError
 from skelgen.runtime.maps.base import ElementMap
-from skelgen.runtime.syscalls.sizes import possible_cpus
+from skelgen.runtime.syscalls.sizes import ONE_VALUE, possible_cpus
 from skelgen.runtime.values.codec import Codec, Copied, IntCodec, packed
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ V = TypeVar("V")
 T = TypeVar("T")
 
 _FLAGS = (0, (1 << 64) - 1)
-_ONE_VALUE = BPF_F_CPU | BPF_F_ALL_CPUS
 
 
 class CpuValues(list[T]):
@@ -96,7 +95,7 @@ class PerCpuCodec(Codec[list[T]], Generic[T]):
 
 
 class PerCpuElements(ElementMap[K, list[V]]):
-    """What maps with a value for each CPU have beside their family's own."""
+    """Calls of maps with a value for each CPU, beside their family's own."""
 
     __slots__ = ()
 
@@ -163,7 +162,7 @@ class PerCpuElements(ElementMap[K, list[V]]):
         return PERCPU_FLAGS.supported() is True
 
     def _whole(self, flags: int) -> int:
-        if number(flags, "flags", _FLAGS, self._what()) & _ONE_VALUE:
+        if number(flags, "flags", _FLAGS, self._what()) & ONE_VALUE:
             raise ValueError(
                 f"{self._what()}: flags say one value, and here are those of all CPUs;"
                 " use lookup_cpu(), put_cpu() or put_all_cpus()"

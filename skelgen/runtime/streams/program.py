@@ -1,4 +1,4 @@
-"""What a program prints: its standard output and its errors."""
+"""The streams that a program prints to: its standard output and its errors."""
 
 from __future__ import annotations
 

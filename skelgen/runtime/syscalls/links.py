@@ -186,8 +186,9 @@ def link_create_uprobe_multi(
     """Attach to many places in one file, Linux 6.6.
 
     The file is at ``path``; or it is the one that is open as ``path_fd``, which is not
-    ``O_PATH`` (``BPF_F_UPROBE_MULTI_PATH_FD``, Linux 7.2). ``offsets`` are file offsets in bytes, ``pid`` 0 for every process, ``flags``:
-    ``BPF_F_UPROBE_MULTI_RETURN`` (1). A session (``TRACE_UPROBE_SESSION``) since 6.13.
+    ``O_PATH`` (``BPF_F_UPROBE_MULTI_PATH_FD``, Linux 7.2). ``offsets`` are file offsets
+    in bytes, ``pid`` 0 for every process, ``flags``: ``BPF_F_UPROBE_MULTI_RETURN`` (1).
+    A session (``TRACE_UPROBE_SESSION``) since 6.13.
     """
     memory = Memory()
     places = _u64s(offsets, "offsets", what)

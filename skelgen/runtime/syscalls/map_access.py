@@ -9,11 +9,10 @@ import struct
 from skelgen._typing import TYPE_CHECKING, TypeVar
 from skelgen.arguments import number
 from skelgen.model.enums import Command
-from skelgen.model.flags import BPF_F_ALL_CPUS, BPF_F_CPU
 from skelgen.runtime.errors import BpfError, ClosedError
 from skelgen.runtime.syscalls import call
 from skelgen.runtime.syscalls.numbers import NR_BPF
-from skelgen.runtime.syscalls.sizes import check_room, copy_sizes, named_map
+from skelgen.runtime.syscalls.sizes import ONE_VALUE, check_room, copy_sizes, named_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +22,6 @@ _ATTR_SIZE: Final = 32
 _FLAGS: Final = struct.Struct("=Q")
 _VALUE_OFFSET: Final = 16
 _FLAGS_OFFSET: Final = 24
-_ONE_VALUE: Final = BPF_F_CPU | BPF_F_ALL_CPUS
 
 _T = TypeVar("_T")
 
@@ -274,7 +272,7 @@ class MapAccess:
 
     def _room(self, flags: int) -> int:
         """Return the bytes of a value that is read or written with flags."""
-        if flags and _flags(flags, self._what) & _ONE_VALUE:
+        if flags and _flags(flags, self._what) & ONE_VALUE:
             return self._one_cpu
         return self.value_size
 

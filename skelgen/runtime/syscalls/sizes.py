@@ -98,6 +98,10 @@ class MapShape(Protocol):
         ...
 
 
+ONE_VALUE: Final = BPF_F_CPU | BPF_F_ALL_CPUS
+"""Flags with which a call on a per-CPU map copies one value."""
+
+
 class CopySizes(Record):
     """The bytes that the kernel copies for one element of a map."""
 
@@ -115,7 +119,7 @@ class CopySizes(Record):
         A single value with ``BPF_F_CPU`` and ``BPF_F_ALL_CPUS``, without what rounds it
         up to 8 bytes among others; Linux before 7.0 refuses these flags.
         """
-        return self.one_cpu if flags & (BPF_F_CPU | BPF_F_ALL_CPUS) else self.value
+        return self.one_cpu if flags & ONE_VALUE else self.value
 
     @property
     def position(self) -> int:

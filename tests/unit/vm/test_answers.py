@@ -47,7 +47,7 @@ def test_a_row_for_what_some_have(tool: ModuleType) -> None:
 
 @pytest.mark.parametrize("kernel", ANSWERS)
 def test_newer_features_are_in_newer_kernels(kernel: str) -> None:
-    """What the tables give to a later kernel is not in this one."""
+    """Nothing that the tables give to a later kernel is in this one."""
     running = [*map(int, kernel.split("."))]
     found = ANSWERS[kernel]
     first = {f.name: f.since for f in features.named().values()}

@@ -1,4 +1,4 @@
-"""What the runner of other kernels makes of the outcomes of tests."""
+"""Tables and verdicts that the runner of other kernels makes of outcomes."""
 
 from pathlib import Path
 

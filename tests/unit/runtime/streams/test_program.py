@@ -1,4 +1,4 @@
-"""What a program prints, with a kernel that the test plays."""
+"""Streams that a program prints to, with a kernel that the test plays."""
 
 import errno
 from typing import Any

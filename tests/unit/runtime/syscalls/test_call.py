@@ -375,7 +375,7 @@ def test_no_buffer_is_shorter_than_what_the_kernel_copies(
 
 @pytest.mark.parametrize("flags", [BPF_F_CPU | 1 << 32, BPF_F_ALL_CPUS])
 def test_a_value_of_one_cpu_has_its_own_size(kernel: FakeKernel, flags: int) -> None:
-    """What is written is padded: kernels before 7.0 copy all before they refuse it."""
+    """The written value is padded: kernels before 7.0 copy all before they refuse it."""
     kernel.always("OBJ_GET_INFO_BY_FD", map_info(MapType.PERCPU_HASH, 4, 5))
     key, short, out, one = bytes(4), bytearray(4), bytearray(16), bytearray(5)
     whole = 8 * possible_cpus()
